@@ -1,0 +1,48 @@
+"""HTTP messages as values: what goes to a provider and what comes back.
+
+Rule 1: both hide their contents from `repr`; a request may carry a password, an answer a token.
+Rule 2: header names are kept as written and compared without case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """One request, complete: exactly these bytes go out, once.
+
+    `url`: absolute and encoded, a query included. `headers`: without Host, Content-Length and hop-by-hop ones.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, chunking and compression undone.
+
+    `complete`: False where the body was cut short, could not be decompressed or is over the size limit; then `body`
+    is empty. `received_at`: Unix seconds.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    received_at: float = 0.0
+    complete: bool = True
+
+    def all_values(self, name: str) -> Sequence[str]:
+        """Every value of a header, in order."""
+        wanted = name.lower()
+        return [value for key, value in self.headers if key.lower() == wanted]
+
+    def value(self, name: str) -> str | None:
+        """The first value of a header."""
+        values = self.all_values(name)
+        return values[0] if values else None

@@ -1,0 +1,187 @@
+"""The register of codes: status, words and next step of every failure, the same on every surface.
+
+Rule 1: a code never changes its meaning; a retired one stays listed.
+Rule 2: texts here name the provider by nothing but "the provider"; a page puts its title in.
+Rule 3: `docs/reference/problems.md`, the OpenAPI document and the CLI's exit codes are made from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Who(StrEnum):
+    """Whose move it is."""
+
+    CALLER = "caller"
+    END_USER = "end_user"
+    AUTHOR = "author"
+    OPERATOR = "operator"
+    NOBODY = "nobody"  # waiting helps
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One code: HTTP status, one sentence, whose move, and what that move is."""
+
+    code: str
+    status: int
+    title: str
+    who: Who
+    action: str
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later without anybody's doing."""
+        return self.who is Who.NOBODY
+
+    @property
+    def exit_code(self) -> int:
+        """The CLI's exit code, by who must act."""
+        return _EXIT_BY_CODE.get(self.code, _EXIT_BY_WHO[self.who])
+
+
+_EXIT_BY_WHO: Final = {Who.CALLER: 2, Who.END_USER: 7, Who.AUTHOR: 6, Who.OPERATOR: 1, Who.NOBODY: 8}
+_EXIT_BY_CODE: Final = {
+    "not_found": 3,
+    "connection_disconnected": 3,
+    "unauthenticated": 4,
+    "api_key_expired": 4,
+    "forbidden_scope": 4,
+    "version_conflict": 5,
+    "generation_conflict": 5,
+    "connection_exists": 5,
+    "connection_paused": 5,
+    "connection_unconfirmed": 5,
+    "idempotency_in_progress": 5,
+    "idempotency_key_reused": 5,
+    "renewal_not_possible": 5,
+    "identity_mismatch": 5,
+    "connector_invalid": 6,
+    "publish_blocked": 6,
+}
+
+_ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
+    ("bad_request", 400, "The request can't be parsed.", Who.CALLER, "Send well-formed JSON or YAML."),
+    ("unauthenticated", 401, "No valid API key was sent.", Who.CALLER,
+     "Send a current key as “Authorization: Bearer kt_…” or “Keyturn-Key: kt_…”."),
+    ("api_key_expired", 401, "The API key has expired.", Who.CALLER, "Make a new key and use it."),
+    ("forbidden_scope", 403, "The API key may not do this.", Who.CALLER,
+     "Use a key with the scope that “required_scope” names."),
+    ("not_found", 404, "There is no such thing for this key.", Who.CALLER, "Check the id."),
+    ("method_not_allowed", 405, "This path takes other methods.", Who.CALLER, "See the “Allow” header."),
+    ("payload_too_large", 413, "The body is too large.", Who.CALLER, "Send a smaller body."),
+    ("unsupported_media_type", 415, "The body is of a kind that is not read here.", Who.CALLER,
+     "Send application/json, or application/yaml for a connector."),
+    ("validation_failed", 422, "Some values break a rule.", Who.CALLER, "Mend what “errors” lists."),
+    ("version_conflict", 412, "It has changed since you read it.", Who.CALLER, "Read it again and merge."),
+    ("generation_conflict", 409, "Somebody else changed the connection at the same moment.", Who.CALLER,
+     "Read the connection again, then decide."),
+    ("idempotency_in_progress", 409, "A request with this Idempotency-Key is still running.", Who.NOBODY,
+     "Wait a moment and send it again."),
+    ("idempotency_key_reused", 422, "This Idempotency-Key was used for another request.", Who.CALLER,
+     "Use a new key for a new request."),
+    ("rate_limited", 429, "Too many requests.", Who.NOBODY, "Wait as long as “Retry-After” says."),
+    ("login_budget_spent", 429, "Too many logins of this account failed lately.", Who.NOBODY,
+     "Wait as long as “Retry-After” says: one more failure could lock the account."),
+    ("illegal_transition", 409, "The connection's state does not allow this.", Who.CALLER,
+     "Read the connection's state."),
+    ("connector_invalid", 422, "The connector has errors.", Who.AUTHOR, "Mend every entry of “errors”."),
+    ("connector_not_published", 409, "The connector has no published version.", Who.AUTHOR,
+     "Publish the draft first."),
+    ("publish_blocked", 409, "The draft has errors that block publishing.", Who.AUTHOR,
+     "Mend every entry of “errors”."),
+    ("session_expired", 410, "The link or the page is too old.", Who.END_USER,
+     "Ask the application for a new link."),
+    ("session_used", 409, "The link was opened before; it works once.", Who.END_USER,
+     "Ask the application for a new link."),
+    ("return_url_not_allowed", 422, "The return URL can't be used.", Who.CALLER,
+     "Use an https URL without a fragment or credentials."),
+    ("connection_exists", 409, "This account is already connected.", Who.CALLER,
+     "Use the connection that “connection_id” names, or disconnect it first."),
+    ("connection_paused", 409, "The connection is paused.", Who.OPERATOR, "Resume it."),
+    ("connection_unconfirmed", 409, "The connection has not been confirmed.", Who.CALLER,
+     "Confirm the connect session with the code that came back to your return URL."),
+    ("connection_disconnected", 410, "The connection was disconnected.", Who.END_USER, "Connect the account anew."),
+    ("connection_needs_reconnect", 409, "The token has ended and only the person can get another.", Who.END_USER,
+     "Send the person the reconnect link."),
+    ("connection_test_failed", 424, "Signed in, but the test call failed; nothing was kept.", Who.NOBODY,
+     "Try again; if it stays, the author should compare step 5 with the provider's answer."),
+    ("identity_mismatch", 409, "The sign-in belongs to another account.", Who.END_USER,
+     "Sign in with the account that this connection is for."),
+    ("unique_id_missing", 424, "The provider did not say which account this is.", Who.AUTHOR,
+     "Compare step 8 with the answer of the test call."),
+    ("renewal_in_progress", 409, "A renewal is under way and takes long.", Who.NOBODY, "Send the call again."),
+    ("renewal_not_possible", 409, "This connection can't be renewed now.", Who.END_USER,
+     "Reconnect it when its token ends."),
+    ("url_not_allowed", 403, "The connector does not allow this URL.", Who.AUTHOR,
+     "Call an allowed URL, or widen step 7."),
+    ("address_not_allowed", 403, "The host's address may not be reached.", Who.OPERATOR,
+     "For a private network, allow it by KEYTURN_EGRESS_ALLOW and in the connector."),
+    ("token_vend_disabled", 403, "This connector's tokens are not handed out.", Who.CALLER, "Use the proxy."),
+    ("body_not_mergeable", 422, "The connector adds parameters to bodies, and this body can't take them.", Who.CALLER,
+     "Send a JSON object or a form of up to 10 MiB."),
+    ("provider_credentials_rejected", 422, "The provider refused username and password.", Who.END_USER,
+     "Check both and type them again."),
+    ("provider_mfa_unsupported", 424, "The provider asks for a second step that can't be done here.", Who.END_USER,
+     "Use an app password if the provider has them."),
+    ("provider_otp_invalid", 422, "The code was not accepted.", Who.END_USER, "Type a new code."),
+    ("provider_account_locked", 423, "The provider has locked the account for now.", Who.END_USER,
+     "Wait, or unlock the account at the provider."),
+    ("provider_password_expired", 424, "The provider wants the password changed first.", Who.END_USER,
+     "Change the password at the provider, then try again."),
+    ("provider_interaction_required", 424, "The provider wants a sign-in on its own site first.", Who.END_USER,
+     "Sign in there once, then try again."),
+    ("provider_access_denied", 424, "The account may not use the provider's API.", Who.END_USER,
+     "Ask the provider's administrator for API access."),
+    ("provider_rate_limited", 429, "The provider asks to wait.", Who.NOBODY,
+     "Wait as long as “Retry-After” says."),
+    ("provider_unreachable", 502, "The provider could not be reached; nothing was sent.", Who.NOBODY,
+     "Try again; check the host and the provider's status page."),
+    ("provider_tls_failed", 502, "No safe connection to the provider; nothing was sent.", Who.OPERATOR,
+     "Check the provider's certificate."),
+    ("provider_timeout", 504, "The provider did not answer in time; the result is not known.", Who.NOBODY,
+     "Try once more."),
+    ("provider_unavailable", 502, "The provider can't answer now.", Who.NOBODY, "Try again later."),
+    ("provider_bad_response", 502, "The provider gave an answer that the connector does not describe.", Who.AUTHOR,
+     "Compare the connector with the provider's answer."),
+    ("connector_client_missing", 409, "The connector has no client id and secret yet.", Who.OPERATOR,
+     "Register the application with the provider and set both."),
+    ("connector_client_rejected", 424, "The provider refuses the client id or secret.", Who.OPERATOR,
+     "Check both with the provider and set them anew."),
+    ("provider_grant_disabled", 424, "The provider does not allow the password grant here.", Who.OPERATOR,
+     "Ask the provider to allow it for this application."),
+    ("scope_insufficient", 424, "The provider refuses the scope that is asked for.", Who.AUTHOR,
+     "Ask for a scope that the application may have."),
+    ("connector_value_absent", 424, "A value that the connector uses is not there.", Who.AUTHOR,
+     "Compare the templates with the provider's answers."),
+    ("internal_error", 500, "Something went wrong here.", Who.OPERATOR, "Report the request id."),
+    ("key_unavailable", 503, "The key provider can't be reached.", Who.OPERATOR, "Bring the key provider back."),
+    ("wrong_key", 503, "The key is not the one that sealed this data.", Who.OPERATOR, "Put the right key in place."),
+    ("seal_broken", 503, "A sealed value can't be opened: it was altered or swapped.", Who.OPERATOR,
+     "Restore the row from a back-up, or disconnect the connection."),
+    ("store_unavailable", 503, "The database can't be used.", Who.OPERATOR, "See /readyz, then the log."),
+    ("settings_invalid", 500, "A setting can't be used.", Who.OPERATOR, "Correct the setting and start again."),
+)  # fmt: skip
+
+PROBLEMS: Final[Mapping[str, Problem]] = MappingProxyType({row[0]: Problem(*row) for row in _ROWS})
+
+
+class Cause(StrEnum):
+    """Why a connection is not plainly active: the `reason` of its state, stable like the codes above."""
+
+    CREDENTIALS_REJECTED = "provider_credentials_rejected"
+    CHALLENGE_REQUIRED = "challenge_required"
+    ANSWER_UNKNOWN = "provider_answer_unknown"
+    OUTCOME_UNKNOWN = "renewal_outcome_unknown"
+    GRANT_LOST = "grant_lost"
+    TOKEN_ENDED = "token_ended"  # noqa: S105
+    ACCOUNT_LOCKED = "provider_account_locked"
+    PASSWORD_EXPIRED = "provider_password_expired"  # noqa: S105
+    INTERACTION_REQUIRED = "provider_interaction_required"
+    ACCESS_DENIED = "provider_access_denied"
+    NO_ANSWER = "provider_timeout"
