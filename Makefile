@@ -1,0 +1,79 @@
+# What can be done in this checkout. `make help` lists it. Nothing is needed but python >= 3.11 and make.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+PYTHON ?=
+export PYTHON
+BIN := .venv/bin
+SET_UP = python=$$(sh scripts/find_python.sh) && "$$python" scripts/set_up.py
+LOCK_FLAGS ?=
+COMPILE = pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	--custom-compile-command "make lock" $(LOCK_FLAGS)
+later = @echo "make $@ has nothing to run yet: $(1)." >&2; exit 1
+
+.PHONY: help setup ready run dev fmt lint test test-peers test-faults test-browser mutants bench docs schema lock release check
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
+
+setup: ## Make .venv with everything that the lock names, and .venv/bin/keyturn
+	@$(SET_UP)
+
+ready:
+	@$(SET_UP) --quiet
+
+run: ready ## Set up, then start keyturn with an example provider beside it
+	@exec $(BIN)/keyturn dev
+
+dev: run ## The same as run
+
+fmt: ready ## Lay the code out and mend what can be mended by itself
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+lint: ready ## ruff, mypy and the import contracts
+	@$(BIN)/python scripts/run_stages.py lint
+
+test: ready ## Lint, then all tests that need nothing but this machine (under five minutes on two cores)
+	@$(BIN)/python scripts/run_stages.py lint test
+
+test-peers: ## Compare with other programs of the field
+	$(call later,the tests beside peers come with a later issue)
+
+test-faults: ready ## Kill, cut and delay things while connections are renewed
+	@test -d tests/faults || { echo "make $@ has nothing to run yet: tests/faults comes with a later issue." >&2; exit 1; }
+	@$(BIN)/pytest tests/faults
+
+test-browser: ## Drive the pages in real browsers
+	$(call later,the browser tests come with a later issue)
+
+mutants: ## Break the core on purpose and see the tests notice
+	$(call later,the mutation runs come with a later issue)
+
+bench: ready ## Measure what the documents claim
+	@test -f bench/run.py || { echo "make $@ has nothing to run yet: bench/run.py comes with a later issue." >&2; exit 1; }
+	@$(BIN)/python bench/run.py
+
+docs: ## Build the documentation
+	$(call later,the documents are read as they lie in docs/ until a later issue builds pages of them)
+
+schema: ready ## Write the JSON Schema of the connector file to docs/reference/connector.schema.json
+	@mkdir -p docs/reference
+	@$(BIN)/keyturn connector schema > docs/reference/connector.schema.json.new \
+		&& mv docs/reference/connector.schema.json.new docs/reference/connector.schema.json \
+		|| { rm -f docs/reference/connector.schema.json.new; exit 1; }
+
+lock: ## Write requirements/*.txt anew; LOCK_FLAGS=--upgrade takes newer releases
+	@python=$$(sh scripts/find_python.sh) && uv=$$("$$python" scripts/set_up.py --print-uv | tail -n 1) \
+		&& "$$uv" $(COMPILE) pyproject.toml --output-file requirements/runtime.txt \
+		&& "$$uv" $(COMPILE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt \
+		&& "$$uv" $(COMPILE) requirements/uv.in --output-file requirements/uv.txt
+
+release: ready ## Build the wheel and the source archive into dist/
+	@$(BIN)/hatchling build -d dist
+
+check: ready ## All of it, as before a release: tests, faults, and that the written schema is the code's
+	@$(MAKE) test
+	@$(MAKE) test-faults
+	@$(MAKE) schema
+	@git diff --exit-code -- docs/reference/connector.schema.json

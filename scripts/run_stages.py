@@ -1,0 +1,49 @@
+"""Run the checks of the house one after the other, with the time that each took.
+
+All stages run even where an earlier one failed: one run should tell everything that is wrong. The exit code is 1 if any
+failed. Run with the Python of `.venv`: `run_stages.py lint`, `run_stages.py lint test`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+STAGES: dict[str, dict[str, list[str]]] = {
+    "lint": {
+        "ruff check": ["ruff", "check", "."],
+        "ruff format": ["ruff", "format", "--check", "."],
+        "mypy": ["mypy"],
+        "import contracts": ["lint-imports"],
+    },
+    # Files are not spread over workers: fixtures of a module are made once, and a group mark keeps tests together.
+    "test": {"pytest": ["pytest", "-n", "2", "--dist", "loadgroup", "--durations", "5"]},
+}
+
+
+def main() -> int:
+    """Run the stages of the groups named on the command line and print the table of times."""
+    groups = sys.argv[1:]
+    if not groups or not set(groups) <= set(STAGES):
+        print(f"usage: run_stages.py {{{','.join(STAGES)}}} …", file=sys.stderr)
+        return 2
+    rows = []
+    for name, command in (stage for group in groups for stage in STAGES[group].items()):
+        print(f"── {name}", flush=True)
+        begun = time.monotonic()
+        code = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, check=False).returncode
+        rows.append((name, time.monotonic() - begun, code))
+    print("── times")
+    for name, seconds, code in rows:
+        print(f"{name:<18}{seconds:7.1f} s  {'ok' if code == 0 else f'FAILED ({code})'}")
+    print(f"{'all':<18}{sum(seconds for _, seconds, _ in rows):7.1f} s", flush=True)
+    return 1 if any(code for *_, code in rows) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

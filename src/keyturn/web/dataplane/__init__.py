@@ -1,0 +1,1 @@
+"""Proxy, token endpoint and forward-auth: the zone that holds bearer tokens."""

@@ -1,0 +1,1 @@
+"""What the zones share: problem answers and security headers; knows no zone."""
