@@ -9,10 +9,14 @@ Rule 2: nothing in here knows the time, the store or the provider.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from keyturn.core.errors import IllegalTransition
+from keyturn.core.secret import Secret
+from keyturn.core.token_set import TokenSet
 
 
 class State(StrEnum):
@@ -79,3 +83,109 @@ def advance(state: State, event: Event) -> State:
         return TRANSITIONS[state][event]
     except KeyError:
         raise IllegalTransition(state, event) from None
+
+
+class IntentKind(StrEnum):
+    """What was about to be sent."""
+
+    REFRESH = "refresh"
+    LOGIN = "login"  # with the kept password
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """"At this time this was about to be sent", committed before the bytes leave.
+
+    An intent whose attempt is no longer running means that nobody knows the outcome. `sent_at`: Unix seconds.
+    `tries`: how often this generation's login was sent already.
+    """
+
+    kind: IntentKind
+    generation: int
+    attempt: str
+    sent_at: float
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TestRecord:
+    """The verdict of the last test call. `at`: Unix seconds; `status`: None where no answer came."""
+
+    __test__ = False  # not for pytest to collect
+
+    at: float
+    passed: bool
+    status: int | None = None
+    code: str | None = None
+
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One account of one owner at one connector; everything about it that is no secret.
+
+    Times are Unix seconds. `revision` grows with every write (compare-and-set, ETag), `generation` with every new
+    token set. `hosts`: where token, refresh, revoke and challenge requests of this connection may go, pinned at its
+    login. `refreshable`: a refresh token is kept and honoured. `password_rejected`: the kept password was refused
+    once and is never sent again by itself. `worked_generation`: the newest generation that an API accepted.
+    `failures_in_a_row`: renewals that failed for a passing reason since the last that did not.
+    """
+
+    id: str
+    connector: str
+    connector_version: int
+    owner: str
+    name: str
+    unique_id: str
+    created_at: float
+    updated_at: float
+    project: str = "default"
+    state: State = State.ACTIVE
+    reason: str | None = None
+    paused: bool = False
+    unconfirmed: bool = False
+    revision: int = 0
+    generation: int = 1
+    token_issued_at: float | None = None
+    expires_at: float | None = None
+    renews_at: float | None = None
+    refreshable: bool = False
+    password_kept_at: float | None = None
+    password_rejected: bool = False
+    fields: Mapping[str, Any] = field(default=_EMPTY)  # those with keep: plain
+    sealed_fields: tuple[str, ...] = ()  # the keys of those with keep: sealed
+    hosts: tuple[str, ...] = ()
+    unique: bool = True  # False with on_duplicate: allow
+    intent: Intent | None = None
+    last_error: str | None = None
+    last_error_at: float | None = None
+    failures_in_a_row: int = 0
+    last_test: TestRecord | None = None
+    last_used_at: float | None = None
+    worked_generation: int | None = None
+    disconnected_at: float | None = None
+    revocation: Mapping[str, Any] = field(default=_EMPTY)  # what the provider answered to revocations
+
+    @property
+    def ended(self) -> bool:
+        """Whether the connection was disconnected."""
+        return self.state in ENDED
+
+    @property
+    def shown_state(self) -> str:
+        """The state as people read it: the flags stand before it."""
+        if self.ended:
+            return self.state.value
+        return "paused" if self.paused else "unconfirmed" if self.unconfirmed else self.state.value
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSecrets:
+    """What a connection keeps sealed. `username` is kept only where the password is."""
+
+    token_set: TokenSet | None = None
+    username: Secret | None = None
+    password: Secret | None = None
+    fields: Mapping[str, Secret] = field(default=_EMPTY, repr=False)

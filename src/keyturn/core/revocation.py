@@ -1,0 +1,47 @@
+"""A token set that its provider is still to be told about, as a due row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from keyturn.core.token_set import TokenSet
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class RevocationCause(StrEnum):
+    """Why a token set is revoked."""
+
+    DISCONNECTED = "disconnected"
+    REPLACED = "replaced"  # by a login
+    REFUSED = "refused"  # the login ended after its token came: test, identity, reject
+    LATE = "late"  # a renewal's answer came after the generation had moved, or after the disconnect
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """One token set to revoke. Times are Unix seconds.
+
+    `values`: what else the revoke request's templates need, sealed with the tokens.
+    `done`: the kinds of token (`refresh_token`, `access_token`) that the provider has acknowledged.
+    `connection`: None for a login that never became one.
+    """
+
+    id: str
+    connector: str
+    connector_version: int
+    cause: RevocationCause
+    due_at: float
+    give_up_at: float
+    token_set: TokenSet
+    connection: str | None = None
+    hosts: tuple[str, ...] = ()
+    tries: int = 0
+    done: tuple[str, ...] = ()
+    last_error: str | None = None
+    values: Mapping[str, Any] = field(default=_EMPTY, repr=False)
+    project: str = "default"

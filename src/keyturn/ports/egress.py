@@ -1,0 +1,98 @@
+"""The only way out: one request to a provider, sent once. Promises: `tests/contracts/egress_contract.py`.
+
+Every address is checked before a connection is made, at the moment it is made; redirects are never followed; a client
+never retries by itself; the environment's proxies are not used; decompression and size are bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from keyturn.core.messages import Answer, OutgoingRequest
+
+MAX_ANSWER_BYTES = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class EgressPolicy:
+    """What the connector asks for; the operator's allowances are the adapter's own.
+
+    `timeout_s`: for the whole exchange, from the first lookup to the last byte.
+    """
+
+    private_network: bool = False
+    insecure_http: bool = False
+    timeout_s: float = 30.0
+
+
+class Egress(Protocol):
+    """Sends one request on a new connection and reads the whole answer."""
+
+    async def send(self, request: OutgoingRequest, policy: EgressPolicy) -> Answer:
+        """Send it once.
+
+        Raises:
+            UrlNotAllowed: plain http without both allowances. Nothing was sent.
+            AddressNotAllowed: no address of the host may be reached. Nothing was sent.
+            ProviderUnreachable: lookup or connection failed. Nothing was sent.
+            ProviderTlsFailed: handshake or certificate failed. Nothing was sent.
+            ProviderTimeout: some of it may have been sent, and no status line came back.
+        An answer that breaks off after its status line is an `Answer` with `complete=False`.
+        """
+        ...
+
+
+class Resolver(Protocol):
+    """Looks names up, at the moment of connecting."""
+
+    async def resolve(self, host: str) -> Sequence[str]:
+        """The host's addresses as text; empty where there are none. Raises OSError where the lookup fails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """A proxied call on its way to the API. `target` is path and query as they are sent; header names lower case."""
+
+    method: bytes
+    scheme: str
+    host: str
+    port: int
+    target: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    content_length: int | None = None  # None with a body means chunked
+    has_body: bool = False
+
+
+class UpstreamAnswer(Protocol):
+    """The API's answer while it streams."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """As received, names in lower case."""
+        ...
+
+    def body(self) -> AsyncIterator[bytes]:
+        """The body as it comes, with back-pressure; raises ProviderTimeout where it stalls or breaks off."""
+        ...
+
+    async def close(self) -> None:
+        """Done with it; an unread rest closes the connection."""
+        ...
+
+
+class Upstream(Protocol):
+    """The hot path's client: pooled connections, bodies streamed both ways."""
+
+    async def open(
+        self, request: UpstreamRequest, body: AsyncIterator[bytes] | None, policy: EgressPolicy
+    ) -> UpstreamAnswer:
+        """Send a call and return its answer once the head is there. Raises as `Egress.send`."""
+        ...

@@ -1,0 +1,442 @@
+"""Where things rest. The promises are written as tests: `tests/contracts/*_contract.py`.
+
+Rule 1: every write is one transaction, and carries the audit records that tell of it and the revocations that follow
+from it, so that neither can be lost alone.
+Rule 2: writers of one connection are kept apart by compare-and-set on its `revision`; the loser reads again.
+Rule 3: `Secret` values go in and come out in the clear; an adapter never lets one rest unsealed.
+Rule 4: no method waits for anything but the database. A database that is gone raises StoreUnavailable.
+Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, ConnectionSecrets, State
+from keyturn.core.connector import Connector, LoginLimits
+from keyturn.core.errors import KeyturnError
+from keyturn.core.revocation import Revocation
+from keyturn.core.secret import Secret
+from keyturn.core.token_set import TokenSet
+
+
+class Unchanged(Enum):
+    """Says of a sealed part that a write leaves it as it is."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED = Unchanged.UNCHANGED
+
+
+class DuplicateAccount(Exception):
+    """Another connection of this owner and connector has this unique id. Holds its id."""
+
+    def __init__(self, connection_id: str) -> None:
+        super().__init__("the account is connected already")
+        self.connection_id = connection_id
+
+
+class RevisionConflict(KeyturnError):
+    """Somebody else wrote the row first; nothing was changed."""
+
+    code = "generation_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, newest first; `next_cursor` is None on the last."""
+
+    items: tuple[Connection, ...]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFilter:
+    """Which connections a list shows; None means any. `state` is a state as shown (paused and unconfirmed too)."""
+
+    connector: str | None = None
+    owner: str | None = None
+    state: str | None = None
+    connectors: frozenset[str] | None = None  # what an API key is limited to
+
+
+@dataclass(frozen=True, slots=True)
+class SealedChange:
+    """What a write does to the sealed parts; None forgets one."""
+
+    token_set: TokenSet | None | Unchanged = UNCHANGED
+    username: Secret | None | Unchanged = UNCHANGED
+    password: Secret | None | Unchanged = UNCHANGED
+    fields: dict[str, Secret] | None | Unchanged = field(default=UNCHANGED, repr=False)
+
+
+NOTHING_SEALED = SealedChange()
+
+
+class ConnectionStore(Protocol):
+    """Connections, and what follows from writing one."""
+
+    async def insert(
+        self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
+    ) -> Connection:
+        """Add a connection; raise DuplicateAccount where `unique` and one with the same unique id is not ended."""
+        ...
+
+    async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
+        """Read without opening anything sealed."""
+        ...
+
+    async def open(
+        self, connection_id: str, *, project: str = "default"
+    ) -> tuple[Connection, ConnectionSecrets] | None:
+        """Read and unseal. Afterwards this process can seal for the connection even if the key provider goes away."""
+        ...
+
+    async def save(
+        self,
+        connection: Connection,
+        *,
+        sealed: SealedChange = NOTHING_SEALED,
+        records: Sequence[AuditRecord] = (),
+        revocations: Sequence[Revocation] = (),
+    ) -> Connection:
+        """Write over the row that has `connection.revision`; return it with the next one, or raise RevisionConflict.
+
+        A token set is sealed for `connection.generation`. Also raises DuplicateAccount, as `insert`.
+        """
+        ...
+
+    async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
+        """The id of the connection, not ended and `unique`, that has this account."""
+        ...
+
+    async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
+        """List without opening anything sealed; a cursor that is none of ours raises ValidationFailed."""
+        ...
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
+        """Connections whose `renews_at` is reached, longest overdue first; not paused away, not ended."""
+        ...
+
+    async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
+        """How many connections each connector has in each state."""
+        ...
+
+
+class Spill(Protocol):
+    """A token set that could not be stored, kept in a sealed file until it can (0600, fsync)."""
+
+    async def write(self, connection: Connection, token_set: TokenSet) -> None:
+        """Keep the set that follows `connection.generation`; needs no key provider after `open`."""
+        ...
+
+    async def pending(self) -> Sequence[tuple[str, int, TokenSet]]:
+        """Connection id, the generation that the set follows, and the set."""
+        ...
+
+    async def forget(self, connection_id: str, generation: int) -> None:
+        """Drop a set that was applied or is outdated."""
+        ...
+
+
+class RevocationStore(Protocol):
+    """Revocations that are due or will be."""
+
+    async def add(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> None:
+        """Add one that belongs to no write of a connection."""
+        ...
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Revocation]:
+        """Those to try now, oldest first."""
+        ...
+
+    async def of_connection(self, connection_id: str) -> Sequence[Revocation]:
+        """Those still open of one connection."""
+        ...
+
+    async def save(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> None:
+        """Write tries, done, due time and error of a later try."""
+        ...
+
+    async def remove(self, revocation_id: str, *, records: Sequence[AuditRecord] = ()) -> None:
+        """Done or given up: the tokens are gone with the row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A connector being written: the author's text, byte for byte, and what it says."""
+
+    connector: Connector
+    source: str
+    updated_at: float
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedVersion:
+    """An immutable version: the connector with all defaults resolved, its source and its digest (SHA-256, hex)."""
+
+    connector: Connector
+    version: int
+    digest: str
+    source: str
+    published_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSummary:
+    """A connector in a list. `client_id_set`: the operator has registered the application."""
+
+    id: str
+    title: str
+    latest_version: int | None
+    has_draft: bool
+    client_id_set: bool
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """The application registered with the provider."""
+
+    client_id: str
+    client_secret: Secret | None
+
+
+class ConnectorStore(Protocol):
+    """Connectors: one draft each, and numbered versions that never change."""
+
+    async def put_draft(
+        self,
+        connector: Connector,
+        source: str,
+        *,
+        at: float,
+        expected_revision: int | None = None,
+        records: Sequence[AuditRecord] = (),
+        project: str = "default",
+    ) -> tuple[Draft, bool]:
+        """Write the draft; True if the connector is new. VersionConflict if `expected_revision` is not the draft's."""
+        ...
+
+    async def draft(self, connector_id: str, *, project: str = "default") -> Draft | None:
+        """The draft, if any; publishing leaves it in place."""
+        ...
+
+    async def publish(
+        self,
+        connector: Connector,
+        source: str,
+        digest: str,
+        *,
+        at: float,
+        records: Sequence[AuditRecord] = (),
+        project: str = "default",
+    ) -> PublishedVersion:
+        """Add the next version; the same digest as the newest version gives that one back and adds nothing."""
+        ...
+
+    async def version(
+        self, connector_id: str, version: int | None = None, *, project: str = "default"
+    ) -> PublishedVersion | None:
+        """One version, the newest where no number is given."""
+        ...
+
+    async def list(self, *, project: str = "default") -> Sequence[ConnectorSummary]:
+        """All of them, by id."""
+        ...
+
+    async def set_client(
+        self,
+        connector_id: str,
+        credentials: ClientCredentials,
+        *,
+        at: float,
+        records: Sequence[AuditRecord] = (),
+        project: str = "default",
+    ) -> None:
+        """Seal the client id and secret for a connector; NotFound if there is none."""
+        ...
+
+    async def client(self, connector_id: str, *, project: str = "default") -> ClientCredentials | None:
+        """Open them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A login that may be sent now. `tries_left`: how many more may fail in this window, after this one."""
+
+    id: str
+    tries_left: int
+
+
+class AttemptResult(Enum):
+    """How a login ended, as the budget counts it."""
+
+    FAILED = "failed"  # rejected, unanswered or unclassified
+    SUCCEEDED = "succeeded"  # resets the failures
+    NOT_SENT = "not_sent"  # as if it had not been
+
+
+class LoginLedger(Protocol):
+    """How many logins of one account failed, across all processes. `account` is an HMAC, never a name."""
+
+    async def reserve(
+        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits
+    ) -> Attempt | float | None:
+        """Book a login before it is sent.
+
+        Returns:
+            The attempt; or the seconds to wait, where the budget is spent; or None where the failures so far and the
+            logins under way could together spend it: ask again in a moment. A login under way for over 60 s (its
+            process died) counts as failed.
+        """
+        ...
+
+    async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
+        """Say how it ended; returns how many more may fail in this window."""
+        ...
+
+    async def account_key(self, connector: str, host: str, username: str, *, project: str = "default") -> str:
+        """The keyed hash under which an account is counted (username trimmed and in lower case by the caller)."""
+        ...
+
+
+class AuditLog(Protocol):
+    """What happened, append-only."""
+
+    async def append(self, records: Sequence[AuditRecord]) -> None:
+        """Add records that belong to no other write."""
+        ...
+
+    async def list(
+        self,
+        *,
+        connection: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        project: str = "default",
+    ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
+        """Newest first, with their sequence numbers, and the next cursor."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key as it is stored. `digest`: SHA-256 of the whole key, hex. `connectors`: empty means all."""
+
+    id: str
+    name: str
+    digest: str
+    scopes: frozenset[str]
+    created_at: float
+    connectors: frozenset[str] = frozenset()
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    project: str = "default"
+
+
+class ApiKeyStore(Protocol):
+    """API keys, by the hash of what their holders send."""
+
+    async def add(self, key: ApiKey, *, records: Sequence[AuditRecord] = ()) -> None:
+        """Add one."""
+        ...
+
+    async def find(self, digest: str) -> ApiKey | None:
+        """The key with this digest, revoked and expired ones too."""
+        ...
+
+    async def list(self, *, project: str = "default") -> Sequence[ApiKey]:
+        """All that are not revoked, newest first."""
+        ...
+
+    async def revoke(self, key_id: str, *, at: float, records: Sequence[AuditRecord] = ()) -> bool:
+        """Revoke one; False if there is none (already revoked counts as done)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectSession:
+    """One attempt of a person to make or repair a connection by a page.
+
+    `link_digest`, `browser_digest`, `code_digest`: SHA-256, hex, of the link's secret, the claiming browser's cookie
+    and the one-time code for the embedder; nobody can get in with what is stored. `state`: `open`, `claimed`,
+    `done`, `failed`, `confirmed`. `reconnects`: the connection that a reconnect link repairs.
+    """
+
+    id: str
+    connector: str
+    owner: str
+    link_digest: str
+    created_at: float
+    expires_at: float
+    state: str = "open"
+    return_url: str | None = None
+    app_name: str = ""
+    owner_label: str = ""
+    reconnects: str | None = None
+    browser_digest: str | None = None
+    code_digest: str | None = None
+    connection: str | None = None
+    created_by: str = ""
+    revision: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+    project: str = "default"
+
+
+class SessionStore(Protocol):
+    """Connect sessions."""
+
+    async def add(self, session: ConnectSession, *, records: Sequence[AuditRecord] = ()) -> None:
+        """Add one."""
+        ...
+
+    async def load(self, session_id: str, *, project: str = "default") -> ConnectSession | None:
+        """Read one."""
+        ...
+
+    async def find_link(self, link_digest: str) -> ConnectSession | None:
+        """Read one by its link."""
+        ...
+
+    async def find_open_reconnect(self, connection_id: str, *, now: float) -> ConnectSession | None:
+        """A reconnect session of this connection that nobody opened yet and that has not expired."""
+        ...
+
+    async def save(self, session: ConnectSession, *, records: Sequence[AuditRecord] = ()) -> ConnectSession:
+        """Write over the row that has `session.revision`, or raise RevisionConflict."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """What was answered to a request with an `Idempotency-Key`; None while it runs."""
+
+    request_digest: str
+    status: int | None
+    body: bytes | None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class IdempotencyStore(Protocol):
+    """Replies that may be asked for again, for 24 hours."""
+
+    async def begin(self, key: str, request_digest: str, *, now: float) -> StoredReply | None:
+        """Claim the key (None), or read what it stands for already. A claim older than 2 min without a reply lapses."""
+        ...
+
+    async def finish(self, key: str, reply: StoredReply) -> None:
+        """Store the reply."""
+        ...
+
+    async def abandon(self, key: str) -> None:
+        """Give the claim back: the request failed before it did anything."""
+        ...
