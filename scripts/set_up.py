@@ -75,23 +75,30 @@ def only_one_at_a_time() -> Iterator[None]:
         yield
 
 
-def digest_of_inputs() -> str:
-    """Name the state that `.venv` should have; the path is in it because scripts in a venv hold absolute paths."""
-    digest = hashlib.sha256(str(ROOT).encode())
+def stamp_of_today() -> list[str]:
+    """Name the state that `.venv` should have: a digest of what goes in, and where the checkout lies."""
+    digest = hashlib.sha256()
     for path in INPUTS:
         digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return [digest.hexdigest(), str(ROOT)]
+
+
+def stamp_found() -> list[str]:
+    """Read the stamp of the last complete set-up; empty where there was none."""
+    return STAMP.read_text().splitlines() if STAMP.is_file() else []
 
 
 def is_set_up() -> bool:
     """Tell whether `.venv` is complete, made of today's inputs, and its Python still runs."""
-    complete = STAMP.is_file() and not UNFINISHED.exists() and (VENV / "bin" / "keyturn").is_file()
-    return complete and STAMP.read_text().strip() == digest_of_inputs() and not venv_must_be_made()
+    complete = not UNFINISHED.exists() and (VENV / "bin" / "keyturn").is_file()
+    return complete and stamp_found() == stamp_of_today() and not venv_must_be_made()
 
 
 def venv_must_be_made() -> bool:
     """Tell whether `.venv` is absent, half made, moved, too old, or not of the Python that `PYTHON=` asks for."""
     if UNFINISHED.exists() or not VENV_PYTHON.exists():
+        return True
+    if stamp_found()[1:] not in ([], [str(ROOT)]):  # the scripts of a venv hold absolute paths: moved is broken
         return True
     ask = "import sys; print(*sys.version_info[:2], sys.prefix, sys._base_executable, sep='\\n')"
     try:
@@ -122,7 +129,7 @@ def set_up(uv: Path) -> None:
     into_venv = ["--python", str(VENV_PYTHON)]
     run_uv(uv, "pip", "sync", *into_venv, "--require-hashes", "--compile-bytecode", str(DEV_LOCK))
     run_uv(uv, "pip", "install", *into_venv, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
-    STAMP.write_text(digest_of_inputs() + "\n")
+    STAMP.write_text("\n".join(stamp_of_today()) + "\n")
     UNFINISHED.unlink()
 
 
@@ -134,9 +141,7 @@ def run_uv(uv: Path, *arguments: str) -> None:
         environment["UV_CACHE_DIR"] = str(ROOT / ".cache" / "uv")
     environment.setdefault("UV_LINK_MODE", "copy")  # a file that someone edits in .venv must not change uv's cache
     if subprocess.run([uv, "--quiet", *arguments], cwd=ROOT, env=environment, check=False).returncode:
-        fail(
-            f"`uv {arguments[0]}` failed, for the reason above; nothing is lost, run `make setup` again when it is mended"
-        )
+        fail(f"`uv {arguments[0]}` failed, for the reason above; when that is mended, run `make setup` again")
 
 
 def find_or_bring_uv(*, exactly_locked: bool = False) -> Path:
@@ -180,8 +185,16 @@ def bring_uv(target: Path) -> None:
     # --target is what a Python marked as externally managed (PEP 668) allows. A user's own pip settings must not get in
     # the way: --user and --target exclude each other, and a required venv is beside the point here.
     environment = {name: value for name, value in os.environ.items() if name not in {"PIP_TARGET", "PIP_PREFIX"}}
-    environment |= {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    command = [find_or_bring_pip(), "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"]
+    environment |= {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_ROOT_USER_ACTION": "ignore"}
+    command: list[str | Path] = [
+        find_or_bring_pip(),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "--only-binary=:all:",
+    ]
     command += ["--no-deps", "--target", half, "--requirement", UV_LOCK]
     if subprocess.run(command, env=environment, check=False).returncode:
         fail("pip could not bring uv in, for the reason above; with uv on the PATH, `make setup` does without")
