@@ -1,0 +1,31 @@
+"""What every test may count on.
+
+Rule 1: the examples that Hypothesis draws are the same in every run, so that red means changed code;
+HYPOTHESIS_PROFILE=thorough looks for new ones.
+Rule 2: settings of the machine do not reach the tests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that is busy with the other worker is slow, not wrong: no time limit per example.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "thorough", deadline=None, max_examples=2_000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_the_machine_do_not_matter() -> Iterator[None]:
+    """Take away every KEYTURN_ setting and proxy that the person running the tests has set."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.upper().startswith("KEYTURN_") or name.upper() in {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}:
+                patch.delenv(name)
+        yield

@@ -1,0 +1,47 @@
+"""Nothing leaves the process but through `adapters/egress`, which checks the address.
+
+The import contracts hold aiohttp and its like; here stand the clients and raw connections of the standard library. The
+CLI talks to its own server through one module, and never to a provider.
+"""
+
+from __future__ import annotations
+
+from tests.house.sources import SRC, attribute_names, imported_names, modules, shown
+
+CLIENT_MODULES = {"ftplib", "http.client", "smtplib", "urllib.request", "xmlrpc.client"}
+CONNECTING = {
+    "create_connection",
+    "getaddrinfo",
+    "gethostbyname",
+    "open_connection",
+    "open_unix_connection",
+    "sock_connect",
+}
+EGRESS = SRC / "adapters" / "egress"
+CLI_CLIENT = SRC / "cli" / "api_client.py"
+
+
+def test_no_client_of_the_standard_library_outside_egress() -> None:
+    """Only egress, and the one module by which the CLI speaks to keyturn, import an HTTP client."""
+    found = [
+        f"{shown(path)}:{line} {name}"
+        for path in modules()
+        if not path.is_relative_to(EGRESS) and path != CLI_CLIENT
+        for name, line in imported_names(path)
+        if name in CLIENT_MODULES
+    ]
+
+    assert [] == found
+
+
+def test_no_connection_is_opened_outside_egress() -> None:
+    """Looking a name up and dialling are done where the address is judged, nowhere else."""
+    found = [
+        f"{shown(path)}:{line} {name}"
+        for path in modules()
+        if not path.is_relative_to(EGRESS) and path != CLI_CLIENT
+        for name, line in attribute_names(path)
+        if name in CONNECTING
+    ]
+
+    assert [] == found
