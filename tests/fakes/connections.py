@@ -1,0 +1,249 @@
+"""Connections, revocations and spilled token sets in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TypeVar
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, ConnectionSecrets, State
+from keyturn.core.errors import StoreUnavailable
+from keyturn.core.revocation import Revocation
+from keyturn.core.token_set import TokenSet
+from keyturn.ports.store import (
+    NOTHING_SEALED,
+    ConnectionFilter,
+    DuplicateAccount,
+    Page,
+    RevisionConflict,
+    SealedChange,
+    Unchanged,
+)
+from tests.fakes.cursors import page_of
+from tests.fakes.database import FakeDatabase, plain_copy
+
+Part = TypeVar("Part")
+
+
+def _settled(connection: Connection) -> Connection:
+    """Take the connection as a row would hold it."""
+    return replace(
+        connection,
+        fields=MappingProxyType(plain_copy(connection.fields)),
+        revocation=MappingProxyType(plain_copy(connection.revocation)),
+    )
+
+
+def _part(change: Part | Unchanged | None, kept: Part | None) -> Part | None:
+    return kept if isinstance(change, Unchanged) else change
+
+
+def _applied(sealed: SealedChange, kept: ConnectionSecrets) -> ConnectionSecrets:
+    fields: Mapping[str, object] | None = _part(sealed.fields, dict(kept.fields))
+    return ConnectionSecrets(
+        token_set=_part(sealed.token_set, kept.token_set),
+        username=_part(sealed.username, kept.username),
+        password=_part(sealed.password, kept.password),
+        fields=MappingProxyType(dict(fields or {})),  # type: ignore[arg-type]
+    )
+
+
+class FakeConnectionStore:
+    """Promises: `tests/contracts/connection_store_contract.py`."""
+
+    def __init__(
+        self, database: FakeDatabase, revocations: FakeRevocationStore, is_leased: Callable[[str], bool]
+    ) -> None:
+        self._database = database
+        self._revocations = revocations
+        self._is_leased = is_leased
+        self.rows: dict[str, tuple[Connection, ConnectionSecrets]] = {}
+
+    async def insert(
+        self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
+    ) -> Connection:
+        """Add a connection."""
+        await self._database.write("connections.insert")
+        if connection.id in self.rows:
+            raise RevisionConflict("this id is taken")
+        self._refuse_duplicate(connection)
+        self.rows[connection.id] = (_settled(connection), replace(secrets, fields=dict(secrets.fields)))
+        self._database.log(records)
+        return self.rows[connection.id][0]
+
+    async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
+        """Read what is no secret."""
+        await self._database.read()
+        return self._row(connection_id, project)[0]
+
+    async def open(
+        self, connection_id: str, *, project: str = "default"
+    ) -> tuple[Connection, ConnectionSecrets] | None:
+        """Read all of it."""
+        await self._database.read()
+        connection, secrets = self._row(connection_id, project)
+        return None if connection is None else (connection, secrets)
+
+    async def save(
+        self,
+        connection: Connection,
+        *,
+        sealed: SealedChange = NOTHING_SEALED,
+        records: Sequence[AuditRecord] = (),
+        revocations: Sequence[Revocation] = (),
+    ) -> Connection:
+        """Write over the row with this revision."""
+        await self._database.write("connections.save")
+        stored, secrets = self._row(connection.id, connection.project)
+        if stored is None or stored.revision != connection.revision:
+            raise RevisionConflict("the connection was written by another")
+        moved = stored.generation != connection.generation
+        if moved and secrets.token_set is not None and isinstance(sealed.token_set, Unchanged):
+            raise ValueError("a new generation needs its token set")
+        self._refuse_duplicate(connection)
+        kept = _applied(sealed, secrets)
+        if connection.state is State.DISCONNECTED:
+            kept = ConnectionSecrets()
+        written = _settled(replace(connection, revision=connection.revision + 1))
+        self.rows[connection.id] = (written, kept)
+        self._database.log(records)
+        self._revocations.put(revocations)
+        return written
+
+    async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
+        """Find the connection that has this account."""
+        await self._database.read()
+        return self._holder(connector, owner, unique_id, project)
+
+    async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
+        """List, newest first."""
+        await self._database.read()
+        chosen = [each for each, _ in self.rows.values() if each.project == project and _matches(which, each)]
+        chosen.sort(key=lambda each: (each.created_at, each.id), reverse=True)
+        return Page(*page_of([(each.id, each) for each in chosen], cursor, limit))
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
+        """Find what is to be renewed."""
+        await self._database.read()
+        ready = [
+            (each.renews_at, each)
+            for each, _ in self.rows.values()
+            if each.renews_at is not None
+            and each.renews_at <= now
+            and not each.ended
+            and (each.refreshable or not (each.paused or each.unconfirmed))
+            and not self._is_leased(each.id)
+        ]
+        return tuple(each for _, each in sorted(ready, key=lambda pair: (pair[0], pair[1].id))[:limit])
+
+    async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
+        """Count by connector and state."""
+        await self._database.read()
+        counted: dict[tuple[str, State], int] = {}
+        for each, _ in self.rows.values():
+            if each.project == project:
+                counted[each.connector, each.state] = counted.get((each.connector, each.state), 0) + 1
+        return counted
+
+    def _row(self, connection_id: str, project: str) -> tuple[Connection | None, ConnectionSecrets]:
+        connection, secrets = self.rows.get(connection_id, (None, ConnectionSecrets()))
+        return (connection, secrets) if connection and connection.project == project else (None, ConnectionSecrets())
+
+    def _holder(self, connector: str, owner: str, unique_id: str, project: str, besides: str = "") -> str | None:
+        wanted = (project, connector, owner, unique_id)
+        for each, _ in self.rows.values():
+            has = (each.project, each.connector, each.owner, each.unique_id)
+            if each.unique and not each.ended and has == wanted and each.id != besides:
+                return each.id
+        return None
+
+    def _refuse_duplicate(self, connection: Connection) -> None:
+        if not connection.unique or connection.ended:
+            return
+        account = (connection.connector, connection.owner, connection.unique_id, connection.project)
+        other = self._holder(*account, besides=connection.id)
+        if other is not None:
+            raise DuplicateAccount(other)
+
+
+def _matches(which: ConnectionFilter, each: Connection) -> bool:
+    return (
+        which.connector in (None, each.connector)
+        and which.owner in (None, each.owner)
+        and which.state in (None, each.shown_state)
+        and (which.connectors is None or each.connector in which.connectors)
+    )
+
+
+class FakeRevocationStore:
+    """Promises: `tests/contracts/revocation_store_contract.py`."""
+
+    def __init__(self, database: FakeDatabase) -> None:
+        self._database = database
+        self.rows: dict[str, Revocation] = {}
+
+    def put(self, revocations: Sequence[Revocation]) -> None:
+        """Add those that a write of a connection carries."""
+        self.rows.update({each.id: each for each in revocations})
+
+    async def add(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> None:
+        """Add one."""
+        await self._database.write("revocations.add")
+        self.put([revocation])
+        self._database.log(records)
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Revocation]:
+        """Find those to try now."""
+        await self._database.read()
+        ready = [each for each in self.rows.values() if each.due_at <= now]
+        return tuple(sorted(ready, key=lambda each: (each.due_at, each.id))[:limit])
+
+    async def of_connection(self, connection_id: str) -> Sequence[Revocation]:
+        """Find those of one connection."""
+        await self._database.read()
+        open_ones = [each for each in self.rows.values() if each.connection == connection_id]
+        return tuple(sorted(open_ones, key=lambda each: (each.due_at, each.id)))
+
+    async def save(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> None:
+        """Write what a try has changed."""
+        await self._database.write("revocations.save")
+        kept = self.rows.get(revocation.id)
+        if kept is not None:
+            self.rows[revocation.id] = replace(
+                kept,
+                tries=revocation.tries,
+                done=revocation.done,
+                due_at=revocation.due_at,
+                last_error=revocation.last_error,
+            )
+        self._database.log(records)
+
+    async def remove(self, revocation_id: str, *, records: Sequence[AuditRecord] = ()) -> None:
+        """Forget one."""
+        await self._database.write("revocations.remove")
+        self.rows.pop(revocation_id, None)
+        self._database.log(records)
+
+
+class FakeSpill:
+    """Promises: `tests/contracts/spill_contract.py`. It outlives a database that is gone, as files do."""
+
+    def __init__(self) -> None:
+        self.full = False
+        self.kept: dict[tuple[str, int], TokenSet] = {}
+
+    async def write(self, connection: Connection, token_set: TokenSet) -> None:
+        """Keep a set, unless the disk is `full`."""
+        if self.full:
+            raise StoreUnavailable("the spill file can't be written")
+        self.kept[connection.id, connection.generation] = token_set
+
+    async def pending(self) -> Sequence[tuple[str, int, TokenSet]]:
+        """List what is kept."""
+        return tuple((*key, token_set) for key, token_set in sorted(self.kept.items(), key=lambda item: item[0]))
+
+    async def forget(self, connection_id: str, generation: int) -> None:
+        """Drop a set."""
+        self.kept.pop((connection_id, generation), None)

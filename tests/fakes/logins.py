@@ -1,0 +1,77 @@
+"""The login budget in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from keyturn.core.connector import LoginLimits
+from keyturn.ports.store import Attempt, AttemptResult
+from tests.fakes.database import FakeDatabase
+
+_UNDER_WAY_S = 60.0
+
+
+@dataclass(frozen=True)
+class _Login:
+    account: str
+    at: float
+    limits: LoginLimits
+    result: AttemptResult | None = None
+
+    def failed(self, now: float) -> bool:
+        """Whether it counts as failed: it said so, or its process died."""
+        return self.result is AttemptResult.FAILED or (self.result is None and self.at + _UNDER_WAY_S < now)
+
+
+class FakeLoginLedger:
+    """Promises: `tests/contracts/login_ledger_contract.py`."""
+
+    def __init__(self, database: FakeDatabase) -> None:
+        self._database = database
+        self._logins: dict[str, _Login] = {}
+
+    async def reserve(
+        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits
+    ) -> Attempt | float | None:
+        """Book a login."""
+        await self._database.write("logins.reserve")
+        own = [each for each in self._logins.values() if each.account == account]
+        failed = sorted(each.at for each in own if each.failed(now) and each.at + limits.per_s > now)
+        passed = sorted(
+            each.at for each in own if each.result is AttemptResult.SUCCEEDED and each.at + successes.per_s > now
+        )
+        waits = [
+            min(times[-limit.logins] + limit.per_s - now, limit.per_s)
+            for times, limit in ((failed, limits), (passed, successes))
+            if len(times) >= limit.logins
+        ]
+        if waits:
+            return max(waits)
+        under_way = sum(each.result is None and not each.failed(now) for each in own)
+        if len(failed) + under_way >= limits.logins or len(passed) + under_way >= successes.logins:
+            return None
+        name = f"att_{len(self._logins)}"
+        self._logins[name] = _Login(account, now, limits)
+        return Attempt(name, limits.logins - len(failed) - under_way - 1)
+
+    async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
+        """Say how it ended."""
+        await self._database.write("logins.settle")
+        login = self._logins.get(attempt.id)
+        if login is None:
+            return attempt.tries_left
+        self._logins[attempt.id] = replace(login, result=result)
+        for name, each in self._logins.items():
+            if result is AttemptResult.SUCCEEDED and each.account == login.account and each.failed(login.at):
+                self._logins[name] = replace(each, result=AttemptResult.NOT_SENT)
+        own = [each for each in self._logins.values() if each.account == login.account]
+        spent = sum(
+            each.result is None or (each.failed(login.at) and each.at + login.limits.per_s > login.at) for each in own
+        )
+        return max(0, login.limits.logins - spent)
+
+    async def account_key(self, connector: str, host: str, username: str, *, project: str = "default") -> str:
+        """Hash the account's name."""
+        parts = "".join(f"{len(part)}:{part}" for part in (project, connector, host, username))
+        return hashlib.sha256(parts.encode()).hexdigest()

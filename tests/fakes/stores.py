@@ -1,0 +1,36 @@
+"""All stores in memory, over one database that a test can switch off."""
+
+from __future__ import annotations
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.connections import FakeConnectionStore, FakeRevocationStore, FakeSpill
+from tests.fakes.connectors import FakeConnectorStore
+from tests.fakes.database import FakeDatabase
+from tests.fakes.leases import FakeLease
+from tests.fakes.logins import FakeLoginLedger
+from tests.fakes.records import FakeApiKeyStore, FakeAuditLog, FakeIdempotencyStore, FakeSessionStore
+
+
+class FakeStores:
+    """One attribute for each port, named as those of the real thing."""
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.database = FakeDatabase()
+        self.leases = FakeLease(self.database, self.clock)
+        self.revocations = FakeRevocationStore(self.database)
+        self.connections = FakeConnectionStore(self.database, self.revocations, self.leases.is_held)
+        self.spill = FakeSpill()
+        self.connectors = FakeConnectorStore(self.database)
+        self.logins = FakeLoginLedger(self.database)
+        self.audit = FakeAuditLog(self.database)
+        self.api_keys = FakeApiKeyStore(self.database)
+        self.sessions = FakeSessionStore(self.database)
+        self.idempotency = FakeIdempotencyStore(self.database)
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable where the database is gone."""
+        await self.database.read()
+
+    async def close(self) -> None:
+        """Nothing to close."""
