@@ -10,23 +10,34 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src" / "keyturn"
-LAYOUT_IGNORES = {".git", ".venv", ".tools", ".cache", "__pycache__", "dist", "build"}
+MADE = {
+    ".git",
+    ".venv",
+    ".tools",
+    ".cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".hypothesis",
+    "__pycache__",
+    "dist",
+    "build",
+}
 
 
 def tracked_files() -> list[Path]:
-    """List what a clone holds and what is about to be added to it; of an unpacked archive, everything."""
-    if (ROOT / ".git").exists():
-        listing = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        names = [ROOT / name for name in listing.stdout.split("\0") if name]
+    """List what a clone holds and what is about to be added to it; where git can't tell, everything but what is made."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode == 0:
+        paths = [ROOT / name for name in listing.stdout.split("\0") if name]
     else:
-        names = [path for path in ROOT.rglob("*") if not LAYOUT_IGNORES & set(path.relative_to(ROOT).parts)]
-    return sorted(path for path in names if path.is_file())
+        paths = [path for path in ROOT.rglob("*") if not MADE & set(path.relative_to(ROOT).parts)]
+    return sorted(path for path in paths if path.is_file())
 
 
 def modules(under: Path = SRC) -> list[Path]:
