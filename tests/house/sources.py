@@ -25,7 +25,7 @@ MADE = {
 
 
 def tracked_files() -> list[Path]:
-    """List what a clone holds and what is about to be added to it; where git can't tell, everything but what is made."""
+    """List what a clone holds and what is about to be added to it; without git, everything but what is made."""
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
