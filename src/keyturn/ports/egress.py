@@ -38,8 +38,10 @@ class Egress(Protocol):
             AddressNotAllowed: no address of the host may be reached. Nothing was sent.
             ProviderUnreachable: lookup or connection failed. Nothing was sent.
             ProviderTlsFailed: handshake or certificate failed. Nothing was sent.
-            ProviderTimeout: some of it may have been sent, and no status line came back.
-        An answer that breaks off after its status line is an `Answer` with `complete=False`.
+            ProviderTimeout: some of it may have been sent, and no status line came back: silence, a close, a reset, or
+                bytes that are no HTTP. What the request did is not known.
+        An answer that goes wrong after its status line (cut, late, a broken head, two lengths, too large, a coding that
+        can't be undone) is an `Answer` with that status and `complete=False`; its headers may be missing, its body is.
         """
         ...
 
@@ -80,7 +82,15 @@ class UpstreamAnswer(Protocol):
         ...
 
     def body(self) -> AsyncIterator[bytes]:
-        """The body as it comes, with back-pressure; raises ProviderTimeout where it stalls or breaks off."""
+        """The body as it comes, chunking undone, with back-pressure; once.
+
+        Raises ProviderTimeout where it stalls or breaks off, ProviderBadResponse where it is no HTTP.
+        """
+        ...
+
+    @property
+    def whole(self) -> bytes | None:
+        """The whole body, where it came with the head and nothing of it was read yet; then `body` need not be asked."""
         ...
 
     async def close(self) -> None:
@@ -92,7 +102,25 @@ class Upstream(Protocol):
     """The hot path's client: pooled connections, bodies streamed both ways."""
 
     async def open(
-        self, request: UpstreamRequest, body: AsyncIterator[bytes] | None, policy: EgressPolicy
+        self, request: UpstreamRequest, body: AsyncIterator[bytes] | bytes | None, policy: EgressPolicy
     ) -> UpstreamAnswer:
-        """Send a call and return its answer once the head is there. Raises as `Egress.send`."""
+        """Send a call and return its answer once the head is there.
+
+        Args:
+            request: `headers` without those of the connection (`host`, `content-length`, `transfer-encoding`,
+                `connection` and their kin), which are made here; `expect: 100-continue` may stand among them.
+            body: an iterator is read only as fast as the API takes it; bytes are a body that is wholly there.
+            policy: `timeout_s` does not count here: a proxied call has limits for silence, none in all.
+
+        Raises:
+            BadRequest: a method, target or header that no request can have, or a body of another length than stated.
+            ProviderUnavailable: too many calls of this host are under way.
+            ProviderBadResponse: the answer's head is no HTTP, is too large, or leaves open where the answer ends.
+            ProviderTimeout: sent, and no answer came within the limit, or the connection broke before it.
+            Others as `Egress.send`. What the body's iterator raises passes through.
+        """
+        ...
+
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Take no more calls, let those under way end within `grace_s`, then close every connection."""
         ...

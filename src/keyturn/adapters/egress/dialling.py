@@ -1,0 +1,188 @@
+"""Connections to checked addresses only.
+
+Rule 1: one lookup for each connection; what was checked is what is connected to, so a second answer of the DNS
+(rebinding) has nothing to say. Literals are checked like looked-up addresses.
+Rule 2: a host is read as the allowed URLs read it; odd spellings of addresses are refused before any lookup.
+Rule 3: private networks need the operator's network and the connector's wish; cloud metadata needs an entry of that
+one address.
+Rule 4: whatever fails here failed before a byte of the request was sent, and the errors say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final, TypeVar
+
+from keyturn.core.addresses import Network, operator_allows
+from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable, UrlNotAllowed
+from keyturn.core.hostnames import HostError, literal_address, normalise_host
+from keyturn.ports.egress import EgressPolicy, Resolver
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+MAX_ADDRESSES: Final = 8  # tried for one connection
+NEXT_ADDRESS_AFTER_S: Final = 0.25  # RFC 8305 section 5, "Connection Attempt Delay"
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+@dataclass(frozen=True, slots=True)
+class EgressAllowances:
+    """What the operator allows; a connector has to ask for it as well.
+
+    `networks`: private ones that may be reached. `insecure_http`: plain http may be spoken.
+    """
+
+    networks: tuple[Network, ...] = ()
+    insecure_http: bool = False
+
+
+def system_tls_context() -> ssl.SSLContext:
+    """TLS 1.2 or later, the machine's own authorities, HTTP/1.1."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class Dialler:
+    """Makes the connections of both clients."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        operator: EgressAllowances,
+        ssl_context: ssl.SSLContext | None = None,
+        *,
+        connect_s: float = 5.0,
+        tls_s: float = 5.0,
+    ) -> None:
+        self._resolver = resolver
+        self._operator = operator
+        self._tls = ssl_context or system_tls_context()
+        self._connect_s = connect_s
+        self._tls_s = tls_s
+
+    async def dial(
+        self, protocol_factory: Callable[[], P], scheme: str, host: str, port: int, policy: EgressPolicy
+    ) -> tuple[asyncio.Transport, P]:
+        """Connect to one of the host's addresses that may be reached.
+
+        Args:
+            protocol_factory: makes the asyncio protocol that the connection speaks to.
+            scheme: `http` or `https`, lower case.
+            host: a name or an address, IPv6 with brackets or without.
+            port: 1 to 65535.
+            policy: what the connector asks for; `timeout_s` is the caller's business.
+
+        Raises:
+            UrlNotAllowed: plain http without both allowances, another scheme, no host, an odd spelling of an address.
+            AddressNotAllowed: none of the addresses may be reached, or there is none.
+            ProviderUnreachable: lookup or connection failed, or took longer than the limit for connecting.
+            ProviderTlsFailed: handshake or certificate failed, or took longer than its limit.
+        """
+        if scheme not in DEFAULT_PORTS or not 0 < port < 65536:
+            raise UrlNotAllowed("only https, or http where allowed")
+        if scheme == "http" and not (policy.insecure_http and self._operator.insecure_http):
+            raise UrlNotAllowed("plain http is not allowed here")
+        name = _read_host(host)
+        try:
+            async with asyncio.timeout(self._connect_s):
+                connected = await _connect_to_any(await self._allowed_addresses(name, policy), port)
+        except TimeoutError:
+            raise ProviderUnreachable("no connection within the time limit") from None
+        except OSError:
+            raise ProviderUnreachable("the lookup or the connection failed") from None
+        return await self._speak(protocol_factory, connected, name if scheme == "https" else None)
+
+    async def _allowed_addresses(self, name: str, policy: EgressPolicy) -> list[str]:
+        literal = literal_address(name)
+        addresses = [literal] if literal is not None else await self._resolver.resolve(name)
+        asks = policy.private_network or policy.insecure_http
+        networks = self._operator.networks if asks else ()
+        allowed = [address for address in addresses if operator_allows(address, networks)]
+        if not allowed:
+            raise AddressNotAllowed("the host has no address that may be reached")
+        return _interleaved(allowed)[:MAX_ADDRESSES]
+
+    async def _speak(
+        self, protocol_factory: Callable[[], P], connected: socket.socket, tls_name: str | None
+    ) -> tuple[asyncio.Transport, P]:
+        loop = asyncio.get_running_loop()
+        try:
+            if tls_name is None:
+                return await loop.create_connection(protocol_factory, sock=connected)
+            return await loop.create_connection(
+                protocol_factory,
+                sock=connected,
+                ssl=self._tls,
+                server_hostname=literal_address(tls_name) or tls_name,
+                ssl_handshake_timeout=self._tls_s,
+                ssl_shutdown_timeout=1.0,
+            )
+        except OSError:  # ssl.SSLError is one; a handshake that takes too long is a ConnectionAbortedError
+            if tls_name is None:
+                raise ProviderUnreachable("the connection failed") from None
+            raise ProviderTlsFailed("the TLS handshake or the certificate failed") from None
+
+
+def _read_host(host: str) -> str:
+    bare_ipv6 = ":" in host and not host.startswith("[")
+    try:
+        return normalise_host(f"[{host}]" if bare_ipv6 else host)
+    except HostError:
+        raise UrlNotAllowed("the URL has no readable host") from None
+
+
+def _interleaved(addresses: Sequence[str]) -> list[str]:
+    """Families in turn, beginning with the first one's, so that a dead family costs one delay (RFC 8305 section 4)."""
+    first_version = ip_address(addresses[0]).version
+    same = [address for address in addresses if ip_address(address).version == first_version]
+    other = [address for address in addresses if ip_address(address).version != first_version]
+    pairs = itertools.zip_longest(same, other)
+    return [address for pair in pairs for address in pair if address is not None]
+
+
+async def _connect_to_any(addresses: Sequence[str], port: int) -> socket.socket:
+    """The first connection that comes about; another address is tried when one fails or is slow."""
+    if len(addresses) == 1:
+        return await _connect(addresses[0], port)
+    waiting = list(reversed(addresses))
+    running: set[asyncio.Task[socket.socket]] = set()
+    made: list[asyncio.Task[socket.socket]] = []
+    failure: BaseException = OSError("no address")
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.create_task(_connect(waiting.pop(), port)))
+            delay = NEXT_ADDRESS_AFTER_S if waiting else None
+            ended, running = await asyncio.wait(running, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+            made += [task for task in ended if task.exception() is None]
+            failure = next((error for task in ended if (error := task.exception())), failure)
+            if made:
+                return made.pop(0).result()
+        raise failure
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        late = [task for task in running if not task.cancelled() and task.exception() is None]
+        for task in made + late:
+            task.result().close()
+
+
+async def _connect(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, (address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
