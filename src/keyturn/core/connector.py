@@ -22,7 +22,9 @@ FORMAT_VERSION = 1
 # What a request parameter may be: text with templates, or JSON around such text.
 Params: TypeAlias = "Template | int | float | bool | None | tuple[Params, ...] | Mapping[str, Params]"
 
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+def _empty() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 class FieldType(StrEnum):
@@ -157,7 +159,7 @@ class Field:
     label: str
     type: FieldType = FieldType.TEXT
     help: str = ""
-    choices: Mapping[str, str] = _EMPTY  # value → label; only with type choice
+    choices: Mapping[str, str] = field(default_factory=_empty)  # value → label; only with type choice
     default: str | int | float | bool | None = None
     required: bool = True
     keep: Keep = Keep.PLAIN
@@ -197,7 +199,7 @@ class When:
 
     status: frozenset[int] = frozenset()
     body: str | None = None
-    header: Mapping[str, str] = _EMPTY
+    header: Mapping[str, str] = field(default_factory=_empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,7 @@ class ResponseMapping:
     error: str | None = None
     expires: Lifetime | None = None
     retry_after: Lifetime | None = None
-    keep: Mapping[str, str] = _EMPTY  # name → where; afterwards {{ token.NAME }}
+    keep: Mapping[str, str] = field(default_factory=_empty)  # name → where; afterwards {{ token.NAME }}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +243,8 @@ class ProviderRequest:
     url: Template
     method: str = "POST"
     encoding: Encoding = Encoding.FORM
-    headers: Mapping[str, Template] = _EMPTY
-    params: Mapping[str, Params] = _EMPTY
+    headers: Mapping[str, Template] = field(default_factory=_empty)
+    params: Mapping[str, Params] = field(default_factory=_empty)
     authentication: ClientAuthentication = ClientAuthentication.NONE
     response: ResponseMapping = ResponseMapping()
     success_when: When | None = None
@@ -302,9 +304,9 @@ class RequestParameters:
     """
 
     base_url: Template
-    headers: Mapping[str, Template] = _EMPTY
-    query: Mapping[str, Template] = _EMPTY
-    body: Mapping[str, Params] = _EMPTY
+    headers: Mapping[str, Template] = field(default_factory=_empty)
+    query: Mapping[str, Template] = field(default_factory=_empty)
+    body: Mapping[str, Params] = field(default_factory=_empty)
     locked: frozenset[str] = frozenset()
 
 
@@ -318,7 +320,7 @@ class Challenge:
 
     when: When
     ask: tuple[Field, ...] = ()
-    capture: Mapping[str, str] = _EMPTY
+    capture: Mapping[str, str] = field(default_factory=_empty)
     then: ProviderRequest | None = None
 
 
