@@ -1,0 +1,72 @@
+"""What every contract is given: all stores over one database."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from keyturn.ports.lease import Lease
+from keyturn.ports.store import (
+    ApiKeyStore,
+    AuditLog,
+    ConnectionStore,
+    ConnectorStore,
+    IdempotencyStore,
+    LoginLedger,
+    RevocationStore,
+    SessionStore,
+    Spill,
+)
+
+
+class AllStores(Protocol):
+    """One attribute for each port."""
+
+    @property
+    def connections(self) -> ConnectionStore:
+        """Connections."""
+        ...
+
+    @property
+    def revocations(self) -> RevocationStore:
+        """Revocations that are due or will be."""
+        ...
+
+    @property
+    def spill(self) -> Spill:
+        """Token sets that could not be stored."""
+        ...
+
+    @property
+    def connectors(self) -> ConnectorStore:
+        """Connectors."""
+        ...
+
+    @property
+    def logins(self) -> LoginLedger:
+        """The login budget."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log."""
+        ...
+
+    @property
+    def api_keys(self) -> ApiKeyStore:
+        """API keys."""
+        ...
+
+    @property
+    def sessions(self) -> SessionStore:
+        """Connect sessions."""
+        ...
+
+    @property
+    def idempotency(self) -> IdempotencyStore:
+        """Stored replies."""
+        ...
+
+    @property
+    def leases(self) -> Lease:
+        """Leases."""
+        ...

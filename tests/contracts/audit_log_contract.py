@@ -1,0 +1,54 @@
+"""What every AuditLog promises."""
+
+from __future__ import annotations
+
+import pytest
+
+from keyturn.core.errors import ValidationFailed
+from tests.contracts.all_stores import AllStores
+from tests.contracts.samples import record
+
+
+class AuditLogContract:
+    """Subclass, give a `stores` fixture, write nothing else."""
+
+    async def test_records_come_back_newest_first(self, stores: AllStores) -> None:
+        """Every part of a record is kept, and the numbers grow in the order of writing."""
+        first, second = record("a.b"), record("c.d", connection=None, owner=None, facts={"x": [1, {"y": None}]})
+        await stores.audit.append([first, second])
+        listed, cursor = await stores.audit.list()
+
+        assert [second, first] == [each for _, each in listed]
+        assert listed[0][0] > listed[1][0]
+        assert cursor is None
+
+    async def test_it_is_read_page_by_page(self, stores: AllStores) -> None:
+        """Pages neither repeat nor leave out, also when something is added between them."""
+        await stores.audit.append([record(f"a.{n}") for n in range(5)])
+        page, cursor = await stores.audit.list(limit=2)
+        await stores.audit.append([record("a.new")])
+        seen = [each.action for _, each in page]
+        while cursor is not None:
+            page, cursor = await stores.audit.list(cursor=cursor, limit=2)
+            seen += [each.action for _, each in page]
+
+        assert ["a.4", "a.3", "a.2", "a.1", "a.0"] == seen
+
+    async def test_it_is_read_by_connection_and_project(self, stores: AllStores) -> None:
+        """One connection's timeline has nobody else's records."""
+        await stores.audit.append(
+            [record("a.1"), record("a.2", connection="cxn_2"), record("a.3", project="other"), record("a.4")]
+        )
+        timeline, cursor = await stores.audit.list(connection="cxn_1", limit=1)
+        rest, _ = await stores.audit.list(connection="cxn_1", cursor=cursor, limit=1)
+        others, _ = await stores.audit.list(project="other")
+
+        assert ["a.4", "a.1", "a.3"] == [each.action for _, each in (*timeline, *rest, *others)]
+
+    @pytest.mark.parametrize("cursor", ["", "zzz", "-", "ü", "9" * 400])
+    async def test_a_foreign_cursor_is_refused(self, stores: AllStores, cursor: str) -> None:
+        """What this list did not give out is no cursor."""
+        await stores.audit.append([record()])
+
+        with pytest.raises(ValidationFailed):
+            await stores.audit.list(cursor=cursor)

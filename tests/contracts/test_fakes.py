@@ -1,0 +1,96 @@
+"""The in-memory fakes keep the promises of the ports."""
+
+from __future__ import annotations
+
+import pytest
+
+from keyturn.ports.keys import KeyProvider
+from tests.contracts.all_stores import AllStores
+from tests.contracts.api_key_store_contract import ApiKeyStoreContract
+from tests.contracts.audit_log_contract import AuditLogContract
+from tests.contracts.connection_store_contract import (
+    AccountContract,
+    ConnectionListContract,
+    ConnectionStoreContract,
+    DueContract,
+)
+from tests.contracts.connector_store_contract import ConnectorStoreContract
+from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
+from tests.contracts.key_provider_contract import KeyProviderContract
+from tests.contracts.lease_contract import LeaseContract, Pass
+from tests.contracts.login_ledger_contract import LoginLedgerContract
+from tests.contracts.revocation_store_contract import RevocationStoreContract
+from tests.contracts.session_store_contract import SessionStoreContract
+from tests.contracts.spill_contract import SpillContract
+from tests.fakes.clock import FakeClock
+from tests.fakes.keys import FakeKeyProvider
+from tests.fakes.stores import FakeStores
+
+
+@pytest.fixture(name="clock")
+def _clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(name="stores")
+def _stores(clock: FakeClock) -> AllStores:
+    return FakeStores(clock)
+
+
+@pytest.fixture(name="pass_time")
+def _pass_time(clock: FakeClock) -> Pass:
+    return clock.advance
+
+
+@pytest.fixture(name="keys")
+def _keys() -> KeyProvider:
+    return FakeKeyProvider()
+
+
+@pytest.fixture(name="other_keys")
+def _other_keys() -> KeyProvider:
+    return FakeKeyProvider("fake-key-2")
+
+
+class TestFakeConnectionStore(ConnectionStoreContract, AccountContract, ConnectionListContract, DueContract):
+    """ConnectionStore."""
+
+
+class TestFakeRevocationStore(RevocationStoreContract):
+    """RevocationStore."""
+
+
+class TestFakeSpill(SpillContract):
+    """Spill."""
+
+
+class TestFakeConnectorStore(ConnectorStoreContract):
+    """ConnectorStore."""
+
+
+class TestFakeLoginLedger(LoginLedgerContract):
+    """LoginLedger."""
+
+
+class TestFakeAuditLog(AuditLogContract):
+    """AuditLog."""
+
+
+class TestFakeApiKeyStore(ApiKeyStoreContract):
+    """ApiKeyStore."""
+
+
+class TestFakeSessionStore(SessionStoreContract):
+    """SessionStore."""
+
+
+class TestFakeIdempotencyStore(IdempotencyStoreContract):
+    """IdempotencyStore."""
+
+
+class TestFakeLease(LeaseContract):
+    """Lease."""
+
+
+class TestFakeKeyProvider(KeyProviderContract):
+    """KeyProvider."""
