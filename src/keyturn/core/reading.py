@@ -1,0 +1,169 @@
+"""A connector file → the model: every error at once, each with its place.
+
+Rule 1: the tables say what a value may look like; what only the whole file can tell is judged here, once.
+Rule 2: either a whole `Connector` comes out, or every finding there is.
+
+Source: the connector format, "Reading, linting, versions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from keyturn.core.connector import Connector, FieldType, PasswordKeep
+from keyturn.core.document import Document, child_pointer
+from keyturn.core.errors import ConnectorInvalid, Finding
+from keyturn.core.host_rules import judge_hosts
+from keyturn.core.public_suffixes import PublicSuffixes
+from keyturn.core.reading_build import build, usable_in_refresh
+from keyturn.core.reading_codes import Fault
+from keyturn.core.reading_connector import CONNECTOR
+from keyturn.core.reading_later import LATER
+from keyturn.core.reading_shapes import Absent, Cursor, Reading, meant
+from keyturn.core.secret_placement import judge_authentication, judge_names
+from keyturn.core.template_names import RESERVED, Names, collect_names
+
+__all__ = ["Document", "invalid", "read_connector"]
+
+
+def read_connector(document: Document, *, suffixes: PublicSuffixes) -> Connector:
+    """Read a connector, with every default resolved.
+
+    Args:
+        document: the parsed file; without positions, findings have only pointers.
+        suffixes: the public suffix list, for hosts with templates and wildcards.
+
+    Raises:
+        ConnectorInvalid: `errors` has every finding, in the order of the file.
+    """
+    reading = Reading(document)
+    tree = CONNECTOR.read(Cursor(reading, "", document.value))
+    if isinstance(tree, Absent):
+        raise invalid(reading.findings)
+    names = collect_names(document.value)
+    for judge in _JUDGES:
+        judge(reading, names, tree)
+    insecure_http = _given(document, "insecure_http") is True
+    judge_hosts(reading, names, insecure_http=insecure_http, suffixes=suffixes)
+    if reading.findings:
+        raise invalid(reading.findings)
+    return build(tree, names)
+
+
+def invalid(findings: list[Finding]) -> ConnectorInvalid:
+    """Make the one error of a file, its findings in the order of the text."""
+    unique = list(dict.fromkeys(findings))
+    unique.sort(key=lambda each: (each.line or 0, each.column or 0))
+    count = "1 error" if len(unique) == 1 else f"{len(unique)} errors"
+    return ConnectorInvalid(f"the connector file has {count}", errors=unique)
+
+
+def _given(document: Document, key: str) -> object:
+    return document.value.get(key) if isinstance(document.value, Mapping) else None
+
+
+def _judge_password(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
+    password = tree.get("password", {})
+    if password.get("keep", PasswordKeep.NEVER) is not PasswordKeep.NEVER and not password.get("reason"):
+        message = "keeping the password needs the key “reason”: why, for the person to read"
+        reading.fault("/password", Fault.REQUIRED_KEY, message, at_key=True)
+
+
+def _judge_codes(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
+    """A one-time code in the form is fine as long as no login happens without the person."""
+    if tree.get("password", {}).get("keep", PasswordKeep.NEVER) is PasswordKeep.NEVER:
+        return
+    for index, one in enumerate(_objects(reading.document, "fields")):
+        if one.get("type") == FieldType.OTP.value:
+            message = f"with a kept password: {LATER['connector']['login']}"
+            reading.fault(f"/fields/{index}/type", Fault.KEY_NOT_SUPPORTED_YET, message)
+
+
+def _judge_taken_names(reading: Reading, _names: Names, _tree: Mapping[str, Any]) -> None:
+    taken: set[str] = set()
+    for pointer, key in _named(reading.document):
+        if key in RESERVED:
+            reading.fault(pointer, Fault.RESERVED_NAME, "the format uses this name itself; take another")
+        elif key in taken and not pointer.startswith("/challenges"):
+            reading.fault(pointer, Fault.DUPLICATE, "another field has this key")
+        elif key in taken and any(key == one.get("key") for one in _objects(reading.document, "fields")):
+            reading.fault(pointer, Fault.RESERVED_NAME, "a field of step 1 has this name; take another")
+        taken.add(key)
+
+
+def _named(document: Document) -> Iterator[tuple[str, str]]:
+    for index, one in enumerate(_objects(document, "fields")):
+        if isinstance(one.get("key"), str):
+            yield f"/fields/{index}/key", one["key"]
+    for number, challenge in enumerate(_objects(document, "challenges")):
+        start = f"/challenges/{number}"
+        asked = challenge.get("ask")
+        for index, one in enumerate(asked if isinstance(asked, list) else ()):
+            if isinstance(one, Mapping) and isinstance(one.get("key"), str):
+                yield f"{start}/ask/{index}/key", one["key"]
+        captured = challenge.get("capture")
+        for key in captured if isinstance(captured, Mapping) else ():
+            yield child_pointer(f"{start}/capture", key), key
+
+
+def _objects(document: Document, key: str) -> list[Mapping[str, Any]]:
+    given = _given(document, key)
+    return [one if isinstance(one, Mapping) else {} for one in given] if isinstance(given, list) else []
+
+
+def _judge_challenges(reading: Reading, _names: Names, _tree: Mapping[str, Any]) -> None:
+    for index, one in enumerate(_objects(reading.document, "challenges")):
+        pointer = f"/challenges/{index}"
+        asked = one.get("ask")
+        if one.get("then") is None and (asked or one.get("capture")):
+            message = "a challenge that asks or captures needs the key “then”: the next request"
+            reading.fault(pointer, Fault.REQUIRED_KEY, message, at_key=True)
+        keys = [each.get("key") for each in asked if isinstance(each, Mapping)] if isinstance(asked, list) else []
+        for number, key in enumerate(keys):
+            if key is not None and key in keys[:number]:
+                reading.fault(f"{pointer}/ask/{number}/key", Fault.DUPLICATE, "another question has this key")
+
+
+def _judge_locked(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
+    request = tree.get("request", {})
+    known = [name.lower() for part in ("headers", "query", "body") for name in request.get(part, ())]
+    for index, name in enumerate(request.get("locked", ())):
+        if name.lower() not in [*known, "authorization"]:
+            message = f"locked names one of the request's headers, query or body; {meant(name, sorted(known))}"
+            reading.fault(f"/request/locked/{index}", Fault.UNKNOWN_NAME, message)
+
+
+def _judge_base_url(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
+    first = next(iter(tree.get("allowed_urls", ())), None)
+    if first is not None and "*" in first.source and "base_url" not in tree.get("request", {}):
+        message = "the first allowed URL has a wildcard and can't be the base of calls; give request.base_url"
+        reading.fault("/allowed_urls/0", Fault.REQUIRED_KEY, message)
+
+
+def _judge_refresh_url(reading: Reading, names: Names, tree: Mapping[str, Any]) -> None:
+    """A renewal takes over the token URL, which must not name what only a login has."""
+    refresh, token = tree.get("refresh", {}), tree.get("token", {})
+    if isinstance(refresh, str) or "url" in refresh or "url" not in token:
+        return
+    known = all(names.kind_of(path) for path in token["url"].names())
+    if known and not usable_in_refresh(token["url"], names):
+        message = "a renewal would use this URL without a value for what is not kept; give refresh.url or refresh: none"
+        reading.fault("/token/url", Fault.NAME_NOT_AVAILABLE_HERE, message)
+
+
+def _judge_placement(reading: Reading, names: Names, tree: Mapping[str, Any]) -> None:
+    judge_names(reading, names, tree)
+    judge_authentication(reading, tree)
+
+
+_JUDGES: tuple[Callable[[Reading, Names, Mapping[str, Any]], None], ...] = (
+    _judge_password,
+    _judge_codes,
+    _judge_taken_names,
+    _judge_challenges,
+    _judge_locked,
+    _judge_base_url,
+    _judge_refresh_url,
+    _judge_placement,
+)

@@ -1,0 +1,159 @@
+"""The keys of the whole file, in the order of the nine steps.
+
+Source: the connector format.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keyturn.core.connector import FORMAT_VERSION, ClientAuthentication, OnDuplicate, TrustReason
+from keyturn.core.reading_fields import ASK, FIELDS, PASSWORD, USERNAME
+from keyturn.core.reading_later import LATER
+from keyturn.core.reading_requests import (
+    FAILURES,
+    HEADERS,
+    NAME,
+    NAME_FORM,
+    REFRESH,
+    REVOKE,
+    TEST,
+    THEN,
+    TOKEN,
+    When,
+)
+from keyturn.core.reading_shapes import Key, ListOf, NotYet, Table
+from keyturn.core.reading_templates import ParamsTree, PlainUrl, TemplateText
+from keyturn.core.reading_values import Boolean, Choice, Constant, Duration, Expression, MapOf, Text, Whole
+
+CONNECTOR_ID: Final = r"[a-z][a-z0-9-]{1,62}"
+_ID: Final = Text("an id", 63, pattern=CONNECTOR_ID, form="2 to 63 lower-case letters, digits and -, a letter first")
+_NOTE: Final = Text("text", 4_000, lines=True, empty=True)
+
+TRUST: Final = Table(
+    "trust",
+    (
+        Key("reason", Choice(TrustReason), "why a password grant is acceptable here", required=True),
+        Key("note", Text("text", 2_000, lines=True, empty=True), "the same in a sentence or two"),
+        Key("alternative", PlainUrl(or_id=CONNECTOR_ID), "a connector or a URL, where a safer flow exists"),
+    ),
+)
+
+CLIENT: Final = Table(
+    "client",
+    (
+        Key(
+            "authentication",
+            Choice(ClientAuthentication, LATER["client authentication"]),
+            "how the application proves itself to the provider",
+            default="basic",
+        ),
+    ),
+)
+
+REQUEST: Final = Table(
+    "request",
+    (
+        Key("base_url", TemplateText("a URL, with templates"), "what paths are joined to; the first allowed URL"),
+        Key("headers", HEADERS, "headers put on every call"),
+        Key(
+            "query",
+            MapOf(TemplateText(empty=True), r"[^\x00-\x1f\x7f]{1,200}", "a name"),
+            "query parameters put on every call",
+        ),
+        Key("body", ParamsTree(), "values merged into JSON objects and forms"),
+        Key(
+            "locked",
+            ListOf(Text("a name", 200), "names", 0, 100),
+            "what the caller may not override; values that use a secret are locked in any case",
+        ),
+    ),
+    LATER["request"],
+)
+
+CHALLENGE: Final = Table(
+    "a challenge",
+    (
+        Key("when", When(), "which answers are meant", required=True),
+        Key("ask", ASK, "what the person is asked"),
+        Key(
+            "capture",
+            MapOf(Expression(place=True), NAME, NAME_FORM, max_items=20),
+            "name → where it stands in this answer, for templates in then",
+        ),
+        Key("then", THEN, "the next request; absent keys are those of token"),
+    ),
+    LATER["challenge"],
+)
+
+LINKS: Final = Table(
+    "links",
+    tuple(
+        Key(name, PlainUrl(https_only=True), doc)
+        for name, doc in (
+            ("reset_password", "where the person sets a new password"),
+            ("unlock", "where the person unlocks the account"),
+            ("app_password", "where the person makes a password for applications"),
+        )
+    ),
+)
+
+NOTES: Final = Table(
+    "notes",
+    (
+        Key("setup", _NOTE, "what an administrator has to switch on first"),
+        Key("warning", _NOTE, "what the person should know before"),
+        Key("disconnect", _NOTE, "what the person should do at the provider afterwards"),
+    ),
+)
+
+ALLOWED_URL: Final = NotYet(TemplateText("a URL, with templates"), dict, LATER["allowed URL as object"][""])
+
+CONNECTOR: Final = Table(
+    "a connector",
+    (
+        Key("keyturn", Constant(FORMAT_VERSION), "the version of the format, 1", required=True),
+        Key("connector", _ID, "its id", required=True),
+        Key("title", Text("a title", 100), "its name for people", required=True),
+        Key("docs_url", PlainUrl(), "where the provider documents the login"),
+        Key("register_url", PlainUrl(), "where the operator registers the application"),
+        Key("trust", TRUST, "why a password grant is acceptable here; cannot be published without"),
+        Key("fields", FIELDS, "step 1: further inputs of the connect form"),
+        Key("username", USERNAME, "step 1: how the username is asked for"),
+        Key("password", PASSWORD, "step 1: how the password is asked for, and what becomes of it"),
+        Key("client", CLIENT, "step 2: the application registered with the provider"),
+        Key("token", TOKEN, "step 2: username and password for a token", required=True),
+        Key("refresh", REFRESH, "step 3: renewal without the person; none where refresh tokens are not honoured"),
+        Key("revoke", REVOKE, "step 4: what is sent when the person disconnects"),
+        Key("test", TEST, "step 5: the call that proves a token", required=True),
+        Key("connection_name", TemplateText(), "step 6: the connection's name for people"),
+        Key(
+            "allowed_urls",
+            ListOf(ALLOWED_URL, "URLs", 1, 100, unique=True),
+            "step 7: the only places that a call or a test may reach",
+            required=True,
+        ),
+        Key("unique_id", TemplateText(), "step 8: one stored connection for one account", required=True),
+        Key("on_duplicate", Choice(OnDuplicate), "step 8: what a second login of an account does", default="update"),
+        Key("request", REQUEST, "step 9: what is put on every call"),
+        Key("challenges", ListOf(CHALLENGE, "challenges", 0, 30), "what the provider asks in between"),
+        Key("failures", FAILURES, "the provider's own ways of saying no, for every request"),
+        Key("stale_when", When(anything=True), "what an API answer looks like when the token is no longer good"),
+        Key(
+            "limits",
+            Table(
+                "limits",
+                (
+                    Key("logins", Whole(1, 1_000), "how many logins may fail", default=5),
+                    Key("per", Duration(1, 7 * 86_400), "in which time", default="15m"),
+                ),
+            ),
+            "stays below the provider's lock-out",
+        ),
+        Key("links", LINKS, "where pages send the person"),
+        Key("notes", NOTES, "what pages say besides"),
+        Key("private_network", Boolean(), "hosts in private networks; needs the operator's allowance", default=False),
+        Key("insecure_http", Boolean(), "plain http; needs the operator's allowance", default=False),
+    ),
+    LATER["connector"],
+)

@@ -1,0 +1,169 @@
+"""The keys of what is asked of people: fields, username, password, and the questions of a challenge.
+
+Source: the connector format, step 1 and "Challenges".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from keyturn.core.connector import FieldType, Keep, PasswordKeep
+from keyturn.core.reading_codes import Fault
+from keyturn.core.reading_later import LATER
+from keyturn.core.reading_requests import NAME, NAME_FORM
+from keyturn.core.reading_shapes import Absent, Cursor, Key, ListOf, Schema, Table
+from keyturn.core.reading_values import Boolean, Choice, MapOf, Pattern, Scalar, Text, Whole
+
+MAX_VALUE: Final = 4_096  # characters of one input
+SECRET_TYPES: Final = frozenset({FieldType.SECRET, FieldType.OTP, FieldType.TOTP_SEED})
+_WRITTEN: Final = frozenset(FieldType) - {FieldType.CHOICE, FieldType.BOOLEAN, FieldType.NUMBER}
+
+HOST_PATTERN: Final = Text("a host such as *.example.com", 253)
+
+FIELD_TABLE: Final = Table(
+    "a field",
+    (
+        Key("key", Text("a name", 64, pattern=NAME, form=NAME_FORM), "how templates name it", required=True),
+        Key("label", Text("a label", 100), "what the person reads", required=True),
+        Key("type", Choice(FieldType, LATER["field type"]), "what it takes", default="text"),
+        Key("help", Text("text", 1_000, lines=True, empty=True), "a line below the input"),
+        Key(
+            "choices",
+            MapOf(Text("a label", 100), r"[^\x00-\x1f\x7f]{1,200}", "a value", min_items=1),
+            "value → label; with type: choice",
+        ),
+        Key("default", Scalar(), "what the input holds at first"),
+        Key("required", Boolean(), "whether it may be left empty", default=True),
+        Key("keep", Choice(Keep), "plain, sealed, or never (used once, then forgotten)"),
+        Key("pattern", Pattern(), "a regular expression that the whole value has to match"),
+        Key("min_length", Whole(1, MAX_VALUE), "in characters"),
+        Key("max_length", Whole(1, MAX_VALUE), "in characters"),
+        Key(
+            "hosts",
+            ListOf(HOST_PATTERN, "hosts", 1, 50, unique=True),
+            "which hosts the person may give; with type: host",
+        ),
+        Key("self_hosted", Boolean(), "any public host, shown before the password is asked", default=False),
+    ),
+    LATER["field"],
+)
+
+
+class FieldShape:
+    """A field of step 1, or with `asked` a question of a challenge, which is never kept."""
+
+    def __init__(self, *, asked: bool = False) -> None:
+        self._asked = asked
+
+    def read(self, at: Cursor) -> object:
+        """Read the keys, then judge whether they fit each other."""
+        read = FIELD_TABLE.read(at)
+        if not isinstance(read, Absent):
+            _judge_choice(at, read)
+            _judge_default(at, read)
+            _judge_written(at, read)
+            _judge_host(at, read)
+            _judge_keep(at, read, asked=self._asked)
+        return read
+
+    def schema(self) -> Schema:
+        """Describe the keys."""
+        return FIELD_TABLE.schema()
+
+
+def _type_of(read: dict[str, Any]) -> FieldType:
+    found: FieldType = read.get("type", FieldType.TEXT)
+    return found
+
+
+def _contradiction(at: Cursor, key: str, message: str) -> None:
+    at.child(key, None).fault(Fault.CONTRADICTION, message)
+
+
+def _judge_choice(at: Cursor, read: dict[str, Any]) -> None:
+    if _type_of(read) is FieldType.CHOICE:
+        if "choices" not in read and isinstance(at.value, dict) and at.value.get("choices") is None:
+            at.fault(Fault.REQUIRED_KEY, "a field of type choice needs the key “choices”: value → label", at_key=True)
+    elif "choices" in read:
+        _contradiction(at, "choices", "choices stand only in a field of type choice")
+
+
+def _judge_default(at: Cursor, read: dict[str, Any]) -> None:
+    if "default" not in read:
+        return
+    kind, default = _type_of(read), read["default"]
+    below = at.child("default", None)
+    if kind in SECRET_TYPES or read.get("keep") in (Keep.SEALED, Keep.NEVER):
+        below.fault(Fault.CONTRADICTION, "a value that is sealed or never kept has no default in a file")
+    elif not _fits(kind, default):
+        below.fault(Fault.WRONG_TYPE, f"the default of a field of type {kind} has that type")
+    elif kind is FieldType.CHOICE and default not in read.get("choices", {default}):
+        below.fault(Fault.WRONG_VALUE, "expected one of the field's choices")
+
+
+def _fits(kind: FieldType, default: object) -> bool:
+    if kind is FieldType.BOOLEAN:
+        return isinstance(default, bool)
+    if kind is FieldType.NUMBER:
+        return isinstance(default, int | float) and not isinstance(default, bool)
+    return isinstance(default, str)
+
+
+def _judge_written(at: Cursor, read: dict[str, Any]) -> None:
+    if _type_of(read) not in _WRITTEN:
+        for key in ("pattern", "min_length", "max_length"):
+            if key in read:
+                _contradiction(at, key, f"{key} means nothing for this type of field")
+    if read.get("min_length", 1) > read.get("max_length", MAX_VALUE):
+        _contradiction(at, "min_length", "min_length is larger than max_length")
+
+
+def _judge_host(at: Cursor, read: dict[str, Any]) -> None:
+    given = [key for key in ("hosts", "self_hosted") if read.get(key)]
+    if _type_of(read) is FieldType.HOST:
+        if len(given) == 2:
+            _contradiction(at, "self_hosted", "either hosts or self_hosted: true, not both")
+        missing = isinstance(at.value, dict) and not any(at.value.get(key) for key in ("hosts", "self_hosted"))
+        if missing:
+            at.fault(
+                Fault.HOST_RULE_MISSING,
+                "a field of type host needs hosts, such as [“*.example.com”], or self_hosted: true",
+                at_key=True,
+            )
+    else:
+        for key in given:
+            _contradiction(at, key, f"{key} stands only in a field of type host")
+
+
+def _judge_keep(at: Cursor, read: dict[str, Any], *, asked: bool) -> None:
+    kind, keep = _type_of(read), read.get("keep")
+    if keep is None:
+        return
+    if (asked or kind is FieldType.OTP) and keep is not Keep.NEVER:
+        _contradiction(at, "keep", "what a challenge asks, and a one-time code, is never kept")
+    elif kind is FieldType.SECRET and keep is Keep.PLAIN:
+        _contradiction(at, "keep", "a field of type secret is sealed or never kept")
+
+
+FIELDS: Final = ListOf(FieldShape(), "fields", 0, 50)
+ASK: Final = ListOf(FieldShape(asked=True), "fields", 0, 10)
+
+
+USERNAME: Final = Table(
+    "username",
+    (
+        Key("label", Text("a label", 100), "what the person reads", default="Username"),
+        Key("type", Choice(FieldType, only=(FieldType.TEXT, FieldType.EMAIL)), "text or email", default="text"),
+        Key("help", Text("text", 1_000, lines=True, empty=True), "a line below the input"),
+    ),
+)
+
+PASSWORD: Final = Table(
+    "password",
+    (
+        Key("label", Text("a label", 100), "what the person reads", default="Password"),
+        Key("keep", Choice(PasswordKeep), "whether the password may outlive the login", default="never"),
+        Key("reason", Text("text", 1_000, lines=True, empty=True), "why it is kept; the person reads it"),
+        Key("help", Text("text", 1_000, lines=True, empty=True), "a line below the input"),
+    ),
+)

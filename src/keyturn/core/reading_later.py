@@ -1,0 +1,55 @@
+"""What version 1 of the format has and this release doesn't do yet: a sentence for each.
+
+Rule 1: such a key is an error of its own code, never passed over: a connector that needs it would not work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+# Where in the format → key or value → what an author reads.
+LATER: Final[Mapping[str, Mapping[str, str]]] = {
+    "connector": {
+        "derive": "values made of others are not supported yet",
+        "generate": "values made once per connection are not supported yet",
+        "remember": "values remembered for later logins are not supported yet",
+        "session": "limits on sessions per account are not supported yet",
+        "login": "logins that need a code each time are not supported yet",
+        "retires": "retirement dates are not supported yet; say it in notes.warning",
+        "client_address_header": "passing the end user's address on is not supported yet",
+        "tls": "trust anchors and client certificates per connector are not supported yet",
+    },
+    "field": {
+        "visible_when": "fields that depend on another field are not supported yet",
+        "choices_from": "choices from a provider's answer are not supported yet; ask with type: text",
+    },
+    "field type": {"totp_seed": "TOTP seeds are not supported yet; ask for the code in a challenge"},
+    "client authentication": {"private_key_jwt": "private_key_jwt is not supported yet"},
+    "encoding": {
+        "xml": "XML bodies are not supported yet",
+        "text": "plain text bodies are not supported yet",
+    },
+    "provider request": {"body": "bodies given as text are not supported yet; use params with encoding form or json"},
+    "token": {"before": "requests that run before the token request are not supported yet"},
+    "response": {
+        "refresh_expires": "lifetimes of refresh tokens are not supported yet",
+        "keep as object": "hosts that come from an answer are not supported yet; a kept value is name: where",
+    },
+    "refresh": {
+        "with": "renewal by the live token is not supported yet",
+        "lifetime": "lifetimes of refresh tokens are not supported yet",
+        "keep_alive": "renewals that only keep a refresh token alive are not supported yet",
+    },
+    "revoke": {"as list": "several revocation requests are not supported yet; one request with url and params is"},
+    "allowed URL as object": {"": "rules by method are not supported yet; write the URL as text"},
+    "request": {
+        "only": "values for some calls only are not supported yet",
+        "encoded_slashes": "paths with an escaped slash are not supported yet",
+    },
+    "challenge": {"lifetime": "lifetimes of challenges are not supported yet; each lives ten minutes at most"},
+    "then": {
+        "poll": "challenges that are confirmed elsewhere are not supported yet",
+        "answers": "chains that are declared as such are not supported yet; the list of challenges applies anyway",
+    },
+}

@@ -1,0 +1,210 @@
+"""The keys of everything that goes to a provider or comes from it: requests, answers, conditions.
+
+Source: the connector format, "Requests: token, refresh, revoke, challenge, test".
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from keyturn.core.connector import (
+    ClientAuthentication,
+    Encoding,
+    ExpiryUnit,
+    FailureClass,
+    Rotation,
+    Strategy,
+    TokenKind,
+)
+from keyturn.core.expressions import HEADER_NAME
+from keyturn.core.reading_codes import Fault
+from keyturn.core.reading_later import LATER
+from keyturn.core.reading_shapes import Absent, Cursor, Key, ListOf, NotYet, Schema, Shape, Table, WordOr
+from keyturn.core.reading_templates import ParamsTree, TemplateText
+from keyturn.core.reading_values import Boolean, Choice, Duration, Expression, MapOf, Pattern, Text, Whole
+
+NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"  # what a template can name
+NAME_FORM: Final = "a name of letters, digits, _ and -"
+
+
+class Method(StrEnum):
+    """HTTP methods that a provider request may have."""
+
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+    HEAD = "HEAD"
+
+
+class When:
+    """A condition on an answer; `anything`: whether one without parts is fine."""
+
+    def __init__(self, *, anything: bool = False) -> None:
+        self._anything = anything
+        self._table = Table(
+            "a condition",
+            (
+                Key(
+                    "status",
+                    ListOf(Whole(100, 599), "HTTP status codes", 0, 50, unique=True),
+                    "HTTP status codes, any of them",
+                ),
+                Key("body", Expression(), "a JMESPath on the body that has to come out true"),
+                Key(
+                    "header",
+                    MapOf(Pattern(), HEADER_NAME.pattern, "a header's name", 20, fold_case=True),
+                    "a header's name → a regular expression, found anywhere in its value",
+                ),
+            ),
+        )
+
+    def read(self, at: Cursor) -> object:
+        """Read the parts; a condition that would hold always is refused."""
+        read = self._table.read(at)
+        empty = isinstance(at.value, dict) and not any(at.value.values())
+        if empty and not self._anything and not isinstance(read, Absent):
+            return at.fault(Fault.EMPTY_CONDITION, "expected at least one of status, body and header")
+        return read
+
+    def schema(self) -> Schema:
+        """Describe the parts."""
+        return self._table.schema() | ({} if self._anything else {"minProperties": 1})
+
+
+FAILURES: Final = ListOf(
+    Table(
+        "a failure",
+        (
+            Key("when", When(), "which answers are meant", required=True),
+            Key("class", Choice(FailureClass), "what it means", required=True),
+            Key("help", Text("text", 1_000, lines=True), "what the person reads besides"),
+        ),
+    ),
+    "failures",
+)
+
+_LIFETIME_KEYS: Final = (
+    Key("from", Expression(place=True), "where it stands in the answer", required=True),
+    Key("unit", Choice(ExpiryUnit), "in what it is counted", default="s"),
+)
+
+RESPONSE: Final = Table(
+    "response",
+    (
+        Key("access_token", Expression(place=True), "where the access token stands"),
+        Key("refresh_token", Expression(place=True), "where the refresh token stands"),
+        Key("token_type", Expression(place=True), "where the token type stands"),
+        Key("scope", Expression(place=True), "where the granted scope stands"),
+        Key("error", Expression(place=True), "where the OAuth error code stands"),
+        Key("expires", Table("expires", _LIFETIME_KEYS), "where the access token's lifetime stands"),
+        Key("retry_after", Table("retry_after", _LIFETIME_KEYS), "where the provider says how long to wait"),
+        Key(
+            "keep",
+            MapOf(
+                NotYet(Expression(place=True), dict, LATER["response"]["keep as object"]), NAME, NAME_FORM, max_items=30
+            ),
+            "further values, used as {{ token.NAME }}",
+        ),
+    ),
+    {"refresh_expires": LATER["response"]["refresh_expires"]},
+)
+
+HEADERS: Final = MapOf(
+    TemplateText("a header's value, with templates"), HEADER_NAME.pattern, "a header's name", fold_case=True
+)
+URL: Final = TemplateText("a URL, with templates")
+
+
+def _request_keys(*, url_required: bool, encoding: str | None = "form", method: str = "POST") -> tuple[Key, ...]:
+    return (
+        Key("url", URL, "where the request goes", required=url_required),
+        Key("method", Choice(Method), "the HTTP method", default=method),
+        Key("encoding", Choice(Encoding, LATER["encoding"]), "how the parameters travel", default=encoding),
+        Key("headers", HEADERS, "headers of this request"),
+        Key("params", ParamsTree(), "parameters, nested with json"),
+        Key(
+            "authentication",
+            Choice(ClientAuthentication, LATER["client authentication"]),
+            "how the application proves itself here; client.authentication where absent",
+        ),
+        Key("response", RESPONSE, "where the values of the answer stand"),
+        Key("success_when", When(), "what only a success looks like"),
+        Key("rejected_when", When(), "what a rejected password looks like, where status alone doesn't tell"),
+        Key("failures", FAILURES, "the provider's own ways of saying no"),
+    )
+
+
+def _request(what: str, keys: tuple[Key, ...], later: str | None = None) -> Table:
+    return Table(what, keys, {**LATER["provider request"], **(LATER[later] if later else {})})
+
+
+TOKEN: Final = _request(
+    "token",
+    (
+        *_request_keys(url_required=True),
+        Key("default_ttl", Duration(1, 10 * 366 * 86_400), "the token's life where the provider says nothing"),
+    ),
+    "token",
+)
+
+REFRESH: Final[Shape] = WordOr(
+    "none",
+    _request(
+        "refresh",
+        (
+            Key("strategy", Choice(Strategy), "what a renewal may use, in order"),
+            Key("rotation", Choice(Rotation), "whether a refresh token is good once", default="rotating"),
+            Key("leeway", Duration(0, 86_400), "how long a used refresh token may be sent again", default=0),
+            *_request_keys(url_required=False, encoding=None),
+        ),
+        "refresh",
+    ),
+)
+
+REVOKE: Final[Shape] = NotYet(
+    _request(
+        "revoke",
+        (
+            Key(
+                "tokens",
+                ListOf(Choice(TokenKind), "tokens", 1, 2, unique=True),
+                "which tokens are revoked, in order",
+                default=["refresh_token", "access_token"],
+            ),
+            Key("on_replace", Boolean(), "false where revoking an old token kills the new one", default=True),
+            *_request_keys(url_required=True),
+        ),
+    ),
+    list,
+    LATER["revoke"]["as list"],
+)
+
+TEST: Final = _request(
+    "test",
+    (
+        Key(
+            "expect",
+            Table(
+                "expect",
+                (
+                    Key("status", ListOf(Whole(100, 599), "HTTP status codes", 0, 50, unique=True), "any of these"),
+                    Key("body", Expression(), "a JMESPath that has to come out true"),
+                ),
+            ),
+            "what the answer has to look like; any 2xx with a body that isn't empty where absent",
+        ),
+        *_request_keys(url_required=True, encoding=None, method="GET"),
+    ),
+)
+
+THEN: Final = _request(
+    "then",
+    (
+        Key("extra_params", ParamsTree(), "parameters added to those of the token request, or in their place"),
+        *_request_keys(url_required=False, encoding=None),
+    ),
+    "then",
+)

@@ -1,0 +1,195 @@
+"""Where each name may stand; a connector that breaks this can't be saved.
+
+Rule 1: a filter changes nothing: a hash of a secret is as secret as the secret, and so is what it was the key of.
+Rule 2: the place of a template follows from its pointer.
+Rule 3: a name that exists but has no value in that step is refused as well: the step could never run.
+
+Source: the connector format, "Where a secret may stand".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from keyturn.core.connector import ClientAuthentication, Encoding
+from keyturn.core.document import pointer_steps
+from keyturn.core.reading_codes import Fault
+from keyturn.core.reading_shapes import Placed, Reading, meant
+from keyturn.core.template_names import Kind, Names
+
+
+class Place(StrEnum):
+    """The steps in which a template can stand."""
+
+    TOKEN = "token"  # noqa: S105
+    REFRESH = "refresh"
+    REVOKE = "revoke"
+    TEST = "test"
+    CHALLENGE = "challenges.then"
+    REQUEST = "request"
+    BASE_URL = "request.base_url"
+    ALLOWED_URL = "allowed_urls"
+    CONNECTION_NAME = "connection_name"
+    UNIQUE_ID = "unique_id"
+
+
+_ALL: Final = frozenset(Place)
+_LOGIN: Final = frozenset({Place.TOKEN, Place.CHALLENGE})
+_IDENTITY: Final = frozenset({Place.CONNECTION_NAME, Place.UNIQUE_ID})
+_WITH_TOKEN: Final = frozenset({Place.REFRESH, Place.REVOKE, Place.TEST, Place.REQUEST})
+_NOT_SECRET: Final = _IDENTITY | {Place.BASE_URL, Place.ALLOWED_URL}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Where a kind of name may stand.
+
+    `in_url`: whether it may be written into a URL. `in_query`: whether it may travel as a query parameter.
+    """
+
+    what: str
+    places: frozenset[Place]
+    secret: bool = False
+    in_url: bool = True
+    in_query: bool = True
+
+
+RULES: Final[Mapping[Kind, Rule]] = {
+    Kind.USERNAME: Rule("the username", _ALL),
+    Kind.PASSWORD: Rule("the password", _LOGIN, secret=True, in_url=False),
+    Kind.CLIENT_ID: Rule("the client id", _ALL),
+    Kind.CLIENT_SECRET: Rule("the client secret", _ALL - _NOT_SECRET, secret=True, in_url=False, in_query=False),
+    Kind.ACCESS_TOKEN: Rule("the access token", _WITH_TOKEN, secret=True),
+    Kind.REFRESH_TOKEN: Rule("the refresh token", frozenset({Place.REFRESH, Place.REVOKE}), secret=True),
+    Kind.REVOKED_TOKEN: Rule("the token that is revoked", frozenset({Place.REVOKE}), secret=True),
+    Kind.REVOKED_HINT: Rule("the token's type", frozenset({Place.REVOKE})),
+    Kind.KEPT: Rule("a value kept from an answer", _WITH_TOKEN | _NOT_SECRET),
+    Kind.KEPT_TOKEN: Rule("a token kept from an answer", _WITH_TOKEN, secret=True),
+    Kind.CLAIM: Rule("a claim of the token", _WITH_TOKEN | _NOT_SECRET),
+    Kind.TEST: Rule("the answer of the test", _IDENTITY),
+    Kind.PLAIN_FIELD: Rule("a field", _ALL),
+    Kind.PLAIN_FIELD_ONCE: Rule("a field that is not kept", _LOGIN | _IDENTITY),
+    Kind.SEALED_FIELD: Rule("a sealed field", _ALL - _NOT_SECRET, secret=True),
+    Kind.SEALED_FIELD_ONCE: Rule("a secret field that is not kept", _LOGIN, secret=True, in_url=False),
+    Kind.CODE: Rule("a one-time code", _LOGIN, secret=True, in_url=False),
+    Kind.ASKED: Rule("what a challenge asks", frozenset({Place.CHALLENGE}), secret=True, in_url=False),
+    Kind.CAPTURED: Rule("what a challenge captures", frozenset({Place.CHALLENGE})),
+}
+# A value of these kinds makes a request parameter one that the caller may never override.
+LOCKING: Final = frozenset(kind for kind, rule in RULES.items() if rule.secret) | {Kind.KEPT}
+
+
+def place_of(pointer: str) -> Place:
+    """Say in which step a template stands."""
+    steps = pointer_steps(pointer)
+    if steps[0] == "challenges":
+        return Place.CHALLENGE
+    if steps[:2] == ("request", "base_url"):
+        return Place.BASE_URL
+    return Place(steps[0])
+
+
+def is_url(pointer: str) -> bool:
+    """Say whether a template is itself a URL."""
+    steps = pointer_steps(pointer)
+    if steps[0] == "challenges":
+        steps = steps[2:]
+    return steps[0] == "allowed_urls" or (len(steps) == 2 and steps[1] in ("url", "base_url"))
+
+
+def judge_names(reading: Reading, names: Names, tree: Mapping[str, Any]) -> None:
+    """Note every name that is unknown or stands where it may not."""
+    for placed in reading.templates:
+        for reference in placed.template.references():
+            for path in reference.names():
+                if reading.full:
+                    return
+                _judge_path(reading, names, tree, placed, path)
+
+
+def _judge_path(reading: Reading, names: Names, tree: Mapping[str, Any], placed: Placed, path: str) -> None:
+    offset = _offset(placed.template.source, path)
+    kind = names.kind_of(path)
+    if kind is None:
+        message = f"no such name; {meant(path, names.all())}"
+        reading.fault(placed.pointer, Fault.UNKNOWN_NAME, message, offset=offset)
+        return
+    rule, place = RULES[kind], place_of(placed.pointer)
+    if place not in rule.places:
+        fault = Fault.SECRET_NOT_ALLOWED_HERE if rule.secret else Fault.NAME_NOT_AVAILABLE_HERE
+        where = ", ".join(sorted(rule.places))
+        reading.fault(placed.pointer, fault, f"{rule.what} may stand only in {where}", offset=offset)
+    elif not rule.in_url and is_url(placed.pointer):
+        hint = "; write it as a parameter" if rule.in_query else ""
+        reading.fault(placed.pointer, Fault.SECRET_IN_URL, f"{rule.what} never stands in a URL{hint}", offset=offset)
+    elif not rule.in_query and _travels_in_query(tree, placed.pointer):
+        reading.fault(placed.pointer, Fault.SECRET_IN_URL, f"{rule.what} never stands in a query", offset=offset)
+
+
+def _offset(source: str, path: str) -> int | None:
+    """Find a name inside its braces."""
+    opening = source.find("{{")
+    found = source.find(path, opening) if opening >= 0 else -1
+    return found if found >= 0 else None
+
+
+def _travels_in_query(tree: Mapping[str, Any], pointer: str) -> bool:
+    steps = pointer_steps(pointer)
+    if steps[:2] == ("request", "query"):
+        return True
+    if steps[0] == "challenges":
+        request, key = _challenge_request(tree, int(steps[1])), steps[3]
+        inherited = tree.get("token")
+    else:
+        request, key = tree.get(steps[0]), steps[1] if len(steps) > 1 else ""
+        inherited = tree.get("token") if steps[0] == "refresh" else None
+    if key not in ("params", "extra_params") or not isinstance(request, Mapping):
+        return False
+    return effective_encoding(request, inherited, test=steps[0] == "test") is Encoding.QUERY
+
+
+def _challenge_request(tree: Mapping[str, Any], index: int) -> object:
+    """Find a challenge's request; one that could not be read has shifted the others, and counts as absent."""
+    challenges = tree.get("challenges", ())
+    return challenges[index].get("then") if index < len(challenges) else None
+
+
+def effective_encoding(
+    request: Mapping[str, Any], inherited: Mapping[str, Any] | None = None, *, test: bool = False
+) -> Encoding:
+    """Say how a request's parameters travel.
+
+    Its own `encoding`; else that of `inherited`, the token request; else the query for GET and HEAD, which have no
+    body, and a form for all others.
+    """
+    for one in (request, inherited):
+        if isinstance(one, Mapping) and "encoding" in one:
+            found: Encoding = one["encoding"]
+            return found
+    own = inherited if isinstance(inherited, Mapping) else request
+    method = own.get("method", "GET" if test else "POST")
+    return Encoding.QUERY if method in ("GET", "HEAD") else Encoding.FORM
+
+
+def judge_authentication(reading: Reading, tree: Mapping[str, Any]) -> None:
+    """Refuse a client secret among parameters that travel in the URL."""
+    client = tree.get("client", {}).get("authentication", ClientAuthentication.BASIC)
+    token = tree.get("token")
+    requests: list[tuple[str, object, Mapping[str, Any] | None]] = [
+        (f"/{name}", tree.get(name), token if name == "refresh" else None)
+        for name in ("token", "refresh", "revoke", "test")
+    ]
+    for index, challenge in enumerate(tree.get("challenges", ())):
+        requests.append((f"/challenges/{index}/then", challenge.get("then"), token))
+    for pointer, request, inherited in requests:
+        if not isinstance(request, Mapping):
+            continue
+        default = ClientAuthentication.NONE if pointer == "/test" else (inherited or {}).get("authentication", client)
+        authentication = request.get("authentication", default)
+        encoding = effective_encoding(request, inherited, test=pointer == "/test")
+        if authentication is ClientAuthentication.POST and encoding is Encoding.QUERY:
+            message = "with parameters in the query, authentication post would put the client secret into a URL"
+            reading.fault(pointer, Fault.SECRET_IN_URL, message, at_key=True)

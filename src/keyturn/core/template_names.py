@@ -1,0 +1,127 @@
+"""Which names a connector's templates may use: its own, and those that every connector has.
+
+Rule 1: names are collected from the file as it was given, so that a slip in a field doesn't make its name unknown too.
+Rule 2: a name has one kind; `secret_placement` says for each kind where it may stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final
+
+
+class Kind(Enum):
+    """What a name stands for."""
+
+    USERNAME = auto()
+    PASSWORD = auto()
+    CLIENT_ID = auto()
+    CLIENT_SECRET = auto()
+    ACCESS_TOKEN = auto()
+    REFRESH_TOKEN = auto()
+    REVOKED_TOKEN = auto()
+    REVOKED_HINT = auto()
+    KEPT = auto()  # of an answer, by response.keep
+    KEPT_TOKEN = auto()  # the same, where it is a token under another name
+    CLAIM = auto()
+    TEST = auto()
+    PLAIN_FIELD = auto()
+    PLAIN_FIELD_ONCE = auto()  # not kept
+    SEALED_FIELD = auto()
+    SEALED_FIELD_ONCE = auto()  # secret and not kept
+    CODE = auto()  # one-time codes
+    ASKED = auto()  # in a challenge
+    CAPTURED = auto()  # from a challenge's answer
+
+
+BUILT_IN: Final[Mapping[str, Kind]] = {
+    "username": Kind.USERNAME,
+    "password": Kind.PASSWORD,
+    "client_id": Kind.CLIENT_ID,
+    "client_secret": Kind.CLIENT_SECRET,
+    "access_token": Kind.ACCESS_TOKEN,
+    "refresh_token": Kind.REFRESH_TOKEN,
+    "token": Kind.REVOKED_TOKEN,
+    "token_type_hint": Kind.REVOKED_HINT,
+}
+RESERVED: Final = frozenset(BUILT_IN) | {"test", "claims"}
+# Secrets of types that are sealed where the author says nothing, and those that live for one login.
+_SECRET_TYPES: Final = frozenset({"secret", "totp_seed"})
+
+
+@dataclass(slots=True)
+class Names:
+    """The names of one connector, each with its kind; `fields`: name → the field as it was given."""
+
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    fields: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def kind_of(self, path: str) -> Kind | None:
+        """Say what a template's path stands for; None where nothing provides it."""
+        if path in self.kinds:
+            return self.kinds[path]
+        if path in BUILT_IN:
+            return BUILT_IN[path]
+        if path.startswith(("test.", "test[")):
+            return Kind.TEST
+        if path.startswith("claims."):
+            return Kind.CLAIM
+        # below a kept or captured value there may be anything
+        deeper = re.match(r"(token\.[A-Za-z0-9_-]+|[A-Za-z0-9_-]+)[.\[]", path)
+        found = self.kinds.get(deeper.group(1)) if deeper else None
+        return found if found in (Kind.KEPT, Kind.CAPTURED) else None
+
+    def all(self) -> list[str]:
+        """Every name that can be written out, for messages."""
+        return sorted({*self.kinds, *BUILT_IN, "test.id", "claims.sub"} - {"token", "token_type_hint"})
+
+
+def collect_names(value: object) -> Names:
+    """Walk over a file as it was given, right or wrong."""
+    names = Names()
+    root = _object(value)
+    for one in _objects(root.get("fields")):
+        key = one.get("key")
+        if isinstance(key, str):
+            names.fields.setdefault(key, one)
+            names.kinds.setdefault(key, _field_kind(one))
+    responses = [_object(root.get(step)).get("response") for step in ("token", "refresh")]
+    for one in _objects(root.get("challenges")):
+        responses.append(_object(one.get("then")).get("response"))
+        for asked in _objects(one.get("ask")):
+            key = asked.get("key")
+            if isinstance(key, str):
+                names.kinds.setdefault(key, Kind.ASKED)
+        for key in _object(one.get("capture")):
+            names.kinds.setdefault(key, Kind.CAPTURED)
+    for response in responses:
+        names.kinds.update(_kept(_object(response)))
+    return names
+
+
+def _field_kind(one: Mapping[str, Any]) -> Kind:
+    kind, keep = one.get("type"), one.get("keep")
+    if kind == "otp":
+        return Kind.CODE
+    if kind in _SECRET_TYPES or keep == "sealed":
+        return Kind.SEALED_FIELD_ONCE if keep == "never" else Kind.SEALED_FIELD
+    return Kind.PLAIN_FIELD_ONCE if keep == "never" else Kind.PLAIN_FIELD
+
+
+def _kept(response: Mapping[str, Any]) -> Iterator[tuple[str, Kind]]:
+    tokens = {response.get(name) or name for name in ("access_token", "refresh_token")} | {"@"}
+    for name, where in _object(response.get("keep")).items():
+        is_token = isinstance(where, str) and where.strip() in tokens
+        yield f"token.{name}", Kind.KEPT_TOKEN if is_token else Kind.KEPT
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(value: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, list | tuple):
+        yield from (each for each in value if isinstance(each, Mapping))
