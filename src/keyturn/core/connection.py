@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Final
 
 from keyturn.core.errors import IllegalTransition
@@ -94,7 +93,7 @@ class IntentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """"At this time this was about to be sent", committed before the bytes leave.
+    """ "At this time this was about to be sent", committed before the bytes leave.
 
     An intent whose attempt is no longer running means that nobody knows the outcome. `sent_at`: Unix seconds.
     `tries`: how often this generation's login was sent already.
@@ -117,9 +116,6 @@ class TestRecord:
     passed: bool
     status: int | None = None
     code: str | None = None
-
-
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +150,7 @@ class Connection:
     refreshable: bool = False
     password_kept_at: float | None = None
     password_rejected: bool = False
-    fields: Mapping[str, Any] = field(default=_EMPTY)  # those with keep: plain
+    fields: Mapping[str, Any] = field(default_factory=dict)  # those with keep: plain
     sealed_fields: tuple[str, ...] = ()  # the keys of those with keep: sealed
     hosts: tuple[str, ...] = ()
     unique: bool = True  # False with on_duplicate: allow
@@ -166,7 +162,7 @@ class Connection:
     last_used_at: float | None = None
     worked_generation: int | None = None
     disconnected_at: float | None = None
-    revocation: Mapping[str, Any] = field(default=_EMPTY)  # what the provider answered to revocations
+    revocation: Mapping[str, Any] = field(default_factory=dict)  # what the provider answered to revocations
 
     @property
     def ended(self) -> bool:
@@ -188,4 +184,4 @@ class ConnectionSecrets:
     token_set: TokenSet | None = None
     username: Secret | None = None
     password: Secret | None = None
-    fields: Mapping[str, Secret] = field(default=_EMPTY, repr=False)
+    fields: Mapping[str, Secret] = field(default_factory=dict, repr=False)

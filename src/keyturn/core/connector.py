@@ -20,7 +20,7 @@ from keyturn.core.templates import Template
 FORMAT_VERSION = 1
 
 # What a request parameter may be: text with templates, or JSON around such text.
-Params: TypeAlias = "Template | int | float | bool | None | tuple[Params, ...] | Mapping[str, Params]"
+Params: TypeAlias = "Template | int | float | bool | tuple[Params, ...] | Mapping[str, Params] | None"
 
 
 def _empty() -> Mapping[str, Any]:
@@ -31,7 +31,7 @@ class FieldType(StrEnum):
     """What an input of the connect form takes."""
 
     TEXT = "text"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105
     CHOICE = "choice"
     NUMBER = "number"
     BOOLEAN = "boolean"

@@ -440,3 +440,19 @@ class SettingsInvalid(OperatorError):
     """A setting has a value that can't be used."""
 
     code = "settings_invalid"
+
+
+def leaves(kind: type[KeyturnError] = KeyturnError) -> list[type[KeyturnError]]:
+    """Every error with a code of its own."""
+    found = []
+    for each in kind.__subclasses__():
+        found += leaves(each) if each.__subclasses__() else [each]
+    return found
+
+
+def error_named(code: str, retry_after_s: float | None = None) -> KeyturnError:
+    """The error of a code that was stored; a passing failure of the provider where the code names none."""
+    for kind in leaves():
+        if kind.code == code and kind.__init__ is KeyturnError.__init__:
+            return kind(retry_after_s=retry_after_s)
+    return ProviderUnavailable(retry_after_s=retry_after_s)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 from keyturn.core.token_set import TokenSet
-
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class RevocationCause(StrEnum):
@@ -43,5 +40,5 @@ class Revocation:
     tries: int = 0
     done: tuple[str, ...] = ()
     last_error: str | None = None
-    values: Mapping[str, Any] = field(default=_EMPTY, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     project: str = "default"

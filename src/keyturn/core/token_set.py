@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from keyturn.core.secret import Secret
-
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class TokenSet:
     token_type: str = "Bearer"  # noqa: S105
     expires_at: float | None = None
     scope: tuple[str, ...] | None = None
-    kept: Mapping[str, Any] = field(default=_EMPTY, repr=False)
+    kept: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def ended(self, now: float) -> bool:
         """Whether the access token's own lifetime is over."""

@@ -19,11 +19,10 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from keyturn.core.document import Document, Position, child_pointer
 from keyturn.core.errors import Finding
-from keyturn.core.reading import invalid
-from keyturn.core.reading_codes import Fault
-from keyturn.core.reading_shapes import MAX_FINDINGS
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.document import Document, Position, child_pointer, invalid
+from keyturn.core.reading.shapes import MAX_FINDINGS
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from keyturn.core.connector import FORMAT_VERSION, ClientAuthentication, OnDuplicate, TrustReason
-from keyturn.core.reading_fields import ASK, FIELDS, PASSWORD, USERNAME
-from keyturn.core.reading_later import LATER
-from keyturn.core.reading_requests import (
+from keyturn.core.reading.fields import ASK, FIELDS, PASSWORD, USERNAME
+from keyturn.core.reading.later import LATER
+from keyturn.core.reading.requests import (
     FAILURES,
     HEADERS,
     NAME,
@@ -22,9 +22,9 @@ from keyturn.core.reading_requests import (
     TOKEN,
     When,
 )
-from keyturn.core.reading_shapes import Key, ListOf, NotYet, Table
-from keyturn.core.reading_templates import ParamsTree, PlainUrl, TemplateText
-from keyturn.core.reading_values import Boolean, Choice, Constant, Duration, Expression, MapOf, Text, Whole
+from keyturn.core.reading.shapes import Key, ListOf, NotYet, Table
+from keyturn.core.reading.templated import ParamsTree, PlainUrl, TemplateText
+from keyturn.core.reading.values import Boolean, Choice, Constant, Duration, Expression, MapOf, Text, Whole
 
 CONNECTOR_ID: Final = r"[a-z][a-z0-9-]{1,62}"
 _ID: Final = Text("an id", 63, pattern=CONNECTOR_ID, form="2 to 63 lower-case letters, digits and -, a letter first")

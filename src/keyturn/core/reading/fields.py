@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from keyturn.core.connector import FieldType, Keep, PasswordKeep
-from keyturn.core.reading_codes import Fault
-from keyturn.core.reading_later import LATER
-from keyturn.core.reading_requests import NAME, NAME_FORM
-from keyturn.core.reading_shapes import Absent, Cursor, Key, ListOf, Schema, Table
-from keyturn.core.reading_values import Boolean, Choice, MapOf, Pattern, Scalar, Text, Whole
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.later import LATER
+from keyturn.core.reading.requests import NAME, NAME_FORM
+from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, Schema, Table
+from keyturn.core.reading.values import Boolean, Choice, MapOf, Pattern, Scalar, Text, Whole
 
 MAX_VALUE: Final = 4_096  # characters of one input
 SECRET_TYPES: Final = frozenset({FieldType.SECRET, FieldType.OTP, FieldType.TOTP_SEED})

@@ -15,10 +15,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from keyturn.core.connector import ClientAuthentication, Encoding
-from keyturn.core.document import pointer_steps
-from keyturn.core.reading_codes import Fault
-from keyturn.core.reading_shapes import Placed, Reading, meant
-from keyturn.core.template_names import Kind, Names
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.document import pointer_steps
+from keyturn.core.reading.names import Kind, Names
+from keyturn.core.reading.shapes import Placed, Reading, meant
 
 
 class Place(StrEnum):

@@ -41,8 +41,8 @@ from keyturn.core.connector import (
     UsernameInput,
     When,
 )
-from keyturn.core.secret_placement import LOCKING, RULES, Place, effective_encoding
-from keyturn.core.template_names import Kind, Names
+from keyturn.core.reading.names import Kind, Names
+from keyturn.core.reading.secret_placement import LOCKING, RULES, Place, effective_encoding
 from keyturn.core.templates import Template
 
 AUTHORIZATION: Final = "Authorization"

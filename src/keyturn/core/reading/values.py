@@ -16,8 +16,8 @@ from typing import Any, Final
 from keyturn.core.durations import DURATION, parse_duration
 from keyturn.core.expressions import MAX_EXPRESSION, ExpressionError, check_expression, check_place
 from keyturn.core.patterns import MAX_PATTERN, PatternError, check_pattern
-from keyturn.core.reading_codes import Fault
-from keyturn.core.reading_shapes import ABSENT, Absent, Cursor, Schema, Shape, meant
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.shapes import ABSENT, Absent, Cursor, Schema, Shape, meant
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LINE_END: Final = re.compile(r"[\n\t]")

@@ -12,19 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from keyturn.core.connector import Connector, FieldType, PasswordKeep
-from keyturn.core.document import Document, child_pointer
-from keyturn.core.errors import ConnectorInvalid, Finding
-from keyturn.core.host_rules import judge_hosts
 from keyturn.core.public_suffixes import PublicSuffixes
-from keyturn.core.reading_build import build, usable_in_refresh
-from keyturn.core.reading_codes import Fault
-from keyturn.core.reading_connector import CONNECTOR
-from keyturn.core.reading_later import LATER
-from keyturn.core.reading_shapes import Absent, Cursor, Reading, meant
-from keyturn.core.secret_placement import judge_authentication, judge_names
-from keyturn.core.template_names import RESERVED, Names, collect_names
-
-__all__ = ["Document", "invalid", "read_connector"]
+from keyturn.core.reading.build import build, usable_in_refresh
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.document import Document, child_pointer, invalid
+from keyturn.core.reading.host_rules import judge_hosts
+from keyturn.core.reading.later import LATER
+from keyturn.core.reading.names import RESERVED, Names, collect_names
+from keyturn.core.reading.secret_placement import judge_authentication, judge_names
+from keyturn.core.reading.shapes import Absent, Cursor, Reading, meant
+from keyturn.core.reading.top import CONNECTOR
 
 
 def read_connector(document: Document, *, suffixes: PublicSuffixes) -> Connector:
@@ -49,14 +46,6 @@ def read_connector(document: Document, *, suffixes: PublicSuffixes) -> Connector
     if reading.findings:
         raise invalid(reading.findings)
     return build(tree, names)
-
-
-def invalid(findings: list[Finding]) -> ConnectorInvalid:
-    """Make the one error of a file, its findings in the order of the text."""
-    unique = list(dict.fromkeys(findings))
-    unique.sort(key=lambda each: (each.line or 0, each.column or 0))
-    count = "1 error" if len(unique) == 1 else f"{len(unique)} errors"
-    return ConnectorInvalid(f"the connector file has {count}", errors=unique)
 
 
 def _given(document: Document, key: str) -> object:

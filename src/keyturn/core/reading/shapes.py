@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final, Protocol, TypeAlias
 
-from keyturn.core.document import Document, child_pointer
 from keyturn.core.errors import Finding
-from keyturn.core.reading_codes import Fault
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.document import Document, child_pointer
 from keyturn.core.templates import Template
 
 Schema: TypeAlias = dict[str, Any]

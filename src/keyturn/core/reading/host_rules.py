@@ -18,10 +18,10 @@ from typing import Any, Final, TypeAlias
 from keyturn.core.allowed_urls import InvalidRule, Rule
 from keyturn.core.hostnames import HostError, literal_address, normalise_host
 from keyturn.core.public_suffixes import PublicSuffixes, registrable_domain
-from keyturn.core.reading_codes import Fault
-from keyturn.core.reading_shapes import Placed, Reading
-from keyturn.core.secret_placement import RULES, Place, is_url, place_of
-from keyturn.core.template_names import Kind, Names
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.names import Kind, Names
+from keyturn.core.reading.secret_placement import RULES, Place, is_url, place_of
+from keyturn.core.reading.shapes import Placed, Reading
 from keyturn.core.templates import Reference, Template
 
 Piece: TypeAlias = str | Reference

@@ -18,11 +18,11 @@ from keyturn.core.connector import (
     TokenKind,
 )
 from keyturn.core.expressions import HEADER_NAME
-from keyturn.core.reading_codes import Fault
-from keyturn.core.reading_later import LATER
-from keyturn.core.reading_shapes import Absent, Cursor, Key, ListOf, NotYet, Schema, Shape, Table, WordOr
-from keyturn.core.reading_templates import ParamsTree, TemplateText
-from keyturn.core.reading_values import Boolean, Choice, Duration, Expression, MapOf, Pattern, Text, Whole
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.later import LATER
+from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, NotYet, Schema, Shape, Table, WordOr
+from keyturn.core.reading.templated import ParamsTree, TemplateText
+from keyturn.core.reading.values import Boolean, Choice, Duration, Expression, MapOf, Pattern, Text, Whole
 
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"  # what a template can name
 NAME_FORM: Final = "a name of letters, digits, _ and -"

@@ -14,9 +14,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from keyturn.core.hostnames import HostError, normalise_host
-from keyturn.core.reading_codes import Fault
-from keyturn.core.reading_shapes import ABSENT, Absent, Cursor, Placed, Schema
-from keyturn.core.reading_values import as_plain_text, finite
+from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.shapes import ABSENT, Absent, Cursor, Placed, Schema
+from keyturn.core.reading.values import as_plain_text, finite
 from keyturn.core.templates import Template, TemplateError
 
 MAX_TEMPLATE: Final = 4_000

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from keyturn.core.errors import ConnectorInvalid, Finding
+
 Position: TypeAlias = tuple[int, int]
 
 
@@ -52,3 +54,11 @@ def child_pointer(pointer: str, step: str | int) -> str:
 def pointer_steps(pointer: str) -> tuple[str, ...]:
     """Take an RFC 6901 pointer apart."""
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+
+
+def invalid(findings: list[Finding]) -> ConnectorInvalid:
+    """Make the one error of a file, its findings in the order of the text."""
+    unique = list(dict.fromkeys(findings))
+    unique.sort(key=lambda each: (each.line or 0, each.column or 0))
+    count = "1 error" if len(unique) == 1 else f"{len(unique)} errors"
+    return ConnectorInvalid(f"the connector file has {count}", errors=unique)
