@@ -69,10 +69,10 @@ class ConnectionFilter:
 class SealedChange:
     """What a write does to the sealed parts; None forgets one."""
 
-    token_set: TokenSet | None | Unchanged = UNCHANGED
-    username: Secret | None | Unchanged = UNCHANGED
-    password: Secret | None | Unchanged = UNCHANGED
-    fields: dict[str, Secret] | None | Unchanged = field(default=UNCHANGED, repr=False)
+    token_set: TokenSet | Unchanged | None = UNCHANGED
+    username: Secret | Unchanged | None = UNCHANGED
+    password: Secret | Unchanged | None = UNCHANGED
+    fields: dict[str, Secret] | Unchanged | None = field(default=UNCHANGED, repr=False)
 
 
 NOTHING_SEALED = SealedChange()

@@ -1,0 +1,173 @@
+"""What a person typed, held against the fields that the connector declares: every error at once.
+
+Rule 1: the same checks in form, REST and CLI; a value is never echoed.
+Rule 2: a password is taken byte for byte; it may hold anything but nothing at all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from keyturn.core.connector import Field, FieldType, UsernameInput
+from keyturn.core.errors import Finding
+from keyturn.core.hostnames import HostError, normalise_host
+from keyturn.core.secret import Secret
+
+MAX_VALUE_CHARS: Final = 4096
+MAX_OWNER_CHARS: Final = 255
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_TRUE: Final = frozenset({"true", "on", "yes", "1"})
+_FALSE: Final = frozenset({"false", "off", "no", "0"})
+
+
+def check_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """Read the values of the declared fields.
+
+    Args:
+        fields: as the connector declares them.
+        given: key → text, number, boolean, Secret or None, as it came in.
+
+    Returns:
+        The values by key (secrets as Secret; defaults put in; absent optional ones left out), and what is wrong.
+    """
+    values: dict[str, Any] = {}
+    known = {each.key for each in fields}
+    # An unknown key is input as well, so it is counted but not echoed.
+    errors = [Finding("/fields", "unknown_field", _known(known)) for key in given if key not in known][:1]
+    for each in fields:
+        raw = given.get(each.key)
+        if isinstance(raw, Secret):
+            raw = raw.reveal()
+        if raw is None or raw == "":
+            raw = each.default
+        if raw is None or raw == "":
+            if each.required:
+                errors.append(_wrong(each, "required", "This field is required."))
+            continue
+        value, message = _read(each, raw)
+        if message:
+            errors.append(_wrong(each, "invalid", message))
+        else:
+            values[each.key] = value
+    return values, errors
+
+
+def check_username(declared: UsernameInput, given: object) -> list[Finding]:
+    """Say what is wrong with a username; it is sent as it is."""
+    if not isinstance(given, str) or not given.strip():
+        return [Finding("/username", "required", "A username is required.")]
+    if len(given) > MAX_VALUE_CHARS or _CONTROL.search(given):
+        return [Finding("/username", "invalid", "A username has no control characters and at most 4096 characters.")]
+    if declared.type is FieldType.EMAIL and not _EMAIL.fullmatch(given.strip()):
+        return [Finding("/username", "invalid", "This is no e-mail address.")]
+    return []
+
+
+def check_password(given: Secret | None) -> list[Finding]:
+    """Say what is wrong with a password; it is sent byte for byte."""
+    if given is None or not given:
+        return [Finding("/password", "required", "A password is required.")]
+    if len(given.reveal()) > MAX_VALUE_CHARS:
+        return [Finding("/password", "invalid", "A password has at most 4096 characters.")]
+    return []
+
+
+def check_owner(given: object) -> list[Finding]:
+    """Say what is wrong with an owner's id."""
+    if not isinstance(given, str) or not given.strip():
+        return [Finding("/owner", "required", "An owner is required: your own id of the person or tenant.")]
+    if len(given) > MAX_OWNER_CHARS or _CONTROL.search(given):
+        return [Finding("/owner", "invalid", "An owner has 1 to 255 characters and no control characters.")]
+    return []
+
+
+def _read(declared: Field, raw: object) -> tuple[Any, str]:
+    match declared.type:
+        case FieldType.BOOLEAN:
+            return _boolean(raw)
+        case FieldType.NUMBER:
+            return _number(raw)
+        case _:
+            return _text(declared, raw)
+
+
+def _boolean(raw: object) -> tuple[Any, str]:
+    if isinstance(raw, bool):
+        return raw, ""
+    word = raw.lower() if isinstance(raw, str) else ""
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE, ""
+    return None, "This is either true or false."
+
+
+def _number(raw: object) -> tuple[Any, str]:
+    if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw):
+        return raw, ""
+    if isinstance(raw, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", raw.strip()):
+        text = raw.strip()
+        return (float(text) if "." in text else int(text)), ""
+    return None, "This is a number."
+
+
+def _text(declared: Field, raw: object) -> tuple[Any, str]:
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        raw = str(raw)
+    if not isinstance(raw, str):
+        return None, "This is a text."
+    if len(raw) > MAX_VALUE_CHARS or _CONTROL.search(raw):
+        return None, "A value has at most 4096 characters and no control characters."
+    secret = declared.type in (FieldType.SECRET, FieldType.OTP, FieldType.TOTP_SEED)
+    value = raw if secret else raw.strip()
+    message = _shape(declared, value) or _length(declared, value)
+    if declared.type is FieldType.HOST and not message:
+        value = normalise_host(value)
+        message = _host_allowed(declared, value)
+    return (Secret(value) if secret else value), message
+
+
+def _shape(declared: Field, value: str) -> str:
+    match declared.type:
+        case FieldType.CHOICE if value not in declared.choices:
+            return "Choose one of the listed values."
+        case FieldType.EMAIL if not _EMAIL.fullmatch(value):
+            return "This is no e-mail address."
+        case FieldType.URL if not re.fullmatch(r"https?://[^\s/?#@\\]+([/?#][^\s\\]*)?", value, re.IGNORECASE):
+            return "This is no http or https URL."
+        case FieldType.HOST:
+            try:
+                normalise_host(value)
+            except HostError:
+                return "This is no host name, such as api.example.com."
+    if declared.pattern is not None and not re.fullmatch(declared.pattern, value):
+        return "This does not have the form that the provider uses."
+    return ""
+
+
+def _length(declared: Field, value: str) -> str:
+    if declared.min_length is not None and len(value) < declared.min_length:
+        return f"This has at least {declared.min_length} characters."
+    if declared.max_length is not None and len(value) > declared.max_length:
+        return f"This has at most {declared.max_length} characters."
+    return ""
+
+
+def _host_allowed(declared: Field, host: str) -> str:
+    if declared.self_hosted:
+        return ""
+    for pattern in declared.hosts:
+        wanted = pattern.lower()
+        if host == wanted or (wanted.startswith("*.") and host.endswith(wanted[1:]) and len(host) > len(wanted) - 1):
+            return ""
+    return "This host does not belong to the provider."
+
+
+def _wrong(declared: Field, code: str, message: str) -> Finding:
+    return Finding(f"/fields/{declared.key}", code, message)
+
+
+def _known(keys: set[str]) -> str:
+    return f"The connector's fields are: {', '.join(sorted(keys))}." if keys else "The connector has no fields."

@@ -1,0 +1,171 @@
+"""Keeping what a provider handed out: never lost for want of a database, never over something newer.
+
+Source: the renewal design, step 5, and its invariants I6 and I13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, ConnectionSecrets, Event, advance
+from keyturn.core.connector import Connector
+from keyturn.core.errors import StoreUnavailable
+from keyturn.core.renewal_plan import password_usable, refresh_usable
+from keyturn.core.renewal_window import renews_at
+from keyturn.core.retry import back_off_s
+from keyturn.core.revocation import Revocation, RevocationCause
+from keyturn.core.token_set import TokenSet
+from keyturn.engine.revocation_rows import revocation_row, without_live
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.store import ConnectionStore, RevisionConflict, SealedChange, Spill
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTokens:
+    """Writes the token set of a renewal as the next generation, whatever it takes."""
+
+    connections: ConnectionStore
+    spill: Spill
+    clock: Clock
+    entropy: Entropy
+
+    async def keep(
+        self,
+        connection: Connection,
+        token_set: TokenSet,
+        connector: Connector,
+        *,
+        records: Sequence[AuditRecord] = (),
+        replaced: TokenSet | None = None,
+    ) -> Connection:
+        """Store the set that follows `connection.generation`, and return the connection as it then is.
+
+        If the generation moved meanwhile, or the connection ended, the set is handed to revocation instead. While
+        the database can't be written the set lies in a spill file and this goes on trying; it does not give up.
+
+        Args:
+            connection: as it was when the request was sent.
+            token_set: complete: a refresh token that the answer did not repeat has been put in.
+            connector: the version that the connection is pinned to.
+            records: what to say in the audit log, in the same transaction.
+            replaced: the token set that a login (not a refresh) replaced, to be revoked.
+        """
+        failures = 0
+        spilled = False
+        while True:
+            try:
+                kept = await self._try(connection, token_set, connector, records, replaced)
+            except RevisionConflict:
+                continue
+            except StoreUnavailable:
+                failures += 1
+                spilled = spilled or await self._spill(connection, token_set)
+                await self.clock.sleep(back_off_s(failures, fraction=self.entropy.fraction(), cap_s=10.0))
+                continue
+            if spilled:
+                await self.spill.forget(connection.id, connection.generation)
+            return kept
+
+    async def apply_spilled(
+        self, connection: Connection, token_set: TokenSet, connector: Connector, generation: int
+    ) -> Connection:
+        """Store a set from a spill file that follows `generation`, or revoke it if that has passed."""
+        record = self._record(connection, "connection.spill_applied")
+        kept = await self.keep(replace(connection, generation=generation), token_set, connector, records=[record])
+        await self.spill.forget(connection.id, generation)
+        return kept
+
+    async def _try(
+        self,
+        connection: Connection,
+        token_set: TokenSet,
+        connector: Connector,
+        records: Sequence[AuditRecord],
+        replaced: TokenSet | None,
+    ) -> Connection:
+        opened = await self.connections.open(connection.id, project=connection.project)
+        if opened is None:
+            # Erased meanwhile: nothing is left that could say whose tokens these are but this process.
+            return connection
+        current, secrets = opened
+        if current.ended or current.generation != connection.generation:
+            late = self._row(connector, current, secrets, token_set, secrets.token_set, RevocationCause.LATE)
+            told = [self._record(current, "connection.late_answer"), *records]
+            return await self.connections.save(current, records=told, revocations=late)
+        old = self._row(connector, current, secrets, replaced, token_set, RevocationCause.REPLACED)
+        return await self.connections.save(
+            self.renewed(current, token_set, connector),
+            sealed=SealedChange(token_set=token_set),
+            records=records,
+            revocations=old,
+        )
+
+    def renewed(self, current: Connection, token_set: TokenSet, connector: Connector) -> Connection:
+        """The connection with this token set as its next generation."""
+        new = replace(
+            current,
+            state=advance(current.state, Event.TOKEN_KEPT),
+            reason=None,
+            generation=current.generation + 1,
+            intent=None,
+            token_issued_at=token_set.issued_at,
+            expires_at=token_set.expires_at,
+            refreshable=token_set.refresh_token is not None and connector.refresh.honoured,
+            last_error=None,
+            last_error_at=None,
+            failures_in_a_row=0,
+            updated_at=self.clock.now(),
+        )
+        return replace(new, renews_at=self.due(new, connector))
+
+    def due(self, connection: Connection, connector: Connector) -> float | None:
+        """When something is due for the connection's token set."""
+        if connection.token_issued_at is None or connection.paused:
+            return None
+        return renews_at(
+            issued_at=connection.token_issued_at,
+            expires_at=connection.expires_at,
+            renewable=refresh_usable(connection, connector) or password_usable(connection, connector),
+            fraction=self.entropy.fraction(),
+        )
+
+    async def _spill(self, connection: Connection, token_set: TokenSet) -> bool:
+        try:
+            await self.spill.write(connection, token_set)
+        except StoreUnavailable:
+            return False  # the disk is full as well; memory is all there is, and the loop goes on
+        return True
+
+    def _row(
+        self,
+        connector: Connector,
+        connection: Connection,
+        secrets: ConnectionSecrets,
+        done_with: TokenSet | None,
+        live: TokenSet | None,
+        cause: RevocationCause,
+    ) -> list[Revocation]:
+        row = revocation_row(
+            connector,
+            connection,
+            without_live(done_with, live),
+            cause,
+            sealed_fields=secrets.fields,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
+        return [row] if row else []
+
+    def _record(self, connection: Connection, action: str) -> AuditRecord:
+        return AuditRecord(
+            self.clock.now(),
+            action,
+            "scheduler",
+            connector=connection.connector,
+            connection=connection.id,
+            owner=connection.owner,
+            facts={"generation": connection.generation},
+            project=connection.project,
+        )

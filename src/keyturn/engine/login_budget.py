@@ -1,0 +1,49 @@
+"""Staying below a provider's lock-out: how many logins of one account may fail, across all processes.
+
+Source: the product's rules for logging in, "limits"; invariant I9.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keyturn.core.connector import Connector, LoginLimits
+from keyturn.core.errors import LoginBudgetSpent
+from keyturn.ports.clock import Clock
+from keyturn.ports.store import Attempt, AttemptResult, LoginLedger
+
+SUCCESSES: Final = LoginLimits(logins=60, per_s=900.0)
+WAIT_FOR_OTHERS_S: Final = 35.0  # no login takes longer than its 30 s
+POLL_S: Final = 0.1
+
+
+class LoginBudget:
+    """Books logins before they are sent."""
+
+    def __init__(self, ledger: LoginLedger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    async def reserve(self, connector: Connector, host: str, username: str, project: str = "default") -> Attempt:
+        """Book one; waits while logins under way could still spend what is left.
+
+        Raises:
+            LoginBudgetSpent: with the seconds until one more is allowed.
+        """
+        account = await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
+        deadline = self._clock.monotonic() + WAIT_FOR_OTHERS_S
+        while True:
+            got = await self._ledger.reserve(
+                account, now=self._clock.now(), limits=connector.limits, successes=SUCCESSES
+            )
+            if isinstance(got, Attempt):
+                return got
+            if got is not None:
+                raise LoginBudgetSpent(retry_after_s=got)
+            if self._clock.monotonic() >= deadline:
+                raise LoginBudgetSpent(retry_after_s=POLL_S)
+            await self._clock.sleep(POLL_S)
+
+    async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
+        """Say how it ended; returns how many more may fail in this window."""
+        return await self._ledger.settle(attempt, result)

@@ -1,0 +1,55 @@
+"""Stopping a connection for a while: no calls, no renewals, nothing lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, State
+from keyturn.core.errors import ConnectionDisconnected, NotFound
+from keyturn.engine.actor import Actor
+from keyturn.engine.keep import KeepTokens
+from keyturn.engine.published import PublishedConnectors
+from keyturn.ports.clock import Clock
+from keyturn.ports.store import ConnectionStore, RevisionConflict
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stops a connection's calls and renewals, and lets them go on."""
+
+    connections: ConnectionStore
+    published: PublishedConnectors
+    keep_tokens: KeepTokens
+    clock: Clock
+
+    async def __call__(self, connection_id: str, actor: Actor, *, paused: bool, project: str = "default") -> Connection:
+        """Set or clear the pause; already so is fine. Raises NotFound, ConnectionDisconnected."""
+        while True:
+            connection = await self.connections.load(connection_id, project=project)
+            if connection is None:
+                raise NotFound("There is no such connection.")
+            if connection.ended:
+                raise ConnectionDisconnected
+            if connection.paused == paused:
+                return connection
+            new = replace(connection, paused=paused, renews_at=None, updated_at=self.clock.now())
+            if not paused and connection.state is not State.NEEDS_RECONNECT:
+                connector = await self.published.version(
+                    connection.connector, connection.connector_version, project=project
+                )
+                new = replace(new, renews_at=self.keep_tokens.due(new, connector))
+            record = AuditRecord(
+                self.clock.now(),
+                "connection.paused" if paused else "connection.resumed",
+                actor.name,
+                connector=connection.connector,
+                connection=connection.id,
+                owner=connection.owner,
+                request_id=actor.request_id,
+                project=project,
+            )
+            try:
+                return await self.connections.save(new, records=[record])
+            except RevisionConflict:
+                continue

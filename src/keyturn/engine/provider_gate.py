@@ -1,0 +1,115 @@
+"""How hard a provider may be asked: few renewals at once, none while it is down, none while it asks to wait.
+
+Rule: this is one process's own view. Nothing depends on it but politeness and speed; what has to hold across
+processes stands in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from keyturn.core.errors import ProviderRateLimited, ProviderUnavailable
+from keyturn.core.retry import RETRY_AFTER_CAP_S, quiet_s
+from keyturn.ports.clock import Clock
+
+AT_ONCE: Final = 8  # renewals per host
+OPENS_AFTER: Final = 5  # failures in a row
+HALF_OPEN_AFTER_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class _Host:
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    failures: int = 0
+    closed_until: float = 0.0  # monotonic; the breaker is open until then
+    held_until: float = 0.0  # monotonic; the provider asked to wait
+    probing: bool = False
+
+
+@dataclass(slots=True)
+class _Alarm:
+    code: str
+    since: float  # Unix seconds
+    times: int
+    quiet_until: float  # monotonic
+
+
+class ProviderGate:
+    """Limits, breaker and holds by host; alarms by connector."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._hosts: dict[str, _Host] = {}
+        self._alarms: dict[str, _Alarm] = {}
+
+    @asynccontextmanager
+    async def slot(self, host: str) -> AsyncIterator[None]:
+        """Hold a place for one request to this host.
+
+        Raises:
+            ProviderUnavailable: the breaker is open, or another request is trying whether it may close.
+            ProviderRateLimited: the provider asked to wait; both with the seconds left.
+        """
+        known = self._hosts.setdefault(host, _Host())
+        self.check(host)
+        trial = known.failures >= OPENS_AFTER
+        known.probing = known.probing or trial
+        try:
+            async with known.slots:
+                yield
+        finally:
+            if trial:
+                known.probing = False
+
+    def check(self, host: str) -> None:
+        """Raise as `slot` would, without taking a place."""
+        known = self._hosts.get(host)
+        if known is None:
+            return
+        now = self._clock.monotonic()
+        if now < known.held_until:
+            raise ProviderRateLimited(retry_after_s=known.held_until - now)
+        if now < known.closed_until:
+            raise ProviderUnavailable(retry_after_s=known.closed_until - now)
+        if known.probing:
+            raise ProviderUnavailable(retry_after_s=1.0)
+
+    def answered(self, host: str) -> None:
+        """The host gave an answer that shows it is up."""
+        if known := self._hosts.get(host):
+            known.failures = 0
+
+    def failed(self, host: str) -> None:
+        """The host could not be reached, did not answer, or said that it can't."""
+        known = self._hosts.setdefault(host, _Host())
+        known.failures += 1
+        if known.failures >= OPENS_AFTER:
+            known.closed_until = self._clock.monotonic() + HALF_OPEN_AFTER_S
+
+    def hold(self, host: str, seconds: float) -> None:
+        """The provider asked everybody to wait."""
+        known = self._hosts.setdefault(host, _Host())
+        known.held_until = self._clock.monotonic() + min(seconds, RETRY_AFTER_CAP_S)
+
+    def alarm(self, connector_id: str, code: str) -> float:
+        """The connector's own set-up is wrong; returns the seconds until it is tried again (1, 2, 4 … 15 min)."""
+        times = self._alarms[connector_id].times + 1 if connector_id in self._alarms else 1
+        wait = quiet_s(times)
+        since = self._alarms[connector_id].since if times > 1 else self._clock.now()
+        self._alarms[connector_id] = _Alarm(code, since, times, self._clock.monotonic() + wait)
+        return wait
+
+    def alarmed(self, connector_id: str) -> tuple[str, float, float] | None:
+        """The alarm's code, since when (Unix seconds), and the seconds until the next try (0 if it may be tried)."""
+        found = self._alarms.get(connector_id)
+        if found is None:
+            return None
+        return found.code, found.since, max(0.0, found.quiet_until - self._clock.monotonic())
+
+    def end_alarm(self, connector_id: str) -> None:
+        """The set-up works again, or was changed."""
+        self._alarms.pop(connector_id, None)

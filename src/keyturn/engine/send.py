@@ -1,0 +1,149 @@
+"""One request to a token endpoint and what its answer means; sent exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from keyturn.core.connector import Challenge, Connector, FailureClass, ProviderRequest
+from keyturn.core.errors import (
+    AccountLocked,
+    AddressNotAllowed,
+    ConnectorClientRejected,
+    CredentialsRejected,
+    GrantDisabled,
+    InteractionRequired,
+    KeyturnError,
+    MfaUnsupported,
+    OtpInvalid,
+    PasswordExpired,
+    ProviderBadResponse,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderTlsFailed,
+    ProviderUnavailable,
+    ProviderUnreachable,
+    ScopeInsufficient,
+    UrlNotAllowed,
+)
+from keyturn.core.messages import Answer, OutgoingRequest
+from keyturn.core.provider_request import build_request
+from keyturn.core.renewal_plan import SendOutcome, classify
+from keyturn.core.token_response import Outcome, Reading, read_answer
+from keyturn.core.token_set import TokenSet
+from keyturn.engine.template_values import optional_names
+from keyturn.ports.egress import Egress, EgressPolicy
+from keyturn.ports.store import ClientCredentials
+
+TOKEN_TIMEOUT_S: Final = 30.0
+REVOKE_TIMEOUT_S: Final = 10.0
+
+_NOT_SENT = (ProviderUnreachable, ProviderTlsFailed, AddressNotAllowed, UrlNotAllowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How one send ended. `error` says it for callers; None with a token."""
+
+    outcome: SendOutcome
+    error: KeyturnError | None = None
+    token_set: TokenSet | None = None
+    failure: FailureClass | None = None
+    challenge: Challenge | None = None
+    retry_after_s: float | None = None
+    answer: Answer | None = None
+
+
+def policy_of(connector: Connector, timeout_s: float = TOKEN_TIMEOUT_S) -> EgressPolicy:
+    """What the connector asks of the way out."""
+    return EgressPolicy(connector.private_network, connector.insecure_http, timeout_s)
+
+
+def build(
+    connector: Connector, spec: ProviderRequest, values: Mapping[str, Any], client: ClientCredentials | None
+) -> OutgoingRequest:
+    """Build the request; ValueAbsent or ValidationFailed where the values do not make one."""
+    return build_request(
+        spec,
+        values,
+        client_id=client.client_id if client else None,
+        client_secret=client.client_secret if client else None,
+        optional=optional_names(connector),
+    )
+
+
+def host_of(request: OutgoingRequest) -> str:
+    """Host and, where one is written, port: what a connection is pinned to."""
+    return urlsplit(request.url).netloc.lower()
+
+
+async def send_for_token(
+    egress: Egress, connector: Connector, spec: ProviderRequest, request: OutgoingRequest, *, login: bool
+) -> Sent:
+    """Send a token request once and place its answer in the outcome table.
+
+    `login`: challenges are looked for (they are not part of a refresh).
+    """
+    try:
+        answer = await egress.send(request, policy_of(connector))
+    except _NOT_SENT as error:
+        return Sent(SendOutcome.NOT_SENT, error)
+    except ProviderTimeout as error:
+        return Sent(SendOutcome.NO_ANSWER, error)
+    reading = read_answer(
+        answer,
+        mapping=spec.response,
+        success_when=spec.success_when,
+        rejected_when=spec.rejected_when,
+        failures=(*spec.failures, *(each for each in connector.failures if each not in spec.failures)),
+        challenges=connector.challenges if login else (),
+        default_ttl_s=connector.default_ttl_s,
+    )
+    outcome = classify(reading, answer.status)
+    return Sent(
+        outcome,
+        None if outcome is SendOutcome.TOKEN else error_of(reading, answer),
+        reading.token_set,
+        reading.failure,
+        reading.challenge,
+        reading.retry_after_s,
+        answer,
+    )
+
+
+_BY_FAILURE: Final[Mapping[FailureClass, type[KeyturnError]]] = {
+    FailureClass.WRONG_PASSWORD: CredentialsRejected,
+    FailureClass.WRONG_CODE: OtpInvalid,
+    FailureClass.PASSWORD_OR_CODE: CredentialsRejected,
+    FailureClass.LOCKED: AccountLocked,
+    FailureClass.PASSWORD_EXPIRED: PasswordExpired,
+    FailureClass.MUST_ACT: InteractionRequired,
+    FailureClass.GRANT_DISABLED: GrantDisabled,
+    FailureClass.CLIENT_WRONG: ConnectorClientRejected,
+    FailureClass.SCOPE_DENIED: ScopeInsufficient,
+    FailureClass.RATE_LIMITED: ProviderRateLimited,
+}
+_BY_OUTCOME: Final[Mapping[Outcome, type[KeyturnError]]] = {
+    Outcome.REJECTED_CREDENTIALS: CredentialsRejected,
+    Outcome.CHALLENGE: MfaUnsupported,
+    Outcome.INVALID_CLIENT: ConnectorClientRejected,
+    Outcome.INVALID_SCOPE: ScopeInsufficient,
+    Outcome.UNSUPPORTED_GRANT: GrantDisabled,
+    Outcome.RATE_LIMITED: ProviderRateLimited,
+    Outcome.TEMPORARILY_UNAVAILABLE: ProviderUnavailable,
+    Outcome.MALFORMED: ProviderBadResponse,
+}
+
+
+def error_of(reading: Reading, answer: Answer) -> KeyturnError:
+    """The error that tells a caller of this answer; the author's own help text comes along, the provider's never."""
+    kind = _BY_FAILURE[reading.failure] if reading.failure else _BY_OUTCOME[reading.outcome]
+    provider: dict[str, Any] = {"status": answer.status}
+    if reading.oauth_error:
+        provider["error"] = reading.oauth_error
+    extensions: dict[str, Any] = {"provider": provider}
+    if reading.help:
+        extensions["help"] = reading.help
+    return kind(retry_after_s=reading.retry_after_s, extensions=extensions)

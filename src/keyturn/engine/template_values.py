@@ -1,0 +1,61 @@
+"""What `{{ … }}` may name at each step, gathered from a connection, its secrets and the operator's client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keyturn.core.connection import Connection, ConnectionSecrets
+from keyturn.core.connector import Connector
+from keyturn.core.jwt_claims import claims_of
+from keyturn.core.secret import Secret
+from keyturn.core.token_set import TokenSet
+from keyturn.ports.store import ClientCredentials
+
+
+def optional_names(connector: Connector) -> frozenset[str]:
+    """Names that may be absent: fields that the person may leave empty, and the client's secret."""
+    return frozenset({each.key for each in connector.fields if not each.required} | {"client_secret"})
+
+
+def client_values(client: ClientCredentials | None) -> dict[str, Any]:
+    """The registered application."""
+    if client is None:
+        return {}
+    found: dict[str, Any] = {"client_id": client.client_id}
+    if client.client_secret is not None:
+        found["client_secret"] = client.client_secret
+    return found
+
+
+def token_values(token_set: TokenSet | None) -> dict[str, Any]:
+    """The token set: `access_token`, `refresh_token`, `token.*` and `claims.*`."""
+    if token_set is None:
+        return {}
+    found: dict[str, Any] = {
+        "access_token": token_set.access_token,
+        "token": dict(token_set.kept),
+        "claims": claims_of(token_set.access_token),
+    }
+    if token_set.refresh_token is not None:
+        found["refresh_token"] = token_set.refresh_token
+    return found
+
+
+def login_values(
+    fields: Mapping[str, Any], username: str | Secret, password: Secret, client: ClientCredentials | None
+) -> dict[str, Any]:
+    """Everything that a login may use."""
+    return {**fields, **client_values(client), "username": username, "password": password}
+
+
+def connection_values(
+    connection: Connection, secrets: ConnectionSecrets, client: ClientCredentials | None
+) -> dict[str, Any]:
+    """Everything but the password that a later request of this connection may use."""
+    return {
+        **connection.fields,
+        **secrets.fields,
+        **client_values(client),
+        **token_values(secrets.token_set),
+    }

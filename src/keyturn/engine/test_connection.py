@@ -1,0 +1,175 @@
+"""Step 5: prove that a token works, on its own and while an account is being connected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from keyturn.core.allowed_urls import AllowedUrls, Reason, Rule
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, TestRecord
+from keyturn.core.connector import Connector, ProviderRequest
+from keyturn.core.errors import (
+    ConnectionTestFailed,
+    KeyturnError,
+    NeedsReconnect,
+    NotFound,
+    UrlNotAllowed,
+    ValueAbsent,
+)
+from keyturn.core.messages import Answer
+from keyturn.core.provider_request import Preview, preview_request
+from keyturn.core.public_suffixes import PublicSuffixes
+from keyturn.core.templates import mask
+from keyturn.core.test_verdict import judge_test
+from keyturn.engine.actor import Actor
+from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renew import refuse_unusable
+from keyturn.engine.send import build, policy_of
+from keyturn.engine.template_values import connection_values
+from keyturn.ports.clock import Clock
+from keyturn.ports.egress import Egress
+from keyturn.ports.store import ClientCredentials, ConnectionStore, RevisionConflict
+
+TEST_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a test call showed: `status` and `answer` are None where none came; `cause` says why it did not pass."""
+
+    passed: bool
+    status: int | None = None
+    cause: str | None = None
+    answer: Answer | None = None
+
+
+def test_request(connector: Connector) -> ProviderRequest:
+    """The test's request with the request parameters of step 9 put on; what the test says itself wins."""
+    spec, parameters = connector.test.request, connector.request
+    mine = {name.lower() for name in spec.headers}
+    added = {name: value for name, value in parameters.headers.items() if name.lower() not in mine}
+    return replace(spec, headers={**added, **spec.headers})
+
+
+def allowed_urls_for(connector: Connector, values: Mapping[str, Any], suffixes: PublicSuffixes) -> AllowedUrls:
+    """Step 7 with a connection's values put in; ValueAbsent where one is missing."""
+    rules = []
+    for template in connector.allowed_urls:
+        text = template.render(values)
+        rules.append(Rule.parse(text if isinstance(text, str) else "", suffixes))
+    return AllowedUrls(rules, connector.insecure_http)
+
+
+@dataclass(frozen=True, slots=True)
+class TestCalls:
+    """Builds, guards and sends test calls."""
+
+    __test__ = False  # not for pytest to collect
+
+    egress: Egress
+    suffixes: PublicSuffixes
+
+    async def prove(self, connector: Connector, values: Mapping[str, Any], client: ClientCredentials | None) -> Proof:
+        """Send the test call once.
+
+        Raises:
+            UrlNotAllowed, ValueAbsent: the connector's test can't be sent with these values.
+        """
+        request = build(connector, with_query(connector), values, client)
+        if allowed_urls_for(connector, values, self.suffixes).judge(request.url).reason is not Reason.ALLOWED:
+            raise UrlNotAllowed("The test call is outside the allowed URLs.")
+        try:
+            answer = await self.egress.send(request, policy_of(connector, TEST_TIMEOUT_S))
+        except KeyturnError as error:
+            return Proof(False, cause=error.code)
+        verdict = judge_test(answer, connector.test.expect)
+        return Proof(verdict.passed, verdict.status, verdict.cause, answer)
+
+    def preview(self, connector: Connector, values: Mapping[str, Any], client: ClientCredentials | None) -> Preview:
+        """The exact request with its secrets masked; nothing is sent."""
+        masked = mask(values)
+        assert isinstance(masked, Mapping)
+        return preview_request(
+            with_query(connector),
+            masked,
+            client_id=client.client_id if client else None,
+            client_secret=client.client_secret if client else None,
+        )
+
+
+def with_query(connector: Connector) -> ProviderRequest:
+    """`test_request`, with the query of step 9 on its URL's parameters where the method has no body."""
+    spec = test_request(connector)
+    if spec.method not in ("GET", "HEAD") or not connector.request.query:
+        return spec
+    return replace(spec, params={**connector.request.query, **spec.params})
+
+
+@dataclass(frozen=True, slots=True)
+class TestConnection:
+    """Runs step 5 again for a connection and records the verdict; renews nothing."""
+
+    __test__ = False  # not for pytest to collect
+
+    connections: ConnectionStore
+    published: PublishedConnectors
+    calls: TestCalls
+    clock: Clock
+
+    async def __call__(
+        self, connection_id: str, actor: Actor, *, dry_run: bool = False, project: str = "default"
+    ) -> Connection | Preview:
+        """Test, and return the connection with its new `last_test`; or, dry, the request that would be sent.
+
+        Raises:
+            NotFound, ConnectionDisconnected, ConnectionPaused, ConnectionUnconfirmed, NeedsReconnect.
+        """
+        opened = await self.connections.open(connection_id, project=project)
+        if opened is None:
+            raise NotFound("There is no such connection.")
+        connection, secrets = opened
+        refuse_unusable(connection)
+        if secrets.token_set is None:
+            raise NeedsReconnect(extensions={"reason": connection.reason})
+        connector = await self.published.version(connection.connector, connection.connector_version, project=project)
+        client = await self.published.client(connector, project=project)
+        values = connection_values(connection, secrets, client)
+        if dry_run:
+            return self.calls.preview(connector, values, client)
+        try:
+            proof = await self.calls.prove(connector, values, client)
+        except (UrlNotAllowed, ValueAbsent) as error:
+            proof = Proof(False, cause=error.code)
+        return await self._record(connection, proof, actor)
+
+    async def _record(self, tested: Connection, proof: Proof, actor: Actor) -> Connection:
+        now = self.clock.now()
+        code = None if proof.passed else ConnectionTestFailed.code
+        record = AuditRecord(
+            now,
+            "connection.tested",
+            actor.name,
+            outcome=code or "ok",
+            connector=tested.connector,
+            connection=tested.id,
+            owner=tested.owner,
+            request_id=actor.request_id,
+            facts={"status": proof.status, "cause": proof.cause},
+            project=tested.project,
+        )
+        connection: Connection | None = tested
+        while connection is not None:
+            worked = tested.generation if proof.passed else connection.worked_generation
+            new = replace(
+                connection,
+                last_test=TestRecord(now, proof.passed, proof.status, code),
+                worked_generation=worked,
+                updated_at=now,
+            )
+            try:
+                return await self.connections.save(new, records=[record])
+            except RevisionConflict:
+                connection = await self.connections.load(tested.id, project=tested.project)
+        raise NotFound("There is no such connection.")
