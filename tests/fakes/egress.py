@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from keyturn.core.errors import ProviderTimeout, UrlNotAllowed
@@ -133,11 +133,9 @@ class FakeUpstream:
         self, request: UpstreamRequest, body: AsyncIterator[bytes] | bytes | None, policy: EgressPolicy
     ) -> UpstreamAnswer:
         """As `Upstream.open`; reads the whole body first."""
-        if body is None or isinstance(body, bytes):
-            read = body or b""
-        else:
-            read = b"".join([piece async for piece in body])
-        self.sent.append(SentUpstream(replace(request), read, policy))
+        held = body if isinstance(body, bytes) else b""
+        read = [piece async for piece in body] if isinstance(body, AsyncIterator) else [held]
+        self.sent.append(SentUpstream(request, b"".join(read), policy))
         if not self._replies:
             raise AssertionError(f"nothing is scripted for call {len(self.sent)}")
         reply = self._replies.pop(0)

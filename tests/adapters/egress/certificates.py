@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
+import warnings
 from pathlib import Path
 
 from cryptography import x509
@@ -60,8 +61,10 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
         if maximum is not None:
-            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-            context.maximum_version = maximum
+            with warnings.catch_warnings():  # that a version is deprecated is the point
+                warnings.simplefilter("ignore", DeprecationWarning)
+                context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+                context.maximum_version = maximum
             context.set_ciphers("ALL:@SECLEVEL=0")
         return context
 

@@ -20,6 +20,7 @@ class Talk:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     received: list[bytes]
+    arrived: asyncio.Event
 
     async def request(self) -> bytes:
         """Read one request with its body (by length or chunks), as it came."""
@@ -32,6 +33,7 @@ class Talk:
                 while not rest.endswith(b"0\r\n\r\n"):
                     rest += await self.reader.readuntil(b"\n")
         self.received.append(head + rest)
+        self.arrived.set()
         return head + rest
 
     async def send(self, data: bytes) -> None:
@@ -60,6 +62,7 @@ class RawServer:
     received: list[bytes] = field(default_factory=list)
     connections: int = 0
     open_connections: int = 0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)  # a request, the first or one after a clear()
 
     def url(self, path: str = "/token", *, host: str = "127.0.0.1", scheme: str = "http") -> str:
         """An URL that reaches it."""
@@ -112,7 +115,7 @@ async def raw_server(
         talks.add(task)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await script(Talk(reader, writer, server.received))
+                await script(Talk(reader, writer, server.received, server.arrived))
         finally:
             talks.discard(task)
             server.open_connections -= 1

@@ -14,10 +14,10 @@ import asyncio
 import itertools
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from keyturn.core.addresses import Network, operator_allows
 from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable, UrlNotAllowed
@@ -29,6 +29,7 @@ MAX_ADDRESSES: Final = 8  # tried for one connection
 NEXT_ADDRESS_AFTER_S: Final = 0.25  # RFC 8305 section 5, "Connection Attempt Delay"
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+Connect = Callable[[str, int], Coroutine[Any, Any, socket.socket]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,24 @@ class Dialler:
         *,
         connect_s: float = 5.0,
         tls_s: float = 5.0,
+        connect: Connect | None = None,
     ) -> None:
+        """Make one.
+
+        Args:
+            resolver: asked once for each connection.
+            operator: what may be reached besides public addresses.
+            ssl_context: used as it is; the system's where None.
+            connect_s: for lookup and connection together.
+            tls_s: for the handshake.
+            connect: makes the connection to one checked address.
+        """
         self._resolver = resolver
         self._operator = operator
         self._tls = ssl_context or system_tls_context()
         self._connect_s = connect_s
         self._tls_s = tls_s
+        self._connect = connect or connect_tcp
 
     async def dial(
         self, protocol_factory: Callable[[], P], scheme: str, host: str, port: int, policy: EgressPolicy
@@ -93,7 +106,7 @@ class Dialler:
         name = _read_host(host)
         try:
             async with asyncio.timeout(self._connect_s):
-                connected = await _connect_to_any(await self._allowed_addresses(name, policy), port)
+                connected = await _connect_to_any(await self._allowed_addresses(name, policy), port, self._connect)
         except TimeoutError:
             raise ProviderUnreachable("no connection within the time limit") from None
         except OSError:
@@ -148,10 +161,10 @@ def _interleaved(addresses: Sequence[str]) -> list[str]:
     return [address for pair in pairs for address in pair if address is not None]
 
 
-async def _connect_to_any(addresses: Sequence[str], port: int) -> socket.socket:
+async def _connect_to_any(addresses: Sequence[str], port: int, connect: Connect) -> socket.socket:
     """The first connection that comes about; another address is tried when one fails or is slow."""
     if len(addresses) == 1:
-        return await _connect(addresses[0], port)
+        return await connect(addresses[0], port)
     waiting = list(reversed(addresses))
     running: set[asyncio.Task[socket.socket]] = set()
     made: list[asyncio.Task[socket.socket]] = []
@@ -159,7 +172,7 @@ async def _connect_to_any(addresses: Sequence[str], port: int) -> socket.socket:
     try:
         while waiting or running:
             if waiting:
-                running.add(asyncio.create_task(_connect(waiting.pop(), port)))
+                running.add(asyncio.create_task(connect(waiting.pop(), port)))
             delay = NEXT_ADDRESS_AFTER_S if waiting else None
             ended, running = await asyncio.wait(running, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
             made += [task for task in ended if task.exception() is None]
@@ -176,7 +189,8 @@ async def _connect_to_any(addresses: Sequence[str], port: int) -> socket.socket:
             task.result().close()
 
 
-async def _connect(address: str, port: int) -> socket.socket:
+async def connect_tcp(address: str, port: int) -> socket.socket:
+    """A connected socket. `address` is numeric, so nothing is looked up again."""
     family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
