@@ -19,7 +19,7 @@ from .tokens import digest_of
 WRONG_TRIES_ALLOWED = 10
 LOCKED_FOR_S = 60.0
 NAMES_COUNTED = 1_000  # a bound on memory; the longest unused name is forgotten first
-MFA_LIFETIME_S = 300.0
+MFA_LIFETIME_S = 600.0
 WRONG_CODES_ALLOWED = 5
 TOTP_STEP_S = 30
 
@@ -110,7 +110,7 @@ class Accounts:
         return account
 
     def start_challenge(self, account: Account, scope: str, *, now: float) -> str:
-        """Return a new `mfa_token`, good for five minutes, for someone whose password was right."""
+        """Return a new `mfa_token`, good for ten minutes, for someone whose password was right."""
         self._pending = {key: value for key, value in self._pending.items() if value.expires_at > now}
         token = "mfa_" + secrets.token_urlsafe(24)
         self._pending[digest_of(token)] = _Pending(account, scope, now + MFA_LIFETIME_S)
@@ -120,7 +120,7 @@ class Accounts:
         """Return the account and the scope of the login that `code` completes; the `mfa_token` is used up.
 
         Raises:
-            LoginRefusedError: WRONG_CODE; MFA_TOKEN_DEAD when it is unknown, used, older than five minutes or had five
+            LoginRefusedError: WRONG_CODE; MFA_TOKEN_DEAD when it is unknown, used, older than ten minutes or had five
                 wrong codes. A wrong code counts for the lock-out like a wrong password.
         """
         key = digest_of(mfa_token)
