@@ -10,7 +10,7 @@ Times are Unix seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -78,6 +78,14 @@ class SealedChange:
 NOTHING_SEALED = SealedChange()
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """That a connection was called. `at`: Unix seconds; `worked_generation`: the API accepted this one's token."""
+
+    at: float
+    worked_generation: int | None = None
+
+
 class ConnectionStore(Protocol):
     """Connections, and what follows from writing one."""
 
@@ -125,6 +133,14 @@ class ConnectionStore(Protocol):
 
     async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
         """How many connections each connector has in each state."""
+        ...
+
+    async def note_uses(self, uses: Mapping[str, Use]) -> None:
+        """Note by connection id when it was last called; moves no revision, and never goes back in time."""
+        ...
+
+    async def purge(self, *, disconnected_before: float) -> int:
+        """Take tombstones away that are older; returns how many."""
         ...
 
 

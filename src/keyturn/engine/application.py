@@ -1,0 +1,50 @@
+"""Everything that a door can do, in one frozen value: bootstrap builds it, the doors are handed it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyturn.engine.api_keys import ApiKeys
+from keyturn.engine.calls import Calls
+from keyturn.engine.connect import Connect
+from keyturn.engine.disconnect import Disconnect
+from keyturn.engine.edit_connector import EditConnector
+from keyturn.engine.pause import Pause
+from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renew import Renewals
+from keyturn.engine.scheduler import Scheduler
+from keyturn.engine.test_connection import TestConnection
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.egress import Upstream
+from keyturn.ports.store import AuditLog, ConnectionStore, ConnectorStore, IdempotencyStore, SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The use cases, and the stores that doors may read.
+
+    `public_url`: where people reach this instance, without a slash at its end.
+    """
+
+    connect: Connect
+    renewals: Renewals
+    test_connection: TestConnection
+    disconnect: Disconnect
+    pause: Pause
+    calls: Calls
+    edit_connector: EditConnector
+    api_keys: ApiKeys
+    scheduler: Scheduler
+    published: PublishedConnectors
+    gate: ProviderGate
+    connections: ConnectionStore
+    connectors: ConnectorStore
+    sessions: SessionStore
+    audit: AuditLog
+    idempotency: IdempotencyStore
+    upstream: Upstream
+    clock: Clock
+    entropy: Entropy
+    public_url: str
+    operator_name: str = ""

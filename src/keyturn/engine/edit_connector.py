@@ -1,0 +1,100 @@
+"""Writing connectors: a draft that may be wrong in nothing but taste, versions that never change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connector import Connector
+from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, PublishBlocked, ValidationFailed
+from keyturn.core.lint import LintFinding, blocks_publishing, lint
+from keyturn.core.public_suffixes import PublicSuffixes
+from keyturn.core.reading import digest, read_connector
+from keyturn.core.secret import Secret
+from keyturn.engine.actor import Actor
+from keyturn.engine.provider_gate import ProviderGate
+from keyturn.ports.catalogue import Catalogue
+from keyturn.ports.clock import Clock
+from keyturn.ports.store import ClientCredentials, ConnectorStore, Draft, PublishedVersion
+
+LONGEST_CLIENT_VALUE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A stored draft, what lint finds in it, and whether the connector is new."""
+
+    draft: Draft
+    findings: tuple[LintFinding, ...]
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EditConnector:
+    """Reads, lints, stores and publishes connectors."""
+
+    store: ConnectorStore
+    catalogue: Catalogue
+    suffixes: PublicSuffixes
+    gate: ProviderGate
+    clock: Clock
+
+    def read(self, source: str | bytes) -> Connector:
+        """Read a connector file; ConnectorInvalid has every error with line and column."""
+        return read_connector(self.catalogue.read(source), suffixes=self.suffixes)
+
+    async def save(
+        self, connector_id: str, source: str | bytes, actor: Actor, *, expected_revision: int | None = None
+    ) -> Saved:
+        """Store a draft.
+
+        Raises:
+            ConnectorInvalid: nothing was saved.
+            VersionConflict: the draft is not the one that the caller read.
+        """
+        connector = self.read(source)
+        if connector.id != connector_id:
+            message = "The connector's own id differs from the one that it is to be stored under."
+            raise ConnectorInvalid(errors=[Finding("/connector", "id_differs", message)])
+        text = source if isinstance(source, str) else source.decode("utf-8-sig")
+        record = self._record("connector.saved", connector_id, actor)
+        draft, created = await self.store.put_draft(
+            connector, text, at=self.clock.now(), expected_revision=expected_revision, records=[record]
+        )
+        return Saved(draft, lint(connector), created)
+
+    async def publish(self, connector_id: str, actor: Actor) -> PublishedVersion:
+        """Publish the draft as the next version, all defaults frozen.
+
+        Raises:
+            NotFound: there is no draft.
+            PublishBlocked: lint finds errors; `errors` has them.
+        """
+        draft = await self.store.draft(connector_id)
+        if draft is None:
+            raise NotFound("There is no such connector.")
+        findings = lint(draft.connector)
+        if blocks_publishing(findings):
+            errors = [Finding(each.pointer, each.code, each.message) for each in findings if each.is_error]
+            raise PublishBlocked(errors=errors)
+        record = self._record("connector.published", connector_id, actor)
+        return await self.store.publish(
+            draft.connector, draft.source, digest(draft.connector), at=self.clock.now(), records=[record]
+        )
+
+    async def set_client(self, connector_id: str, client_id: str, client_secret: str | None, actor: Actor) -> None:
+        """Seal the application's id and secret; an empty secret is none. NotFound, ValidationFailed."""
+        errors = []
+        if not client_id.strip() or len(client_id) > LONGEST_CLIENT_VALUE:
+            errors.append(Finding("/client_id", "required", "A client id has 1 to 4096 characters."))
+        if client_secret is not None and len(client_secret) > LONGEST_CLIENT_VALUE:
+            errors.append(Finding("/client_secret", "invalid", "A client secret has at most 4096 characters."))
+        if errors:
+            raise ValidationFailed(errors=errors)
+        credentials = ClientCredentials(client_id, Secret(client_secret) if client_secret else None)
+        record = self._record("connector.client_set", connector_id, actor)
+        await self.store.set_client(connector_id, credentials, at=self.clock.now(), records=[record])
+        self.gate.end_alarm(connector_id)
+
+    def _record(self, action: str, connector_id: str, actor: Actor) -> AuditRecord:
+        return AuditRecord(self.clock.now(), action, actor.name, connector=connector_id, request_id=actor.request_id)

@@ -1,0 +1,79 @@
+"""A connection store that tells this process's caches of every write, as soon as it has committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, ConnectionSecrets, State
+from keyturn.core.revocation import Revocation
+from keyturn.ports.store import NOTHING_SEALED, ConnectionFilter, ConnectionStore, Page, SealedChange, Use
+
+
+class ObservedConnections:
+    """Implements `ConnectionStore` over another one."""
+
+    def __init__(self, store: ConnectionStore) -> None:
+        self._store = store
+        self._listeners: list[Callable[[Connection], None]] = []
+
+    def listen(self, listener: Callable[[Connection], None]) -> None:
+        """Call this with each connection as it was written."""
+        self._listeners.append(listener)
+
+    def _tell(self, connection: Connection) -> Connection:
+        for listener in self._listeners:
+            listener(connection)
+        return connection
+
+    async def insert(
+        self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
+    ) -> Connection:
+        """See the port."""
+        return self._tell(await self._store.insert(connection, secrets, records=records))
+
+    async def save(
+        self,
+        connection: Connection,
+        *,
+        sealed: SealedChange = NOTHING_SEALED,
+        records: Sequence[AuditRecord] = (),
+        revocations: Sequence[Revocation] = (),
+    ) -> Connection:
+        """See the port."""
+        saved = await self._store.save(connection, sealed=sealed, records=records, revocations=revocations)
+        return self._tell(saved)
+
+    async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
+        """See the port."""
+        return await self._store.load(connection_id, project=project)
+
+    async def open(
+        self, connection_id: str, *, project: str = "default"
+    ) -> tuple[Connection, ConnectionSecrets] | None:
+        """See the port."""
+        return await self._store.open(connection_id, project=project)
+
+    async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
+        """See the port."""
+        return await self._store.find_account(connector, owner, unique_id, project=project)
+
+    async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
+        """See the port."""
+        return await self._store.list(which, cursor=cursor, limit=limit, project=project)
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
+        """See the port."""
+        return await self._store.due(now, limit=limit)
+
+    async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
+        """See the port."""
+        return await self._store.counts(project=project)
+
+    async def note_uses(self, uses: Mapping[str, Use]) -> None:
+        """See the port."""
+        await self._store.note_uses(uses)
+
+    async def purge(self, *, disconnected_before: float) -> int:
+        """See the port."""
+        return await self._store.purge(disconnected_before=disconnected_before)
