@@ -1,0 +1,1 @@
+"""Sealed values: how a secret rests in a database or a file."""
