@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.calls import Calls
 from keyturn.engine.connect import Connect
+from keyturn.engine.connect_sessions import ConnectSessions
 from keyturn.engine.disconnect import Disconnect
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.pause import Pause
@@ -28,6 +29,7 @@ class Application:
     """
 
     connect: Connect
+    connect_sessions: ConnectSessions
     renewals: Renewals
     test_connection: TestConnection
     disconnect: Disconnect

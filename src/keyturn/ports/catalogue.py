@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from keyturn.core.document import Document
+from keyturn.core.reading import Document
 
 
 class Catalogue(Protocol):

@@ -1,0 +1,110 @@
+"""The use cases put together over ports that are handed in: the same for production, tests and fakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyturn.core.public_suffixes import PublicSuffixes
+from keyturn.core.secret import Secret
+from keyturn.engine.api_keys import ApiKeys
+from keyturn.engine.application import Application
+from keyturn.engine.calls import Calls
+from keyturn.engine.connect import Connect
+from keyturn.engine.connect_sessions import ConnectSessions
+from keyturn.engine.disconnect import Disconnect
+from keyturn.engine.edit_connector import EditConnector
+from keyturn.engine.keep import KeepTokens
+from keyturn.engine.login_budget import LoginBudget
+from keyturn.engine.observed_connections import ObservedConnections
+from keyturn.engine.pause import Pause
+from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renew import Renewals
+from keyturn.engine.renewal_attempt import RenewalAttempt
+from keyturn.engine.renewal_settlement import Settlement
+from keyturn.engine.revoke import Revoke
+from keyturn.engine.scheduler import Scheduler
+from keyturn.engine.store_login import StoreLogin
+from keyturn.engine.test_connection import TestCalls, TestConnection
+from keyturn.ports.catalogue import Catalogue
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.egress import Egress, Upstream
+from keyturn.ports.lease import Lease
+from keyturn.ports.store import (
+    ApiKeyStore,
+    AuditLog,
+    ConnectionStore,
+    ConnectorStore,
+    IdempotencyStore,
+    LoginLedger,
+    RevocationStore,
+    SessionStore,
+    Spill,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the engine needs from outside, one of each."""
+
+    connections: ConnectionStore
+    revocations: RevocationStore
+    connectors: ConnectorStore
+    logins: LoginLedger
+    audit: AuditLog
+    api_keys: ApiKeyStore
+    sessions: SessionStore
+    idempotency: IdempotencyStore
+    spill: Spill
+    lease: Lease
+    egress: Egress
+    upstream: Upstream
+    catalogue: Catalogue
+    suffixes: PublicSuffixes
+    clock: Clock
+    entropy: Entropy
+
+
+def assemble(
+    ports: Ports, *, public_url: str, admin_api_key: Secret | None = None, operator_name: str = ""
+) -> Application:
+    """Build the application; nothing runs yet (`Application.scheduler.start()` begins the loops)."""
+    clock, entropy = ports.clock, ports.entropy
+    connections = ObservedConnections(ports.connections)
+    published = PublishedConnectors(ports.connectors)
+    gate = ProviderGate(clock)
+    budget = LoginBudget(ports.logins, clock)
+    tests = TestCalls(ports.egress, ports.suffixes)
+    keep_tokens = KeepTokens(connections, ports.spill, clock, entropy)
+    settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
+    attempt = RenewalAttempt(connections, published, ports.egress, budget, gate, settlement, clock, entropy)
+    renewals = Renewals(connections, ports.lease, attempt, clock)
+    revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy)
+    calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
+    connections.listen(calls.written)
+    store_login = StoreLogin(connections, ports.revocations, tests, keep_tokens)
+    connect = Connect(published, ports.egress, budget, ports.audit, store_login, clock)
+    return Application(
+        connect=connect,
+        connect_sessions=ConnectSessions(ports.sessions, connections, published, connect, clock, entropy, public_url),
+        renewals=renewals,
+        test_connection=TestConnection(connections, published, tests, clock),
+        disconnect=Disconnect(connections, published, revoke, clock, entropy),
+        pause=Pause(connections, published, keep_tokens, clock),
+        calls=calls,
+        edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
+        api_keys=ApiKeys(ports.api_keys, clock, entropy, admin_api_key),
+        scheduler=Scheduler(connections, renewals, revoke, calls, clock),
+        published=published,
+        gate=gate,
+        connections=connections,
+        connectors=ports.connectors,
+        sessions=ports.sessions,
+        audit=ports.audit,
+        idempotency=ports.idempotency,
+        upstream=ports.upstream,
+        clock=clock,
+        entropy=entropy,
+        public_url=public_url,
+        operator_name=operator_name,
+    )

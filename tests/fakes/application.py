@@ -1,0 +1,58 @@
+"""The whole application over fakes: real use cases, no file, no socket, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyturn.adapters.catalogue.yaml_reader import YamlCatalogue
+from keyturn.adapters.suffix_list import load_suffixes
+from keyturn.bootstrap.assembly import Ports, assemble
+from keyturn.core.secret import Secret
+from keyturn.engine.application import Application
+from tests.fakes.clock import FakeClock
+from tests.fakes.egress import FakeEgress, FakeUpstream
+from tests.fakes.entropy import FakeEntropy
+from tests.fakes.stores import FakeStores
+
+ADMIN_KEY = "an-admin-key-of-the-tests-0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class FakeWorld:
+    """The application and the fakes under it."""
+
+    application: Application
+    stores: FakeStores
+    egress: FakeEgress
+    upstream: FakeUpstream
+    clock: FakeClock
+    entropy: FakeEntropy
+
+
+def make_world(
+    *, clock: FakeClock | None = None, egress: FakeEgress | None = None, upstream: FakeUpstream | None = None
+) -> FakeWorld:
+    """A fresh world; its admin API key is `ADMIN_KEY`."""
+    clock = clock or FakeClock()
+    stores, entropy = FakeStores(clock), FakeEntropy()
+    egress, upstream = egress or FakeEgress(insecure_http=True), upstream or FakeUpstream()
+    ports = Ports(
+        connections=stores.connections,
+        revocations=stores.revocations,
+        connectors=stores.connectors,
+        logins=stores.logins,
+        audit=stores.audit,
+        api_keys=stores.api_keys,
+        sessions=stores.sessions,
+        idempotency=stores.idempotency,
+        spill=stores.spill,
+        lease=stores.leases,
+        egress=egress,
+        upstream=upstream,
+        catalogue=YamlCatalogue(),
+        suffixes=load_suffixes(),
+        clock=clock,
+        entropy=entropy,
+    )
+    application = assemble(ports, public_url="http://127.0.0.1:8800", admin_api_key=Secret(ADMIN_KEY))
+    return FakeWorld(application, stores, egress, upstream, clock, entropy)
