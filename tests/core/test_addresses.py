@@ -156,7 +156,7 @@ METADATA = [
 @pytest.mark.parametrize("address", METADATA)
 def test_cloud_metadata_is_known_in_every_dress(address: str) -> None:
     """A metadata endpoint is recognised, whatever IPv6 form carries it, and no range reaches it."""
-    everything = [ip_network("0.0.0.0/0"), ip_network("::/0")]
+    everything = [ip_network("0.0.0.0/0"), ip_network("::/0"), ip_network("fd00:ec2::/32"), ip_network("2002::/127")]
 
     assert is_cloud_metadata(address)
     assert address_allowed(address, everything)

@@ -67,6 +67,7 @@ def test_rules_that_are_valid(text: str) -> None:
         pytest.param("https://api.example.com:0443", R.PORT, id="leading zero"),
         pytest.param("https://api.example.com:100000", R.PORT, id="six digits"),
         pytest.param("https://api.example.com:４43", R.PORT, id="full-width digit in the port"),
+        pytest.param("https://api.example.com:4４3", R.PORT, id="full-width digit later in the port"),
         pytest.param("https://api.example.com:+443", R.PORT, id="sign"),
         pytest.param("https://[::1]:", R.PORT, id="empty port behind a bracket"),
         pytest.param("https://:443", R.HOST, id="port without a host"),
@@ -440,6 +441,7 @@ URLS = st.one_of(
 
 @given(BASES, PATHS)
 @example(V2, "/")
+@example(V2, "users?")
 @example(V2, "users/1?limit=10&x=a%20b")
 @example(f"{V2}//", "")
 @example(f"{V2}/", "x" * 8165)

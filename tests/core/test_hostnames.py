@@ -99,6 +99,7 @@ def test_normalise_host(text: str, expected: str) -> None:
         pytest.param("xn--a.example", HostFault.LABEL, id="A-label that decodes to a control character"),
         pytest.param("xn--abc-.example", HostFault.LABEL, id="A-label of an ASCII label"),
         pytest.param("xn--bcher-kv.example", HostFault.LABEL, id="A-label cut off"),
+        pytest.param("xn---bbk.example", HostFault.LABEL, id="second A-label of the same characters"),
         pytest.param("xn--99999999.example", HostFault.LABEL, id="A-label beyond Unicode"),
         pytest.param("xn--strasse-oqa.example", HostFault.LABEL, id="A-label of something else"),
         pytest.param("☃.example", HostFault.LABEL, id="symbol"),

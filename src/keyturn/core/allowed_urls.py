@@ -92,9 +92,9 @@ class Origin(NamedTuple):
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 # Case by hand: re.IGNORECASE would take the long s for an s.
-_HTTP_URL: Final = re.compile(r"([hH][tT][tT][pP][sS]?)://([^/?#]+)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
+_HTTP_URL: Final = re.compile(r"([hH][tT][tT][pP][sS]?)://([^/?#]+)([^?#]*)(?:\?([^#]*))?(?:#.*)?")
 _OTHER_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_AUTHORITY: Final = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::(.*))?", re.DOTALL)
+_AUTHORITY: Final = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::(.*))?")
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _WILDCARD: Final = "*."
 
@@ -183,7 +183,7 @@ class AllowedUrls:
 
     def __init__(self, rules: Iterable[Rule], insecure_http: bool = False) -> None:
         self._insecure_http = insecure_http
-        self._rules = tuple(rule for rule in rules if insecure_http or rule.origin.scheme == "https")
+        self._rules = tuple(rules)
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], suffixes: PublicSuffixes, insecure_http: bool = False) -> Self:

@@ -127,7 +127,7 @@ def _a_label(label: str) -> str:
 def _is_a_label(label: str) -> bool:
     try:
         decoded = idna.ulabel(label)
-        # Encoded again, so that no second A-label stands for the same characters.
+        # Encoded again, so that no second A-label stands for the same characters: not every release of idna does.
         return not decoded.isascii() and idna.alabel(decoded) == label.encode("ascii")
     except ValueError:
         return False
