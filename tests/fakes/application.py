@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keyturn.adapters.catalogue.yaml_reader import YamlCatalogue
-from keyturn.adapters.suffix_list import load_suffixes
+from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
+from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
 from keyturn.core.secret import Secret
 from keyturn.engine.application import Application
@@ -50,7 +50,7 @@ def make_world(
         egress=egress,
         upstream=upstream,
         catalogue=YamlCatalogue(),
-        suffixes=load_suffixes(),
+        suffixes=load_public_suffixes(),
         clock=clock,
         entropy=entropy,
     )
