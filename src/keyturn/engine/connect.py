@@ -27,6 +27,7 @@ from keyturn.core.errors import (
     ValidationFailed,
 )
 from keyturn.core.field_values import check_fields, check_owner, check_password, check_username
+from keyturn.core.provider_request import host_of
 from keyturn.core.renewal_plan import SendOutcome
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -34,7 +35,7 @@ from keyturn.engine.actor import Actor
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal_attempt import counted
-from keyturn.engine.send import Sent, build, host_of, send_for_token
+from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.store_login import Login, StoreLogin
 from keyturn.engine.template_values import login_values
 from keyturn.ports.clock import Clock

@@ -25,6 +25,7 @@ from keyturn.core.errors import (
 )
 from keyturn.core.messages import OutgoingRequest
 from keyturn.core.problems import Cause
+from keyturn.core.provider_request import host_of
 from keyturn.core.renewal_plan import FOLLOWS, Follow, Plan, SendOutcome, Step, plan
 from keyturn.core.retry import asked_to_wait_s, back_off_s
 from keyturn.core.secret import Secret
@@ -34,7 +35,7 @@ from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal_settlement import Settlement
-from keyturn.engine.send import Sent, build, host_of, send_for_token
+from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.template_values import connection_values, login_values
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress

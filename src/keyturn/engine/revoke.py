@@ -16,13 +16,14 @@ from keyturn.core.connection import Event, State, advance
 from keyturn.core.connector import Connector, TokenKind
 from keyturn.core.errors import KeyturnError, UrlNotAllowed
 from keyturn.core.messages import Answer
+from keyturn.core.provider_request import host_of
 from keyturn.core.retry import REVOCATION_CAP_S, asked_to_wait_s, back_off_s
 from keyturn.core.revocation import Revocation
 from keyturn.core.secret import Secret
 from keyturn.core.token_response import Outcome, read_answer
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.send import REVOKE_TIMEOUT_S, build, host_of, policy_of
+from keyturn.engine.send import REVOKE_TIMEOUT_S, build, policy_of
 from keyturn.engine.template_values import client_values, token_values
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress

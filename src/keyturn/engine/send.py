@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from keyturn.core.connector import Challenge, Connector, FailureClass, ProviderRequest
 from keyturn.core.errors import (
@@ -33,7 +32,7 @@ from keyturn.core.provider_request import build_request
 from keyturn.core.renewal_plan import SendOutcome, classify
 from keyturn.core.token_response import Outcome, Reading, read_answer
 from keyturn.core.token_set import TokenSet
-from keyturn.engine.template_values import optional_names
+from keyturn.engine.template_values import dotted_names, optional_names
 from keyturn.ports.egress import Egress, EgressPolicy
 from keyturn.ports.store import ClientCredentials
 
@@ -71,12 +70,8 @@ def build(
         client_id=client.client_id if client else None,
         client_secret=client.client_secret if client else None,
         optional=optional_names(connector),
+        dotted=dotted_names(connector),
     )
-
-
-def host_of(request: OutgoingRequest) -> str:
-    """Host and, where one is written, port: what a connection is pinned to."""
-    return urlsplit(request.url).netloc.lower()
 
 
 async def send_for_token(

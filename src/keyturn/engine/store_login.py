@@ -25,6 +25,7 @@ from keyturn.core.errors import (
     UniqueIdMissing,
     ValueAbsent,
 )
+from keyturn.core.provider_request import host_of
 from keyturn.core.retry import back_off_s
 from keyturn.core.revocation import RevocationCause
 from keyturn.core.secret import Secret
@@ -34,7 +35,7 @@ from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.keep import KeepTokens
 from keyturn.engine.revocation_rows import revocation_row, without_live
-from keyturn.engine.send import build, host_of
+from keyturn.engine.send import build
 from keyturn.engine.template_values import client_values, token_values
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.store import (

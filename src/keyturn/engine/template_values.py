@@ -18,6 +18,11 @@ def optional_names(connector: Connector) -> frozenset[str]:
     return frozenset({each.key for each in connector.fields if not each.required} | {"client_secret"})
 
 
+def dotted_names(connector: Connector) -> frozenset[str]:
+    """Fields that may be several labels of a host: those whose pattern says what they look like."""
+    return frozenset(each.key for each in connector.fields if each.pattern is not None)
+
+
 def client_values(client: ClientCredentials | None) -> dict[str, Any]:
     """The registered application."""
     if client is None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from keyturn.core.allowed_urls import AllowedUrls, Reason, Rule
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, TestRecord
-from keyturn.core.connector import Connector, ProviderRequest
+from keyturn.core.connector import ClientAuthentication, Connector, ProviderRequest
 from keyturn.core.errors import (
     ConnectionTestFailed,
     KeyturnError,
@@ -21,13 +21,12 @@ from keyturn.core.errors import (
 from keyturn.core.messages import Answer
 from keyturn.core.provider_request import Preview, preview_request
 from keyturn.core.public_suffixes import PublicSuffixes
-from keyturn.core.templates import mask
 from keyturn.core.test_verdict import judge_test
 from keyturn.engine.actor import Actor
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renew import refuse_unusable
 from keyturn.engine.send import build, policy_of
-from keyturn.engine.template_values import connection_values
+from keyturn.engine.template_values import connection_values, dotted_names, optional_names
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import Egress
 from keyturn.ports.store import ClientCredentials, ConnectionStore, RevisionConflict
@@ -77,7 +76,10 @@ class TestCalls:
         Raises:
             UrlNotAllowed, ValueAbsent: the connector's test can't be sent with these values.
         """
-        request = build(connector, with_query(connector), values, client)
+        spec = with_query(connector)
+        # A test call proves the person's token; which application asks stands in it only where the author says so.
+        proving = client if spec.authentication is not ClientAuthentication.NONE else None
+        request = build(connector, spec, values, proving)
         if allowed_urls_for(connector, values, self.suffixes).judge(request.url).reason is not Reason.ALLOWED:
             raise UrlNotAllowed("The test call is outside the allowed URLs.")
         try:
@@ -89,13 +91,15 @@ class TestCalls:
 
     def preview(self, connector: Connector, values: Mapping[str, Any], client: ClientCredentials | None) -> Preview:
         """The exact request with its secrets masked; nothing is sent."""
-        masked = mask(values)
-        assert isinstance(masked, Mapping)
+        spec = with_query(connector)
+        proving = client if spec.authentication is not ClientAuthentication.NONE else None
         return preview_request(
-            with_query(connector),
-            masked,
-            client_id=client.client_id if client else None,
-            client_secret=client.client_secret if client else None,
+            spec,
+            values,
+            client_id=proving.client_id if proving else None,
+            client_secret=proving.client_secret if proving else None,
+            optional=optional_names(connector),
+            dotted=dotted_names(connector),
         )
 
 

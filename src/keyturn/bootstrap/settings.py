@@ -1,0 +1,153 @@
+"""Settings: `KEYTURN_*` from the environment, each also as `KEYTURN_*_FILE`. The only reader of the environment.
+
+Rule 1: a setting that can't be used stops the start, with its name and what would be right; its value is not echoed.
+Rule 2: a name that is nearly one of ours is a warning with the nearest name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from keyturn.core.errors import SettingsInvalid
+from keyturn.core.secret import Secret
+
+PREFIX: Final = "KEYTURN_"
+# Read by the command line, which calls a server, not by the server itself.
+CLIENT_NAMES: Final = frozenset({"KEYTURN_URL", "KEYTURN_API_KEY", "KEYTURN_NO_PROMPT"})
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class _Files(PydanticBaseSettingsSource):
+    """`KEYTURN_X_FILE`: the setting's value stands in this file (one trailing line end is cut)."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {}
+        for name in self.settings_cls.model_fields:
+            variable = f"{PREFIX}{name.upper()}_FILE"
+            path = os.environ.get(variable)
+            if not path:
+                continue
+            if os.environ.get(f"{PREFIX}{name.upper()}"):
+                raise SettingsInvalid(f"{variable} and {PREFIX}{name.upper()} are both set; set one.")
+            try:
+                text = Path(path).read_text(encoding="utf-8")
+            except (OSError, UnicodeError):
+                raise SettingsInvalid(f"{variable} names a file that can't be read.") from None
+            found[name] = text.removesuffix("\n").removesuffix("\r")
+        return found
+
+
+class Settings(BaseSettings):
+    """What an operator may set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", arbitrary_types_allowed=True, hide_input_in_errors=True, frozen=True
+    )
+
+    data: Path = Path("keyturn-data")
+    listen: str = "127.0.0.1:8800"
+    database_url: str | None = None
+    admin_api_key: Secret | None = Field(default=None, repr=False)
+    egress_allow: tuple[Network, ...] = ()
+    insecure_http: bool = False
+    public_url: str | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    keys: str | None = Field(default=None, repr=False)
+    offline_grace: float = Field(default=60.0, ge=0, le=86_400)
+    log_level: str = "info"
+    log_format: str = "auto"  # auto: console on a terminal, else json
+    operator_name: str = ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment, then the files that it names."""
+        return init_settings, env_settings, _Files(settings_cls)
+
+    @field_validator("admin_api_key", mode="before")
+    @classmethod
+    def _admin_api_key(cls, value: Any) -> Any:
+        if value in (None, ""):
+            return None
+        if isinstance(value, str) and len(value) < 32:
+            raise ValueError("an admin key has 32 or more characters")
+        return Secret(value) if isinstance(value, str) else value
+
+    @field_validator("egress_allow", "trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            parts = value.replace(",", " ").split()
+            return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _log_level(cls, value: str) -> str:
+        if value.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("one of debug, info, warning, error")
+        return value.lower()
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("an http or https URL")
+        return value.rstrip("/") if value else None
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        """Where to listen."""
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isdigit() or not 0 <= int(port) <= 65_535:
+            raise SettingsInvalid("KEYTURN_LISTEN is HOST:PORT, such as 127.0.0.1:8800.")
+        return host.strip("[]"), int(port)
+
+
+# The two tuples of networks are read from text with commas or blanks, not as JSON.
+Settings.model_config["enable_decoding"] = False
+
+
+def read_settings(**flags: Any) -> Settings:
+    """Read them all.
+
+    Args:
+        flags: what the command line says; None means that it says nothing.
+
+    Raises:
+        SettingsInvalid: with the names of all that can't be used.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        faults = "; ".join(f"{PREFIX}{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
+        raise SettingsInvalid(faults) from None
+
+
+def unknown_names(environment: Mapping[str, str] | None = None) -> list[tuple[str, str | None]]:
+    """Each `KEYTURN_*` that is none of ours, with the nearest name that is."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known} | CLIENT_NAMES
+    found = []
+    for name in sorted(environment if environment is not None else os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            found.append((name, near[0] if near else None))
+    return found
