@@ -188,7 +188,9 @@ def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
         if password_usable(connection, connector) and intent.tries < LOGIN_TRIES_WITHOUT_ANSWER:
             return Plan(Step.LOGIN, not_before=intent.sent_at + LOGIN_SECOND_TRY_AFTER_S)
         return Plan(Step.GIVE_UP, Cause.NO_ANSWER)
-    harmless = connector.refresh.rotation is Rotation.STABLE or now <= intent.sent_at + connector.refresh.leeway_s
+    leeway_s = connector.refresh.leeway_s
+    in_leeway = leeway_s > 0 and now <= intent.sent_at + leeway_s
+    harmless = connector.refresh.rotation is Rotation.STABLE or in_leeway
     if harmless and refresh_usable(connection, connector):
         return Plan(Step.REFRESH)
     if password_usable(connection, connector):
