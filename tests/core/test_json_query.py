@@ -74,5 +74,7 @@ def test_fields_of() -> None:
 @given(st.text(alphabet="ab.[]*?|&(){}@!<=>'`\"\\,: 01-", max_size=30))
 def test_no_expression_raises(expression: str) -> None:
     """Whatever an expression looks like, something or None comes out."""
-    query(expression, {"a": [{"b": 1}, "x"], "b": {"a": None}})
-    fields_of(expression)
+    found = query(expression, {"a": [{"b": 1}, "x"], "b": {"a": None}})
+
+    assert found is None or isinstance(found, str | int | float | bool | list | dict)
+    assert all(isinstance(name, str) for name in fields_of(expression))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ _TAG: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _FILTER: Final = re.compile(r"([a-z][a-z0-9_]*)(?:\(\s*([^()\s]*)\s*\))?")
 
 PLAIN_FILTERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    "trim": lambda raw: raw.decode().strip().encode(),
-    "lower": lambda raw: raw.decode().lower().encode(),
+    "trim": lambda raw: _bytes(_text(raw).strip()),
+    "lower": lambda raw: _bytes(_text(raw).lower()),
     "base64": base64.b64encode,
     "base64url": lambda raw: base64.urlsafe_b64encode(raw).rstrip(b"="),
     "hex": lambda raw: raw.hex().encode(),
@@ -39,6 +40,7 @@ PLAIN_FILTERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 KEYED_FILTERS: Final = frozenset({"hmac_sha256"})
 FILTERS: Final = frozenset(PLAIN_FILTERS) | KEYED_FILTERS
 _DIGESTS: Final = frozenset({"md5", "sha1", "sha256", "hmac_sha256"})
+_OF_TEXT: Final = frozenset({"trim", "lower"})
 
 
 class TemplateError(ValueError):
@@ -143,7 +145,7 @@ class Template:
         Raises:
             ValueAbsent: a path leads to nothing, to null or to an object or list.
         """
-        found = [part if isinstance(part, str) else _render_reference(part, values) for part in self.parts]
+        found = [part if isinstance(part, str) else render_reference(part, values) for part in self.parts]
         if any(isinstance(each, Masked) for each in found):
             # A masked part marks itself; what surrounds it is the author's own text.
             whole = "".join("‹secret›" if isinstance(each, Secret) else str(each) for each in found)
@@ -203,7 +205,10 @@ def look_up(path: str, values: Mapping[str, object]) -> object:
 
 
 def as_text(value: object) -> str | Secret | Masked | None:
-    """Say a scalar as text: booleans as true and false, whole floats without a fraction; None for anything else."""
+    """Say a scalar as text: booleans as true and false, whole floats without a fraction; None for anything else.
+
+    A number that is not finite is nothing that a provider could read.
+    """
     match value:
         case bool():
             return "true" if value else "false"
@@ -211,13 +216,18 @@ def as_text(value: object) -> str | Secret | Masked | None:
             return value
         case int():
             return str(value)
-        case float():
+        case float() if math.isfinite(value):
             return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
         case _:
             return None
 
 
-def _render_reference(reference: Reference, values: Mapping[str, object]) -> str | Secret | Masked:
+def render_reference(reference: Reference, values: Mapping[str, object]) -> str | Secret | Masked:
+    """Put the value of one reference in, through its filters.
+
+    Raises:
+        ValueAbsent: the path leads to nothing, to null or to an object or list.
+    """
     text = as_text(look_up(reference.path, values))
     if text is None:
         raise ValueAbsent(reference.path)
@@ -229,15 +239,16 @@ def apply_filters(
 ) -> str | Secret | Masked:
     """Run a value through filters, left to right.
 
-    Digests are raw bytes until a further filter writes them (`base64`, `base64url`); one that ends the chain
-    is written in hex.
+    Digests are raw bytes until a further filter writes them (`hex`, `base64`, `base64url`); one that ends the chain,
+    or is followed by a filter of texts (`trim`, `lower`), is written in hex.
 
     Raises:
         ValueAbsent: the key of a keyed filter leads to nothing.
     """
     tainted = isinstance(text, Secret)
     masked = text.label if isinstance(text, Masked) else None
-    raw = b"" if isinstance(text, Masked) else (text.reveal() if isinstance(text, Secret) else text).encode()
+    raw = b"" if isinstance(text, Masked) else _bytes(text.reveal() if isinstance(text, Secret) else text)
+    digest = False
     for each in filters:
         key = None
         if each.argument is not None:
@@ -249,12 +260,13 @@ def apply_filters(
             continue
         if isinstance(key, Secret):
             tainted = True
+        if digest and each.name in _OF_TEXT:
+            raw = raw.hex().encode()
         raw = _apply(each.name, raw, key)
+        digest = each.name in _DIGESTS
     if masked is not None:
         return Masked(masked)
-    if filters[-1].name in _DIGESTS:
-        raw = raw.hex().encode()
-    result = raw.decode()
+    result = raw.hex() if digest else _text(raw)
     return Secret(result) if tainted else result
 
 
@@ -262,14 +274,23 @@ def _apply(name: str, raw: bytes, key: str | Secret | None) -> bytes:
     if key is None:
         return PLAIN_FILTERS[name](raw)
     secret = key.reveal() if isinstance(key, Secret) else key
-    return hmac.new(secret.encode(), raw, hashlib.sha256).digest()
+    return hmac.new(_bytes(secret), raw, hashlib.sha256).digest()
+
+
+def _bytes(text: str) -> bytes:
+    # A lone surrogate, which JSON can hold, must not raise an error that quotes the text; an encoder refuses it later.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogatepass")
 
 
 def mask(values: object, label: str = "") -> object:
-    """Copy values with each Secret replaced by a `Masked` that is named by its path."""
+    """Copy values with each Secret replaced by a `Masked` that is named by its path; an empty one hides nothing."""
     match values:
         case Secret():
-            return Masked(label)
+            return Masked(label) if values else ""
         case Mapping():
             return {name: mask(each, f"{label}.{name}" if label else str(name)) for name, each in values.items()}
         case list() | tuple():
