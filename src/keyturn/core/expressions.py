@@ -7,6 +7,7 @@ Rule 2: a place is a JMESPath on the body, `header:NAME`, `cookie:NAME`, or `@` 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -19,6 +20,8 @@ from jmespath.functions import Functions
 MAX_EXPRESSION: Final = 1_000
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 section 5.6.2, token
 _HEADER_PLACE: Final = re.compile(rf"(?:header|cookie):({HEADER_NAME.pattern})")
+# texts of both kinds are passed over; group 1 is what stands between backticks
+_LITERAL: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`((?:\\.|[^`\\])*)`""", re.DOTALL)
 _MAX_NESTING: Final = 60  # the library recurses once per level and more
 _FUNCTIONS: Final = sorted(Functions.FUNCTION_TABLE)
 
@@ -37,6 +40,7 @@ def check_expression(text: str) -> None:
         raise ExpressionError(f"an expression has at most {MAX_EXPRESSION} characters")
     if sum(text.count(opening) for opening in "([{&!") > _MAX_NESTING:
         raise ExpressionError("the expression is nested too deep")
+    _check_literals(text)
     try:
         parsed = jmespath.compile(text).parsed
     except JMESPathError as error:
@@ -63,6 +67,16 @@ def check_place(text: str) -> None:
             raise ExpressionError("after header: or cookie: stands a name")
         return
     check_expression(text)
+
+
+def _check_literals(text: str) -> None:
+    """The library takes what is no JSON as text, with a warning; the specification dropped that."""
+    for literal in _LITERAL.finditer(text):
+        if literal.group(1) is not None:
+            try:
+                json.loads(literal.group(1).replace("\\`", "`"))
+            except (ValueError, RecursionError):
+                raise ExpressionError("between backticks stands JSON; a text stands in single quotes") from None
 
 
 def _called(node: Any) -> Iterator[str]:

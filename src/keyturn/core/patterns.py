@@ -23,6 +23,8 @@ MAX_REPEATS: Final = 3
 MAX_TEXT: Final = (65_536, 8_192, 2_048, 512, 200)
 _OPEN_ENDED: Final = 32  # a repeat that may go this far counts as open-ended
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d*)(,?)(\d*)\}")
+_CLASS = re.compile(r"\[\^?(\]?(?:\\.|[^\]\\])*)\]", re.DOTALL)
+_SET_OPERATOR = re.compile(r"(?<!\\)\[|--|&&|\|\||~~")
 _NUMERIC_ESCAPES: Final = {"x": 2, "u": 4, "U": 8}
 _PROBES: Final = [chr(n) for n in range(256)]
 
@@ -54,12 +56,28 @@ def check_pattern(pattern: str) -> None:
     """
     if len(pattern) > MAX_PATTERN:
         raise PatternError(f"a regular expression has at most {MAX_PATTERN} characters")
+    _check_classes(pattern)
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError):
         raise PatternError("expected a regular expression as Python's re module reads it") from None
     if _repeats(pattern) > MAX_REPEATS:
         raise PatternError(f"at most {MAX_REPEATS} open-ended repeats may stand in one pattern", unsafe=True)
+
+
+def _check_classes(pattern: str) -> None:
+    """Refuse what a later Python will read as sets of sets, and warns of today."""
+    at = 0
+    while at < len(pattern):
+        if pattern[at] == "[":
+            inside = _CLASS.match(pattern, at)
+            if inside is None:
+                raise PatternError("a bracket of the regular expression is not closed")
+            if _SET_OPERATOR.search(inside.group(1)):
+                raise PatternError("inside the brackets of a regular expression [, --, &&, || and ~~ need a backslash")
+            at = inside.end()
+        else:
+            at += 2 if pattern[at] == "\\" else 1
 
 
 def matches_whole(pattern: str, text: str) -> bool:

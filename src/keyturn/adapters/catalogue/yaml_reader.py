@@ -283,7 +283,7 @@ class _Walk:
             return text in _TRUE
         number: int | float | None = None
         if _INT.fullmatch(text):
-            number = int(text) if len(text) <= _MAX_DIGITS else math.inf
+            number = int(text) if len(text.lstrip("+-")) <= _MAX_DIGITS else math.inf
         elif _OCTAL.fullmatch(text) or _HEX.fullmatch(text):
             number = int(text, 0) if len(text) <= _MAX_DIGITS else math.inf
         elif _FLOAT.fullmatch(text):

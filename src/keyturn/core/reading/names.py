@@ -98,7 +98,9 @@ def collect_names(value: object) -> Names:
         for key in _object(one.get("capture")):
             names.kinds.setdefault(key, Kind.CAPTURED)
     for response in responses:
-        names.kinds.update(_kept(_object(response)))
+        for name, kind in _kept(_object(response)):
+            if names.kinds.get(name) is not Kind.KEPT_TOKEN:  # a token in one answer is one in all
+                names.kinds[name] = kind
     return names
 
 

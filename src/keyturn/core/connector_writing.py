@@ -1,0 +1,196 @@
+"""A connector → its canonical form: a mapping with every default written out, and the digest of it.
+
+Rule 1: what is written reads back to an equal connector, so a published version keeps its meaning even where a later
+release has other defaults.
+Rule 2: what is absent in the model (no revocation, no condition) is absent here; order has no meaning but in lists.
+
+Source: the connector format, "Reading, linting, versions".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from keyturn.core.connector import (
+    FORMAT_VERSION,
+    Challenge,
+    Connector,
+    Failure,
+    Field,
+    FieldType,
+    Lifetime,
+    Params,
+    ProviderRequest,
+    Refresh,
+    RequestParameters,
+    ResponseMapping,
+    Revoke,
+    TestCall,
+    When,
+)
+from keyturn.core.templates import Template
+
+
+def dump_connector(connector: Connector) -> dict[str, Any]:
+    """Write a connector as the plain mapping that a file holds, with every default."""
+    written: dict[str, Any] = {
+        "keyturn": FORMAT_VERSION,
+        "connector": connector.id,
+        "title": connector.title,
+        "docs_url": connector.docs_url,
+        "register_url": connector.register_url,
+        "trust": _plain(connector.trust) if connector.trust else None,
+        "fields": [_field(each) for each in connector.fields],
+        "username": _plain(connector.username),
+        "password": _plain(connector.password),
+        "client": {"authentication": connector.client_authentication.value},
+        "token": _request(connector.token) | _present(default_ttl=_seconds(connector.default_ttl_s)),
+        "refresh": _refresh(connector.refresh),
+        "revoke": _revoke(connector.revoke) if connector.revoke else None,
+        "test": _test(connector.test),
+        "connection_name": connector.connection_name.source,
+        "allowed_urls": [each.source for each in connector.allowed_urls],
+        "unique_id": connector.unique_id.source,
+        "on_duplicate": connector.on_duplicate.value,
+        "request": _parameters(connector.request),
+        "challenges": [_challenge(each) for each in connector.challenges],
+        "failures": _failures(connector.failures),
+        "stale_when": _when(connector.stale_when),
+        "limits": {"logins": connector.limits.logins, "per": _seconds(connector.limits.per_s)},
+        "links": _plain(connector.links),
+        "notes": _plain(connector.notes),
+        "private_network": connector.private_network,
+        "insecure_http": connector.insecure_http,
+    }
+    return _present(**written)
+
+
+def digest(connector: Connector) -> str:
+    """Name a connector by its meaning: the SHA-256 of its canonical form, in hex."""
+    text = json.dumps(dump_connector(connector), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _present(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """Write a record whose members are texts and words."""
+    values = {name: getattr(record, name) for name in record.__slots__}
+    return _present(**{name: value if value is None else str(value) for name, value in values.items()})
+
+
+def _seconds(value: float | None) -> float | int | None:
+    """Write whole seconds without a fraction, so that equal spans have one spelling."""
+    return int(value) if value is not None and value.is_integer() else value
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return _present(
+        key=field.key,
+        label=field.label,
+        type=field.type.value,
+        help=field.help,
+        choices=dict(field.choices) if field.type is FieldType.CHOICE else None,
+        default=field.default,
+        required=field.required,
+        keep=field.keep.value,
+        pattern=field.pattern,
+        min_length=field.min_length,
+        max_length=field.max_length,
+        hosts=list(field.hosts) or None,
+        self_hosted=field.self_hosted if field.type is FieldType.HOST else None,
+    )
+
+
+def _when(when: When) -> dict[str, Any]:
+    return _present(
+        status=sorted(when.status) or None, body=when.body, header=dict(sorted(when.header.items())) or None
+    )
+
+
+def _failures(failures: tuple[Failure, ...]) -> list[dict[str, Any]]:
+    return [
+        {"when": _when(each.when), "class": each.failure_class.value} | _present(help=each.help or None)
+        for each in failures
+    ]
+
+
+def _lifetime(lifetime: Lifetime | None) -> dict[str, Any] | None:
+    return None if lifetime is None else {"from": lifetime.source, "unit": lifetime.unit.value}
+
+
+def _response(response: ResponseMapping) -> dict[str, Any]:
+    return _present(
+        access_token=response.access_token,
+        refresh_token=response.refresh_token,
+        token_type=response.token_type,
+        scope=response.scope,
+        error=response.error,
+        expires=_lifetime(response.expires),
+        retry_after=_lifetime(response.retry_after),
+        keep=dict(response.keep),
+    )
+
+
+def _tree(value: Params) -> Any:
+    if isinstance(value, Template):
+        return value.source
+    if isinstance(value, Mapping):
+        return {name: _tree(each) for name, each in value.items()}
+    return [_tree(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _request(request: ProviderRequest) -> dict[str, Any]:
+    return _present(
+        url=request.url.source,
+        method=request.method,
+        encoding=request.encoding.value,
+        headers={name: value.source for name, value in request.headers.items()},
+        params=_tree(request.params),
+        authentication=request.authentication.value,
+        response=_response(request.response),
+        success_when=_when(request.success_when) if request.success_when else None,
+        rejected_when=_when(request.rejected_when) if request.rejected_when else None,
+        failures=_failures(request.failures),
+    )
+
+
+def _refresh(refresh: Refresh) -> dict[str, Any] | str:
+    if not refresh.honoured:
+        return "none"
+    own = {"strategy": refresh.strategy.value, "rotation": refresh.rotation.value}
+    return own | {"leeway": _seconds(refresh.leeway_s)} | _request(refresh.request)
+
+
+def _revoke(revoke: Revoke) -> dict[str, Any]:
+    tokens = [each.value for each in revoke.tokens]
+    return {"tokens": tokens, "on_replace": revoke.on_replace} | _request(revoke.request)
+
+
+def _test(test: TestCall) -> dict[str, Any]:
+    expect = _present(status=sorted(test.expect.status) or None, body=test.expect.body)
+    return _request(test.request) | {"expect": expect}
+
+
+def _parameters(request: RequestParameters) -> dict[str, Any]:
+    return {
+        "base_url": request.base_url.source,
+        "headers": {name: value.source for name, value in request.headers.items()},
+        "query": {name: value.source for name, value in request.query.items()},
+        "body": _tree(request.body),
+        "locked": sorted(request.locked),
+    }
+
+
+def _challenge(challenge: Challenge) -> dict[str, Any]:
+    return _present(
+        when=_when(challenge.when),
+        ask=[_field(each) for each in challenge.ask],
+        capture=dict(challenge.capture),
+        then=_request(challenge.then) if challenge.then else None,
+    )
