@@ -321,9 +321,7 @@ async def test_a_refused_refresh_falls_back_to_the_password(world: FakeWorld) ->
     world.egress.will_reply(error("invalid_grant"), token(2, at=world.clock.now()))
 
     assert 2 == (await renew(world, connection)).generation
-    assert ["refresh_token", "password"] == [
-        body.split("grant_type=")[1].split("&")[0] for body in bodies(world)[1:]
-    ]
+    assert ["refresh_token", "password"] == [body.split("grant_type=")[1].split("&")[0] for body in bodies(world)[1:]]
 
 
 async def test_disconnect_wins_over_a_renewal_in_flight(world: FakeWorld) -> None:
@@ -456,5 +454,3 @@ async def test_on_replace_false_revokes_nothing(world: FakeWorld) -> None:
     await log_in(world, token(2, at=world.clock.now()))
 
     assert {} == world.stores.revocations.rows
-
-

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
+from keyturn.core.redaction_known import KnownSecrets
 from keyturn.core.secret import Secret
 from keyturn.engine.application import Application
 from tests.fakes.clock import FakeClock
@@ -54,5 +55,7 @@ def make_world(
         clock=clock,
         entropy=entropy,
     )
-    application = assemble(ports, public_url="http://127.0.0.1:8800", admin_api_key=Secret(ADMIN_KEY))
+    application = assemble(
+        ports, known=KnownSecrets(), public_url="http://127.0.0.1:8800", admin_api_key=Secret(ADMIN_KEY)
+    )
     return FakeWorld(application, stores, egress, upstream, clock, entropy)

@@ -13,6 +13,7 @@ from keyturn.engine.connect import Connect
 from keyturn.engine.connect_sessions import ConnectSessions
 from keyturn.engine.disconnect import Disconnect
 from keyturn.engine.edit_connector import EditConnector
+from keyturn.engine.in_flight import InFlight
 from keyturn.engine.keep import KeepTokens
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.observed_connections import ObservedConnections
@@ -66,7 +67,7 @@ class Ports:
 
 
 def assemble(
-    ports: Ports, *, public_url: str, admin_api_key: Secret | None = None, operator_name: str = ""
+    ports: Ports, *, known: InFlight, public_url: str, admin_api_key: Secret | None = None, operator_name: str = ""
 ) -> Application:
     """Build the application; nothing runs yet (`Application.scheduler.start()` begins the loops)."""
     clock, entropy = ports.clock, ports.entropy
@@ -77,13 +78,13 @@ def assemble(
     tests = TestCalls(ports.egress, ports.suffixes)
     keep_tokens = KeepTokens(connections, ports.spill, clock, entropy)
     settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
-    attempt = RenewalAttempt(connections, published, ports.egress, budget, gate, settlement, clock, entropy)
+    attempt = RenewalAttempt(connections, published, ports.egress, budget, gate, settlement, clock, entropy, known)
     renewals = Renewals(connections, ports.lease, attempt, clock)
     revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy)
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, tests, keep_tokens)
-    connect = Connect(published, ports.egress, budget, ports.audit, store_login, clock)
+    connect = Connect(published, ports.egress, budget, ports.audit, store_login, clock, known)
     return Application(
         connect=connect,
         connect_sessions=ConnectSessions(ports.sessions, connections, published, connect, clock, entropy, public_url),

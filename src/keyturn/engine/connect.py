@@ -32,6 +32,7 @@ from keyturn.core.renewal_plan import SendOutcome
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal_attempt import counted
@@ -92,6 +93,7 @@ class Connect:
     audit: AuditLog
     store_login: StoreLogin
     clock: Clock
+    known: InFlight
     running: set[asyncio.Task[Connected]] = field(default_factory=set)
 
     async def __call__(self, request: LoginRequest, actor: Actor) -> Connected:
@@ -105,7 +107,7 @@ class Connect:
             ConnectionTestFailed, UniqueIdMissing, ConnectionExists, IdentityMismatch: the token set is revoked.
         """
         checked = await self.check(request)
-        task = asyncio.create_task(self._log_in(request, checked, actor), name="login")
+        task = asyncio.create_task(self._guarded(request, checked, actor), name="login")
         self.running.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
@@ -135,10 +137,16 @@ class Connect:
             raise ValidationFailed(errors=errors)
         return Checked(connector, newest.version, client, values, keep)
 
-    async def _log_in(self, request: LoginRequest, checked: Checked, actor: Actor) -> Connected:
-        connector = checked.connector
+    async def _guarded(self, request: LoginRequest, checked: Checked, actor: Actor) -> Connected:
         password = request.password or Secret("")
         values = login_values(checked.fields, request.username, password, checked.client)
+        with self.known.in_flight(*secrets_among(values)):
+            return await self._log_in(request, checked, values, actor)
+
+    async def _log_in(
+        self, request: LoginRequest, checked: Checked, values: Mapping[str, Any], actor: Actor
+    ) -> Connected:
+        connector = checked.connector
         outgoing = build(connector, connector.token, values, checked.client)
         host = host_of(outgoing)
         attempt = await self.budget.reserve(connector, host, request.username, request.project)

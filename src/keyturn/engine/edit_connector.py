@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import Connector
+from keyturn.core.connector_writing import digest
 from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, PublishBlocked, ValidationFailed
 from keyturn.core.lint import LintFinding, blocks_publishing, lint
 from keyturn.core.public_suffixes import PublicSuffixes
-from keyturn.core.connector_writing import digest
 from keyturn.core.reading import read_connector
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor

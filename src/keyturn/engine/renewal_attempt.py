@@ -8,7 +8,7 @@ Source: the renewal design, steps 3 to 6 and the outcome table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from keyturn.core.retry import asked_to_wait_s, back_off_s
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.in_flight import InFlight
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
@@ -71,6 +72,7 @@ class RenewalAttempt:
     settlement: Settlement
     clock: Clock
     entropy: Entropy
+    known: InFlight
 
     async def once(self, connection: Connection, actor: Actor, *, forced: bool, stale: bool) -> Connection | None:
         """Take one step; returns the renewed connection, or None: read the row again and decide anew.
@@ -150,9 +152,10 @@ class RenewalAttempt:
             if booked:
                 await self.budget.settle(booked, AttemptResult.NOT_SENT)
             return None
-        sent = await send_for_token(
-            self.egress, ready.connector, ready.spec, ready.request, login=ready.kind is IntentKind.LOGIN
-        )
+        with self.known.in_flight(*_secrets_of(ready.secrets)):
+            sent = await send_for_token(
+                self.egress, ready.connector, ready.spec, ready.request, login=ready.kind is IntentKind.LOGIN
+            )
         if booked:
             await self.budget.settle(booked, counted(sent.outcome))
         self._tell_gate(ready, sent)
@@ -234,6 +237,15 @@ def _login_values(
     username = secrets.username or Secret("")
     password = secrets.password or Secret("")
     return login_values({**connection.fields, **secrets.fields}, username, password, client)
+
+
+def _secrets_of(secrets: ConnectionSecrets) -> Iterator[Secret]:
+    """What a renewal may send."""
+    if secrets.token_set is not None and secrets.token_set.refresh_token is not None:
+        yield secrets.token_set.refresh_token
+    if secrets.password is not None:
+        yield secrets.password
+    yield from secrets.fields.values()
 
 
 def counted(outcome: SendOutcome) -> AttemptResult:

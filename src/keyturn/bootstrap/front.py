@@ -1,0 +1,36 @@
+"""The front door: one port, and behind it the zones that don't know each other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PROXY = "/v1/proxy/"
+PAGES = ("/c/", "/connect/", "/static/")
+
+
+def make_front(dataplane: AsgiApp, control: AsgiApp, connect: AsgiApp) -> AsgiApp:
+    """Hand each request to its zone by the first part of its path, and websockets to none."""
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            path: str = scope["path"]
+            if path.startswith(PROXY):
+                await dataplane(scope, receive, send)
+            elif path.startswith(PAGES):
+                await connect(scope, receive, send)
+            else:
+                await control(scope, receive, send)
+        elif kind == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1002})
+        elif kind == "lifespan":
+            raise RuntimeError("the runtime starts and stops the application itself")
+
+    return front
