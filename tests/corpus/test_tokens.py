@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.corpus.token_adapter import parse_token_response
+from tests.corpus.token_adapter import fetch_token_response, parse_token_response
 
 SAMPLE = json.loads((Path(__file__).parent / "samples" / "tokens.json").read_text(encoding="utf-8"))
 JUDGED = ("id", "status", "headers", "body", "body_b64", "request_scope", "received_at", "profile")
@@ -54,3 +60,65 @@ def test_an_answer_is_read_as_the_contract_says(case: dict[str, Any]) -> None:
     found = _comparable(parse_token_response(_given(case)))
 
     assert _close(expected, found), (expected, found)
+
+
+class _Played:
+    """A server on loopback that plays a case's bytes to whoever asks, closes, and counts the requests."""
+
+    def __init__(self, case: dict[str, Any]) -> None:
+        self.requests = 0
+        self.over = threading.Event()
+        self._steps = case.get("steps") or [{"b64": case["raw_b64"]}]
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/token"
+
+    def serve(self) -> None:
+        """Take connections until the test is over."""
+        self._listening.settimeout(0.05)
+        while not self.over.is_set():
+            with suppress(TimeoutError):
+                connection = self._listening.accept()[0]
+                connection.settimeout(5)
+                with connection, suppress(OSError):
+                    self._play(connection)
+        self._listening.close()
+
+    def _play(self, connection: socket.socket) -> None:
+        received = b""
+        while b"\r\n\r\n" not in received and (piece := connection.recv(65_536)):
+            received += piece
+        self.requests += bool(received)
+        for step in self._steps:
+            for _ in range(step.get("times", 1)):
+                connection.sendall(base64.b64decode(step.get("b64", "")))
+                if self.over.wait(step.get("sleep", 0)):
+                    return
+
+
+@contextmanager
+def _playing(case: dict[str, Any]) -> Iterator[_Played]:
+    played = _Played(case)
+    thread = threading.Thread(target=played.serve, daemon=True)
+    thread.start()
+    try:
+        yield played
+    finally:
+        played.over.set()
+        thread.join(5)
+
+
+@pytest.mark.parametrize("case", [pytest.param(each, id=each["id"]) for each in SAMPLE["wire"] if each["must"]])
+def test_bytes_on_the_wire_are_read_as_the_contract_says(case: dict[str, Any]) -> None:
+    """Every wire case that counts comes out as expected, in time, after one request."""
+    given = {key: case[key] for key in (*JUDGED, "deadline_s", "max_rss_mib") if key in case}
+    given["deadline_s"] = 1.0  # shorter than the contract's, so that silence costs the suite little
+    accepted = [case["expect"], *(case["expect"] | {"outcome": each} for each in case.get("or", ()))]
+
+    with _playing(case) as played:
+        began = time.monotonic()
+        found = _comparable(fetch_token_response(played.url, given))
+        took = time.monotonic() - began
+
+    assert any(_close(_comparable(each), found) for each in accepted), (accepted, found)
+    assert 1 == played.requests
+    assert took < 3.0

@@ -5,13 +5,26 @@ A case's `profile` is a connector's mapping in the corpus's shorthand; a conditi
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from ipaddress import ip_network
 from typing import Any
 
-from keyturn.core.connector import ExpiryUnit, Lifetime, ResponseMapping, When
+from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.dialling import EgressAllowances
+from keyturn.adapters.egress.resolver import SystemResolver
+from keyturn.core.connector import ExpiryUnit, Lifetime, ProviderRequest, ResponseMapping, When
+from keyturn.core.errors import ProviderError
 from keyturn.core.messages import Answer
+from keyturn.core.provider_request import build_request
+from keyturn.core.secret import Secret
+from keyturn.core.templates import Template
 from keyturn.core.token_response import Outcome, Reading, read_answer
+from keyturn.ports.egress import EgressPolicy
+from tests.fakes.clock import FakeClock
 
+_LOOPBACK = EgressAllowances((ip_network("127.0.0.0/8"),), insecure_http=True)
+_LOGIN = {"grant_type": "password", "username": "{{ username }}", "password": "{{ password }}"}
 _PLACES = ("access_token", "refresh_token", "token_type", "scope", "error")
 
 
@@ -23,25 +36,39 @@ def parse_token_response(case: dict[str, Any]) -> dict[str, Any]:
         for name, texts in case.get("headers", {}).items()
         for text in ([texts] if isinstance(texts, str) else texts)
     )
-    return read(Answer(case["status"], headers, body, case["received_at"]), case)
+    return _said(_read(Answer(case["status"], headers, body, case["received_at"]), case))
 
 
-def read(answer: Answer, case: dict[str, Any]) -> dict[str, Any]:
-    """Read an answer by the case's profile, and say it in the corpus's words."""
+def fetch_token_response(url: str, case: dict[str, Any]) -> dict[str, Any]:
+    """Post a token request with the product's own client, once, and read what comes back."""
+    request = build_request(
+        ProviderRequest(Template.parse(url), params={name: Template.parse(text) for name, text in _LOGIN.items()}),
+        {"username": "ana", "password": Secret("correct horse")},
+        client_id=None,
+        client_secret=None,
+    )
+    policy = EgressPolicy(private_network=True, insecure_http=True, timeout_s=case["deadline_s"])
+
+    async def exchange() -> Answer:
+        egress = AiohttpEgress(SystemResolver(), _LOOPBACK, FakeClock(case["received_at"]))
+        return await egress.send(request, policy)
+
+    try:
+        answer = asyncio.run(exchange())
+    except ProviderError:  # not sent, or no status line came back
+        return _said(Reading(Outcome.TEMPORARILY_UNAVAILABLE))
+    return _said(_read(answer, case))
+
+
+def _read(answer: Answer, case: dict[str, Any]) -> Reading:
     profile = case.get("profile") or {}
-    reading = read_answer(
+    return read_answer(
         answer,
         mapping=_mapping(profile),
         success_when=_when(profile.get("success_when")),
         rejected_when=_when(profile.get("rejected_when")),
         default_ttl_s=profile.get("default_ttl"),
     )
-    return _said(reading)
-
-
-def unavailable() -> dict[str, Any]:
-    """The result where no answer came."""
-    return _said(Reading(Outcome.TEMPORARILY_UNAVAILABLE))
 
 
 def _mapping(profile: dict[str, Any]) -> ResponseMapping:
