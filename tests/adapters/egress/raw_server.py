@@ -98,6 +98,18 @@ def whole(body: bytes, status: bytes = b"200 OK", *fields: bytes) -> bytes:
     return b"HTTP/1.1 %b\r\n%bContent-Length: %d\r\n\r\n%b" % (status, lines, len(body), body)
 
 
+def body_of(request: bytes) -> bytes:
+    """The body of a request as it came, chunking undone."""
+    head, _, rest = request.partition(b"\r\n\r\n")
+    if b"transfer-encoding: chunked" not in head.lower():
+        return rest
+    body = b""
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return body
+
+
 @asynccontextmanager
 async def raw_server(
     *scripts: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"

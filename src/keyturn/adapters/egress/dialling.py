@@ -103,7 +103,7 @@ class Dialler:
             raise UrlNotAllowed("only https, or http where allowed")
         if scheme == "http" and not (policy.insecure_http and self._operator.insecure_http):
             raise UrlNotAllowed("plain http is not allowed here")
-        name = _read_host(host)
+        name = read_host(host)
         try:
             async with asyncio.timeout(self._connect_s):
                 connected = await _connect_to_any(await self._allowed_addresses(name, policy), port, self._connect)
@@ -144,7 +144,8 @@ class Dialler:
             raise ProviderTlsFailed("the TLS handshake or the certificate failed") from None
 
 
-def _read_host(host: str) -> str:
+def read_host(host: str) -> str:
+    """The one spelling of a host, IPv6 in brackets. Raises UrlNotAllowed."""
     bare_ipv6 = ":" in host and not host.startswith("[")
     try:
         return normalise_host(f"[{host}]" if bare_ipv6 else host)
