@@ -60,7 +60,8 @@ def log(request: pytest.FixtureRequest) -> _Log:
     return _Log(json_lines=request.param)
 
 
-def _assert_clean(log: _Log, *kept: str) -> None:
+def assert_clean(log: _Log, *kept: str) -> None:
+    """Check that a secret was hidden, that none is shown, and that `kept` is there."""
     assert _CANARY not in log.text
     assert _NAMED not in log.text
     assert "***" in log.text
@@ -75,7 +76,7 @@ def test_a_structlog_event(log: _Log) -> None:
     """Members of an event are redacted by name and by value."""
     structlog.get_logger("keyturn.engine").info("logged in", password=_NAMED, note=f"with {_CANARY}", account="acme-1")
 
-    _assert_clean(log, "logged in", "acme-1", "keyturn.engine")
+    assert_clean(log, "logged in", "acme-1", "keyturn.engine")
 
 
 def test_an_exception_of_a_structlog_event(log: _Log) -> None:
@@ -88,14 +89,14 @@ def test_an_exception_of_a_structlog_event(log: _Log) -> None:
     except RuntimeError:
         structlog.get_logger("keyturn.engine").exception("login failed")
 
-    _assert_clean(log, "login failed", "RuntimeError", "ValueError", "Traceback")
+    assert_clean(log, "login failed", "RuntimeError", "ValueError", "Traceback")
 
 
 def test_a_record_of_the_standard_library(log: _Log) -> None:
     """Arguments of a plain record are redacted by what they are and by the name before them."""
     logging.getLogger("aiohttp.client").warning("sent %s with password %s, %r", _CANARY, _NAMED, {"otp": 4930271})
 
-    _assert_clean(log, "aiohttp.client", "with password")
+    assert_clean(log, "aiohttp.client", "with password")
     assert "4930271" not in log.text
 
 
@@ -105,7 +106,7 @@ def test_a_record_whose_arguments_do_not_fit(json_lines: bool, capsys: pytest.Ca
     log = _Log(json_lines=json_lines)  # here, so that the handlers of the test runner are gone
     logging.getLogger("uvicorn.error").error("one %s two %d", _CANARY, "no number", f"pwd={_NAMED}")
 
-    _assert_clean(log, "one %s two %d")
+    assert_clean(log, "one %s two %d")
     assert ("", "") == capsys.readouterr()
 
 
@@ -132,7 +133,7 @@ def test_an_uncaught_exception_in_a_thread(log: _Log, capsys: pytest.CaptureFixt
     thread.start()
     thread.join()
 
-    _assert_clean(log, "uncaught exception in a thread", "ValueError")
+    assert_clean(log, "uncaught exception in a thread", "ValueError")
     assert ("", "") == capsys.readouterr()
 
 
@@ -140,7 +141,7 @@ async def test_an_uncaught_exception_in_a_task(log: _Log, capsys: pytest.Capture
     """A task whose exception nobody fetched is logged by the loop's own handler, redacted."""
     await _lose_a_task()
 
-    _assert_clean(log, "ValueError")
+    assert_clean(log, "ValueError")
     assert ("", "") == capsys.readouterr()
 
 
@@ -149,7 +150,7 @@ async def test_an_uncaught_exception_in_a_task_with_our_handler(log: _Log) -> No
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
     await _lose_a_task()
 
-    _assert_clean(log, "ValueError", "keyturn.uncaught")
+    assert_clean(log, "ValueError", "keyturn.uncaught")
     assert "<Task" not in log.text
 
 
@@ -158,7 +159,7 @@ async def test_a_running_loop_is_given_the_handler() -> None:
     log = _Log(json_lines=True)
     await _lose_a_task()
 
-    _assert_clean(log, "event loop: ", "ValueError")
+    assert_clean(log, "event loop: ", "ValueError")
 
 
 async def _lose_a_task() -> None:
@@ -180,7 +181,7 @@ def test_a_crash_of_the_process(log: _Log, capsys: pytest.CaptureFixture[str]) -
         sys.excepthook(ValueError, error, error.__traceback__)
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(_CANARY), None)
 
-    _assert_clean(log, "uncaught exception", "interrupted")
+    assert_clean(log, "uncaught exception", "interrupted")
     assert ("", "") == capsys.readouterr()
 
 
@@ -195,7 +196,7 @@ def test_an_exception_that_nobody_can_catch(log: _Log, capsys: pytest.CaptureFix
     Finalized()
     gc.collect()
 
-    _assert_clean(log, "exception ignored", "ValueError")
+    assert_clean(log, "exception ignored", "ValueError")
     assert ("", "") == capsys.readouterr()
 
 
@@ -206,7 +207,7 @@ def test_a_warning(log: _Log) -> None:
         logging.captureWarnings(True)
         warnings.warn(f"deprecated use of {_CANARY}", stacklevel=1)
 
-    _assert_clean(log, "deprecated use of")
+    assert_clean(log, "deprecated use of")
 
 
 def test_access_logs_of_servers_are_off(log: _Log) -> None:
@@ -228,7 +229,7 @@ def test_servers_handlers_are_taken_away() -> None:
     logger.error("started with %s", _CANARY)
 
     assert "" == elsewhere.getvalue()
-    _assert_clean(log, "started with")
+    assert_clean(log, "started with")
 
 
 def test_the_level_is_kept() -> None:

@@ -28,7 +28,7 @@ _SHORTEST_FOUND: Final = 6
 _MOST_FOUND: Final = 64
 _SPEC: Final = re.compile(r"%(?:\(\w*\))?[-#0 +]*(?:\d+|\*)?(?:\.(?:\d+|\*))?[hlL]?[diouxXeEfFgGcrsa%]")
 _LEAD: Final = re.compile(
-    rf"(?<![\w-])(?:[\w-]*[_-])?(?:{PROSE_NAMES})s?[\"']?(?P<sign>[ \t]*(?:=|:|is|was|=>|->)?)[ \t]*[\"'(]?$",
+    rf"(?<![\w-])(?:[\w-]*[_-])?(?:{PROSE_NAMES})s?[\"']?(?P<sign>[ \t]*(?:=|:|is|was|to|=>|->)?)[ \t]*[\"'(]?$",
     re.IGNORECASE,
 )
 

@@ -169,8 +169,11 @@ def _read_bare(text: str, match: re.Match[str], naming: Naming, found: list[str]
     end = bare.end()
     form = _FORM_REST.match(text, end)
     colon = ":" in match.group("sep")
+    quoted = _quoted_rest(text, match, at)
     if form is not None:
         end = form.end()
+    elif quoted > end:
+        end = quoted
     elif colon and not match.group("close"):
         line = text[at : _line_end(text, at)]
         if is_prose(line.rstrip()):
@@ -185,6 +188,15 @@ def _read_bare(text: str, match: re.Match[str], naming: Naming, found: list[str]
         return None
     quote = match.group("close").rstrip("]")
     return at, end, f"{quote}{shown}{quote}" if quote else shown
+
+
+def _quoted_rest(text: str, match: re.Match[str], at: int) -> int:
+    """Where the quotes end that hold name and value both, as in `--data "password=a b"`; 0 where none do."""
+    quote = text[match.start() - 1 : match.start()]
+    if quote not in ("'", '"') or match.group("close"):
+        return 0
+    end = text.find(quote, at, at + _LOOK_AHEAD)
+    return 0 if end < 0 or any(sign in text[at:end] for sign in "&=\n") else end
 
 
 def _names_a_value(value: str) -> bool:

@@ -22,6 +22,9 @@ _OPTION: Final = re.compile(
     r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*+)(?P<blank>[ \t]++)(?!-)"
     r"(?P<value>(?:\"(?:[^\"\\]|\\.)*+\"?|'[^']*+'?|\\.|[^\s\"'\\])++)"
 )
+_PASSWORD_OPTION: Final = re.compile(
+    r"(?<!\S)(?P<lead>(?:(?:-u|-U|--user|--username)[ \t=]+[^\s:]{1,200}|sshpass)[ \t]+-p[ \t]*)(?P<value>[^\s\"']++)"
+)
 _ELEMENT: Final = re.compile(r"<(?:[\w-]{1,40}:)?(?P<name>[\w.-]{1,80})(?:\s[^<>]{0,400})?>(?P<value>[^<]++)(?=</)")
 _ENCODED_ELEMENT: Final = re.compile(r"&lt;(?:[\w-]{1,40}:)?(?P<name>[\w.-]{1,80})&gt;(?P<value>[^&]++)(?=&lt;/)")
 _FIELD: Final = re.compile(
@@ -42,6 +45,8 @@ def mask_places(text: str, found: list[str]) -> str:
     if "-" in text:
         text = _OPTION.sub(lambda m: _named(m, found, option=True), text)
         text = _USER_OPTION.sub(lambda m: _user_option(m, found), text)
+        if "-p" in text:
+            text = _PASSWORD_OPTION.sub(lambda m: m["lead"] + MASK, text)
     if "</" in text:
         text = _ELEMENT.sub(lambda m: _named(m, found), text)
     if "&lt;/" in text:

@@ -100,7 +100,7 @@ _SCHEMED: Final = re.compile(
 )
 _PROSE: Final = re.compile(
     rf"(?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z])(?=[A-Z])))(?P<name>{PROSE_NAMES})"
-    r"(?P<blank>(?:[ \t]++(?:is|was|of|=>|->))?[ \t]++[\"'`“‘(]{0,2})"
+    r"(?P<blank>(?:[ \t]++(?:is|was|of|to|=>|->))?[ \t]++[\"'`“‘(]{0,2})"
     r"(?P<value>[^\s\"'`”’]{4,})",
     re.IGNORECASE,
 )
