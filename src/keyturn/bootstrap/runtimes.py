@@ -1,0 +1,176 @@
+"""Running it: one process, one port, a graceful end.
+
+Source: the product, "Interfaces that stay as they are"; invariant I15 (a graceful stop within 30 s).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import prometheus_client
+import structlog
+import uvicorn
+
+from keyturn.bootstrap.assembly import Ports
+from keyturn.bootstrap.front import AsgiApp, make_front
+from keyturn.bootstrap.hardening import harden_process
+from keyturn.bootstrap.logging import configure_logging
+from keyturn.bootstrap.settings import Settings, unknown_names
+from keyturn.bootstrap.wiring import Wired, wired
+from keyturn.core.errors import KeyturnError
+from keyturn.core.redaction import Redactor
+from keyturn.core.redaction_known import KnownSecrets
+from keyturn.web.connect.application import make_connect
+from keyturn.web.control.application import make_control
+from keyturn.web.dataplane.application import make_dataplane
+
+REQUESTS_END_WITHIN_S: Final = 20
+WORK_ENDS_WITHIN_S: Final = 8.0
+
+log = structlog.get_logger("keyturn")
+
+
+def prepare_process(settings: Settings) -> KnownSecrets:
+    """Harden the process and send all logging through the redactor; returns the registry that seeds it."""
+    harden_process()
+    known = KnownSecrets()
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    configure_logging(level=settings.log_level, json=as_json, redactor=Redactor(known), stream=sys.stderr)
+    for name, nearest in unknown_names():
+        log.warning("unknown_setting", name=name, did_you_mean=nearest)
+    return known
+
+
+def front_of(up: Wired) -> AsgiApp:
+    """All doors of an application, as one ASGI application."""
+    application = up.application
+
+    async def readiness() -> dict[str, str]:
+        try:
+            await up.stores.ping()
+        except KeyturnError as error:
+            return {"database": error.code}
+        return {"database": "ok"}
+
+    return make_front(
+        make_dataplane(application),
+        make_control(application, readiness=readiness, metrics=prometheus_client.generate_latest),
+        make_connect(application),
+    )
+
+
+async def serve(
+    settings: Settings,
+    known: KnownSecrets,
+    *,
+    on_ready: Callable[[Wired, str], Awaitable[None]] | None = None,
+    wrap: Callable[[Ports], Ports] = lambda ports: ports,
+) -> None:
+    """Serve until a signal comes, then end gracefully.
+
+    Args:
+        settings: as read.
+        known: the redactor's registry.
+        on_ready: called with the application and its address once the port is open.
+        wrap: what stands between the engine and the adapters, where somebody wants something there.
+    """
+    host, port = settings.host_and_port
+    sockets = [_listen(host, port)]
+    bound = sockets[0].getsockname()[1]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+    if port == 0 and settings.public_url is None:
+        settings = settings.model_copy(update={"public_url": address})
+    async with wired(settings, known, wrap) as up:
+        if up.stores.new_key_file is not None:
+            _say_key_was_made(up.stores.new_key_file)
+        server = _Server(_config(front_of(up)))
+        application = up.application
+        application.scheduler.start()
+        serving = asyncio.create_task(server.serve(sockets=sockets))
+        try:
+            while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event for it)
+                await asyncio.sleep(0.01)
+            log.info("listening", address=address, data=str(settings.data))
+            if on_ready is not None and not serving.done():
+                await on_ready(up, address)
+            await serving
+        finally:
+            server.should_exit = True
+            with suppress(asyncio.CancelledError):
+                await serving
+            await application.scheduler.stop()
+            await asyncio.gather(
+                application.renewals.drain(WORK_ENDS_WITHIN_S), application.connect.drain(WORK_ENDS_WITHIN_S)
+            )
+            log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, but a signal ends only the serving: what else is under way is ended after it, in `serve`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Begin the end on SIGINT or SIGTERM; a second SIGINT does not wait for requests."""
+        loop = asyncio.get_running_loop()
+        caught = (signal.SIGINT, signal.SIGTERM)
+        for each in caught:
+            loop.add_signal_handler(each, self.handle_exit, each, None)
+        try:
+            yield
+        finally:
+            for each in caught:
+                loop.remove_signal_handler(each)
+
+
+def _config(app: AsgiApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,
+        h11_max_incomplete_event_size=65_536,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def _say_key_was_made(path: Path) -> None:
+    log.warning(
+        "key_file_made", path=str(path), note="Back this file up, apart from the data: without it nothing opens."
+    )
+
+
+def run(main: Awaitable[None]) -> None:
+    """Run a coroutine on the fastest loop there is."""
+    import uvloop
+
+    async def body() -> None:
+        await main
+
+    uvloop.run(body())

@@ -1,0 +1,95 @@
+"""The application over the real adapters. Names them; decides nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
+from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.dialling import EgressAllowances
+from keyturn.adapters.egress.resolver import SystemResolver
+from keyturn.adapters.egress.upstream import PooledUpstream
+from keyturn.adapters.store.opening import Stores, open_store
+from keyturn.adapters.suffix_list import load_public_suffixes
+from keyturn.bootstrap.assembly import Ports, assemble
+from keyturn.bootstrap.settings import Settings
+from keyturn.bootstrap.system import SystemClock, SystemEntropy
+from keyturn.core.connector_writing import dump_connector
+from keyturn.core.errors import SettingsInvalid
+from keyturn.core.reading import Document, read_connector
+from keyturn.core.redaction_known import KnownSecrets
+from keyturn.engine.application import Application
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """An application and what bootstrap has to look after."""
+
+    application: Application
+    stores: Stores
+
+
+@asynccontextmanager
+async def wired(
+    settings: Settings, known: KnownSecrets, wrap: Callable[[Ports], Ports] = lambda ports: ports
+) -> AsyncIterator[Wired]:
+    """Open the stores, build the application, and close everything at the end; no loop is started.
+
+    `wrap`: what stands between the engine and the adapters, where somebody wants something there.
+
+    Raises:
+        SettingsInvalid, WrongKey, KeyUnavailable, StoreUnavailable: it can't start, and why.
+    """
+    if settings.database_url is not None and not settings.database_url.startswith("sqlite"):
+        raise SettingsInvalid(
+            "KEYTURN_DATABASE_URL: this version runs on SQLite; leave it unset or use sqlite:///PATH."
+        )
+    clock, entropy, suffixes = SystemClock(), SystemEntropy(), load_public_suffixes()
+    stores = await open_store(
+        settings.data,
+        database_url=settings.database_url,
+        keys=settings.keys,
+        environ=os.environ,
+        clock=clock,
+        entropy=entropy,
+        dump=dump_connector,
+        load=lambda found: read_connector(Document(found, {}), suffixes=suffixes),
+    )
+    resolver = SystemResolver()
+    allowances = EgressAllowances(settings.egress_allow, settings.insecure_http)
+    upstream = PooledUpstream(resolver, allowances)
+    ports = Ports(
+        connections=stores.connections,
+        revocations=stores.revocations,
+        connectors=stores.connectors,
+        logins=stores.logins,
+        audit=stores.audit,
+        api_keys=stores.api_keys,
+        sessions=stores.sessions,
+        idempotency=stores.idempotency,
+        spill=stores.spill,
+        lease=stores.leases,
+        egress=AiohttpEgress(resolver, allowances, clock),
+        upstream=upstream,
+        catalogue=YamlCatalogue(),
+        suffixes=suffixes,
+        clock=clock,
+        entropy=entropy,
+    )
+    try:
+        yield Wired(
+            assemble(
+                wrap(ports),
+                known=known,
+                public_url=settings.public_url or f"http://{settings.listen}",
+                admin_api_key=settings.admin_api_key,
+                operator_name=settings.operator_name,
+            ),
+            stores,
+        )
+    finally:
+        await upstream.close()
+        await stores.close()
