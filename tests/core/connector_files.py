@@ -29,7 +29,7 @@ SMALLEST: dict[str, Any] = {
 def changed(*changes: tuple[str, Any], start: dict[str, Any] | None = None) -> dict[str, Any]:
     """Copy the smallest connector, with values put at dotted places; None takes a key away."""
     value = copy.deepcopy(SMALLEST if start is None else start)
-    for place, new in changes:
+    for place, new in copy.deepcopy(changes):
         *steps, last = place.split(".")
         into: Any = value
         for step in steps:

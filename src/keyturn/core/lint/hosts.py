@@ -1,0 +1,71 @@
+"""Where passwords, tokens and calls go: hosts, allowed URLs, plain http, private networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keyturn.core.allowed_urls import AllowedUrls, Origin, Reason, Rule
+from keyturn.core.hostnames import literal_address
+from keyturn.core.lint.findings import LintFinding, found
+from keyturn.core.lint.subject import Subject
+from keyturn.core.public_suffixes import PublicSuffixes
+
+# Every rule was held against the real list when the connector was read; here rules are only taken apart.
+_NO_SUFFIXES = PublicSuffixes(frozenset({"invalid"}), frozenset(), frozenset())
+
+
+def lint_hosts(subject: Subject) -> Iterator[LintFinding]:
+    """Look at every URL."""
+    connector = subject.connector
+    if connector.private_network:
+        yield found("K006", "/private_network")
+    if connector.insecure_http:
+        yield found("K007", "/insecure_http")
+    rules = [Rule.parse(subject.sample(url), _NO_SUFFIXES) for url in connector.allowed_urls]
+    guard = AllowedUrls(rules, insecure_http=True)
+    yield from _literal_addresses(subject, guard)
+    yield from _whole_rules(subject, rules)
+    yield from _coverage(subject, guard)
+
+
+def _origin(subject_url: str, guard: AllowedUrls) -> Origin | None:
+    scheme, _, rest = subject_url.partition("://")
+    authority = rest.split("/", 1)[0].split("?", 1)[0]
+    origin = guard.origin_of(scheme, authority.removeprefix("*."))
+    return None if isinstance(origin, Reason) else origin
+
+
+def _literal_addresses(subject: Subject, guard: AllowedUrls) -> Iterator[LintFinding]:
+    for pointer, url in subject.urls():
+        origin = _origin(subject.sample(url), guard)
+        if origin is not None and literal_address(origin.host) is not None:
+            yield found("K205", pointer)
+    if subject.host_names():
+        yield found("K202", "/token/url")
+
+
+def _whole_rules(subject: Subject, rules: list[Rule]) -> Iterator[LintFinding]:
+    guard = AllowedUrls(rules, insecure_http=True)
+    base = subject.sample(subject.connector.request.base_url)
+    at = _origin(base, guard)
+    origins = {at, _origin(subject.sample(subject.connector.test.request.url), guard)}
+    deep = "/" in base.partition("://")[2].rstrip("/")
+    for index, rule in enumerate(rules):
+        pointer = f"/allowed_urls/{index}"
+        if rule.wildcard:
+            yield found("K701", pointer)
+        elif rule.prefix == "/" and deep and rule.origin == at:
+            yield found("K707", pointer)
+        if not any(origin is not None and rule.covers_origin(origin) for origin in origins):
+            yield found("K704", pointer)
+
+
+def _coverage(subject: Subject, guard: AllowedUrls) -> Iterator[LintFinding]:
+    connector = subject.connector
+    if not guard.judge(subject.sample(connector.test.request.url)).allowed:
+        yield found("K502", "/test/url")
+    if guard.judge(subject.sample(connector.token.url)).allowed:
+        yield found("K706", "/allowed_urls")
+    origin = _origin(subject.sample(connector.request.base_url), guard)
+    if origin is None or not guard.rules_at(origin):
+        yield found("K903", "/request/base_url")
