@@ -119,6 +119,15 @@ def test_depth_is_bounded(opening: str) -> None:
     assert BodyKind.UNREADABLE == decode_body(_answer((opening * 100_000).encode())).kind
 
 
+def test_depth_is_counted_where_there_are_many_brackets() -> None:
+    """Brackets beside each other do not add to the depth, and do not hide it."""
+    beside = "[]," * 100
+
+    for levels, kind in ((MAX_DEPTH - 1, BodyKind.JSON), (MAX_DEPTH, BodyKind.UNREADABLE)):
+        body = f"[{beside}{'[' * levels}{']' * levels}]"
+        assert kind == decode_body(_answer(body.encode())).kind
+
+
 @pytest.mark.parametrize(
     "body",
     [

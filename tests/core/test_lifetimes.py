@@ -119,6 +119,7 @@ def test_usual_expiry(members: dict[str, object], expected: float | None) -> Non
         pytest.param("Mon, 21-Sep-2026 15:13:20 GMT", HOUR, id="as cookies have it"),
         pytest.param("21 Sep 2026 15:13:20", HOUR, id="no day, no zone"),
         pytest.param("Mon, 21 Sep 2026 17:13:20 +0200", HOUR, id="a zone"),
+        pytest.param("Mon, 21 Sep 2026 09:43:20 -0530", HOUR, id="a zone behind"),
         pytest.param("Thu, 01-Jan-70 00:00:01 GMT", 1.0, id="two digits, 1970"),
         pytest.param("Mon, 21 Sep 2026 15:13:20 EST", None, id="a named zone"),
         pytest.param("Mon, 21 Okt 2026 15:13:20 GMT", None, id="another language"),

@@ -72,6 +72,11 @@ def test_a_login_by_form() -> None:
     assert _header(request, "authorization") is None
 
 
+def test_a_form_is_written_as_the_media_type_says() -> None:
+    """A blank as a plus, everything else that is not plain as escapes of its UTF-8."""
+    assert b"a%2Fb=%C3%A4+%26%3D%2B%2F&c=1.5" == _build(_spec({"a/b": "ä &=+/", "c": 1.5})).body
+
+
 def test_a_login_by_json() -> None:
     """Nested, and numbers, booleans and null as they are."""
     params = {

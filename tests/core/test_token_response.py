@@ -400,6 +400,7 @@ def test_a_rate_limit_by_failure_says_how_long() -> None:
     limited = Failure(When(body="why == 'slow'"), FailureClass.RATE_LIMITED)
 
     assert 30.0 == _read(403, {"why": "slow"}, ("Retry-After", "30"), failures=[limited]).retry_after_s
+    assert _read(403, {"why": "locked"}, ("Retry-After", "30"), failures=[LOCKED]).retry_after_s is None
 
 
 def test_nothing_secret_in_the_repr() -> None:
