@@ -88,8 +88,8 @@ async def serve(
     if port == 0 and settings.public_url is None:
         settings = settings.model_copy(update={"public_url": address})
     async with wired(settings, known, wrap) as up:
-        if up.stores.new_key_file is not None:
-            _say_key_was_made(up.stores.new_key_file)
+        if up.new_key_file is not None:
+            _say_key_was_made(up.new_key_file)
         server = _Server(_config(front_of(up)))
         application = up.application
         application.scheduler.start()

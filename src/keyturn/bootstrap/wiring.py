@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.egress.client import AiohttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.adapters.egress.upstream import PooledUpstream
-from keyturn.adapters.store.opening import Stores, open_store
+from keyturn.adapters.keys.key_setting import key_provider_from
+from keyturn.adapters.store.opening import Stores, holds_sealed_rows, open_store
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
 from keyturn.bootstrap.settings import Settings
@@ -22,6 +25,7 @@ from keyturn.core.errors import SettingsInvalid
 from keyturn.core.reading import Document, read_connector
 from keyturn.core.redaction_known import KnownSecrets
 from keyturn.engine.application import Application
+from keyturn.ports.keys import KeyProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Wired:
 
     application: Application
     stores: Stores
+    new_key_file: Path | None = None  # made just now: the operator has to back it up
 
 
 @asynccontextmanager
@@ -48,15 +53,15 @@ async def wired(
             "KEYTURN_DATABASE_URL: this version runs on SQLite; leave it unset or use sqlite:///PATH."
         )
     clock, entropy, suffixes = SystemClock(), SystemEntropy(), load_public_suffixes()
+    key, new_key_file = await asyncio.to_thread(_find_key, settings)
     stores = await open_store(
         settings.data,
-        database_url=settings.database_url,
-        keys=settings.keys,
-        environ=os.environ,
-        clock=clock,
-        entropy=entropy,
+        key,
+        clock,
+        entropy,
         dump=dump_connector,
         load=lambda found: read_connector(Document(found, {}), suffixes=suffixes),
+        database_url=settings.database_url,
     )
     resolver = SystemResolver()
     allowances = EgressAllowances(settings.egress_allow, settings.insecure_http)
@@ -89,7 +94,15 @@ async def wired(
                 operator_name=settings.operator_name,
             ),
             stores,
+            new_key_file,
         )
     finally:
         await upstream.close()
         await stores.close()
+
+
+def _find_key(settings: Settings) -> tuple[KeyProvider, Path | None]:
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sealed = holds_sealed_rows(settings.data, settings.database_url)
+    key = key_provider_from(settings.keys, settings.data, sealed, environ=os.environ)
+    return key, key.made_file
