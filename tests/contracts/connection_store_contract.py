@@ -9,7 +9,7 @@ import pytest
 
 from keyturn.core.connection import ConnectionSecrets, State
 from keyturn.core.errors import ValidationFailed
-from keyturn.ports.store import ConnectionFilter, DuplicateAccount, RevisionConflict, SealedChange
+from keyturn.ports.store import ConnectionFilter, DuplicateAccount, RevisionConflict, SealedChange, Use
 from tests.contracts.all_stores import AllStores
 from tests.contracts.samples import FULL_CONNECTION, NOW, connection, record, revocation, secrets, token_set
 
@@ -334,6 +334,54 @@ class ConnectionListContract:
             await stores.connections.insert(made, NOTHING)
 
         assert {("acme", State.ACTIVE): 2, ("other", State.UNCERTAIN): 1} == await stores.connections.counts()
+
+
+class UseContract:
+    """Subclass, give a `stores` fixture, write nothing else."""
+
+    async def test_a_use_is_noted(self, stores: AllStores) -> None:
+        """Of each connection its own, without a new revision; an unknown id is passed over."""
+        for name in ("a", "b", "c"):
+            await stores.connections.insert(connection(name), secrets())
+        await stores.connections.note_uses({"a": Use(NOW + 1, 1), "b": Use(NOW + 2), "gone": Use(NOW)})
+        await stores.connections.note_uses({})
+
+        assert connection("a", last_used_at=NOW + 1, worked_generation=1) == await stores.connections.load("a")
+        assert connection("b", last_used_at=NOW + 2) == await stores.connections.load("b")
+        assert connection("c") == await stores.connections.load("c")
+
+    async def test_a_note_never_goes_back(self, stores: AllStores) -> None:
+        """An older use, or one that doesn't know what worked, undoes nothing."""
+        await stores.connections.insert(connection("a", last_used_at=NOW + 5, worked_generation=3), secrets())
+        await stores.connections.note_uses({"a": Use(NOW + 4, 4)})
+        await stores.connections.note_uses({"a": Use(NOW + 6)})
+        await stores.connections.note_uses({"a": Use(NOW + 5.5, 2)})
+
+        assert connection("a", last_used_at=NOW + 6, worked_generation=4) == await stores.connections.load("a")
+
+    async def test_a_write_does_not_undo_a_note(self, stores: AllStores) -> None:
+        """A save by somebody who read before the note keeps it, and returns it."""
+        read = await stores.connections.insert(connection("a", last_used_at=NOW), secrets())
+        await stores.connections.note_uses({"a": Use(NOW + 1, 1)})
+        saved = await stores.connections.save(replace(read, name="new"))
+
+        assert connection("a", name="new", last_used_at=NOW + 1, worked_generation=1, revision=1) == saved
+        assert saved == await stores.connections.load("a")
+
+    async def test_old_tombstones_are_taken_away(self, stores: AllStores) -> None:
+        """Only what was disconnected before that time; the rest stays."""
+        for made in (
+            connection("old", state=State.DISCONNECTED, disconnected_at=NOW - 1),
+            connection("young", state=State.DISCONNECTED, disconnected_at=NOW),
+            connection("ending", state=State.DISCONNECTING, disconnected_at=NOW - 1),
+            connection("active"),
+        ):
+            await stores.connections.insert(made, NOTHING)
+        purged = await stores.connections.purge(disconnected_before=NOW)
+        left = await stores.connections.list(ALL, cursor=None, limit=9)
+
+        assert 1 == purged
+        assert ["active", "ending", "young"] == sorted(each.id for each in left.items)
 
 
 class DueContract:

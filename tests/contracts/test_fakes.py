@@ -13,6 +13,7 @@ from tests.contracts.connection_store_contract import (
     ConnectionListContract,
     ConnectionStoreContract,
     DueContract,
+    UseContract,
 )
 from tests.contracts.connector_store_contract import ConnectorStoreContract
 from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
@@ -52,7 +53,9 @@ def _other_keys() -> KeyProvider:
     return FakeKeyProvider("fake-key-2")
 
 
-class TestFakeConnectionStore(ConnectionStoreContract, AccountContract, ConnectionListContract, DueContract):
+class TestFakeConnectionStore(
+    ConnectionStoreContract, AccountContract, ConnectionListContract, UseContract, DueContract
+):
     """ConnectionStore."""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State
@@ -20,6 +20,7 @@ from keyturn.ports.store import (
     RevisionConflict,
     SealedChange,
     Unchanged,
+    Use,
 )
 from tests.fakes.cursors import page_of
 from tests.fakes.database import FakeDatabase, plain_copy
@@ -48,6 +49,14 @@ def _applied(sealed: SealedChange, kept: ConnectionSecrets) -> ConnectionSecrets
         password=_part(sealed.password, kept.password),
         fields=MappingProxyType(dict(fields or {})),  # type: ignore[arg-type]
     )
+
+
+def _latest_use(connections: Iterable[Connection]) -> dict[str, Any]:
+    """A note of use is never undone by a write that did not know it."""
+    both = list(connections)
+    used = [each.last_used_at for each in both if each.last_used_at is not None]
+    worked = [each.worked_generation for each in both if each.worked_generation is not None]
+    return {"last_used_at": max(used, default=None), "worked_generation": max(worked, default=None)}
 
 
 class FakeConnectionStore:
@@ -106,7 +115,7 @@ class FakeConnectionStore:
         kept = _applied(sealed, secrets)
         if connection.state is State.DISCONNECTED:
             kept = ConnectionSecrets()
-        written = _settled(replace(connection, revision=connection.revision + 1))
+        written = _settled(replace(connection, revision=connection.revision + 1, **_latest_use((connection, stored))))
         self.rows[connection.id] = (written, kept)
         self._database.log(records)
         self._revocations.put(revocations)
@@ -146,6 +155,27 @@ class FakeConnectionStore:
             if each.project == project:
                 counted[each.connector, each.state] = counted.get((each.connector, each.state), 0) + 1
         return counted
+
+    async def note_uses(self, uses: Mapping[str, Use]) -> None:
+        """Note when they were called."""
+        await self._database.write("connections.note_uses")
+        for connection_id, use in uses.items():
+            if connection_id in self.rows:
+                noted, secrets = self.rows[connection_id]
+                called = replace(noted, last_used_at=use.at, worked_generation=use.worked_generation)
+                self.rows[connection_id] = (replace(noted, **_latest_use((noted, called))), secrets)
+
+    async def purge(self, *, disconnected_before: float) -> int:
+        """Take old tombstones away."""
+        await self._database.write("connections.purge")
+        old = [
+            each.id
+            for each, _ in self.rows.values()
+            if each.state is State.DISCONNECTED and (each.disconnected_at or disconnected_before) < disconnected_before
+        ]
+        for connection_id in old:
+            del self.rows[connection_id]
+        return len(old)
 
     def _row(self, connection_id: str, project: str) -> tuple[Connection | None, ConnectionSecrets]:
         connection, secrets = self.rows.get(connection_id, (None, ConnectionSecrets()))

@@ -35,7 +35,7 @@ def test_a_made_file_is_read_back(tmp_path: Path) -> None:
     found = read_key_file(tmp_path / "k")
 
     assert made.fingerprint() == found.fingerprint()
-    assert (True, False) == (made.newly_made, found.newly_made)
+    assert (tmp_path / "k", None) == (made.made_file, found.made_file)
     assert 0o600 == stat.S_IMODE((tmp_path / "k").stat().st_mode)
     assert ["k"] == os.listdir(tmp_path)
 
@@ -54,7 +54,7 @@ def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
     first = make_key_file(tmp_path / "k")
     second = make_key_file(tmp_path / "k")
 
-    assert (first.fingerprint(), False) == (second.fingerprint(), second.newly_made)
+    assert (first.fingerprint(), None) == (second.fingerprint(), second.made_file)
     assert ["k"] == os.listdir(tmp_path)
 
 

@@ -22,7 +22,7 @@ def test_the_first_start_makes_a_key(tmp_path: Path, unset: str | None) -> None:
     first = key_provider_from(unset, tmp_path, False, environ={})
     second = key_provider_from(unset, tmp_path, True, environ={})
 
-    assert (True, False) == (first.newly_made, second.newly_made)
+    assert (tmp_path / "keyturn.key", None) == (first.made_file, second.made_file)
     assert first.fingerprint() == second.fingerprint()
     assert f"file:{tmp_path / 'keyturn.key'}" == second.source
 
@@ -45,7 +45,7 @@ def test_a_key_in_the_environment(tmp_path: Path, text: str) -> None:
     other = key_provider_from("env:KT", tmp_path, False, environ={"KT": STANDARD})
 
     assert other.fingerprint() == found.fingerprint()
-    assert ("env:KT", False) == (found.source, found.newly_made)
+    assert ("env:KT", None) == (found.source, found.made_file)
     assert [] == os.listdir(tmp_path)
 
 

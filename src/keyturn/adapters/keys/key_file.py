@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from keyturn.adapters.keys.wrapping_key import WrappingKey, key_from_base64
+from keyturn.adapters.sealing.private_files import sync_directory, write_beside
 from keyturn.adapters.sealing.sealed_value import KEY_BYTES
 from keyturn.core.errors import SettingsInvalid
 
@@ -27,7 +28,7 @@ _FIRST_LINE: Final = "keyturn-key 1"
 _MAX_BYTES: Final = 4096
 
 
-def read_key_file(path: Path, *, newly_made: bool = False) -> WrappingKey:
+def read_key_file(path: Path) -> WrappingKey:
     """Read the key.
 
     Raises:
@@ -50,7 +51,7 @@ def read_key_file(path: Path, *, newly_made: bool = False) -> WrappingKey:
         text = os.read(handle, _MAX_BYTES)
     finally:
         os.close(handle)
-    return _parsed(text, path, newly_made=newly_made)
+    return _parsed(text, path)
 
 
 def make_key_file(path: Path) -> WrappingKey:
@@ -60,11 +61,10 @@ def make_key_file(path: Path) -> WrappingKey:
         SettingsInvalid: it can't be written.
     """
     key = os.urandom(KEY_BYTES)
-    made = WrappingKey(key, source=f"file:{path}", newly_made=True)
+    made = WrappingKey(key, source=f"file:{path}", made_file=path)
     text = f"{_FIRST_LINE}\nid: {made.key_id}\nkey: {base64.b64encode(key).decode()}\n"
-    beside = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
-        _write_synced(beside, text.encode())
+        beside = write_beside(path, text.encode())
         try:
             os.link(beside, path)
         except FileExistsError:
@@ -74,34 +74,17 @@ def make_key_file(path: Path) -> WrappingKey:
             sync_directory(path.parent)
     except OSError as error:
         raise SettingsInvalid(f"the key file {path} can't be made: {os.strerror(error.errno or 0)}") from None
-    return read_key_file(path, newly_made=True)
+    return made
 
 
-def sync_directory(path: Path) -> None:
-    """Make what was added to or removed from a directory outlive a power cut."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _parsed(text: bytes, path: Path, *, newly_made: bool) -> WrappingKey:
+def _parsed(text: bytes, path: Path) -> WrappingKey:
     lines = text.decode("ascii", "replace").splitlines()
     key = None
     if len(lines) == 3 and lines[0] == _FIRST_LINE and lines[2].startswith("key: "):
         key = key_from_base64(lines[2].removeprefix("key: "))
     if key is None:
         raise SettingsInvalid(f"the key file {path} holds no key")
-    found = WrappingKey(key, source=f"file:{path}", newly_made=newly_made)
+    found = WrappingKey(key, source=f"file:{path}")
     if lines[1] != f"id: {found.key_id}":
         raise SettingsInvalid(f"the key file {path} is damaged: its id is not that of its key")
     return found

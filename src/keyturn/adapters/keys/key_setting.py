@@ -28,11 +28,11 @@ def key_provider_from(
     Args:
         spec: the setting; None or empty where it is not set.
         data_dir: exists already.
-        database_has_sealed_rows: from `holds_sealed_rows`; with them no key is ever made.
+        database_has_sealed_rows: whether anything was sealed in it; then no key is ever made.
         environ: the process's environment, for `env:NAME`.
 
     Returns:
-        The provider; `newly_made` says that the operator has to be told to back its file up.
+        The provider; where it has a `made_file`, the operator has to be told to back that up.
 
     Raises:
         WrongKey: the key is absent, and the database holds what it sealed.

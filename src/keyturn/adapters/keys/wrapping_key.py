@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from pathlib import Path
 
 from keyturn.adapters.sealing.sealed_value import KEY_BYTES, derived, key_name_in, name_of, seal, unseal
 from keyturn.core.errors import WrongKey
@@ -12,17 +13,17 @@ from keyturn.core.errors import WrongKey
 class WrappingKey:
     """Wraps data keys by the same seal that they give to values.
 
-    `source`: where the key came from, for people (`file:/…`, `env:NAME`). `newly_made`: it was made by this start, and
-    has to be backed up.
+    `source`: where the key came from, for people (`file:/…`, `env:NAME`). `made_file`: the file that was made for
+    it by this start, and has to be backed up.
     """
 
-    def __init__(self, key: bytes, *, source: str, newly_made: bool = False) -> None:
+    def __init__(self, key: bytes, *, source: str, made_file: Path | None = None) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError("a wrapping key has 32 bytes")
         self._key = key
         self._name = name_of(key)
         self.source = source
-        self.newly_made = newly_made
+        self.made_file = made_file
 
     def __repr__(self) -> str:
         return f"WrappingKey({self.key_id}, {self.source})"

@@ -1,0 +1,45 @@
+"""Files that hold keys or sealed values: the owner's alone, and whole or not at all.
+
+Rule 1: a file is written and synced beside its place, and only then put there, so that no crash leaves half of one.
+Rule 2: its directory is synced too: without that a power cut may forget the name of a file that was synced.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_beside(path: Path, content: bytes) -> Path:
+    """Write a new file (0600, synced) under a hidden name beside `path`, and return that name."""
+    beside = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    return beside
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in its place, over one that may be there."""
+    beside = write_beside(path, content)
+    try:
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make what was added to or removed from a directory outlive a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""The stores on SQLite: `opening.open_store` gives all of them."""

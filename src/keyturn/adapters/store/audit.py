@@ -1,0 +1,80 @@
+"""The audit log: rows that are only ever added, numbered in the order of their commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.schema import audit
+from keyturn.adapters.store.rows.cursors import cursor_of, position_in
+from keyturn.adapters.store.rows.plain_columns import json_of, mapping_in
+from keyturn.core.audit_record import AuditRecord
+
+
+def add_records(tx: sa.Connection, records: Sequence[AuditRecord]) -> None:
+    """Add the records of a write to its transaction."""
+    if records:
+        tx.execute(sa.insert(audit), [_columns_of(each) for each in records])
+
+
+class SqlAuditLog:
+    """Promises: the port's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, records: Sequence[AuditRecord]) -> None:
+        """Add records that belong to no other write."""
+        await self._database.write(lambda tx: add_records(tx, records))
+
+    async def list(
+        self,
+        *,
+        connection: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        project: str = "default",
+    ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
+        """List, newest first."""
+        query = sa.select(audit).where(audit.c.project == project).order_by(audit.c.seq.desc()).limit(limit + 1)
+        if connection is not None:
+            query = query.where(audit.c.connection == connection)
+        if cursor is not None:
+            query = query.where(audit.c.seq < position_in(cursor, "audit", int)[0])
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        shown = rows[:limit]
+        following = cursor_of("audit", shown[-1].seq) if len(rows) > limit else None
+        return tuple((row.seq, _record_in(row)) for row in shown), following
+
+
+def _columns_of(record: AuditRecord) -> dict[str, Any]:
+    return {
+        "project": record.project,
+        "at": record.at,
+        "action": record.action,
+        "actor": record.actor,
+        "outcome": record.outcome,
+        "connector": record.connector,
+        "connection": record.connection,
+        "owner": record.owner,
+        "request_id": record.request_id,
+        "facts": json_of(record.facts),
+    }
+
+
+def _record_in(row: sa.Row[Any]) -> AuditRecord:
+    return AuditRecord(
+        at=row.at,
+        action=row.action,
+        actor=row.actor,
+        outcome=row.outcome,
+        connector=row.connector,
+        connection=row.connection,
+        owner=row.owner,
+        request_id=row.request_id,
+        facts=mapping_in(row.facts),
+        project=row.project,
+    )

@@ -1,0 +1,260 @@
+"""Connections, and what follows from writing one.
+
+Rule 1: everything is sealed before the transaction begins; the transaction itself is a compare-and-set on the revision,
+the records, the revocations, and nothing that could wait.
+Rule 2: one account is one connection, by a unique index; who comes second is told who was first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from keyturn.adapters.store.audit import add_records
+from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.meta import StoreKeys
+from keyturn.adapters.store.database.schema import NOT_ENDED, connections
+from keyturn.adapters.store.leases import SqliteLease
+from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
+from keyturn.adapters.store.rows.connection_row import PLAIN, columns_of, connection_in
+from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
+from keyturn.adapters.store.rows.cursors import cursor_of, position_in
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import ENDED, Connection, ConnectionSecrets, State
+from keyturn.core.revocation import Revocation
+from keyturn.ports.store import (
+    NOTHING_SEALED,
+    ConnectionFilter,
+    DuplicateAccount,
+    Page,
+    RevisionConflict,
+    SealedChange,
+    Use,
+)
+
+_c = connections.c
+_BY_ID: Final = sa.and_(_c.id == sa.bindparam("which"), _c.project == sa.bindparam("of_project"))
+_LOAD: Final = sa.select(*PLAIN).where(_BY_ID)
+_OPEN: Final = sa.select(connections).where(_BY_ID)
+_ACCOUNT: Final = (
+    sa.select(_c.id)
+    .where(_c.project == sa.bindparam("of_project"), _c.connector == sa.bindparam("of_connector"))
+    .where(_c.owner == sa.bindparam("of_owner"), _c.unique_hash == sa.bindparam("of_account"))
+    .where(sa.text(f"is_unique = 1 AND {NOT_ENDED}"))
+)
+_ENDED: Final = [each.value for each in ENDED]
+
+
+def _later(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """The greater of what is stored and what is written: a note of use, which moves no revision, is never undone."""
+    new = sa.bindparam(column.name, type_=column.type)
+    return sa.func.max(sa.func.coalesce(column, new), sa.func.coalesce(new, column))
+
+
+_LATER: Final = {column.name: _later(column) for column in (_c.last_used_at, _c.worked_generation)}
+_NOTE_USE: Final = sa.update(connections).where(_c.id == sa.bindparam("which")).values(_LATER)
+
+
+class SqlConnectionStore:
+    """Promises: the port's."""
+
+    def __init__(
+        self,
+        database: Database,
+        store_keys: StoreKeys,
+        seals: ConnectionSeals,
+        revocations: SqlRevocationStore,
+        leases: SqliteLease,
+    ) -> None:
+        self._database = database
+        self._store_keys = store_keys
+        self._seals = seals
+        self._revocations = revocations
+        self._leases = leases
+
+    async def insert(
+        self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
+    ) -> Connection:
+        """Add a connection."""
+        columns = self._columns(connection) | await self._seals.new_columns(connection, secrets)
+
+        def body(tx: sa.Connection) -> Connection:
+            tx.execute(sa.insert(connections), columns)
+            add_records(tx, records)
+            return connection
+
+        return await self._written(connection, columns["unique_hash"], body)
+
+    async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
+        """Read without opening anything sealed."""
+        row = await self._row(_LOAD, connection_id, project)
+        return None if row is None else connection_in(row)
+
+    async def open(
+        self, connection_id: str, *, project: str = "default"
+    ) -> tuple[Connection, ConnectionSecrets] | None:
+        """Read and unseal."""
+        row = await self._row(_OPEN, connection_id, project)
+        if row is None:
+            return None
+        connection = connection_in(row)
+        return connection, await self._seals.opened(connection, row)
+
+    async def save(
+        self,
+        connection: Connection,
+        *,
+        sealed: SealedChange = NOTHING_SEALED,
+        records: Sequence[AuditRecord] = (),
+        revocations: Sequence[Revocation] = (),
+    ) -> Connection:
+        """Write over the row that has this revision."""
+        written = replace(connection, revision=connection.revision + 1)
+        to_revoke = [await self._revocations.sealed(each) for each in revocations]
+        columns = self._columns(written) | await self._seals.changed_columns(connection, sealed)
+        change = (
+            sa.update(connections)
+            .where(_BY_ID, _c.revision == sa.bindparam("of_revision"))
+            .values({name: sa.bindparam(name) for name in columns} | _LATER)
+            .returning(_c.last_used_at, _c.worked_generation)
+        )
+        values = columns | {
+            "which": connection.id, "of_project": connection.project, "of_revision": connection.revision
+        }  # fmt: skip
+
+        def body(tx: sa.Connection) -> Connection:
+            if "sealed_token_set" not in columns:
+                _refuse_other_generation(tx, connection)
+            uses = tx.execute(change, values).one_or_none()
+            if uses is None:
+                raise RevisionConflict("the connection was written by another")
+            add_records(tx, records)
+            add_revocations(tx, to_revoke)
+            return replace(written, last_used_at=uses.last_used_at, worked_generation=uses.worked_generation)
+
+        return await self._written(connection, columns["unique_hash"], body)
+
+    async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
+        """The id of the connection, not ended and `unique`, that has this account."""
+        values = _account(project, connector, owner, self._account_hash(project, connector, owner, unique_id))
+        return await self._database.read(lambda tx: tx.execute(_ACCOUNT, values).scalar())
+
+    async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
+        """List without opening anything sealed."""
+        query = sa.select(*PLAIN).where(_c.project == project, *_conditions(which))
+        if cursor is not None:
+            position = position_in(cursor, "connections", float, str)
+            query = query.where(sa.tuple_(_c.created_at, _c.id) < sa.tuple_(*position))
+        query = query.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit + 1)
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        items = tuple(connection_in(row) for row in rows[:limit])
+        more = len(rows) > limit
+        return Page(items, cursor_of("connections", float(items[-1].created_at), items[-1].id) if more else None)
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
+        """Connections whose `renews_at` is reached and that nobody renews."""
+        held = await self._leases.held_query()
+        query = (
+            sa.select(*PLAIN)
+            .where(_c.renews_at <= now, sa.text(NOT_ENDED))
+            .where(sa.or_(_c.refreshable, sa.not_(sa.or_(_c.paused, _c.unconfirmed))))
+            .where(_c.id.not_in(held))
+            .order_by(_c.renews_at, _c.id)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return tuple(connection_in(row) for row in rows)
+
+    async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
+        """How many connections each connector has in each state."""
+        query = (
+            sa.select(_c.connector, _c.state, sa.func.count())
+            .where(_c.project == project)
+            .group_by(_c.connector, _c.state)
+        )
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return {(connector, State(state)): number for connector, state, number in rows}
+
+    async def note_uses(self, uses: Mapping[str, Use]) -> None:
+        """Note by connection id when it was last called."""
+        notes = [
+            {"which": connection_id, "last_used_at": use.at, "worked_generation": use.worked_generation}
+            for connection_id, use in uses.items()
+        ]
+        if notes:
+            await self._database.write(lambda tx: tx.execute(_NOTE_USE, notes))
+
+    async def purge(self, *, disconnected_before: float) -> int:
+        """Take older tombstones away."""
+        old = sa.delete(connections).where(
+            _c.state == State.DISCONNECTED.value, _c.disconnected_at < disconnected_before
+        )
+        return await self._database.write(lambda tx: tx.execute(old).rowcount)
+
+    async def _row(self, query: sa.Select[Any], connection_id: str, project: str) -> sa.Row[Any] | None:
+        values = {"which": connection_id, "of_project": project}
+        return await self._database.read(lambda tx: tx.execute(query, values).one_or_none())
+
+    async def _written(
+        self, connection: Connection, account: bytes, body: Callable[[sa.Connection], Connection]
+    ) -> Connection:
+        values = _account(connection.project, connection.connector, connection.owner, account)
+
+        def guarded(tx: sa.Connection) -> Connection:
+            try:
+                return body(tx)
+            except IntegrityError:
+                other = tx.execute(_ACCOUNT, values).scalar()
+                if other is not None and other != connection.id:
+                    raise DuplicateAccount(other) from None
+                raise RevisionConflict("this id is taken") from None
+
+        return await self._database.write(guarded)
+
+    def _columns(self, connection: Connection) -> dict[str, Any]:
+        where = (connection.project, connection.connector, connection.owner, connection.unique_id)
+        return columns_of(connection) | {"unique_hash": self._account_hash(*where)}
+
+    def _account_hash(self, project: str, connector: str, owner: str, unique_id: str) -> bytes:
+        return self._store_keys.hash_of("unique id", project, connector, owner, unique_id)
+
+
+def _account(project: str, connector: str, owner: str, account: bytes) -> dict[str, Any]:
+    return {"of_project": project, "of_connector": connector, "of_owner": owner, "of_account": account}
+
+
+def _refuse_other_generation(tx: sa.Connection, connection: Connection) -> None:
+    """A token set opens only at the generation that it was sealed for: that can't move without it."""
+    keeps = _c.sealed_token_set.is_not(None)
+    stored = sa.select(_c.generation).where(_BY_ID, _c.revision == connection.revision, keeps)
+    found = tx.execute(stored, {"which": connection.id, "of_project": connection.project}).scalar()
+    if found is not None and found != connection.generation:
+        raise ValueError("a new generation needs its token set")
+
+
+def _conditions(which: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if which.connector is not None:
+        conditions.append(_c.connector == which.connector)
+    if which.owner is not None:
+        conditions.append(_c.owner == which.owner)
+    if which.connectors is not None:
+        conditions.append(_c.connector.in_(sorted(which.connectors)))
+    if which.state is not None:
+        conditions.append(_shown_as(which.state))
+    return conditions
+
+
+def _shown_as(state: str) -> sa.ColumnElement[bool]:
+    """The condition under which `Connection.shown_state` is this."""
+    if state in _ENDED:
+        return _c.state == state
+    if state == "paused":
+        return sa.and_(_c.state.not_in(_ENDED), _c.paused)
+    if state == "unconfirmed":
+        return sa.and_(_c.state.not_in(_ENDED), _c.unconfirmed, sa.not_(_c.paused))
+    return sa.and_(_c.state == state, sa.not_(_c.paused), sa.not_(_c.unconfirmed))

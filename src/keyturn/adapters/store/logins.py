@@ -1,0 +1,115 @@
+"""The login budget: how many logins of one account failed, counted for all processes in one place.
+
+Rule 1: a login is booked before it is sent, in a write transaction: of many at one moment no more are given than may
+fail.
+Rule 2: a login whose end nobody reported within a minute has failed, since the moment it was booked.
+Rule 3: a success forgets the failures before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.meta import StoreKeys
+from keyturn.adapters.store.database.schema import logins
+from keyturn.core.connector import LoginLimits
+from keyturn.ports.clock import Entropy
+from keyturn.ports.store import Attempt, AttemptResult
+
+UNDER_WAY_S: Final = 60.0
+_c = logins.c
+
+
+class SqlLoginLedger:
+    """Promises: the port's."""
+
+    def __init__(self, database: Database, store_keys: StoreKeys, entropy: Entropy) -> None:
+        self._database = database
+        self._store_keys = store_keys
+        self._entropy = entropy
+
+    async def reserve(
+        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits
+    ) -> Attempt | float | None:
+        """Book a login before it is sent."""
+        attempt_id = self._entropy.identifier("att")
+        row = {
+            "id": attempt_id,
+            "account": account,
+            "at": now,
+            "limit_logins": limits.logins,
+            "limit_per_s": limits.per_s,
+            "keep_until": now + max(limits.per_s, successes.per_s) + UNDER_WAY_S,
+        }
+
+        def body(tx: sa.Connection) -> Attempt | float | None:
+            tx.execute(sa.delete(logins).where(_c.keep_until < now))
+            own = tx.execute(sa.select(logins).where(_c.account == account)).all()
+            left = _left(own, now, limits, successes)
+            if isinstance(left, int):
+                tx.execute(sa.insert(logins), row)
+                return Attempt(attempt_id, left)
+            return left
+
+        return await self._database.write(body)
+
+    async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
+        """Say how it ended."""
+
+        def body(tx: sa.Connection) -> int:
+            login = tx.execute(sa.select(logins).where(_c.id == attempt.id)).one_or_none()
+            if login is None:
+                return attempt.tries_left
+            own = tx.execute(sa.select(logins).where(_c.account == login.account, _c.id != login.id)).all()
+            if result is AttemptResult.SUCCEEDED:
+                forgotten = [each.id for each in own if _failed(each, login.at)]
+                tx.execute(sa.delete(logins).where(_c.id.in_(forgotten)))
+                own = [each for each in own if each.id not in forgotten]
+            if result is AttemptResult.NOT_SENT:
+                tx.execute(sa.delete(logins).where(_c.id == login.id))
+            else:
+                tx.execute(sa.update(logins).where(_c.id == login.id).values(result=result.value))
+            spent = sum(_may_fail(each, login.at, login.limit_per_s) for each in own)
+            return max(0, int(login.limit_logins) - spent - (result is AttemptResult.FAILED))
+
+        return await self._database.write(body)
+
+    async def account_key(self, connector: str, host: str, username: str, *, project: str = "default") -> str:
+        """The keyed hash under which an account is counted."""
+        return self._store_keys.hash_of("login account", project, connector, host, username).hex()
+
+
+def _left(own: Sequence[sa.Row[Any]], now: float, limits: LoginLimits, successes: LoginLimits) -> int | float | None:
+    """How many may fail after one more (int), how long to wait (float), or None: ask again in a moment."""
+    failed = [each.at for each in own if _failed(each, now)]
+    passed = [each.at for each in own if each.result == AttemptResult.SUCCEEDED.value]
+    waits = [_wait_s(failed, now, limits), _wait_s(passed, now, successes)]
+    if any(waits):
+        return max(waits)
+    spent = sum(_may_fail(each, now, limits.per_s) for each in own)
+    under_way = sum(each.result is None and not _failed(each, now) for each in own)
+    passed_lately = sum(at + successes.per_s > now for at in passed)
+    if spent >= limits.logins or passed_lately + under_way >= successes.logins:
+        return None
+    return limits.logins - spent - 1
+
+
+def _wait_s(times: Sequence[float], now: float, limits: LoginLimits) -> float:
+    """Seconds until fewer of these than the limit lie in the window; never more than the window is long."""
+    within = sorted(at for at in times if at + limits.per_s > now)
+    if len(within) < limits.logins:
+        return 0.0
+    return min(within[-limits.logins] + limits.per_s - now, limits.per_s)
+
+
+def _failed(login: sa.Row[Any], now: float) -> bool:
+    return bool(login.result == AttemptResult.FAILED.value or (login.result is None and login.at + UNDER_WAY_S < now))
+
+
+def _may_fail(login: sa.Row[Any], now: float, per_s: float) -> bool:
+    """Whether it failed in the window, or is under way and may."""
+    return (_failed(login, now) and login.at + per_s > now) or (login.result is None and not _failed(login, now))

@@ -1,0 +1,183 @@
+"""Opening the store: the one entrance to this folder.
+
+Rule 1: the data directory is its owner's alone where it is made here, and so are database, journals and spill files in
+any case.
+Rule 2: nothing is served under a wrong key: that is found out before the first row is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from keyturn.adapters.keys.key_setting import key_provider_from
+from keyturn.adapters.sealing.data_keys import DataKeys
+from keyturn.adapters.store.api_keys import SqlApiKeyStore
+from keyturn.adapters.store.audit import SqlAuditLog
+from keyturn.adapters.store.connections import SqlConnectionStore
+from keyturn.adapters.store.connectors import Dump, Load, SqlConnectorStore
+from keyturn.adapters.store.database import meta
+from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.migrating import migrate
+from keyturn.adapters.store.database.schema import meta as meta_table
+from keyturn.adapters.store.idempotency import SqlIdempotencyStore
+from keyturn.adapters.store.lease_holder import Host
+from keyturn.adapters.store.leases import SqliteLease
+from keyturn.adapters.store.logins import SqlLoginLedger
+from keyturn.adapters.store.revocations import SqlRevocationStore
+from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
+from keyturn.adapters.store.sessions import SqlSessionStore
+from keyturn.adapters.store.spill import FileSpill
+from keyturn.core.errors import SettingsInvalid, StoreUnavailable
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.keys import KeyProvider
+
+DATABASE_NAME: Final = "keyturn.db"
+SPILL_NAME: Final = "spill"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One attribute for each port, over one database."""
+
+    connections: SqlConnectionStore
+    revocations: SqlRevocationStore
+    spill: FileSpill
+    connectors: SqlConnectorStore
+    logins: SqlLoginLedger
+    audit: SqlAuditLog
+    api_keys: SqlApiKeyStore
+    sessions: SqlSessionStore
+    idempotency: SqlIdempotencyStore
+    leases: SqliteLease
+    database: Database
+    new_key_file: Path | None = None  # made by this start; the operator has to back it up
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable where the database can't be read."""
+        await self.database.read(lambda tx: tx.execute(sa.select(meta_table.c.name).limit(1)).all())
+
+    async def close(self) -> None:
+        """End the writes under way and close the database."""
+        await self.database.close()
+
+
+async def open_store(
+    data_dir: Path,
+    *,
+    keys: str | None,
+    environ: Mapping[str, str],
+    clock: Clock,
+    entropy: Entropy,
+    dump: Dump,
+    load: Load,
+    database_url: str | None = None,
+) -> Stores:
+    """Find the key, or make it on the first start, and open the store under it.
+
+    Args:
+        data_dir: made if it is not there (0700); holds the database, unless `database_url` says otherwise, spill files
+            and the key file, unless `keys` says otherwise.
+        keys: `KEYTURN_KEYS`; None where it is not set.
+        environ: the process's environment, for `env:NAME`.
+        clock: to wait for another start that is migrating.
+        entropy: gives ids and lease tokens.
+        dump: writes a connector as a plain mapping.
+        load: reads it back.
+        database_url: `sqlite:///path` or None.
+
+    Raises:
+        WrongKey: the database was sealed under another key, or the key is absent.
+        KeyUnavailable: the key provider can't be reached.
+        StoreUnavailable: the database or its directory can't be used.
+        SettingsInvalid: the URL is of no database that this release knows, or `keys` can't be used.
+    """
+    path = database_path(data_dir, database_url)
+    await asyncio.to_thread(_make_folders, data_dir)
+    sealed = await asyncio.to_thread(meta.holds_sealed_rows, path)
+    provider = await asyncio.to_thread(key_provider_from, keys, data_dir, sealed, environ=environ)
+    stores = await open_store_under(
+        provider, data_dir, clock=clock, entropy=entropy, dump=dump, load=load, database_url=database_url
+    )
+    return replace(stores, new_key_file=provider.made_file)
+
+
+async def open_store_under(
+    provider: KeyProvider,
+    data_dir: Path,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    dump: Dump,
+    load: Load,
+    database_url: str | None = None,
+    host: Host | None = None,
+) -> Stores:
+    """Open the store under a key, make or migrate its tables, and see that the key is the right one.
+
+    Args and errors as `open_store`; `host` is who this process is, for leases.
+    """
+    path = database_path(data_dir, database_url)
+    spill = data_dir / SPILL_NAME
+    await asyncio.to_thread(_make_folders, data_dir, path.parent, spill)
+    database = await asyncio.to_thread(Database, path)
+    try:
+        await _migrated(database, clock)
+        data_keys = DataKeys(provider)
+        store_keys = await meta.store_keys(database, data_keys, provider)
+    except BaseException:
+        await database.close()
+        raise
+    seals = ConnectionSeals(database, data_keys)
+    revocations = SqlRevocationStore(database, data_keys, seals)
+    leases = SqliteLease(database, host or Host(), entropy)
+    return Stores(
+        connections=SqlConnectionStore(database, store_keys, seals, revocations, leases),
+        revocations=revocations,
+        spill=FileSpill(spill, data_keys, seals),
+        connectors=SqlConnectorStore(database, data_keys, dump, load),
+        logins=SqlLoginLedger(database, store_keys, entropy),
+        audit=SqlAuditLog(database),
+        api_keys=SqlApiKeyStore(database),
+        sessions=SqlSessionStore(database),
+        idempotency=SqlIdempotencyStore(database, store_keys),
+        leases=leases,
+        database=database,
+    )
+
+
+def database_path(data_dir: Path, database_url: str | None) -> Path:
+    """Where the database is; SettingsInvalid where the URL is of no SQLite file."""
+    if not database_url:
+        return data_dir / DATABASE_NAME
+    try:
+        url = sa.make_url(database_url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise SettingsInvalid("the database URL can't be read") from None
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:" or url.query:
+        raise SettingsInvalid("the database URL has to be of the form sqlite:///path/to/file")
+    return Path(url.database)
+
+
+def _make_folders(*folders: Path) -> None:
+    try:
+        for folder in folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"the data directory can't be made: {error.strerror}") from None
+
+
+async def _migrated(database: Database, clock: Clock) -> None:
+    """Migrate; SQLite doesn't wait for the lock while a file is turned to WAL, so this does."""
+    for tries_left in range(20, -1, -1):
+        try:
+            return await database.write(migrate)
+        except StoreUnavailable as error:
+            if not tries_left or "SQLITE_BUSY" not in error.detail:
+                raise
+            await clock.sleep(0.1)

@@ -1,0 +1,1 @@
+"""How values become rows and rows values, sealed parts included."""

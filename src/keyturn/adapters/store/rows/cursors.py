@@ -1,0 +1,34 @@
+"""Cursors of lists: opaque to callers, and refused where they are not ours."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any, Final
+
+from keyturn.core.errors import Finding, ValidationFailed
+
+_LONGEST: Final = 1024
+
+
+def cursor_of(kind: str, *position: str | float) -> str:
+    """Write down where the next page begins; `kind` says of which list."""
+    return base64.urlsafe_b64encode(json.dumps([kind, *position]).encode()).rstrip(b"=").decode()
+
+
+def position_in(cursor: str, kind: str, *types: type) -> list[Any]:
+    """Read a cursor back.
+
+    Raises:
+        ValidationFailed: it is none, or one of another list.
+    """
+    try:
+        if len(cursor) > _LONGEST:
+            raise ValueError
+        found = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or found[:1] != [kind] or [type(each) for each in found[1:]] != list(types):
+        raise ValidationFailed(errors=[Finding("/cursor", "invalid", "this is no cursor of this list")])
+    return found[1:]

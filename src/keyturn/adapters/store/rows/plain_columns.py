@@ -1,0 +1,31 @@
+"""Columns that hold JSON: parts of a row that nothing is looked up by, and that are no secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+
+def json_of(value: Mapping[str, Any] | Iterable[str]) -> str:
+    """Write a mapping or a series of texts; mappings that can't be changed, too."""
+    return json.dumps(_open(value), separators=(",", ":"))
+
+
+def mapping_in(text: str) -> Mapping[str, Any]:
+    """Read a mapping; nobody can change it."""
+    return MappingProxyType(json.loads(text))
+
+
+def texts_in(text: str) -> tuple[str, ...]:
+    """Read a series of texts."""
+    return tuple(json.loads(text))
+
+
+def _open(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _open(each) for key, each in value.items()}
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    return [_open(each) for each in value]

@@ -1,0 +1,93 @@
+"""A store on a fresh SQLite file, with time that a test moves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyturn.adapters.store.lease_holder import Host
+from keyturn.adapters.store.opening import Stores, open_store_under
+from keyturn.core.connector import Connector
+from keyturn.ports.keys import KeyProvider
+from tests.contracts import samples
+from tests.contracts.lease_contract import Pass
+from tests.fakes.clock import FakeClock
+from tests.fakes.entropy import FakeEntropy
+from tests.fakes.keys import FakeKeyProvider
+
+
+class MovedHost(Host):
+    """This process, with a monotonic clock that a test moves on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved_s = 0.0
+
+    def monotonic(self) -> float:
+        """The machine's time and what was added."""
+        return super().monotonic() + self.moved_s
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.moved_s += seconds
+
+
+def dumped(connector: Connector) -> Mapping[str, Any]:
+    """Write one of the samples' connectors."""
+    return {"id": connector.id, "title": connector.title}
+
+
+def loaded(document: Mapping[str, Any]) -> Connector:
+    """Read it back."""
+    return samples.connector(document["id"], document["title"])
+
+
+@asynccontextmanager
+async def opened(
+    data_dir: Path,
+    keys: KeyProvider | None = None,
+    *,
+    host: Host | None = None,
+    database_url: str | None = None,
+    seed: int = 0,
+) -> AsyncIterator[Stores]:
+    """Open a store for the length of a test."""
+    stores = await open_store_under(
+        keys or FakeKeyProvider(),
+        data_dir,
+        clock=FakeClock(auto=True),
+        entropy=FakeEntropy(seed),
+        dump=dumped,
+        load=loaded,
+        host=host,
+        database_url=database_url,
+    )
+    try:
+        yield stores
+    finally:
+        await stores.close()
+
+
+@pytest.fixture(name="host")
+def _host() -> MovedHost:
+    return MovedHost()
+
+
+@pytest.fixture(name="keys")
+def _keys() -> FakeKeyProvider:
+    return FakeKeyProvider()
+
+
+@pytest.fixture(name="stores")
+async def _stores(tmp_path: Path, host: MovedHost, keys: FakeKeyProvider) -> AsyncIterator[Stores]:
+    async with opened(tmp_path / "data", keys, host=host) as stores:
+        yield stores
+
+
+@pytest.fixture(name="pass_time")
+def _pass_time(host: MovedHost) -> Pass:
+    return host.advance

@@ -1,0 +1,71 @@
+"""The stores on SQLite keep the promises of the ports."""
+
+from __future__ import annotations
+
+from keyturn.adapters.store.opening import Stores
+from tests.contracts.all_stores import AllStores
+from tests.contracts.api_key_store_contract import ApiKeyStoreContract
+from tests.contracts.audit_log_contract import AuditLogContract
+from tests.contracts.connection_store_contract import (
+    AccountContract,
+    ConnectionListContract,
+    ConnectionStoreContract,
+    DueContract,
+    UseContract,
+)
+from tests.contracts.connector_store_contract import ConnectorStoreContract
+from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
+from tests.contracts.lease_contract import LeaseContract
+from tests.contracts.login_ledger_contract import LoginLedgerContract
+from tests.contracts.revocation_store_contract import RevocationStoreContract
+from tests.contracts.session_store_contract import SessionStoreContract
+from tests.contracts.spill_contract import SpillContract
+
+
+class TestSqlConnectionStore(
+    ConnectionStoreContract, AccountContract, ConnectionListContract, UseContract, DueContract
+):
+    """ConnectionStore."""
+
+
+class TestSqlRevocationStore(RevocationStoreContract):
+    """RevocationStore."""
+
+
+class TestFileSpill(SpillContract):
+    """Spill."""
+
+
+class TestSqlConnectorStore(ConnectorStoreContract):
+    """ConnectorStore."""
+
+
+class TestSqlLoginLedger(LoginLedgerContract):
+    """LoginLedger."""
+
+
+class TestSqlAuditLog(AuditLogContract):
+    """AuditLog."""
+
+
+class TestSqlApiKeyStore(ApiKeyStoreContract):
+    """ApiKeyStore."""
+
+
+class TestSqlSessionStore(SessionStoreContract):
+    """SessionStore."""
+
+
+class TestSqlIdempotencyStore(IdempotencyStoreContract):
+    """IdempotencyStore."""
+
+
+class TestSqliteLease(LeaseContract):
+    """Lease."""
+
+
+def test_the_store_has_every_port(stores: Stores) -> None:
+    """mypy holds the attributes against the ports."""
+    all_stores: AllStores = stores
+
+    assert stores.connections is all_stores.connections
