@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keyturn.adapters.store.lease_holder import Host
-from keyturn.adapters.store.opening import Stores, open_store_under
+from keyturn.adapters.store.opening import Stores, open_store
 from keyturn.core.connector import Connector
 from keyturn.ports.keys import KeyProvider
 from tests.contracts import samples
@@ -56,11 +56,11 @@ async def opened(
     seed: int = 0,
 ) -> AsyncIterator[Stores]:
     """Open a store for the length of a test."""
-    stores = await open_store_under(
-        keys or FakeKeyProvider(),
+    stores = await open_store(
         data_dir,
-        clock=FakeClock(auto=True),
-        entropy=FakeEntropy(seed),
+        keys or FakeKeyProvider(),
+        FakeClock(auto=True),
+        FakeEntropy(seed),
         dump=dumped,
         load=loaded,
         host=host,

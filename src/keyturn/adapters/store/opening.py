@@ -8,14 +8,12 @@ Rule 2: nothing is served under a wrong key: that is found out before the first 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 
-from keyturn.adapters.keys.key_setting import key_provider_from
 from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.api_keys import SqlApiKeyStore
 from keyturn.adapters.store.audit import SqlAuditLog
@@ -56,7 +54,6 @@ class Stores:
     idempotency: SqlIdempotencyStore
     leases: SqliteLease
     database: Database
-    new_key_file: Path | None = None  # made by this start; the operator has to back it up
 
     async def ping(self) -> None:
         """Raise StoreUnavailable where the database can't be read."""
@@ -69,58 +66,33 @@ class Stores:
 
 async def open_store(
     data_dir: Path,
-    *,
-    keys: str | None,
-    environ: Mapping[str, str],
+    keys: KeyProvider,
     clock: Clock,
     entropy: Entropy,
-    dump: Dump,
-    load: Load,
-    database_url: str | None = None,
-) -> Stores:
-    """Find the key, or make it on the first start, and open the store under it.
-
-    Args:
-        data_dir: made if it is not there (0700); holds the database, unless `database_url` says otherwise, spill files
-            and the key file, unless `keys` says otherwise.
-        keys: `KEYTURN_KEYS`; None where it is not set.
-        environ: the process's environment, for `env:NAME`.
-        clock: to wait for another start that is migrating.
-        entropy: gives ids and lease tokens.
-        dump: writes a connector as a plain mapping.
-        load: reads it back.
-        database_url: `sqlite:///path` or None.
-
-    Raises:
-        WrongKey: the database was sealed under another key, or the key is absent.
-        KeyUnavailable: the key provider can't be reached.
-        StoreUnavailable: the database or its directory can't be used.
-        SettingsInvalid: the URL is of no database that this release knows, or `keys` can't be used.
-    """
-    path = database_path(data_dir, database_url)
-    await asyncio.to_thread(_make_folders, data_dir)
-    sealed = await asyncio.to_thread(meta.holds_sealed_rows, path)
-    provider = await asyncio.to_thread(key_provider_from, keys, data_dir, sealed, environ=environ)
-    stores = await open_store_under(
-        provider, data_dir, clock=clock, entropy=entropy, dump=dump, load=load, database_url=database_url
-    )
-    return replace(stores, new_key_file=provider.made_file)
-
-
-async def open_store_under(
-    provider: KeyProvider,
-    data_dir: Path,
     *,
-    clock: Clock,
-    entropy: Entropy,
     dump: Dump,
     load: Load,
     database_url: str | None = None,
     host: Host | None = None,
 ) -> Stores:
-    """Open the store under a key, make or migrate its tables, and see that the key is the right one.
+    """Open the store, make or migrate its tables, and see that the key is the right one.
 
-    Args and errors as `open_store`; `host` is who this process is, for leases.
+    Args:
+        data_dir: made if it is not there (0700); holds spill files, and the database unless `database_url` says
+            otherwise.
+        keys: the provider of the wrapping key.
+        clock: to wait for another start that is migrating.
+        entropy: gives ids and lease tokens.
+        dump: writes a connector as a plain mapping.
+        load: reads it back.
+        database_url: `sqlite:///path` or None.
+        host: who this process is, for leases.
+
+    Raises:
+        WrongKey: the database was sealed under another key.
+        KeyUnavailable: the key provider can't be reached.
+        StoreUnavailable: the database or its directory can't be used.
+        SettingsInvalid: the URL is of no database that this release knows.
     """
     path = database_path(data_dir, database_url)
     spill = data_dir / SPILL_NAME
@@ -128,8 +100,8 @@ async def open_store_under(
     database = await asyncio.to_thread(Database, path)
     try:
         await _migrated(database, clock)
-        data_keys = DataKeys(provider)
-        store_keys = await meta.store_keys(database, data_keys, provider)
+        data_keys = DataKeys(keys)
+        store_keys = await meta.store_keys(database, data_keys, keys)
     except BaseException:
         await database.close()
         raise
@@ -149,6 +121,11 @@ async def open_store_under(
         leases=leases,
         database=database,
     )
+
+
+def holds_sealed_rows(data_dir: Path, database_url: str | None = None) -> bool:
+    """Say whether a database is there that something was sealed in; for `key_provider_from`. Makes nothing."""
+    return meta.holds_sealed_rows(database_path(data_dir, database_url))
 
 
 def database_path(data_dir: Path, database_url: str | None) -> Path:
