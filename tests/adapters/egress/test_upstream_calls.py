@@ -565,6 +565,21 @@ async def test_a_place_given_up_goes_to_who_waits(close: bool) -> None:
     assert (3 if close else 1) == server.connections
 
 
+async def test_a_connection_that_ends_on_its_way_to_who_waits_costs_no_call() -> None:
+    """An API that closes after each answer without saying so, and a single place for many calls."""
+
+    async def once(talk: Talk) -> None:
+        await talk.request()
+        await talk.send(whole(b"x"))
+
+    upstream = PooledUpstream(SystemResolver(), LOOPBACK, limits=UpstreamLimits(connections_per_host=1))
+    async with raw_server(once) as server, asyncio.timeout(10):
+        found = await asyncio.gather(*(get(upstream, call(server.port)) for _ in range(30)))
+        await upstream.close()
+
+    assert [b"x"] * 30 == found
+
+
 async def test_too_many_calls_are_refused_after_a_while() -> None:
     """The wait for a connection has the limit of connecting."""
     limits = UpstreamLimits(connections_per_host=1, connect_s=0.2)

@@ -45,12 +45,16 @@ class SystemResolver:
                 outcome = _addresses(host), None
             except OSError as error:
                 outcome = None, error
-            except UnicodeError:  # a label that the machine's own encoding refuses
+            except ValueError:  # a label that the machine's own encoding refuses
                 outcome = None, OSError("not a name")
             with suppress(RuntimeError):  # the loop ended meanwhile
                 loop.call_soon_threadsafe(settle, *outcome)
 
-        threading.Thread(target=look_up, name="keyturn-lookup", daemon=True).start()
+        try:
+            threading.Thread(target=look_up, name="keyturn-lookup", daemon=True).start()
+        except RuntimeError:
+            self._turns.release()
+            raise OSError("no thread to look it up with") from None
         return await found
 
 

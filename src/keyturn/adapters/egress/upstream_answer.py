@@ -137,6 +137,8 @@ class StreamedAnswer:
 
     def abandon(self) -> None:
         """Nobody wants the rest of it: end the connection if it is still ours, and stop sending."""
+        if self.complete:
+            return
         self.fail(ProviderTimeout("closed before its end"))
         if self.source is not None:
             self.source.abort()

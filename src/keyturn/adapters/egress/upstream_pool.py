@@ -52,10 +52,13 @@ class HostPool:
             ProviderUnreachable: it was closed at once.
             Others as `Dialler.dial`.
         """
-        if self._promised >= self._limit:
-            connection = await self._turn()
-            if connection is not None:
-                return connection
+        while self._promised >= self._limit:
+            freed = await self._turn()
+            if freed is None:
+                break  # the place of one that ended
+            if freed.usable():
+                return freed
+            freed.abort()  # it ended on its way here, and so gives its place up
         else:
             self._promised += 1
         try:
@@ -115,6 +118,8 @@ class HostPool:
             self._give_up_place()
         elif given.usable():
             self.freed(given)
+        else:
+            given.abort()
 
     def _give_up_place(self) -> None:
         while self._waiting:
