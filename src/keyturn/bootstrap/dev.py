@@ -20,12 +20,14 @@ from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.wiring import Wired
 from keyturn.core.errors import SettingsInvalid
 from keyturn.core.redaction_known import KnownSecrets
+from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.engine.connect_sessions import SessionRequest
 
 PROVIDER: Final = "keyturn_example_provider"
 CONNECTOR: Final = "acme-example"
-CLIENT: Final = ("acme-client", "acme-secret-for-trying-out-only")  # the provider's README has it too
+CLIENT_ID: Final = "acme-client"
+CLIENT_SECRET: Final = "acme-secret-for-trying-out-only"  # the provider's README has it too  # noqa: S105
 WRITTEN_PORT: Final = "8801"
 DEV_ACTOR: Final = Actor("operator")
 LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -69,7 +71,7 @@ async def _prepare(up: Wired, address: str, provider: str) -> Welcome:
     text = _connector_text().replace(f"127.0.0.1:{WRITTEN_PORT}", provider.removeprefix("http://"))
     await application.edit_connector.save(CONNECTOR, text, DEV_ACTOR)
     await application.edit_connector.publish(CONNECTOR, DEV_ACTOR)
-    await application.edit_connector.set_client(CONNECTOR, *CLIENT, DEV_ACTOR)
+    await application.edit_connector.set_client(CONNECTOR, CLIENT_ID, Secret(CLIENT_SECRET), DEV_ACTOR)
     for key in await application.api_keys.list():
         if key.name == "dev":
             await application.api_keys.revoke(key.id, DEV_ACTOR)
