@@ -190,7 +190,7 @@ def _with_client(
                 headers["authorization"] = ("Authorization", _basic(_required_id(client), client.secret, raw=raw))
     if "authorization" in headers and spec.authentication is ClientAuthentication.POST:
         own = {}  # written by hand
-    return {**{name: value for name, value in own.items() if name not in spec.params}, **params}
+    return {**own, **params}
 
 
 def _written(value: str | Secret | Masked) -> Written:
