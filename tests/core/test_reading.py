@@ -444,6 +444,12 @@ def test_not_an_object() -> None:
     assert [("", "wrong_type")] == faults("keyturn")
 
 
+def test_null_is_not_given() -> None:
+    """A key that is null counts as absent: fine where there is a default, else missing."""
+    assert read(SMALLEST) == read({**SMALLEST, "docs_url": None, "refresh": None})
+    assert [("", "required_key")] == faults({**SMALLEST, "title": None})
+
+
 def test_each_code_has_a_meaning() -> None:
     """The register of codes says a sentence about each."""
     assert set(Fault) == set(MEANINGS)

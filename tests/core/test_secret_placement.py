@@ -93,6 +93,7 @@ def test_each_name_stands_only_where_it_may(name: str, step: str, form: str) -> 
         pytest.param("challenges.0.then.url", "https://login.example.com/{{ sms }}", "secret_in_url", id="code in url"),
         pytest.param("request.query", {"s": "{{ client_secret }}"}, "secret_in_url", id="secret in the query of calls"),
         pytest.param("unique_id", "{{ test }}", "unknown_name", id="a whole answer"),
+        pytest.param("unique_id", "{{ site.x }}", "unknown_name", id="below a field, which is a text"),
         pytest.param("unique_id", "{{ token.acount }}", "unknown_name", id="a kept value misspelt"),
     ],
 )
@@ -109,6 +110,7 @@ def test_a_name_where_it_may_not_stand(place: str, text: object, code: str) -> N
         pytest.param([("token.encoding", "query"), ("client", {"authentication": "post"})], True, id="post in a query"),
         pytest.param([("token.method", "GET"), ("client", {"authentication": "post"})], True, id="post in a GET"),
         pytest.param([("token.authentication", "post")], False, id="post in a form"),
+        pytest.param([("client", {"authentication": "post"})], False, id="the test carries no client authentication"),
         pytest.param([("revoke.method", "GET"), ("revoke.authentication", "post")], True, id="the revocation's own"),
         pytest.param([("token.encoding", "query"), ("token.params", {"s": "{{ client_secret }}"})], True, id="by name"),
         pytest.param(

@@ -185,6 +185,15 @@ def test_each_rule_is_tested() -> None:
         pytest.param(
             "K209", [("password", KEPT), fields({"key": "more", "label": "More"}), param("{{ more }}")], id="kept"
         ),
+        pytest.param(
+            "K209",
+            [
+                ("password", KEPT),
+                fields({"key": "more", "label": "More", "keep": "never"}),
+                ("challenges", [{**CHALLENGE, "then": {"extra_params": {"code": "{{ otp }}{{ more }}"}}}]),
+            ],
+            id="in a challenge, where the person is",
+        ),
         pytest.param("K301", [("refresh", "none"), ("password", KEPT)], id="the kept password renews"),
         pytest.param(
             "K402", [("revoke.params", {}), ("revoke.headers", {"A": "{{ access_token }}"})], id="in a header"
