@@ -1,0 +1,304 @@
+"""One call through the proxy, from its head to the last byte of its answer.
+
+Rule 1: who asks is settled first, then what for, then the message itself: 401, 403, then body and object.
+Rule 2: nothing is sent before the path was judged; what was judged is what is sent.
+Rule 3: a call is sent twice at most, and only where all of it is still here.
+Rule 4: a call that ends early says so: by a problem before the answer's head, by a broken connection after it.
+Rule 5: a caller that hangs up ends its call, never a renewal that others may wait for.
+
+Source: the product, "Renew" and "Call"; invariants I3 and I5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from keyturn.core.allowed_urls import Target
+from keyturn.core.errors import ConnectionPaused, KeyturnError, NeedsReconnect, ProviderBadResponse, UrlNotAllowed
+from keyturn.engine.actor import Actor
+from keyturn.engine.api_keys import ApiKeys, Principal
+from keyturn.engine.calls import Calls
+from keyturn.engine.routes import Route
+from keyturn.ports.egress import Upstream, UpstreamAnswer, UpstreamRequest
+from keyturn.web.dataplane.answer_head import ending_of, handed_on
+from keyturn.web.dataplane.call_counts import CALLER_GONE, CUT_OFF, NO_CONNECTOR, REFUSED, CallCounts
+from keyturn.web.dataplane.interruption import InterruptibleCall, Why
+from keyturn.web.dataplane.request_body import CallerGone, Receive, RequestBody, merged_body
+from keyturn.web.dataplane.request_head import read_head
+from keyturn.web.dataplane.staleness import judge_stale
+from keyturn.web.kit.problems import ProblemAnswer, Send, problem_answer
+
+PREFIX: Final = b"/v1/proxy/"
+SCOPE: Final = "call"
+EXPECT: Final = (b"expect", b"100-continue")
+CLOSE: Final = (b"connection", b"close")
+# RFC 9110 section 9.2.2: sending one of these again does no more than sending it once.
+IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+
+ReconnectLink = Callable[[str], Awaitable[str]]
+
+log = structlog.get_logger("keyturn.proxy")
+
+
+class CutOff(Exception):
+    """The answer ended before its end; the server closes the connection, so that the caller sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallParts:
+    """What calls need. `reconnect_link`: makes a link that repairs a connection, for keys that may."""
+
+    api_keys: ApiKeys
+    calls: Calls
+    upstream: Upstream
+    counts: CallCounts
+    public_url: str
+    reconnect_link: ReconnectLink | None = None
+
+
+class ProxiedCall(InterruptibleCall):
+    """One request, and all that is known of it. An `ActiveCall`."""
+
+    __slots__ = (
+        "_answer",
+        "_answering",
+        "_connection_id",
+        "_head",
+        "_parts",
+        "_path",
+        "_principal",
+        "_request_id",
+        "_route",
+        "_scope",
+        "_send",
+    )
+
+    def __init__(
+        self, parts: CallParts, scope: MutableMapping[str, Any], receive: Receive, send: Send, request_id: bytes
+    ) -> None:
+        self._head = read_head(scope)
+        super().__init__(receive, self._head.has_body)
+        self._parts = parts
+        self._scope = scope
+        self._send = send
+        self._request_id = request_id
+        self._connection_id = self._path = ""
+        self._principal: Principal | None = None
+        self._route: Route | None = None
+        self._answer: UpstreamAnswer | None = None  # as long as there may be something to close
+        self._answering = False
+
+    @property
+    def project(self) -> str:
+        """See `ActiveCall`."""
+        return self._principal.project if self._principal is not None else "default"
+
+    @property
+    def key_id(self) -> str:
+        """See `ActiveCall`."""
+        return self._principal.id if self._principal is not None else ""
+
+    async def run(self) -> None:
+        """Answer the request; raises CutOff where the answer broke off."""
+        try:
+            await self._proxy(await self._admitted())
+        except CallerGone:
+            self._count(CALLER_GONE)
+        except asyncio.CancelledError:
+            why = self._resumed()
+            if why is None:
+                raise
+            if why is Why.CALLER_GONE:
+                self._count(CALLER_GONE)
+            else:
+                await self._refuse(await self._why_stopped())
+        except KeyturnError as error:
+            await self._refuse(error)
+        except Exception as error:
+            log.exception("call_crashed", request_id=self._request_id.decode())
+            await self._refuse(error)
+        finally:
+            self._unwatch()
+            self._parts.calls.leave(self._connection_id, self)
+            if self._answer is not None:
+                await self._answer.close()
+
+    async def _admitted(self) -> Principal:
+        """Say who calls and that the message is sound; from here on the call is under way."""
+        parts, head, key = self._parts, self._head, self._head.key
+        principal = parts.api_keys.recall(key) if key else None
+        if principal is None:
+            principal = await parts.api_keys.authenticate(key)
+        principal.require(SCOPE)
+        self._principal = principal
+        head.refuse_doubtful()
+        rest: str = self._scope["raw_path"][len(PREFIX) :].decode("utf-8", "surrogateescape")
+        self._connection_id, slash, path = rest.partition("/")
+        self._path = slash + path
+        parts.calls.enter(self._connection_id, self)
+        self._watch_caller()
+        return principal
+
+    async def _proxy(self, principal: Principal) -> None:
+        calls, connection_id = self._parts.calls, self._connection_id
+        route = calls.cached(connection_id, project=principal.project, connectors=principal.connectors)
+        if route is None:
+            route = await calls.route(
+                connection_id, self._actor(), project=principal.project, connectors=principal.connectors
+            )
+        self._route = route
+        target = self._target(route)
+        answer = await self._open(route, target, await self._outgoing_body(route) if self._has_body else None)
+        stale, whole = await judge_stale(route.stale_when, answer)
+        if stale:
+            answer, stale, whole = await self._after_stale(route, answer, whole)
+        calls.used(self._route, worked=not stale and answer.status < 400)
+        await self._hand_on(answer, whole)
+
+    # --- on its way out
+
+    def _target(self, route: Route) -> Target:
+        """Where the call goes; raises UrlNotAllowed with the reason, never with the URL."""
+        query = route.parameters.with_query(self._scope["query_string"].decode("utf-8", "surrogateescape"))
+        verdict = route.base_for(self._head.base_url).join(f"{self._path}?{query}" if query else self._path)
+        if verdict.target is None:
+            raise UrlNotAllowed(extensions={"reason": verdict.reason.value})
+        return verdict.target
+
+    async def _outgoing_body(self, route: Route) -> AsyncIterator[bytes] | bytes:
+        """The body for this route: read where parameters are merged or the call may be repeated, else streamed."""
+        body = self._body = self._body or RequestBody(self._receive, self._head.content_length)
+        if route.parameters.body:
+            return await merged_body(body, self._head, route.parameters)
+        if not body.small or (self._head.expects_continue and not body.begun):
+            return body
+        return await body.held()
+
+    async def _open(self, route: Route, target: Target, body: AsyncIterator[bytes] | bytes | None) -> UpstreamAnswer:
+        head = self._head
+        headers, length = route.parameters.with_headers(head.sent), head.content_length
+        if isinstance(body, bytes):
+            length = None
+        elif body is not None and head.expects_continue:
+            headers = [*headers, EXPECT]
+        request = UpstreamRequest(
+            self._scope["method"].encode("latin-1"),
+            target.scheme,
+            target.host,
+            target.port,
+            (target.path if target.query is None else f"{target.path}?{target.query}").encode("utf-8"),
+            tuple(headers),
+            length,
+            body is not None,
+        )
+        self._sent_at = self._loop.time()
+        answer = self._answer = await self._parts.upstream.open(request, body, route.policy)
+        return answer
+
+    async def _after_stale(
+        self, route: Route, answer: UpstreamAnswer, whole: bytes | None
+    ) -> tuple[UpstreamAnswer, bool, bytes | None]:
+        """The API refused the token: renew, and send the call once more if that may be done.
+
+        Returns the answer that counts, whether it is a refusal too, and its body where it was read.
+        """
+        calls, method, base_url = self._parts.calls, self._scope["method"], self._head.base_url or ""
+        repeatable = (answer.status == 401 or method in IDEMPOTENT) and (self._body is None or self._body.small)
+        sent_at, self._sent_at = self._sent_at, None
+        try:
+            newer = await calls.after_stale(route, method, self._actor(), base_url=base_url)
+        except KeyturnError:
+            if repeatable:
+                raise
+            newer = None
+        self._sent_at = sent_at
+        if newer is None or not repeatable:
+            return answer, True, whole
+        await answer.close()
+        self._answer, self._route = None, newer
+        target = self._target(newer)
+        second = await self._open(newer, target, await self._replayed_body(newer) if self._has_body else None)
+        stale, whole = await judge_stale(newer.stale_when, second)
+        if stale:
+            calls.replay_refused(newer, method, base_url=base_url)
+        else:
+            calls.replay_accepted(newer, method, base_url=base_url)
+        return second, stale, whole
+
+    async def _replayed_body(self, route: Route) -> AsyncIterator[bytes] | bytes:
+        if self._body is not None and not self._body.finished:
+            await self._body.held()  # the API answered without asking for it; the caller is told to send it now
+        return await self._outgoing_body(route)
+
+    # --- on its way back
+
+    async def _hand_on(self, answer: UpstreamAnswer, whole: bytes | None) -> None:
+        status = answer.status
+        if not 200 <= status <= 599:
+            raise ProviderBadResponse("The API answered with a status that is none.")
+        send, headers = self._send, handed_on(status, answer.headers, self._request_id)
+        if whole is None:
+            whole = answer.whole
+        if whole is None:
+            self._ending = ending_of(headers)
+        self._answering = True
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if whole is None:
+            async for piece in answer.body():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            whole = b""
+        await send({"type": "http.response.body", "body": whole})
+        self._over = True
+        self._answer = None
+        assert self._route is not None
+        self._parts.counts.answered(self._route.connector.id, status)
+
+    async def _refuse(self, error: Exception) -> None:
+        """Answer with a problem; where the answer had begun, cut it off."""
+        if self._answering:
+            self._count(CUT_OFF)
+            raise CutOff from None
+        self._over = True
+        self._count(REFUSED)
+        answer = await self._problem(error)
+        if self._head.fault is not None:  # who knows where the next request begins
+            answer = ProblemAnswer(answer.status, (*answer.headers, CLOSE), answer.body)
+        await answer.send(self._send)
+
+    async def _problem(self, error: Exception) -> ProblemAnswer:
+        url = None
+        if isinstance(error, NeedsReconnect):
+            url = f"{self._parts.public_url}/v1/connections/{self._connection_id}/reconnect"
+            link = self._parts.reconnect_link
+            if link is not None and self._principal is not None and self._principal.allows("connect"):
+                with suppress(KeyturnError):
+                    url = await link(self._connection_id)
+        return problem_answer(error, request_id=self._request_id.decode("ascii"), next_url=url)
+
+    async def _why_stopped(self) -> KeyturnError:
+        """Ask again what stopped the call: its key or its connection says so now."""
+        principal = self._principal
+        if self._answering or principal is None:
+            return ConnectionPaused()
+        try:
+            await self._parts.api_keys.authenticate(self._head.key)
+            await self._parts.calls.route(
+                self._connection_id, self._actor(), project=principal.project, connectors=principal.connectors
+            )
+        except KeyturnError as error:
+            return error
+        return ConnectionPaused()
+
+    def _actor(self) -> Actor:
+        name = self._principal.actor_name if self._principal is not None else ""
+        return Actor(name, self._request_id.decode("ascii"))
+
+    def _count(self, outcome: str) -> None:
+        connector = self._route.connector.id if self._route is not None else NO_CONNECTOR
+        self._parts.counts.ended(connector, outcome)
