@@ -217,6 +217,15 @@ async def test_the_whole_exchange_has_one_deadline(script: Script, expected: int
     assert time.monotonic() - began < 2
 
 
+async def test_interim_answers_are_bounded_in_number() -> None:
+    """A flood of them is ended by its size, long before the deadline."""
+    async with raw_server(answering(b"HTTP/1.1 100 Continue\r\n\r\n" * 3_000 + whole(JSON))) as server:
+        with pytest.raises(ProviderTimeout):
+            await client().send(OutgoingRequest("GET", server.url()), POLICY)
+
+    assert 1 == server.connections
+
+
 async def test_a_lookup_that_hangs_is_bound_by_the_deadline() -> None:
     """Nothing was sent, and that is what the error says."""
     egress = AiohttpEgress(ScriptedResolver(None), LOOPBACK, FakeClock())

@@ -160,6 +160,10 @@ class _FirstBytesKept(ResponseHandler):
         seen = self._connector_seen
         if len(seen.first_bytes) < MAX_HEAD_KEPT:
             seen.first_bytes += data[: MAX_HEAD_KEPT - len(seen.first_bytes)]
+            full = len(seen.first_bytes) == MAX_HEAD_KEPT
+            if full and not _STATUS_LINE.match(_final_head(seen.first_bytes)):
+                seen.tear_down()  # interim answers and no end to them, which the library would queue
+                return
         super().data_received(data)
 
 
