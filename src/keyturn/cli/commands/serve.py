@@ -1,0 +1,59 @@
+"""`keyturn serve`: run the broker until a signal comes."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from keyturn.cli.command import command
+from keyturn.cli.failures import UNEXPECTED, Failure
+
+if TYPE_CHECKING:
+    from keyturn.bootstrap.settings import Settings
+
+_LISTENING: Final = {
+    errno.EADDRINUSE: "is taken: end the program that has it, or choose another with --listen",
+    errno.EACCES: "may not be used by this user: choose one above 1023 with --listen",
+    errno.EPERM: "may not be used by this user: choose one above 1023 with --listen",
+    errno.EADDRNOTAVAIL: "is no address of this machine: choose another with --listen",
+}
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[None]:
+    """Turn a port that can't be had into a sentence (exit code 1)."""
+    host, port = settings.host_and_port
+    try:
+        yield
+    except socket.gaierror:
+        raise Failure(f"The host of {host}:{port} is not known here: choose another with --listen.") from None
+    except OSError as error:
+        if error.errno not in _LISTENING:
+            raise
+        raise Failure(f"{host}:{port} {_LISTENING[error.errno]}.", UNEXPECTED) from None
+
+
+@command("serve")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Data directory; made if absent.")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen (127.0.0.1:8800; port 0 picks a free one).")
+def serve(data: Path | None, listen: str | None) -> None:
+    """Options win over the settings KEYTURN_DATA and KEYTURN_LISTEN. It needs no `init` before it.
+
+    SIGTERM or Ctrl-C end it: requests under way get 20 s. The log goes to standard error.
+    """
+    from keyturn.bootstrap.settings import read_settings
+
+    settings = read_settings(data=data, listen=listen)
+    with listening(settings):
+        # Loaded after the settings are known to be good: it takes a while.
+        from keyturn.bootstrap.runtimes import prepare_process, run
+        from keyturn.bootstrap.runtimes import serve as serve_until_a_signal
+
+        known = prepare_process(settings)
+        run(serve_until_a_signal(settings, known))
