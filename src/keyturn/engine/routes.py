@@ -14,10 +14,11 @@ from keyturn.core.connector import Connector, When
 from keyturn.core.errors import NeedsReconnect, UrlNotAllowed
 from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.renewal_plan import password_usable, refresh_usable
+from keyturn.core.request_url import render_url
 from keyturn.core.secret import Secret
 from keyturn.engine.request_parameters import RenderedParameters, rendered
 from keyturn.engine.send import policy_of
-from keyturn.engine.template_values import connection_values
+from keyturn.engine.template_values import connection_values, dotted_names
 from keyturn.engine.test_connection import allowed_urls_for
 from keyturn.ports.egress import EgressPolicy
 from keyturn.ports.store import ClientCredentials
@@ -94,8 +95,7 @@ def make_route(
         raise NeedsReconnect(extensions={"reason": connection.reason})
     values = connection_values(connection, secrets, client)
     allowed = allowed_urls_for(connector, values, suffixes)
-    base = connector.request.base_url.render(values)
-    base_url = base if isinstance(base, str) else ""  # a secret never stands in a base URL; an empty one fits nothing
+    base_url = render_url(connector.request.base_url, values, dotted=dotted_names(connector))
     return Route(
         connection=connection,
         connector=connector,

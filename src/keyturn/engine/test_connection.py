@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from keyturn.core.allowed_urls import AllowedUrls, Reason, Rule
+from keyturn.core.allowed_urls import AllowedUrls, Reason
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, TestRecord
 from keyturn.core.connector import ClientAuthentication, Connector, ProviderRequest
 from keyturn.core.errors import (
+    ConnectionDisconnected,
     ConnectionTestFailed,
     KeyturnError,
     NeedsReconnect,
@@ -21,6 +22,7 @@ from keyturn.core.errors import (
 from keyturn.core.messages import Answer
 from keyturn.core.provider_request import Preview, preview_request
 from keyturn.core.public_suffixes import PublicSuffixes
+from keyturn.core.request_url import render_url
 from keyturn.core.test_verdict import judge_test
 from keyturn.engine.actor import Actor
 from keyturn.engine.published import PublishedConnectors
@@ -53,12 +55,14 @@ def test_request(connector: Connector) -> ProviderRequest:
 
 
 def allowed_urls_for(connector: Connector, values: Mapping[str, Any], suffixes: PublicSuffixes) -> AllowedUrls:
-    """Step 7 with a connection's values put in; ValueAbsent where one is missing."""
-    rules = []
-    for template in connector.allowed_urls:
-        text = template.render(values)
-        rules.append(Rule.parse(text if isinstance(text, str) else "", suffixes))
-    return AllowedUrls(rules, connector.insecure_http)
+    """Step 7 with a connection's values put in where they may stand: what a person typed can't move the host.
+
+    Raises:
+        ValueAbsent, ValidationFailed: a value is missing, or can't stand where the author put it.
+    """
+    dotted = dotted_names(connector)
+    texts = [render_url(each, values, dotted=dotted, wildcard=True) for each in connector.allowed_urls]
+    return AllowedUrls.from_texts(texts, suffixes, connector.insecure_http)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,11 @@ class TestConnection:
         )
         connection: Connection | None = tested
         while connection is not None:
-            worked = tested.generation if proof.passed else connection.worked_generation
+            if connection.ended:
+                raise ConnectionDisconnected  # meanwhile; a tombstone has no test
+            worked = connection.worked_generation
+            if proof.passed:
+                worked = max(tested.generation, worked or 0)  # a newer generation may have worked meanwhile
             new = replace(
                 connection,
                 last_test=TestRecord(now, proof.passed, proof.status, code),
