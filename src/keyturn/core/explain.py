@@ -1,0 +1,234 @@
+"""Why a connection is as it is: state, cause, whose move, and what is tried next and when.
+
+Rule 1: one answer for each state and cause; what stands first in `explain` outweighs what follows.
+Rule 2: the code is one of the register, of `Cause`, or `expires_soon`; None where nothing is amiss.
+Rule 3: nothing in here reads a clock; `now` is handed in.
+
+Source: the product's table of states; the renewal design, "Outcomes of a send".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from keyturn.core.connection import Connection, State
+from keyturn.core.connector import Connector
+from keyturn.core.problems import PROBLEMS, Cause, Who
+from keyturn.core.renewal_plan import renewable
+from keyturn.core.renewal_window import EXPIRES_SOON_S, IDLE_AFTER_S
+
+TOMBSTONE_S: Final = 30 * 86_400.0
+TOLD_WITHIN_S: Final = 24 * 3600.0
+EXPIRES_SOON: Final = "expires_soon"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The connector's own set-up is wrong. `next_try_at`: Unix seconds; `code`: of the register."""
+
+    code: str
+    since: float
+    next_try_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What happens or has to be done next. `at`: Unix seconds, None where no time is set."""
+
+    text: str
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A connection's state as people read it, its cause as a code and in words, whose move it is and what follows."""
+
+    state: str
+    code: str | None
+    text: str
+    who: Who
+    next_step: NextStep
+
+
+_RECONNECT: Final = "Send the person a reconnect link."
+# Why the person is needed, and what the person does; by the connection's `reason`.
+_LOST: Final[Mapping[str, tuple[str, str]]] = {
+    Cause.CREDENTIALS_REJECTED: (
+        "The provider refused the kept password; it is not sent again by itself.",
+        "Send the person a reconnect link, to sign in with the current password.",
+    ),
+    Cause.CHALLENGE_REQUIRED: (
+        "The provider asked for a second step, which only the person can do.",
+        "Send the person a reconnect link, to sign in and answer the provider.",
+    ),
+    Cause.ANSWER_UNKNOWN: (
+        "The provider gave an answer that the connector does not describe, so nothing is sent again.",
+        "Send the person a reconnect link; the author should compare the connector with the provider's answer.",
+    ),
+    Cause.OUTCOME_UNKNOWN: (
+        "A renewal was sent, its answer was lost, and sending the refresh token twice could end the grant.",
+        _RECONNECT,
+    ),
+    Cause.GRANT_LOST: ("The provider no longer accepts the refresh token.", _RECONNECT),
+    Cause.TOKEN_ENDED: ("The token has ended and nothing is kept that could renew it.", _RECONNECT),
+    Cause.ACCOUNT_LOCKED: (
+        "The provider has locked the account.",
+        "The person unlocks the account at the provider, then opens a reconnect link.",
+    ),
+    Cause.PASSWORD_EXPIRED: (
+        "The provider wants the password changed first.",
+        "The person changes the password at the provider, then opens a reconnect link.",
+    ),
+    Cause.INTERACTION_REQUIRED: (
+        "The provider wants a sign-in on its own site first.",
+        "The person signs in at the provider once, then opens a reconnect link.",
+    ),
+    Cause.ACCESS_DENIED: (
+        "The account may not use the provider's API.",
+        "The person asks the provider's administrator for access, then opens a reconnect link.",
+    ),
+    Cause.NO_ANSWER: ("The kept password was sent twice and no answer came; it is not sent a third time.", _RECONNECT),
+}
+_LOST_OTHERWISE: Final = ("Only the person can get another token.", _RECONNECT)
+_TOLD: Final[Mapping[str, str]] = {
+    "done": "The provider has revoked its tokens.",
+    "given_up": "The provider could not be told within a day; its tokens end by themselves.",
+    "not_supported": "The provider has no way to revoke tokens; they end by themselves.",
+    "nothing_to_revoke": "There was no token to revoke.",
+}
+
+
+def explain(connection: Connection, connector: Connector | None, now: float, alarm: Alarm | None) -> Explanation:
+    """Explain a connection.
+
+    Args:
+        connection: as it is stored.
+        connector: the version that it is pinned to; None where that is gone, which counts as not renewable.
+        now: Unix seconds.
+        alarm: the connector's, if it has one.
+    """
+    if connection.ended:
+        return _ended(connection)
+    if connection.paused or connection.unconfirmed:
+        return _held(connection)
+    match connection.state:
+        case State.NEEDS_RECONNECT:
+            return _lost(connection, now)
+        case State.UNCERTAIN:
+            return _uncertain(connection, connector, now)
+        case _:
+            return _active(connection, connector, now, alarm)
+
+
+def expires_soon(connection: Connection, connector: Connector | None, now: float) -> bool:
+    """Whether it can't renew itself and ends within 72 hours."""
+    soon = connection.expires_at is not None and connection.expires_at - now <= EXPIRES_SOON_S
+    return soon and connection.state is State.ACTIVE and not _renewable(connection, connector)
+
+
+def _renewable(connection: Connection, connector: Connector | None) -> bool:
+    return connector is not None and renewable(connection, connector)
+
+
+def _lives(connection: Connection, now: float) -> bool:
+    return connection.expires_at is None or now < connection.expires_at
+
+
+def _ended(connection: Connection) -> Explanation:
+    ended = connection.disconnected_at
+    if connection.state is State.DISCONNECTING:
+        until = None if ended is None else ended + TOLD_WITHIN_S
+        text = "It was disconnected here: calls are refused, and the provider is still being told to revoke its tokens."
+        step = NextStep("The provider is told again, until it hears or this time has come.", until)
+        return Explanation(connection.state.value, "connection_disconnected", text, Who.NOBODY, step)
+    told = _TOLD.get(str(connection.revocation.get("result")), "")
+    text = f"It was disconnected here. {told}".strip()
+    gone = None if ended is None else ended + TOMBSTONE_S
+    step = NextStep("Connect the account anew; this entry is taken away at this time.", gone)
+    return Explanation(connection.state.value, "connection_disconnected", text, Who.END_USER, step)
+
+
+def _held(connection: Connection) -> Explanation:
+    code = "connection_paused" if connection.paused else "connection_unconfirmed"
+    problem = PROBLEMS[code]
+    text = f"{problem.title} Calls are refused and nothing is renewed."
+    if connection.state is State.NEEDS_RECONNECT:
+        text += " Afterwards the person is needed: " + _LOST.get(connection.reason or "", _LOST_OTHERWISE)[0]
+    return Explanation(connection.shown_state, code, text, problem.who, NextStep(problem.action))
+
+
+def _lost(connection: Connection, now: float) -> Explanation:
+    text, action = _LOST.get(connection.reason or "", _LOST_OTHERWISE)
+    ends = connection.expires_at
+    if ends is not None and now < ends:
+        return _because(connection, connection.reason, f"{text} Calls go on until the token ends.", action, ends)
+    return _because(connection, connection.reason, f"{text} Calls are refused.", action, None)
+
+
+def _because(connection: Connection, code: str | None, text: str, action: str, at: float | None) -> Explanation:
+    """The person's move, best before `at`."""
+    return Explanation(connection.state.value, code, text, Who.END_USER, NextStep(action, at))
+
+
+def _uncertain(connection: Connection, connector: Connector | None, now: float) -> Explanation:
+    code = Cause.OUTCOME_UNKNOWN.value
+    text = "A renewal was sent and its answer was lost: whether the provider has replaced the token is not known."
+    if _renewable(connection, connector):
+        step = NextStep("It is renewed in a way that can do no harm.", connection.renews_at)
+        return Explanation(connection.state.value, code, text, Who.NOBODY, step)
+    if _lives(connection, now):
+        text += " The token in hand is used until it ends."
+    return _because(connection, code, text, f"{_RECONNECT} From this time on calls are refused.", connection.expires_at)
+
+
+def _active(connection: Connection, connector: Connector | None, now: float, alarm: Alarm | None) -> Explanation:
+    if alarm is not None:
+        problem = PROBLEMS.get(alarm.code, PROBLEMS["internal_error"])
+        text = f"{problem.title} Nothing of this connector is renewed until that is mended."
+        step = NextStep(f"{problem.action} It is tried again at this time.", alarm.next_try_at)
+        return Explanation(connection.state.value, alarm.code, text, problem.who, step)
+    if connection.intent is not None and connection.intent.generation == connection.generation:
+        step = NextStep("Its answer is awaited.")
+        return Explanation(connection.state.value, "renewal_in_progress", "It is being renewed.", Who.NOBODY, step)
+    if connection.last_error is not None:
+        return _failing(connection, now)
+    if connection.last_test is not None and not connection.last_test.passed:
+        problem = PROBLEMS["connection_test_failed"]
+        text, action = "The last test call failed.", "Test it again; if it stays, compare step 5 with the answer."
+        return Explanation(connection.state.value, problem.code, text, Who.AUTHOR, NextStep(action))
+    return _well(connection, connector, now)
+
+
+def _failing(connection: Connection, now: float) -> Explanation:
+    code = connection.last_error or ""
+    problem = PROBLEMS.get(code, PROBLEMS["provider_unavailable"])
+    lives = "Calls go on with the token in hand." if _lives(connection, now) else "The token has ended."
+    text = f"The last renewal failed: {problem.title} {lives}"
+    step = NextStep("The renewal is tried again.", connection.renews_at)
+    return Explanation(connection.state.value, code, text, problem.who, step)
+
+
+def _well(connection: Connection, connector: Connector | None, now: float) -> Explanation:
+    state, ends = connection.state.value, connection.expires_at
+    if ends is None:
+        step = NextStep("It is renewed when the API refuses the token, if it can be.")
+        return Explanation(state, None, "It works; the provider gave no end.", Who.NOBODY, step)
+    if not _renewable(connection, connector):
+        if now >= ends:
+            text, action = _LOST[Cause.TOKEN_ENDED]
+            return _because(connection, Cause.TOKEN_ENDED.value, text, action, None)
+        code = EXPIRES_SOON if expires_soon(connection, connector, now) else None
+        who = Who.END_USER if code else Who.NOBODY
+        step = NextStep("The person has to reconnect it before this time.", ends)
+        return Explanation(state, code, "It works, and can't be renewed without the person.", who, step)
+    used = max(connection.last_used_at or 0.0, connection.created_at)
+    if connection.refreshable and now - used > IDLE_AFTER_S:
+        step = NextStep("It is renewed by the next call.")
+        return Explanation(state, None, "Nobody has used it for 30 days, so it is left alone.", Who.NOBODY, step)
+    if connection.renews_at is None:
+        step = NextStep("It is renewed by the call that needs it.")
+    else:
+        step = NextStep("It is renewed by itself.", max(connection.renews_at, now))
+    return Explanation(state, None, "It works." if now < ends else "The token has ended.", Who.NOBODY, step)
