@@ -37,6 +37,8 @@ _SERVERS: Final = (
     "concurrent.futures",
     "py.warnings",
 )
+# What these say below a warning is each statement with its values: no business of a log.
+_TALKATIVE: Final = ("aiosqlite", "alembic", "sqlalchemy", "httpcore", "multipart", "python_multipart")
 _QUIET: Final = logging.CRITICAL + 1
 _UNCAUGHT: Final = "keyturn.uncaught"
 
@@ -129,7 +131,7 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         try:
             rendered = super().format(self._filled(record))
-        except Exception:  # rather a poor line than none, and never the raw record
+        except Exception:  # noqa: BLE001  (rather a poor line than none, and never the raw record)
             rendered = self._poor_line(record)
         shown = self._redactor.redact_text(rendered)
         return shown if not self._json or shown == rendered else self._as_json(shown, rendered)
@@ -177,6 +179,8 @@ def _calm_servers() -> None:
         logger.handlers.clear()
         logger.propagate = False
         logger.setLevel(_QUIET)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _catch_the_uncaught() -> None:

@@ -21,18 +21,20 @@ import uvicorn
 from keyturn.bootstrap.assembly import Ports
 from keyturn.bootstrap.front import AsgiApp, make_front
 from keyturn.bootstrap.hardening import harden_process
-from keyturn.bootstrap.logging import configure_logging
+from keyturn.bootstrap.logging import configure_logging, log_loop_exception
 from keyturn.bootstrap.settings import Settings, unknown_names
 from keyturn.bootstrap.wiring import Wired, wired
 from keyturn.core.errors import KeyturnError
 from keyturn.core.redaction import Redactor
 from keyturn.core.redaction_known import KnownSecrets
-from keyturn.web.connect.application import make_connect
+from keyturn.engine.actor import Actor
+from keyturn.web.connect.app import make_connect
 from keyturn.web.control.application import make_control
-from keyturn.web.dataplane.application import make_dataplane
+from keyturn.web.dataplane.application import DataPlane
 
 REQUESTS_END_WITHIN_S: Final = 20
 WORK_ENDS_WITHIN_S: Final = 8.0
+DOOR: Final = Actor("proxy")
 
 log = structlog.get_logger("keyturn")
 
@@ -59,9 +61,17 @@ def front_of(up: Wired) -> AsgiApp:
             return {"database": error.code}
         return {"database": "ok"}
 
+    async def reconnect_link(connection_id: str) -> str:
+        link = await application.connect_sessions.reconnect_link(connection_id, DOOR)
+        return link.url.reveal()
+
+    dataplane = DataPlane(application, reconnect_link=reconnect_link)
+    metrics = prometheus_client.CollectorRegistry()
+    for collector in (prometheus_client.PROCESS_COLLECTOR, prometheus_client.PLATFORM_COLLECTOR, dataplane.counts):
+        metrics.register(collector)
     return make_front(
-        make_dataplane(application),
-        make_control(application, readiness=readiness, metrics=prometheus_client.generate_latest),
+        dataplane,
+        make_control(application, readiness=readiness, metrics=lambda: prometheus_client.generate_latest(metrics)),
         make_connect(application),
     )
 
@@ -131,7 +141,7 @@ class _Server(uvicorn.Server):
 
 def _config(app: AsgiApp) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         loop="none",
         http="httptools",
         ws="none",
@@ -171,6 +181,7 @@ def run(main: Awaitable[None]) -> None:
     import uvloop
 
     async def body() -> None:
+        asyncio.get_running_loop().set_exception_handler(log_loop_exception)
         await main
 
     uvloop.run(body())
