@@ -66,6 +66,7 @@ class ApiKeys:
         self._entropy = entropy
         self._admin = _digest(admin.reveal()) if admin is not None else None
         self._known: OrderedDict[str, ApiKey] = OrderedDict()
+        self._forgotten = 0  # how often something was; a key read before that is not remembered after it
 
     def recall(self, text: str) -> Principal | None:
         """The caller, if memory is enough to tell."""
@@ -90,11 +91,13 @@ class ApiKeys:
             return known
         if not _FORM.fullmatch(text) or _checksum(text[: -len("00000000")]) != text[-8:]:
             raise Unauthenticated
+        forgotten = self._forgotten
         key = await self._store.find(_digest(text))
         if key is None or key.revoked_at is not None:
             raise Unauthenticated
         principal = self._principal(key)
-        self._known[key.digest] = key
+        if forgotten == self._forgotten:
+            self._known[key.digest] = key
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
         return principal
@@ -120,8 +123,10 @@ class ApiKeys:
         ]
         if not scopes:
             errors.append(Finding("/scopes", "required", f"Give one or more of: {', '.join(SCOPES)}."))
-        if not name.strip() or len(name) > 100:
-            errors.append(Finding("/name", "invalid", "A name has 1 to 100 characters."))
+        if not name.strip() or len(name) > 100 or not name.isprintable():
+            errors.append(
+                Finding("/name", "invalid", "A name has 1 to 100 characters, none of them a control character.")
+            )
         if expires_at is not None and expires_at <= self._clock.now():
             errors.append(Finding("/expires_at", "invalid", "The expiry lies in the past."))
         if errors:
@@ -149,12 +154,14 @@ class ApiKeys:
         record = self._record("api_key.revoked", key_id, actor)
         if not await self._store.revoke(key_id, at=self._clock.now(), records=[record]):
             raise NotFound("There is no such API key.")
+        self._forgotten += 1
         for digest, key in list(self._known.items()):
             if key.id == key_id:
                 del self._known[digest]
 
     def forget_all(self) -> None:
         """Ask the store again for every key."""
+        self._forgotten += 1
         self._known.clear()
 
     def _principal(self, key: ApiKey) -> Principal:

@@ -3,13 +3,18 @@
 Rule 1: what is stored are digests; neither a stolen database nor a log opens a page or confirms a connection.
 Rule 2: a link is claimed once, by POST; from then on the browser's own cookie is what counts.
 Rule 3: with a return URL the connection stays unconfirmed until the embedder's backend exchanges the one-time code.
+Rule 4: the code is derived from the browser's cookie: the page behind a login can be shown again, by any process and
+after a restart, though only the code's digest is stored.
 
 Source: the product, "Account planting"; the threat model, L3.
 """
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -31,6 +36,7 @@ from keyturn.core.field_values import check_owner
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.engine.connect import Connect, Connected, LoginRequest
+from keyturn.engine.link_memory import LinkMemory
 from keyturn.engine.published import PublishedConnectors
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, ConnectSession, RevisionConflict, SessionStore
@@ -38,6 +44,8 @@ from keyturn.ports.store import ConnectionStore, ConnectSession, RevisionConflic
 LINK_LIVES_S: Final = 30 * 60.0
 PAGE_LIVES_S: Final = 15 * 60.0
 CODE_LIVES_S: Final = 10 * 60.0
+SHOWN_AGAIN_FOR_S: Final = 10 * 60.0  # a reconnect link that ends sooner is no use to somebody who gets it now
+WRITE_TRIES: Final = 20
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -90,6 +98,8 @@ class ConnectSessions:
         self._clock = clock
         self._entropy = entropy
         self._public_url = public_url
+        self._links = LinkMemory()
+        self._one_by_one = asyncio.Lock()
 
     async def create(self, request: SessionRequest, actor: Actor) -> OpenLink:
         """Make a session and its link, good for 30 minutes.
@@ -99,8 +109,10 @@ class ConnectSessions:
             ReturnUrlNotAllowed, ValidationFailed.
         """
         errors = check_owner(request.owner)
-        if len(request.app_name) > 100 or len(request.owner_label) > 200:
-            errors.append(Finding("/app_name", "invalid", "Names have at most 100, labels at most 200 characters."))
+        for name, text, most in (("app_name", request.app_name, 100), ("owner_label", request.owner_label, 200)):
+            if len(text) > most or not text.isprintable():
+                message = f"This has at most {most} characters and no control characters."
+                errors.append(Finding(f"/{name}", "invalid", message))
         if errors:
             raise ValidationFailed(errors=errors)
         if request.return_url is not None and not return_url_allowed(request.return_url):
@@ -123,18 +135,69 @@ class ConnectSessions:
             created_by=actor.name,
         )
         await self._sessions.add(session, records=[self._record(session, "session.created", actor)])
-        return OpenLink(session, Secret(f"{self._public_url}/c/{link}"))
+        plain_repair = request.return_url is None and not request.app_name and not request.owner_label
+        return self._opened_by(session, link, repairs=request.reconnects if plain_repair else None)
 
-    async def reconnect_link(self, connection_id: str, actor: Actor, *, return_url: str | None = None) -> OpenLink:
-        """A link that repairs this connection; NotFound, ConnectionDisconnected."""
+    async def reconnect_link(
+        self,
+        connection_id: str,
+        actor: Actor,
+        *,
+        return_url: str | None = None,
+        app_name: str = "",
+        owner_label: str = "",
+    ) -> OpenLink:
+        """A link that repairs this connection; where nothing special is asked for, the one that nobody opened yet.
+
+        Raises:
+            NotFound, ConnectionDisconnected; as `create`.
+        """
         connection = await self._connections.load(connection_id)
         if connection is None:
             raise NotFound("There is no such connection.")
         if connection.ended:
             raise ConnectionDisconnected
-        return await self.create(
-            SessionRequest(connection.connector, connection.owner, return_url, reconnects=connection_id), actor
+        request = SessionRequest(
+            connection.connector, connection.owner, return_url, app_name, owner_label, reconnects=connection_id
         )
+        if return_url is not None or app_name or owner_label:
+            return await self.create(request, actor)
+        async with self._one_by_one:  # five hundred callers that find a token ended get one link
+            return await self._unclaimed(connection_id) or await self.create(request, actor)
+
+    async def link_again(self, session_id: str, actor: Actor) -> OpenLink | None:
+        """The link of a session once more, for who asked for it; None where it can't be opened any more.
+
+        A process that did not make the link can't know it; then the session gets a fresh one and the old one dies.
+        """
+        session = await self._sessions.load(session_id)
+        if session is None or session.state != "open" or self._clock.now() >= session.expires_at:
+            return None
+        known = self._links.link(session_id, session.link_digest)
+        if known is not None:
+            return OpenLink(session, known)
+        link = self._entropy.token(32)
+        fresh = replace(session, link_digest=digest_of(link))
+        try:
+            saved = await self._sessions.save(fresh, records=[self._record(session, "session.link_renewed", actor)])
+        except RevisionConflict:
+            return None
+        return self._opened_by(saved, link)
+
+    async def _unclaimed(self, connection_id: str) -> OpenLink | None:
+        """The link that repairs this connection, if this process made one that lives long enough to be sent."""
+        session_id = self._links.repairing(connection_id)
+        session = await self._sessions.load(session_id) if session_id else None
+        known = self._links.link(session.id, session.link_digest) if session else None
+        if session is None or known is None or session.state != "open":
+            return None
+        return OpenLink(session, known) if self._clock.now() + SHOWN_AGAIN_FOR_S <= session.expires_at else None
+
+    def _opened_by(self, session: ConnectSession, link: str, *, repairs: str | None = None) -> OpenLink:
+        url = Secret(f"{self._public_url}/c/{link}")
+        now, digest = self._clock.now(), session.link_digest
+        self._links.keep(session.id, url, digest, until=session.expires_at, now=now, repairs=repairs)
+        return OpenLink(session, url)
 
     async def look(self, link: str) -> ConnectSession:
         """The session of a link that can still be claimed; opening the page changes nothing.
@@ -151,8 +214,12 @@ class ConnectSessions:
             raise SessionExpired
         return session
 
-    async def claim(self, link: str) -> tuple[ConnectSession, Secret]:
-        """Let the browser that posts this in, once; returns the session and the cookie's value."""
+    async def claim(self, link: str, *, request_id: str | None = None) -> tuple[ConnectSession, Secret]:
+        """Let the browser that posts this in, once; returns the session and the cookie's value.
+
+        Raises:
+            NotFound, SessionExpired, SessionUsed.
+        """
         session = await self.look(link)
         cookie = self._entropy.token(32)
         claimed = replace(
@@ -162,11 +229,11 @@ class ConnectSessions:
             expires_at=self._clock.now() + PAGE_LIVES_S,
         )
         try:
-            saved = await self._sessions.save(
-                claimed, records=[self._record(session, "session.claimed", Actor(f"session:{session.id}"))]
-            )
+            actor = Actor(f"session:{session.id}", request_id)
+            saved = await self._sessions.save(claimed, records=[self._record(session, "session.claimed", actor)])
         except RevisionConflict:
             raise SessionUsed from None
+        self._links.forget(session.id)
         return saved, Secret(cookie)
 
     async def of_browser(self, session_id: str, cookie: str | None) -> ConnectSession:
@@ -191,9 +258,16 @@ class ConnectSessions:
         fields: Mapping[str, Any],
         keep_password: bool,
         allow_account_change: bool = False,
+        cookie: str | None = None,
+        request_id: str | None = None,
     ) -> Finished:
-        """Log in for the person at the page. Raises as `Connect`; the page stays open for another try."""
-        actor = Actor(f"session:{session.id}")
+        """Log in for the person at the page. Raises as `Connect`; the page stays open for another try.
+
+        `cookie`: the claiming browser's; with it `code_for` gives the code again later.
+        """
+        if session.state != "claimed":
+            raise SessionUsed
+        actor = Actor(f"session:{session.id}", request_id)
         confirmed_later = session.return_url is not None and session.reconnects is None
         request = LoginRequest(
             connector=session.connector,
@@ -205,20 +279,51 @@ class ConnectSessions:
             reconnects=session.reconnects,
             allow_account_change=allow_account_change,
             unconfirmed=confirmed_later,
+            project=session.project,
         )
+        connected = await self._connect(request, actor)
+        code: str | None = None
+        if session.return_url is not None:
+            code = _code_of(session, cookie) if cookie else self._entropy.token(32)
+        saved = await self._finish(session, connected, code, actor)
+        return Finished(connected, saved, Secret(code) if code else None)
+
+    async def _finish(
+        self, session: ConnectSession, connected: Connected, code: str | None, actor: Actor
+    ) -> ConnectSession:
+        """Write down what the login led to. The connection is stored, so a row that moved on is read again."""
+        current: ConnectSession | None = session
+        for _ in range(WRITE_TRIES):
+            if current is None:
+                break
+            done = replace(
+                current,
+                state="done",
+                connection=connected.connection.id,
+                code_digest=digest_of(code) if code else None,
+                expires_at=self._clock.now() + CODE_LIVES_S,
+            )
+            try:
+                return await self._sessions.save(done, records=[self._record(done, "session.completed", actor)])
+            except RevisionConflict:
+                current = await self._sessions.load(session.id, project=session.project)
+        raise GenerationConflict
+
+    def code_for(self, session: ConnectSession, cookie: str) -> Secret | None:
+        """The one-time code for the embedder of the session that this browser claimed; None without a return URL."""
+        return Secret(_code_of(session, cookie)) if session.return_url is not None else None
+
+    async def cancel(self, session: ConnectSession, *, request_id: str | None = None) -> ConnectSession:
+        """End a session that the person gives up; SessionUsed if it led to something already."""
         if session.state != "claimed":
             raise SessionUsed
-        connected = await self._connect(request, actor)
-        code = self._entropy.token(32) if session.return_url is not None else None
-        done = replace(
-            session,
-            state="done",
-            connection=connected.connection.id,
-            code_digest=digest_of(code) if code else None,
-            expires_at=self._clock.now() + CODE_LIVES_S,
-        )
-        saved = await self._sessions.save(done, records=[self._record(done, "session.completed", actor)])
-        return Finished(connected, saved, Secret(code) if code else None)
+        actor = Actor(f"session:{session.id}", request_id)
+        try:
+            return await self._sessions.save(
+                replace(session, state="failed"), records=[self._record(session, "session.cancelled", actor)]
+            )
+        except RevisionConflict:
+            raise SessionUsed from None
 
     async def confirm(self, session_id: str, code: str, actor: Actor) -> Connection:
         """Exchange the one-time code for the connection, whose calls may then begin.
@@ -233,12 +338,14 @@ class ConnectSessions:
             raise SessionUsed
         if session.state != "done" or self._clock.now() >= session.expires_at:
             raise SessionExpired
+        # The connection first: a process that dies in between leaves a code that can still be exchanged.
+        connection = await self._confirmed(session)
         try:
             record = self._record(session, "session.confirmed", actor)
             await self._sessions.save(replace(session, state="confirmed"), records=[record])
         except RevisionConflict:
             raise SessionUsed from None
-        return await self._confirmed(session)
+        return connection
 
     async def _confirmed(self, session: ConnectSession) -> Connection:
         for _ in range(20):
@@ -274,6 +381,12 @@ class ConnectSessions:
 def digest_of(text: str) -> str:
     """SHA-256, hex: enough for 256 random bits."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _code_of(session: ConnectSession, cookie: str) -> str:
+    """256 bits from which the cookie can't be had."""
+    mac = hmac.digest(cookie.encode("utf-8", "surrogatepass"), f"code of {session.id}".encode(), "sha256")
+    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
 
 
 def return_url_allowed(url: str) -> bool:

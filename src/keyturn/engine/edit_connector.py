@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import Connector
 from keyturn.core.connector_writing import digest
-from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, PublishBlocked, ValidationFailed
+from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, PublishBlocked, ValidationFailed, VersionConflict
+from keyturn.core.field_values import check_password
 from keyturn.core.lint import LintFinding, blocks_publishing, lint
 from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.reading import read_connector
@@ -64,16 +65,21 @@ class EditConnector:
         )
         return Saved(draft, lint(connector), created)
 
-    async def publish(self, connector_id: str, actor: Actor) -> PublishedVersion:
+    async def publish(
+        self, connector_id: str, actor: Actor, *, expected_revision: int | None = None
+    ) -> PublishedVersion:
         """Publish the draft as the next version, all defaults frozen.
 
         Raises:
             NotFound: there is no draft.
+            VersionConflict: the draft is not the one that the caller read.
             PublishBlocked: lint finds errors; `errors` has them.
         """
         draft = await self.store.draft(connector_id)
         if draft is None:
             raise NotFound("There is no such connector.")
+        if expected_revision not in (None, draft.revision):
+            raise VersionConflict
         findings = lint(draft.connector)
         if blocks_publishing(findings):
             errors = [Finding(each.pointer, each.code, each.message) for each in findings if each.is_error]
@@ -83,16 +89,17 @@ class EditConnector:
             draft.connector, draft.source, digest(draft.connector), at=self.clock.now(), records=[record]
         )
 
-    async def set_client(self, connector_id: str, client_id: str, client_secret: str | None, actor: Actor) -> None:
+    async def set_client(self, connector_id: str, client_id: str, client_secret: Secret | None, actor: Actor) -> None:
         """Seal the application's id and secret; an empty secret is none. NotFound, ValidationFailed."""
         errors = []
-        if not client_id.strip() or len(client_id) > LONGEST_CLIENT_VALUE:
-            errors.append(Finding("/client_id", "required", "A client id has 1 to 4096 characters."))
-        if client_secret is not None and len(client_secret) > LONGEST_CLIENT_VALUE:
+        if not client_id.strip() or len(client_id) > LONGEST_CLIENT_VALUE or not client_id.isprintable():
+            message = "A client id has 1 to 4096 characters, none of them a control character."
+            errors.append(Finding("/client_id", "required", message))
+        if client_secret and check_password(client_secret):
             errors.append(Finding("/client_secret", "invalid", "A client secret has at most 4096 characters."))
         if errors:
             raise ValidationFailed(errors=errors)
-        credentials = ClientCredentials(client_id, Secret(client_secret) if client_secret else None)
+        credentials = ClientCredentials(client_id.strip(), client_secret if client_secret else None)
         record = self._record("connector.client_set", connector_id, actor)
         await self.store.set_client(connector_id, credentials, at=self.clock.now(), records=[record])
         self.gate.end_alarm(connector_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, State
-from keyturn.core.errors import ConnectionDisconnected, NotFound
+from keyturn.core.errors import ConnectionDisconnected, NotFound, VersionConflict
 from keyturn.engine.actor import Actor
 from keyturn.engine.keep import KeepTokens
 from keyturn.engine.published import PublishedConnectors
@@ -23,12 +23,26 @@ class Pause:
     keep_tokens: KeepTokens
     clock: Clock
 
-    async def __call__(self, connection_id: str, actor: Actor, *, paused: bool, project: str = "default") -> Connection:
-        """Set or clear the pause; already so is fine. Raises NotFound, ConnectionDisconnected."""
+    async def __call__(
+        self,
+        connection_id: str,
+        actor: Actor,
+        *,
+        paused: bool,
+        expected_revision: int | None = None,
+        project: str = "default",
+    ) -> Connection:
+        """Set or clear the pause; already so is fine.
+
+        Raises:
+            NotFound, ConnectionDisconnected. VersionConflict: it has another revision than the caller expects.
+        """
         while True:
             connection = await self.connections.load(connection_id, project=project)
             if connection is None:
                 raise NotFound("There is no such connection.")
+            if expected_revision not in (None, connection.revision):
+                raise VersionConflict
             if connection.ended:
                 raise ConnectionDisconnected
             if connection.paused == paused:
