@@ -21,19 +21,19 @@ from tests.fakes.keys import FakeKeyProvider
 
 
 class MovedHost(Host):
-    """This process, with a monotonic clock that a test moves on."""
+    """This process, with a monotonic clock that stands still until a test moves it on."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.moved_s = 0.0
+        self._now = super().monotonic()
 
     def monotonic(self) -> float:
-        """The machine's time and what was added."""
-        return super().monotonic() + self.moved_s
+        """The machine's time when this was made, and what was added."""
+        return self._now
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
-        self.moved_s += seconds
+        self._now += seconds
 
 
 def dumped(connector: Connector) -> Mapping[str, Any]:

@@ -40,9 +40,7 @@ class SqlIdempotencyStore:
             "status": None,
             "sealed_reply": None,
         }
-        lapsed = sa.or_(
-            _c.claimed_at <= now - REPLY_LIFE_S, sa.and_(_c.status.is_(None), _c.claimed_at <= now - CLAIM_LIFE_S)
-        )
+        lapsed = sa.and_(_c.status.is_(None), _c.claimed_at <= now - CLAIM_LIFE_S)
 
         def body(tx: sa.Connection) -> sa.Row[Any] | None:
             tx.execute(sa.delete(idempotency).where(_c.claimed_at <= now - REPLY_LIFE_S))
