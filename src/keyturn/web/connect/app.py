@@ -1,0 +1,115 @@
+"""The connect zone as an application: the only one that sees passwords.
+
+Rule 1: every answer carries the security headers and a request id of ours; a path is never logged here.
+Rule 2: an error is a page with the register's status; one that is none of ours is our fault, and nothing of it shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from keyturn.core.errors import (
+    BadRequest,
+    KeyturnError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    SessionExpired,
+    SessionUsed,
+    UnsupportedMediaType,
+)
+from keyturn.engine.application import Application
+from keyturn.web.connect.details import post_details, show_details
+from keyturn.web.connect.ending import post_cancel, show_done, show_failed
+from keyturn.web.connect.landing import claim, show_landing
+from keyturn.web.connect.outcomes import outcome_of, status_of
+from keyturn.web.connect.posts import ForeignForm
+from keyturn.web.connect.rendering import REQUEST_ID, Pages
+from keyturn.web.connect.sign_in import post_sign_in, show_sign_in
+from keyturn.web.kit.request_ids import RequestIds
+from keyturn.web.kit.security_headers import OF_PAGE
+
+Endpoint = Callable[[Pages, Request], Awaitable[Response]]
+_WITH_WORDS: Final = (
+    NotFound, SessionExpired, SessionUsed, BadRequest, PayloadTooLarge, UnsupportedMediaType, MethodNotAllowed
+)  # fmt: skip
+_BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
+
+
+def make_connect(application: Application) -> ASGIApp:
+    """The pages below `/c/` and `/connect/`, and their files below `/static/`."""
+    pages = Pages(application)
+
+    def page(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            return await endpoint(pages, request)
+
+        return answer
+
+    async def show_error(request: Request, error: Exception) -> Response:
+        return await _error_page(pages, request, error)
+
+    routes = [
+        Route("/c/{link}", page(show_landing)),
+        Route("/c/{link}", page(claim), methods=["POST"]),
+        Route("/connect/{session}/details", page(show_details)),
+        Route("/connect/{session}/details", page(post_details), methods=["POST"]),
+        Route("/connect/{session}/sign-in", page(show_sign_in)),
+        Route("/connect/{session}/sign-in", page(post_sign_in), methods=["POST"]),
+        Route("/connect/{session}/cancel", page(post_cancel), methods=["POST"]),
+        Route("/connect/{session}/done", page(show_done)),
+        Route("/connect/{session}/failed", page(show_failed)),
+        Route("/static/{digest}/{name}", pages.files.show),
+    ]
+    inner = Starlette(
+        routes=routes,
+        exception_handlers=dict.fromkeys((KeyturnError, ForeignForm, HTTPException, Exception), show_error),
+    )
+    inner.router.redirect_slashes = False  # a redirect would be made of the Host header
+    return _Guarded(inner, RequestIds(application.entropy))
+
+
+async def _error_page(pages: Pages, request: Request, error: Exception) -> Response:
+    if isinstance(error, ForeignForm):
+        return pages.notice(request, "foreign_form", 403)
+    if isinstance(error, HTTPException):
+        error = _BY_STATUS.get(error.status_code, BadRequest)()
+    known = error if isinstance(error, KeyturnError) else KeyturnError()
+    if isinstance(known, _WITH_WORDS):
+        session = None
+        if isinstance(known, SessionExpired):  # only the browser that claimed it hears that it expired
+            session = await pages.application.sessions.load(request.path_params.get("session", ""))
+        return pages.notice(request, known.code, status_of(known), session=session)
+    return pages.notice(request, outcome_of(known, None).text, status_of(known), show_id=True)
+
+
+class _Guarded:
+    """Names each request, and puts on each answer the headers that it does not set itself."""
+
+    def __init__(self, inner: ASGIApp, request_ids: RequestIds) -> None:
+        self._inner = inner
+        self._request_ids = request_ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        request_id = self._request_ids.next()
+
+        async def send_guarded(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                there = {name.lower() for name, _ in headers}
+                headers += [(name, value) for name, value in OF_PAGE if name not in there]
+                message = {**message, "headers": [*headers, (b"keyturn-request-id", request_id)]}
+            await send(message)
+
+        await self._inner({**scope, REQUEST_ID: request_id.decode("ascii")}, receive, send_guarded)

@@ -1,0 +1,135 @@
+"""From what a page has to say to the answer: templates that escape, one frame around all of them.
+
+Rule 1: a template sees texts through `say`, and values; none of them is a secret.
+Rule 2: a notice (a link that is used up, a form that can't be read …) has a heading, a sentence and a way back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from keyturn.core.errors import ConnectionDisconnected, KeyturnError, NotFound, ValidationFailed
+from keyturn.engine.application import Application
+from keyturn.ports.store import ConnectSession
+from keyturn.web.connect.attempts import Attempts
+from keyturn.web.connect.browser import Browser, CookieJar, browser_of
+from keyturn.web.connect.connector_view import ConnectorView, view_for
+from keyturn.web.connect.outcomes import outcome_of, status_of
+from keyturn.web.connect.posts import OwnPlace
+from keyturn.web.connect.static_files import StaticFiles
+from keyturn.web.connect.texts.wording import Wording, wording_for
+
+REQUEST_ID: Final = "keyturn.request_id"
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+class Pages:
+    """What every page needs: the use cases, the templates, where this instance is reached."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.own_place = OwnPlace.of(application.public_url)
+        self.jar = CookieJar(secure=self.own_place.scheme == "https")
+        self.attempts = Attempts(application.sessions, application.clock)
+        self.files = StaticFiles()
+        self._environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)
+
+    async def browser(self, request: Request) -> tuple[ConnectSession, Browser]:
+        """The session in the path, for the browser that claimed it; NotFound, SessionExpired."""
+        session_id = request.path_params["session"]
+        return await browser_of(request, self.jar, self.application.connect_sessions, session_id)
+
+    async def view(self, session: ConnectSession) -> ConnectorView:
+        """The session's connector; raises as `view_for`, and ConnectionDisconnected where there is nothing to repair."""
+        if session.reconnects is not None:
+            repaired = await self.application.connections.load(session.reconnects, project=session.project)
+            if repaired is None or repaired.ended:
+                raise ConnectionDisconnected
+        return await view_for(session, self.application.published, self.application.edit_connector.suffixes)
+
+    def render(
+        self, request: Request, template: str, *, status: int = 200, wait_s: float | None = None, **context: Any
+    ) -> Response:
+        """Answer with a page. `wait_s`: seconds until trying again makes sense, for `Retry-After`."""
+        wording = wording_of(request)
+        page_host = Markup('<bdi class="host"><strong>{}</strong></bdi>').format(
+            urlsplit(self.application.public_url).netloc
+        )
+        text = self._environment.get_template(template).render(
+            say=wording,
+            page_host=page_host,
+            operator=self.application.operator_name,
+            style=self.files.url("connect.css"),
+            script=self.files.url("connect.js"),
+            **context,
+        )
+        response = HTMLResponse(text, status)
+        if wait_s is not None:
+            response.headers["retry-after"] = str(max(1, math.ceil(wait_s)))
+        return response
+
+    def refused(self, request: Request, error: KeyturnError, session: ConnectSession) -> Response:
+        """Answer with what stands in the way before a password is asked; a connector that is gone is a wrong set-up."""
+        stem = "set_up" if isinstance(error, NotFound | ValidationFailed) else outcome_of(error, None).text
+        return self.notice(request, stem, status_of(error), session=session, show_id=True)
+
+    def notice(
+        self, request: Request, stem: str, status: int, *, session: ConnectSession | None = None, show_id: bool = False
+    ) -> Response:
+        """Answer with a page that only says something: the texts `<stem>.title` and `<stem>.next`."""
+        wording = wording_of(request)
+        asker = asker_of(session, wording)
+        return self.render(
+            request,
+            "notice.html",
+            status=status,
+            stem=stem,
+            heading=wording(f"{stem}.title", **asker),
+            title=wording.plain(f"{stem}.title", **asker),
+            asker=asker,
+            back=back_link(session, error=stem) if session else None,
+            request_id=request_id_of(request) if show_id else None,
+        )
+
+
+def wording_of(request: Request) -> Wording:
+    """The texts in this browser's language."""
+    return wording_for(request.headers.get("accept-language"))
+
+
+def asker_of(session: ConnectSession | None, wording: Wording) -> dict[str, str]:
+    """Who asks, and for whom, as texts take it."""
+    name = session.app_name if session else ""
+    return {"app": name or wording.plain("app.unnamed"), "owner": session.owner_label if session else ""}
+
+
+def back_link(session: ConnectSession, **outcome: str) -> str | None:
+    """The embedder's return URL with the session's id and how it ended; None where there is no such URL."""
+    if session.return_url is None:
+        return None
+    joint = "&" if "?" in session.return_url else "?"
+    pairs: Mapping[str, str] = {"session": session.id, **outcome}
+    return f"{session.return_url}{joint}{urlencode(pairs)}"
+
+
+def request_id_of(request: Request) -> str:
+    """The id that this request was given."""
+    return str(request.scope[REQUEST_ID])

@@ -1,0 +1,206 @@
+"""The page that asks for the password, and what happens with it.
+
+Rule 1: who asks, where the password goes and what is kept stand above the form; set-up errors come instead of it.
+Rule 2: values are checked before a login is begun: what is mistyped costs no try.
+Rule 3: a form is good for what its page said: if host or version changed since, nothing is sent and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from keyturn.core.connector import FieldType, PasswordKeep
+from keyturn.core.errors import CredentialsRejected, KeyturnError, ProviderRateLimited, SessionUsed, ValidationFailed
+from keyturn.core.field_values import check_fields
+from keyturn.core.secret import Secret
+from keyturn.engine.connect import LoginRequest
+from keyturn.engine.connect_sessions import Finished
+from keyturn.ports.store import ConnectSession
+from keyturn.web.connect.attempts import OldForm
+from keyturn.web.connect.browser import Browser
+from keyturn.web.connect.connector_view import ConnectorView, ShownHost, web_address
+from keyturn.web.connect.inputs import inputs_for, messages_of, secret_names, summary_of, values_of
+from keyturn.web.connect.outcomes import links_of, outcome_of, status_of
+from keyturn.web.connect.posts import Form, read_form
+from keyturn.web.connect.rendering import Pages, asker_of, back_link, request_id_of, wording_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One request to the page: whose, for which connector, with which host decided."""
+
+    pages: Pages
+    request: Request
+    session: ConnectSession
+    browser: Browser
+    view: ConnectorView
+    details: Mapping[str, Any] = field(repr=False)
+    host: ShownHost
+
+    @property
+    def shown(self) -> str:
+        """What the page says that must hold still when the form comes back."""
+        return f"{self.view.version}|{self.host.text}|{self.host.encrypted}"
+
+
+async def show_sign_in(pages: Pages, request: Request) -> Response:
+    """GET /connect/{session}/sign-in."""
+    visit = await _visit(pages, request)
+    if isinstance(visit, Response):
+        return visit
+    wait = pages.attempts.wait_s(visit.session)
+    return _page(visit, error=ProviderRateLimited(retry_after_s=wait) if wait > 0 else None)
+
+
+async def post_sign_in(pages: Pages, request: Request) -> Response:
+    """POST /connect/{session}/sign-in: log in once, then go on to the end or show the form again."""
+    pages.own_place.check(request)
+    visit = await _visit(pages, request)
+    if isinstance(visit, Response):
+        return visit
+    form = await read_form(request, secret=secret_names(visit.view.connector.fields))
+    nonce = visit.browser.nonce_of(form.text("form"), "sign-in", visit.shown)
+    if nonce is None:
+        return _page(visit, form=form, stale=True)
+    try:
+        await _log_in(visit, form, nonce)
+    except SessionUsed:
+        pass
+    except OldForm:
+        return _page(visit, form=form, stale=True)
+    except KeyturnError as error:
+        return _page(visit, form=form, error=error)
+    return RedirectResponse(f"/connect/{visit.session.id}/done", 303)
+
+
+async def _visit(pages: Pages, request: Request) -> _Visit | Response:
+    """The visit; or where this browser has to go instead."""
+    session, browser = await pages.browser(request)
+    if session.state == "failed":
+        return RedirectResponse(f"/connect/{session.id}/failed", 303)
+    if session.state != "claimed":
+        return RedirectResponse(f"/connect/{session.id}/done", 303)
+    try:
+        view = await pages.view(session)
+        details, findings = check_fields(view.deciding_fields, session.facts.get("details", {}))
+        if view.deciding_fields and (findings or "details" not in session.facts):
+            return RedirectResponse(f"/connect/{session.id}/details", 303)
+        host = view.token_host(details)
+    except KeyturnError as error:
+        return pages.refused(request, error, session)
+    return _Visit(pages, request, session, browser, view, details, host)
+
+
+async def _log_in(visit: _Visit, form: Form, nonce: str) -> None:
+    connector, session = visit.view.connector, visit.session
+    sessions, connect = visit.pages.application.connect_sessions, visit.pages.application.connect
+    values = {**visit.details, **values_of(visit.view.further_fields, form)}
+    username, password = form.text("username"), form.secrets.get("password", Secret(""))
+    keep = connector.password.keep is PasswordKeep.OFFER and form.text("keep_password") == "on"
+    await connect.check(LoginRequest(session.connector, session.owner, username, password, values, keep))
+
+    async def log_in(begun: ConnectSession) -> Finished:
+        return await sessions.log_in(
+            begun,
+            username=username,
+            password=password,
+            fields=values,
+            keep_password=keep,
+            cookie=visit.browser.cookie,
+            request_id=request_id_of(visit.request),
+        )
+
+    await visit.pages.attempts.run(session, nonce, log_in)
+
+
+def _page(
+    visit: _Visit, *, form: Form | None = None, error: KeyturnError | None = None, stale: bool = False
+) -> Response:
+    wording = wording_of(visit.request)
+    connector, entropy = visit.view.connector, visit.pages.application.entropy
+    fields = visit.view.further_fields
+    findings = error.errors if isinstance(error, ValidationFailed) else ()
+    labelled = {"/username": connector.username.label, "/password": connector.password.label}
+    messages = messages_of(findings, connector.fields, wording, labelled)
+    if isinstance(error, CredentialsRejected):  # at the input as well; it does not say which of the two was wrong
+        messages["/password"] = wording.plain("provider_credentials_rejected.title", provider=connector.title)
+    inputs = inputs_for(fields, form, messages)
+    failed = _failure(visit, error, messages, summary_of(messages, inputs)) if error else None
+    return visit.pages.render(
+        visit.request,
+        "sign_in.html",
+        status=status_of(error) if error else 403 if stale else 200,
+        wait_s=error.retry_after_s if error else None,
+        asker=asker_of(visit.session, wording),
+        session_id=visit.session.id,
+        repairs=visit.session.reconnects is not None,
+        provider=connector.title,
+        connector=connector,
+        host=visit.host,
+        api_hosts=visit.view.api_hosts(visit.details),
+        kept_labels=visit.view.kept_labels,
+        alternative=connector.trust.alternative if connector.trust else None,
+        safer=web_address(connector.trust.alternative) if connector.trust else None,
+        details=bool(visit.view.deciding_fields),
+        inputs=inputs,
+        messages=messages,
+        username=form.text("username") if form else "",
+        username_mode="email" if connector.username.type is FieldType.EMAIL else None,
+        keep_password=bool(form and form.text("keep_password") == "on"),
+        failed=failed,
+        stale=stale,
+        token=visit.browser.token("sign-in", entropy, visit.shown),
+        cancel_token=visit.browser.token("cancel", entropy),
+        back=back_link(visit.session, error="cancelled"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What the summary says. `lines`: anchor and message of each wrong input."""
+
+    texts: list[Any]
+    lines: list[tuple[str, str]]
+    links: list[tuple[str, str]]
+    form: bool
+    again: bool
+    request_id: str | None
+
+
+def _failure(visit: _Visit, error: KeyturnError, messages: Mapping[str, str], lines: list[tuple[str, str]]) -> _Failure:
+    say, connector = wording_of(visit.request), visit.view.connector
+    outcome = outcome_of(error, connector)
+    values = {
+        "provider": connector.title,
+        "host": visit.host.markup,
+        "api_host": visit.view.test_host(visit.details),
+        **asker_of(visit.session, say),
+    }
+    texts: list[Any] = [] if isinstance(error, CredentialsRejected) else [say(f"{outcome.text}.title", **values)]
+    if say.has(f"{outcome.text}.next"):
+        texts.append(say(f"{outcome.text}.next", **values))
+    if help_text := error.extensions.get("help"):
+        texts.append(str(help_text))
+    if outcome.setup and connector.notes.setup:
+        texts.append(say("setup_note", note=connector.notes.setup, **values))
+    if error.retry_after_s is not None:
+        texts.append(say("wait", duration=say.duration(error.retry_after_s)))
+    left = error.extensions.get("tries_left")
+    if isinstance(left, int) and left > 0 and (error.extensions.get("failures", 0) > 1 or left == 1):
+        texts.append(say.count("tries", left))
+    if left == 0:
+        texts.append(say("tries.none"))
+    shows_id = outcome.text in ("set_up", "our_fault", "provider_bad_response")
+    return _Failure(
+        texts,
+        lines,
+        links_of(outcome, connector),
+        outcome.form and left != 0,
+        outcome.again,
+        request_id_of(visit.request) if shows_id else None,
+    )
