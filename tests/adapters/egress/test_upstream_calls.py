@@ -28,7 +28,7 @@ from keyturn.ports.egress import EgressPolicy, UpstreamRequest
 from tests.adapters.egress.certificates import Authority
 from tests.adapters.egress.lookups import ScriptedResolver
 from tests.adapters.egress.raw_server import Script, Talk, body_of, raw_server, serving, whole
-from tests.contracts.upstream_contract import POLICY, call, pieces
+from tests.contracts.upstream_contract import POLICY, call, collect, pieces
 
 LOOPBACK = EgressAllowances((ip_network("127.0.0.0/8"),), insecure_http=True)
 POST_BODY: dict[str, Any] = {"has_body": True}
@@ -347,6 +347,30 @@ async def test_an_early_answer_is_handed_on_while_the_body_is_still_coming(upstr
         after = await get(upstream, call(server.port))
 
     assert ((413, b"too large"), b"next", 2) == (refused, after, server.connections)
+
+
+async def test_a_broken_connection_lets_the_callers_body_go(upstream: PooledUpstream) -> None:
+    """Nobody waits for a piece that could not be sent."""
+    let_go = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        try:
+            yield b"first"
+            await asyncio.sleep(30)
+        finally:
+            let_go.set()
+
+    async def breaks(talk: Talk) -> None:
+        await talk.reader.readuntil(b"first\r\n")
+        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+
+    async with raw_server(breaks) as server, asyncio.timeout(5):
+        answer = await upstream.open(call(server.port, b"POST", has_body=True), slow(), POLICY)
+        with pytest.raises(ProviderTimeout):
+            await collect(answer, [])
+        await let_go.wait()
+
+    assert (200, None) == (answer.status, answer.whole)
 
 
 async def test_both_directions_stream_at_once(upstream: PooledUpstream) -> None:
