@@ -22,6 +22,11 @@ _SECRET_OPTIONS: Final = frozenset(
 )
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "allow_extra_args": True}
 
+_SERVER: Final = (
+    "connector, connection, call and link talk to the server of KEYTURN_URL (http://127.0.0.1:8800) with the API key of"
+    " KEYTURN_API_KEY, or of the file that KEYTURN_API_KEY_FILE names."
+)
+
 
 class VerbCommand(click.Command):
     """A command of the table."""
@@ -115,6 +120,9 @@ class VerbGroup(click.Group):
         self.format_usage(ctx, formatter)
         self.format_commands(ctx, formatter)
         self.format_options(ctx, formatter)
+        if not self.noun:
+            formatter.write_paragraph()
+            formatter.write_text(_SERVER)
         formatter.write_paragraph()
         formatter.write_text(f"Exit codes and more: {PAGE}")
 

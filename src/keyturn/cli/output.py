@@ -99,8 +99,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         emoji=False,
     )
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if in_color(sys.stdout) else "")
-    for name in columns:
-        made.add_column(name, no_wrap=True, overflow="ellipsis")
+    for place, name in enumerate(columns):
+        # The first column is what the next command needs: never cut.
+        least = max((len(one_line(row[0])) for row in rows), default=0) if place == 0 else None
+        made.add_column(name, no_wrap=True, overflow="ellipsis", min_width=least)
     for row in rows:
         made.add_row(*(Text.from_ansi(str(cell)) if "\x1b" in str(cell) else Text(one_line(cell)) for cell in row))
     console.print(made)

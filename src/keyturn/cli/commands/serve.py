@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,11 +27,23 @@ _LISTENING: Final = {
 
 
 @contextmanager
-def listening(settings: Settings) -> Iterator[None]:
-    """Turn a port that can't be had into a sentence (exit code 1)."""
-    host, port = settings.host_and_port
+def usable_data() -> Iterator[None]:
+    """Turn a data directory that can't be used into a sentence (exit code 1)."""
     try:
         yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise Failure(f"{os.fsdecode(error.filename)} can't be used: {error.strerror}.", UNEXPECTED) from None
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[None]:
+    """Turn a port that can't be had, or a data directory that can't be used, into a sentence (exit code 1)."""
+    host, port = settings.host_and_port
+    try:
+        with usable_data():
+            yield
     except socket.gaierror:
         raise Failure(f"The host of {host}:{port} is not known here: choose another with --listen.") from None
     except OSError as error:

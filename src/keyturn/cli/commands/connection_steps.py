@@ -1,0 +1,123 @@
+"""`keyturn connection test | renew | reconnect | pause | resume | disconnect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from keyturn.cli.api_client import connect, path_of
+from keyturn.cli.command import command
+from keyturn.cli.commands.connection_views import show_connection
+from keyturn.cli.commands.link import show_link
+from keyturn.cli.failures import OK, UNEXPECTED, Failure, exit_code_of
+from keyturn.cli.options import connection_argument, json_option
+from keyturn.cli.output import details, one_line, say, say_json, state_words, tell
+from keyturn.cli.terminal import confirm
+from keyturn.cli.times import when
+
+
+@command("connection test")
+@connection_argument
+@click.option("--dry-run", is_flag=True, help="Send nothing; show the request with its secrets masked.")
+@json_option
+def test(connection: str, dry_run: bool, as_json: bool) -> int:
+    """Run the connector's test call. A test that fails ends with the exit code of its problem code."""
+    found = connect().send(
+        "POST", path_of("connections", connection, "test"), query={"dry_run": "true" if dry_run else None}
+    )
+    if as_json:
+        say_json(found.document)
+    elif dry_run:
+        _show_request(found.members)
+    if dry_run:
+        return OK
+    tested = found.members.get("last_test")
+    verdict: Mapping[str, Any] = tested if isinstance(tested, Mapping) else {}
+    passed = verdict.get("passed") is True
+    if not as_json:
+        status = f" (HTTP {one_line(verdict['status'])})" if verdict.get("status") else ""
+        say(f"passed{status}" if passed else f"failed{status}: {one_line(verdict.get('code'))}")
+    return OK if passed else exit_code_of(str(verdict.get("code") or "connection_test_failed"))
+
+
+def _show_request(preview: Mapping[str, Any]) -> None:
+    say(f"{one_line(preview.get('method'))} {one_line(preview.get('url'))}")
+    for header in preview.get("headers") or ():
+        if isinstance(header, list) and len(header) == 2:
+            say(f"{one_line(header[0])}: {one_line(header[1])}")
+    if preview.get("body"):
+        say()
+        say(str(preview["body"]))
+
+
+@command("connection renew")
+@connection_argument
+@json_option
+def renew(connection: str, as_json: bool) -> None:
+    """Whoever asks at the same moment gets the result of the same renewal."""
+    found = connect().send("POST", path_of("connections", connection, "renew"))
+    if as_json:
+        say_json(found.document)
+        return
+    details(
+        [
+            ("renewed", found.members.get("id")),
+            ("generation", found.members.get("generation")),
+            ("token ends", when(found.members.get("expires_at"))),
+            ("renews", when(found.members.get("renews_at"))),
+        ]
+    )
+
+
+@command("connection reconnect")
+@connection_argument
+@click.option("--return-url", metavar="URL", help="Where the person goes afterwards.")
+@json_option
+def reconnect(connection: str, return_url: str | None, as_json: bool) -> None:
+    """Print a link for the person whose account it is: opened once, it repairs this connection."""
+    document = {"return_url": return_url} if return_url else None
+    show_link(connect().send("POST", path_of("connections", connection, "reconnect"), document), as_json=as_json)
+
+
+@command("connection pause")
+@connection_argument
+@json_option
+def pause(connection: str, as_json: bool) -> None:
+    """Refuse calls until it is resumed. Pausing twice is fine."""
+    show_connection(connect().send("POST", path_of("connections", connection, "pause")).members, as_json=as_json)
+
+
+@command("connection resume")
+@connection_argument
+@json_option
+def resume(connection: str, as_json: bool) -> None:
+    """Take calls again. Resuming twice is fine."""
+    show_connection(connect().send("POST", path_of("connections", connection, "resume")).members, as_json=as_json)
+
+
+@command("connection disconnect")
+@connection_argument
+@click.option("--forget-now", is_flag=True, help="Tell the provider once, and don't try again for a day.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@json_option
+def disconnect(connection: str, forget_now: bool, yes: bool, as_json: bool) -> None:
+    """Calls are refused and secrets destroyed at once; then the provider is told. There is no way back."""
+    client = connect()
+    path = path_of("connections", connection)
+    if not yes:
+        about = client.get(path).members
+        what = f"This ends {one_line(about.get('name'))} ({one_line(about.get('connector'))}) for good:"
+        words = f"{what} calls are refused, its secrets destroyed, the provider is told."
+        if not confirm(words, instead="Give --yes to disconnect without being asked."):
+            raise Failure("Nothing was done.", UNEXPECTED)
+    found = client.send("DELETE", path, query={"forget": "now" if forget_now else None})
+    if as_json:
+        say_json(found.document)
+        return
+    revocation = found.members.get("revocation")
+    told = revocation.get("state") if isinstance(revocation, Mapping) else None
+    details([("state", state_words(str(found.members.get("state")))), ("revocation", told)])
+    if found.members.get("state") == "disconnecting":
+        tell(f"The provider is still being told: keyturn connection why {connection}")

@@ -1,0 +1,109 @@
+"""`keyturn connector new | lint | schema`: connector files, without a server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from keyturn.cli.command import command
+from keyturn.cli.failures import FINDINGS, OK, USAGE, Failure
+from keyturn.cli.options import json_option
+from keyturn.cli.output import one_line, say, say_json, styled, tell, write_styled
+from keyturn.core.errors import ConnectorInvalid
+
+_ID: Final = re.compile(r"[a-z][a-z0-9-]{1,62}")
+_ORDER: Final = ("error", "warning", "info")
+_STYLE: Final = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+@command("connector new")
+@click.argument("connector", metavar="ID")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to write (ID.yaml); - for stdout.")
+def new(connector: str, out: Path | None) -> None:
+    """A whole connector with a word on each of the nine steps. No file is overwritten."""
+    from keyturn.bootstrap.offline import starter_text
+
+    if not _ID.fullmatch(connector):
+        raise click.UsageError("A connector's id has 2 to 63 characters: lower-case letters, digits and hyphens.")
+    text = starter_text(connector)
+    path = out or Path(f"{connector}.yaml")
+    if str(path) == "-":
+        say(text.rstrip("\n"))
+        return
+    try:
+        with path.open("x", encoding="utf-8") as target:
+            target.write(text)
+    except FileExistsError:
+        raise Failure(f"{path} exists already; nothing was written.", USAGE) from None
+    except OSError as error:
+        raise Failure(f"{path} can't be written: {error.strerror}.", USAGE) from None
+    say(f"{path}")
+    tell(f"Next: edit it, then keyturn connector lint {path}")
+
+
+@command("connector lint")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@json_option
+def lint(files: tuple[Path, ...], as_json: bool) -> int:
+    """Every finding as FILE:LINE:COLUMN, the gravest first. Exit code 6 where there are errors."""
+    findings = [finding for path in files for finding in _findings_of(path)]
+    if as_json:
+        say_json({"findings": findings})
+    else:
+        _show(findings, many=len(files))
+    return FINDINGS if any(each["severity"] == "error" for each in findings) else OK
+
+
+def read_file(path: Path) -> Any:
+    """Read a connector file; a file that can't be read is a usage error."""
+    from keyturn.bootstrap.offline import read_connector_file
+
+    try:
+        return read_connector_file(path)
+    except OSError as error:
+        raise Failure(f"{path} can't be read: {error.strerror}.", USAGE) from None
+
+
+def _findings_of(path: Path) -> list[dict[str, Any]]:
+    """Errors of reading, or else what the linter finds, each with its place."""
+    from keyturn.core.lint import lint as lint_connector
+
+    try:
+        read = read_file(path)
+    except ConnectorInvalid as invalid:
+        return [{"file": str(path), "severity": "error", **each.as_json()} for each in invalid.errors]
+    found = []
+    for finding in lint_connector(read.connector):
+        line, column = read.document.position(finding.pointer, of_key=True)
+        found.append({"file": str(path), **finding.as_json(), "line": line, "column": column})
+    return found
+
+
+def _show(findings: Sequence[Mapping[str, Any]], *, many: int) -> None:
+    for severity in _ORDER:
+        group = [each for each in findings if each["severity"] == severity]
+        if not group:
+            continue
+        words = severity if severity == "info" or len(group) == 1 else f"{severity}s"
+        write_styled(styled(f"{len(group)} {words}", _STYLE[severity]))
+        for each in group:
+            place = f"{each['file']}:{each.get('line') or 1}:{each.get('column') or 1}"
+            write_styled(f"  {styled(place, 'bold')} {one_line(each['code'])} {one_line(each['message'])}")
+            if each.get("remedy"):
+                write_styled(f"      {styled(one_line(each['remedy']), 'dim')}")
+    if not findings:
+        tell("No findings." if many == 1 else f"No findings in {many} files.")
+
+
+@command("connector schema")
+def schema() -> None:
+    """For editors: completes and checks connector files."""
+    import json
+
+    from keyturn.core.schema import connector_schema
+
+    say(json.dumps(connector_schema(), indent=2, ensure_ascii=False))

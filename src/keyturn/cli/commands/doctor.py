@@ -1,0 +1,111 @@
+"""`keyturn doctor`: what is wrong here and how it is mended, without a secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from keyturn.cli.api_client import ApiClient, connect
+from keyturn.cli.command import command
+from keyturn.cli.failures import OK, UNEXPECTED, UNREACHABLE, Failure, ProblemAnswered
+from keyturn.cli.options import json_option
+from keyturn.cli.output import one_line, say, say_json, styled, write_styled
+from keyturn.core.errors import KeyturnError, SettingsInvalid
+
+if TYPE_CHECKING:
+    from keyturn.bootstrap.examination import Check
+
+_MARKS: Final = {"ok": ("✓", "green"), "warning": ("▲", "yellow"), "problem": ("✗", "red")}
+
+
+@command("doctor")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Data directory (KEYTURN_DATA).")
+@click.option("--listen", metavar="HOST:PORT", help="Where keyturn is to listen (KEYTURN_LISTEN).")
+@json_option
+def doctor(data: Path | None, listen: str | None, as_json: bool) -> int:
+    """Looks at versions, file modes, key, database, disk, clock, port, settings and the server of KEYTURN_URL.
+
+    Nothing is changed. The report holds no secret, so that it can be passed on. Exit code 1 where there is a problem;
+    a warning is none.
+    """
+    checks = [*_here(data, listen), *_server()]
+    problems = sum(each.grade == "problem" for each in checks)
+    if as_json:
+        rows = [{"name": each.name, "grade": each.grade, "found": each.found, "fix": each.fix} for each in checks]
+        say_json({"version": version("keyturn"), "ok": not problems, "checks": rows})
+    else:
+        _show(checks, problems)
+    return UNEXPECTED if problems else OK
+
+
+def _here(data: Path | None, listen: str | None) -> Iterator[Check]:
+    from keyturn.bootstrap.examination import Check, Grade, examine, unknown_settings
+    from keyturn.bootstrap.settings import read_settings
+
+    try:
+        settings = read_settings(data=data, listen=listen)
+    except SettingsInvalid as error:
+        for sentence in error.detail.split("; "):
+            yield Check("settings", Grade.PROBLEM, sentence, "Correct it; nothing else could be looked at here.")
+        yield from unknown_settings()
+        return
+    yield from examine(settings)
+
+
+def _server() -> Iterator[Check]:
+    from keyturn.bootstrap.examination import Check, Grade
+
+    try:
+        client = connect()
+        client.send("GET", "/healthz", keyless=True)
+    except Failure as failure:
+        away = failure.exit_code == UNREACHABLE
+        fix = "Fine if it is not meant to run now." if away else "Another program may have its port; see KEYTURN_URL."
+        yield Check("server", Grade.WARNING if away else Grade.PROBLEM, str(failure), fix)
+        return
+    except (ProblemAnswered, KeyturnError) as error:
+        words = error.detail if isinstance(error, KeyturnError) else "The server answers, but not that it is well."
+        yield Check("server", Grade.PROBLEM, words, "Correct KEYTURN_URL, or look at the server's log.")
+        return
+    yield _release(client)
+    yield _ready(client)
+
+
+def _release(client: ApiClient) -> Check:
+    from keyturn.bootstrap.examination import Check, Grade
+
+    about = client.send("GET", "/openapi.json", keyless=True).members.get("info")
+    theirs = str(about.get("version", "")) if isinstance(about, dict) else ""
+    if theirs != version("keyturn"):
+        words = f"The server answers; it is of release {one_line(theirs)}, this program of {version('keyturn')}."
+        return Check("server", Grade.WARNING, words, "Use the same release on both sides.")
+    return Check("server", Grade.OK, f"The server answers, of release {theirs}.")
+
+
+def _ready(client: ApiClient) -> Check:
+    from keyturn.bootstrap.examination import Check, Grade
+
+    try:
+        client.send("GET", "/readyz", keyless=True)
+    except ProblemAnswered as answered:
+        parts = answered.document.get("parts")
+        wrong = ", ".join(f"{name}: {word}" for name, word in parts.items()) if isinstance(parts, dict) else ""
+        return Check(
+            "ready", Grade.PROBLEM, f"The server can't serve now ({one_line(wrong)}).", "See the server's log."
+        )
+    return Check("ready", Grade.OK, "The server can serve requests.")
+
+
+def _show(checks: Sequence[Check], problems: int) -> None:
+    for each in checks:
+        mark, style = _MARKS[each.grade]
+        write_styled(f"{styled(mark, style)} {each.name:<15} {one_line(each.found)}")
+        if each.fix:
+            write_styled(f"  {'':<15} {styled('→ ' + one_line(each.fix), 'dim')}")
+    say()
+    warnings = sum(each.grade == "warning" for each in checks)
+    say(f"{problems} problem{'' if problems == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}.")

@@ -1,0 +1,43 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorated = Callable[..., Any]
+
+
+def json_option(function: Decorated) -> Decorated:
+    """Add `--json`: one document on standard output, and a problem's document on standard error."""
+    return _json("Write one JSON document.")(function)
+
+
+def json_problem_option(function: Decorated) -> Decorated:
+    """Add `--json` where the output is somebody else's: a problem's document on standard error."""
+    return _json("Write a problem of keyturn as a JSON document.")(function)
+
+
+def _json(words: str) -> Callable[[Decorated], Decorated]:
+
+    def remember(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+        if ctx.obj is not None:
+            ctx.obj.as_json = value
+        return value
+
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=remember, help=words)
+
+
+def connection_argument(function: Decorated) -> Decorated:
+    """Add the id of a connection."""
+    return click.argument("connection", metavar="CONNECTION")(function)
+
+
+def page_options(function: Decorated) -> Decorated:
+    """Add `--limit` and `--cursor`."""
+    function = click.option("--cursor", metavar="TEXT", help="Go on where another page ended.")(function)
+    return click.option("--limit", type=click.IntRange(1, 200), metavar="N", help="At most so many (50; up to 200).")(
+        function
+    )
