@@ -58,7 +58,7 @@ class Pages:
         return await browser_of(request, self.jar, self.application.connect_sessions, session_id)
 
     async def view(self, session: ConnectSession) -> ConnectorView:
-        """The session's connector; raises as `view_for`, and ConnectionDisconnected where there is nothing to repair."""
+        """The session's connector; as `view_for`, and ConnectionDisconnected where what it repairs has ended."""
         if session.reconnects is not None:
             repaired = await self.application.connections.load(session.reconnects, project=session.project)
             if repaired is None or repaired.ended:
