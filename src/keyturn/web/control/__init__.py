@@ -1,1 +1,1 @@
-"""The REST API: the zone that holds the rights of operators and developers."""
+"""The control plane: everything of REST but the calls themselves; admin rights live here, no token passes through."""

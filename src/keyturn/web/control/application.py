@@ -1,0 +1,129 @@
+"""The control plane as one ASGI application: the table of operations, behind the door."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from keyturn.core.errors import BadRequest, KeyturnError, MethodNotAllowed, NotFound
+from keyturn.engine.application import Application
+from keyturn.web.control.caller import caller_in
+from keyturn.web.control.door import App, Door
+from keyturn.web.control.idempotency import Replays
+from keyturn.web.control.openapi import as_bytes, make_document
+from keyturn.web.control.operations import PUBLIC, Operation
+from keyturn.web.control.route import OPERATION, ControlRoute, problem_response
+from keyturn.web.control.routes.api_keys import OPERATIONS as API_KEYS
+from keyturn.web.control.routes.audit import OPERATIONS as AUDIT
+from keyturn.web.control.routes.connect_sessions import OPERATIONS as CONNECT_SESSIONS
+from keyturn.web.control.routes.connection_steps import OPERATIONS as CONNECTION_STEPS
+from keyturn.web.control.routes.connections import OPERATIONS as CONNECTIONS
+from keyturn.web.control.routes.connectors import OPERATIONS as CONNECTORS
+from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
+
+OPERATIONS: tuple[Operation, ...] = (
+    *CONNECTORS,
+    *CONNECTIONS,
+    *CONNECTION_STEPS,
+    *CONNECT_SESSIONS,
+    *API_KEYS,
+    *AUDIT,
+    *INSTANCE,
+)
+PUBLIC_PATHS = frozenset(each.path for each in OPERATIONS if each.scope == PUBLIC)
+
+
+def make_control(
+    application: Application,
+    *,
+    readiness: Callable[[], Awaitable[dict[str, str]]],
+    metrics: Callable[[], bytes],
+) -> App:
+    """Build the control plane.
+
+    Args:
+        application: the use cases.
+        readiness: each part that is needed (`database`, `keys` …) → `ok`, or a word for what is wrong.
+        metrics: the exposition of all metrics, in Prometheus' text format.
+    """
+    app = make_framework(application)
+    app.state.readiness = readiness
+    app.state.metrics = metrics
+    return Door(app, application, PUBLIC_PATHS)
+
+
+def make_framework(application: Application) -> FastAPI:
+    """The routes and their document, without the door."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.router.route_class = ControlRoute
+    app.state.application = application
+    app.state.replays = Replays(application.idempotency, application.clock, application.entropy)
+    app.state.operations = {each.name: each for each in OPERATIONS}
+    for operation in OPERATIONS:
+        _add(app, operation)
+    app.state.document = as_bytes(document_of(app))
+    app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(Exception, _crashed)
+    return app
+
+
+def document_of(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of these routes."""
+    try:
+        release = version("keyturn")
+    except PackageNotFoundError:
+        release = "0"
+    return make_document(app, OPERATIONS, version=release)
+
+
+def _add(app: FastAPI, operation: Operation) -> None:
+    words = (operation.endpoint.__doc__ or "").strip().split("\n\n", 1)
+    app.router.add_api_route(
+        operation.path,
+        operation.endpoint,
+        methods=[operation.method],
+        operation_id=operation.name,
+        summary=words[0].rstrip("."),
+        description=" ".join(words[-1].split()),
+        tags=[operation.tag],
+        status_code=min(operation.answers),
+        response_model=None,
+        response_class=Response,
+        responses={status: {"model": model} if model else {} for status, model in operation.answers.items()},
+        openapi_extra={OPERATION: operation.name},
+    )
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    """What the framework's router finds wrong: no such path, or none with this method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    failure: KeyturnError
+    match status:
+        case 404:
+            failure = NotFound("There is no such path.")
+        case 405:
+            failure = MethodNotAllowed(extensions={"allow": _allowed(request)})
+        case _:
+            failure = BadRequest()
+    return problem_response(failure, caller_in(request.scope).request_id)
+
+
+async def _crashed(request: Request, error: Exception) -> Response:
+    """A mistake of ours outside every operation; the door writes it down."""
+    return problem_response(error, caller_in(request.scope).request_id)
+
+
+def _allowed(request: Request) -> list[str]:
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        found, _ = route.matches(request.scope)
+        if found is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))

@@ -1,0 +1,86 @@
+"""Connect sessions: the link for the person, what became of it, and whose the result is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.responses import Response
+
+from keyturn.core.errors import NotFound
+from keyturn.engine.application import Application
+from keyturn.engine.connect_sessions import SessionRequest
+from keyturn.ports.store import ConnectSession
+from keyturn.web.control.caller import App, Caller, Calling
+from keyturn.web.control.operations import Operation, Takes
+from keyturn.web.control.routes.connections import EXAMPLE, shown
+from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, SessionAnswer
+from keyturn.web.control.shapes.requests import Confirmation, NewConnectSession
+from keyturn.web.control.shapes.showing import answer, session_answer, time_of
+from keyturn.web.control.shown_once import link_text
+
+TAG: Final = "connect sessions"
+
+
+async def create_connect_session(body: NewConnectSession, app: App, caller: Calling) -> Response:
+    """Make a link by which a person connects an account.
+
+    It opens once and is good for 30 minutes. With a `return_url` the person comes back there with a one-time `code`,
+    and the connection takes no calls until it is confirmed with that.
+    """
+    caller.must_see(body.connector)
+    link = await app.connect_sessions.create(
+        SessionRequest(body.connector, body.owner, body.return_url, body.app_name, body.owner_label), caller.actor
+    )
+    made = LinkAnswer(id=link.session.id, url=link_text(link), expires_at=time_of(link.session.expires_at))
+    return answer(made, 201, location=f"/v1/connect-sessions/{link.session.id}")
+
+
+async def get_connect_session(session_id: str, app: App, caller: Calling) -> Response:
+    """Read a connect session."""
+    return answer(session_answer(await _session(app, caller, session_id), app.clock.now()))
+
+
+async def confirm_connect_session(session_id: str, body: Confirmation, app: App, caller: Calling) -> Response:
+    """Confirm whose connection it is.
+
+    With the one-time code that came to the return URL, for the user that your backend sees there.
+    """
+    await _session(app, caller, session_id)
+    return await shown(app, await app.connect_sessions.confirm(session_id, body.code, caller.actor))
+
+
+async def _session(app: Application, caller: Caller, session_id: str) -> ConnectSession:
+    found = await app.sessions.load(session_id, project=caller.principal.project)
+    if found is None or not caller.principal.sees(found.connector):
+        raise NotFound("There is no such session.")
+    return found
+
+
+_ONE: Final = "/v1/connect-sessions/{session_id}"
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/v1/connect-sessions",
+        create_connect_session,
+        "connect",
+        {201: LinkAnswer},
+        TAG,
+        takes=Takes.JSON,
+        problems=("not_found", "connector_not_published", "connector_client_missing", "return_url_not_allowed"),
+        example={"connector": "acme", "owner": "user-42", "return_url": "https://app.example/done"},
+        secret=("url",),
+    ),
+    Operation("GET", _ONE, get_connect_session, "connect", {200: SessionAnswer}, TAG),
+    Operation(
+        "POST",
+        f"{_ONE}/confirm",
+        confirm_connect_session,
+        "connect",
+        {200: ConnectionAnswer},
+        TAG,
+        takes=Takes.JSON,
+        problems=("session_expired", "session_used", "connection_disconnected", "generation_conflict"),
+        example={"code": "q3V0…"},
+        answer_example=EXAMPLE,
+    ),
+)

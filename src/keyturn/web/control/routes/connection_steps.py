@@ -1,0 +1,202 @@
+"""What can be done with a connection: test, renew, reconnect, pause, resume."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyturn.core.connection import Connection
+from keyturn.engine.application import Application
+from keyturn.web.control.caller import App, Caller, Calling
+from keyturn.web.control.operations import Operation, Takes
+from keyturn.web.control.preconditions import expected_revision
+from keyturn.web.control.routes.connections import EXAMPLE, TAG, shown
+from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, PreviewAnswer
+from keyturn.web.control.shapes.requests import Nothing, Reconnect, TestQuery
+from keyturn.web.control.shapes.showing import answer, time_of
+from keyturn.web.control.shown_once import link_text
+
+_UNUSABLE: Final = ("connection_disconnected", "connection_paused", "connection_unconfirmed")
+_RENEWAL: Final = (
+    *_UNUSABLE, "connection_needs_reconnect", "renewal_in_progress", "renewal_not_possible", "login_budget_spent",
+    "provider_rate_limited", "provider_unreachable", "provider_tls_failed", "provider_timeout",
+    "provider_unavailable", "provider_bad_response", "connector_client_missing", "connector_client_rejected",
+    "provider_grant_disabled", "scope_insufficient", "connector_value_absent", "address_not_allowed",
+    "url_not_allowed", "key_unavailable", "version_conflict",
+)  # fmt: skip
+
+
+async def try_connection(
+    connection_id: str,
+    request: Request,
+    app: App,
+    caller: Calling,
+    query: Annotated[TestQuery, Query()],
+    nothing: Nothing | None = None,
+) -> Response:
+    """Test a connection.
+
+    Runs the test call and records the verdict in `last_test`. A token that has ended is renewed first, no other.
+    With `dry_run=true` nothing is sent, and the answer shows the request with its secrets masked.
+    """
+    connection = await _found(app, caller, request, connection_id)
+    now = app.clock.now()
+    ended = connection.expires_at is not None and connection.expires_at <= now
+    if ended and not query.dry_run:
+        await app.renewals.renew(
+            connection_id,
+            generation=connection.generation,
+            actor=caller.actor,
+            project=caller.principal.project,
+        )
+    tested = await app.test_connection(
+        connection_id, caller.actor, dry_run=query.dry_run, project=caller.principal.project
+    )
+    if isinstance(tested, Connection):
+        return await shown(app, tested)
+    return answer(PreviewAnswer(method=tested.method, url=tested.url, headers=list(tested.headers), body=tested.body))
+
+
+async def renew_connection(
+    connection_id: str, request: Request, app: App, caller: Calling, nothing: Nothing | None = None
+) -> Response:
+    """Renew a connection's token now.
+
+    Whoever asks at the same moment gets the result of the same renewal.
+    """
+    connection = await _found(app, caller, request, connection_id)
+    renewed = await app.renewals.renew(
+        connection_id,
+        generation=connection.generation,
+        actor=caller.actor,
+        forced=True,
+        project=caller.principal.project,
+    )
+    return await shown(app, renewed)
+
+
+async def reconnect(
+    connection_id: str, request: Request, app: App, caller: Calling, body: Reconnect | None = None
+) -> Response:
+    """Make a link that repairs a connection.
+
+    For the person whose account it is. A link that nobody has opened yet is given again, unless members are sent.
+    """
+    await _found(app, caller, request, connection_id)
+    wanted = body or Reconnect()
+    link = await app.connect_sessions.reconnect_link(
+        connection_id,
+        caller.actor,
+        return_url=wanted.return_url,
+        app_name=wanted.app_name,
+        owner_label=wanted.owner_label,
+    )
+    session = link.session
+    return answer(LinkAnswer(id=session.id, url=link_text(link), expires_at=time_of(session.expires_at)))
+
+
+async def pause(
+    connection_id: str, request: Request, app: App, caller: Calling, nothing: Nothing | None = None
+) -> Response:
+    """Pause a connection.
+
+    Calls are refused and nothing is renewed until it is resumed; pausing twice is fine.
+    """
+    return await _paused(connection_id, request, app, caller, paused=True)
+
+
+async def resume(
+    connection_id: str, request: Request, app: App, caller: Calling, nothing: Nothing | None = None
+) -> Response:
+    """Resume a paused connection."""
+    return await _paused(connection_id, request, app, caller, paused=False)
+
+
+async def _paused(connection_id: str, request: Request, app: Application, caller: Caller, *, paused: bool) -> Response:
+    connection = await caller.connection(app, connection_id)
+    expected = expected_revision(request, current=connection.revision)
+    saved = await app.pause(
+        connection_id,
+        caller.actor,
+        paused=paused,
+        expected_revision=expected,
+        project=caller.principal.project,
+    )
+    return await shown(app, saved)
+
+
+async def _found(app: Application, caller: Caller, request: Request, connection_id: str) -> Connection:
+    connection = await caller.connection(app, connection_id)
+    expected_revision(request, current=connection.revision)
+    return connection
+
+
+_ONE: Final = "/v1/connections/{connection_id}"
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        f"{_ONE}/test",
+        try_connection,
+        "call",
+        {200: ConnectionAnswer},
+        TAG,
+        problems=_RENEWAL,
+        answer_example=EXAMPLE,
+        headers=("If-Match",),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/renew",
+        renew_connection,
+        "admin",
+        {200: ConnectionAnswer},
+        TAG,
+        problems=_RENEWAL,
+        answer_example=EXAMPLE,
+        headers=("If-Match",),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/reconnect",
+        reconnect,
+        "connect",
+        {200: LinkAnswer},
+        TAG,
+        takes=Takes.JSON,
+        problems=(
+            "connection_disconnected",
+            "connector_not_published",
+            "connector_client_missing",
+            "return_url_not_allowed",
+            "version_conflict",
+        ),
+        example={"return_url": "https://app.example/done"},
+        secret=("url",),
+        headers=("If-Match",),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/pause",
+        pause,
+        "admin",
+        {200: ConnectionAnswer},
+        TAG,
+        problems=("connection_disconnected", "version_conflict"),
+        answer_example={**EXAMPLE, "state": "paused", "renews_at": None},
+        headers=("If-Match",),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/resume",
+        resume,
+        "admin",
+        {200: ConnectionAnswer},
+        TAG,
+        problems=("connection_disconnected", "version_conflict"),
+        answer_example=EXAMPLE,
+        headers=("If-Match",),
+    ),
+)

@@ -1,0 +1,247 @@
+"""Connections: made, listed, read, explained, ended."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyturn.core.connection import Connection, State
+from keyturn.core.connector import Connector
+from keyturn.core.errors import ConnectionDisconnected, Finding, NotFound, ValidationFailed
+from keyturn.core.explain import Alarm, explain
+from keyturn.engine.application import Application
+from keyturn.engine.connect import LoginRequest
+from keyturn.ports.store import ConnectionFilter
+from keyturn.web.control.caller import App, Caller, Calling
+from keyturn.web.control.operations import Operation, Takes
+from keyturn.web.control.preconditions import etag, expected_revision
+from keyturn.web.control.shapes.answers import ConnectionAnswer, ConnectionList, DisconnectAnswer, EventList, WhyAnswer
+from keyturn.web.control.shapes.requests import ConnectionQuery, DisconnectQuery, NewConnection, PageQuery
+from keyturn.web.control.shapes.showing import answer, connection_answer, event_list, why_answer
+
+TAG: Final = "connections"
+STATES: Final = frozenset({*(each.value for each in State), "paused", "unconfirmed"})
+LOGIN_PROBLEMS: Final = (
+    "connector_not_published", "connector_client_missing", "login_budget_spent", "provider_credentials_rejected",
+    "provider_mfa_unsupported", "provider_otp_invalid", "provider_account_locked", "provider_password_expired",
+    "provider_interaction_required", "provider_access_denied", "provider_rate_limited", "provider_unreachable",
+    "provider_tls_failed", "provider_timeout", "provider_unavailable", "provider_bad_response",
+    "connector_client_rejected", "provider_grant_disabled", "scope_insufficient", "connector_value_absent",
+    "connection_test_failed", "unique_id_missing", "connection_exists", "identity_mismatch",
+    "connection_disconnected", "generation_conflict", "address_not_allowed", "url_not_allowed", "key_unavailable",
+)  # fmt: skip
+EXAMPLE: Final[dict[str, Any]] = {
+    "id": "cxn_5d41402abc4b2a76b9719d911017c592",
+    "connector": "acme",
+    "connector_version": 3,
+    "owner": "user-42",
+    "name": "Ada's account",
+    "unique_id": "4711",
+    "state": "active",
+    "reason": None,
+    "generation": 2,
+    "created_at": "2030-01-31T12:00:00.000Z",
+    "updated_at": "2030-01-31T12:55:00.000Z",
+    "expires_at": "2030-01-31T13:55:00.000Z",
+    "expires_soon": False,
+    "renews_at": "2030-01-31T13:49:12.500Z",
+    "last_test": {"at": "2030-01-31T12:00:00.000Z", "passed": True, "status": 200, "code": None},
+    "last_error": None,
+    "last_error_at": None,
+    "last_used_at": "2030-01-31T12:58:03.000Z",
+    "hosts": ["login.acme.example"],
+    "fields": {},
+    "stored": {
+        "access_token": {"since": "2030-01-31T12:55:00.000Z", "until": "2030-01-31T13:55:00.000Z", "sealed": True},
+        "refresh_token": {"since": "2030-01-31T12:55:00.000Z", "until": None, "sealed": True},
+        "username": None,
+        "password": None,
+        "fields": {},
+    },
+    "disconnected_at": None,
+    "revocation": None,
+}
+
+
+async def create_connection(body: NewConnection, app: App, caller: Calling) -> Response:
+    """Connect an account with somebody's credentials.
+
+    The password is used once and forgotten, unless the connector permits keeping it and `keep_password` is true. An
+    account that is connected already is updated (200). `connection` reconnects that one: another account is refused
+    unless `allow_account_change` is true. A caller that hangs up does not end the login.
+    """
+    caller.must_see(body.connector)
+    if body.connection is not None:
+        await _refuse_foreign(app, caller, body)
+    done = await app.connect(
+        LoginRequest(
+            connector=body.connector,
+            owner=body.owner,
+            username=body.username or "",
+            password=body.password,
+            fields=body.fields,
+            keep_password=body.keep_password,
+            reconnects=body.connection,
+            allow_account_change=body.allow_account_change,
+            project=caller.principal.project,
+        ),
+        caller.actor,
+    )
+    status, location = (201, f"/v1/connections/{done.connection.id}") if done.created else (200, None)
+    return await shown(app, done.connection, status=status, location=location)
+
+
+async def _refuse_foreign(app: Application, caller: Caller, body: NewConnection) -> None:
+    """A login of one connector or owner must never end up in a connection of another."""
+    wanted = await caller.connection(app, body.connection or "")
+    if wanted.ended:
+        raise ConnectionDisconnected
+    errors = [
+        Finding(f"/{name}", "differs", "The connection that is to be reconnected has another.")
+        for name, given, its in (
+            ("connector", body.connector, wanted.connector),
+            ("owner", body.owner, wanted.owner),
+        )
+        if given != its
+    ]
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
+async def list_connections(app: App, caller: Calling, query: Annotated[ConnectionQuery, Query()]) -> Response:
+    """List connections, newest first."""
+    if query.state is not None and query.state not in STATES:
+        message = f"The states are: {', '.join(sorted(STATES))}."
+        raise ValidationFailed(errors=[Finding("/state", "invalid", message)])
+    which = ConnectionFilter(query.connector, query.owner, query.state, caller.principal.connectors or None)
+    page = await app.connections.list(which, cursor=query.cursor, limit=query.limit, project=caller.principal.project)
+    now = app.clock.now()
+    rows = [connection_answer(each, await version_of(app, each), now) for each in page.items]
+    response = answer(ConnectionList(data=rows, next_cursor=page.next_cursor))
+    if page.next_cursor is not None:
+        following = {**query.model_dump(exclude_none=True), "cursor": page.next_cursor}
+        response.headers["link"] = f'<{app.public_url}/v1/connections?{urlencode(following)}>; rel="next"'
+    return response
+
+
+async def get_connection(connection_id: str, app: App, caller: Calling) -> Response:
+    """Read a connection."""
+    return await shown(app, await caller.connection(app, connection_id))
+
+
+async def explain_connection(connection_id: str, app: App, caller: Calling) -> Response:
+    """Say why a connection is as it is.
+
+    State, cause, whose move it is, what is tried next and when.
+    """
+    connection = await caller.connection(app, connection_id)
+    now = app.clock.now()
+    found = app.gate.alarmed(connection.connector)
+    alarm = Alarm(found[0], found[1], now + found[2]) if found else None
+    return answer(why_answer(explain(connection, await version_of(app, connection), now, alarm)))
+
+
+async def list_connection_events(
+    connection_id: str, app: App, caller: Calling, page: Annotated[PageQuery, Query()]
+) -> Response:
+    """Read a connection's timeline."""
+    await caller.connection(app, connection_id)
+    found, following = await app.audit.list(
+        connection=connection_id, cursor=page.cursor, limit=page.limit, project=caller.principal.project
+    )
+    return answer(event_list(found, following))
+
+
+async def disconnect(
+    connection_id: str, request: Request, app: App, caller: Calling, query: Annotated[DisconnectQuery, Query()]
+) -> Response:
+    """Disconnect.
+
+    Calls are refused and secrets destroyed at once; the provider is told, again and again for a day unless
+    `forget=now`.
+    """
+    connection = await caller.connection(app, connection_id)
+    expected_revision(request, current=connection.revision)
+    ended = await app.disconnect(
+        connection_id, caller.actor, forget_now=query.forget is not None, project=caller.principal.project
+    )
+    return answer(DisconnectAnswer(state=ended.shown_state, revocation=dict(ended.revocation)))
+
+
+async def version_of(app: Application, connection: Connection) -> Connector | None:
+    """The version that a connection is pinned to, if it is still there."""
+    try:
+        return await app.published.version(
+            connection.connector, connection.connector_version, project=connection.project
+        )
+    except NotFound:
+        return None
+
+
+async def shown(
+    app: Application, connection: Connection, *, status: int = 200, location: str | None = None
+) -> Response:
+    """A connection as an answer, with its ETag."""
+    made = connection_answer(connection, await version_of(app, connection), app.clock.now())
+    return answer(made, status, etag=etag(connection.revision), location=location)
+
+
+_ONE: Final = "/v1/connections/{connection_id}"
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/v1/connections",
+        create_connection,
+        "login",
+        {200: ConnectionAnswer, 201: ConnectionAnswer},
+        TAG,
+        takes=Takes.JSON,
+        problems=("not_found", *LOGIN_PROBLEMS),
+        example={"connector": "acme", "owner": "user-42", "username": "ada@example.com", "password": "…"},
+        answer_example=EXAMPLE,
+    ),
+    Operation(
+        "GET",
+        "/v1/connections",
+        list_connections,
+        "read",
+        {200: ConnectionList},
+        TAG,
+        answer_example={"data": [EXAMPLE], "next_cursor": None},
+    ),
+    Operation("GET", _ONE, get_connection, "read", {200: ConnectionAnswer}, TAG, answer_example=EXAMPLE),
+    Operation(
+        "DELETE",
+        _ONE,
+        disconnect,
+        "admin",
+        {200: DisconnectAnswer},
+        TAG,
+        problems=("connection_disconnected", "version_conflict", "key_unavailable"),
+        answer_example={
+            "state": "disconnected",
+            "revocation": {"result": "done", "tries": 1, "revoked": ["refresh_token", "access_token"]},
+        },
+        headers=("If-Match",),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/why",
+        explain_connection,
+        "read",
+        {200: WhyAnswer},
+        TAG,
+        answer_example={
+            "state": "needs_reconnect",
+            "code": "grant_lost",
+            "text": "The provider no longer accepts the refresh token. Calls are refused.",
+            "who": "end_user",
+            "next": {"text": "Send the person a reconnect link.", "at": None},
+        },
+    ),
+    Operation("GET", f"{_ONE}/events", list_connection_events, "read", {200: EventList}, TAG),
+)

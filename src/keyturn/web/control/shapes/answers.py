@@ -1,0 +1,280 @@
+"""What callers get, as models; the OpenAPI document is made from these.
+
+Rule 1: nothing secret has a member here; the two that are shown once come from `shown_once`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class TestAnswer(BaseModel):
+    """The last test call: `status` of the API's answer, None where none came; `code` where it did not pass."""
+
+    __test__ = False  # not for pytest to collect
+
+    at: Time
+    passed: bool
+    status: int | None
+    code: str | None
+
+
+class KeptAnswer(BaseModel):
+    """That something is kept: since when, until when if that is known, and whether it is sealed."""
+
+    since: Time | None
+    until: Time | None
+    sealed: bool
+
+
+class StoredAnswer(BaseModel):
+    """What is kept of a connection; None says that it is not. Never the thing itself."""
+
+    access_token: KeptAnswer | None = None
+    refresh_token: KeptAnswer | None = None
+    username: KeptAnswer | None = None
+    password: KeptAnswer | None = None
+    fields: dict[str, KeptAnswer] = Field(default_factory=dict)
+
+
+class ConnectionAnswer(BaseModel):
+    """A connection; no secret is in it."""
+
+    id: str
+    connector: str
+    connector_version: int
+    owner: str
+    name: str
+    unique_id: str
+    state: str
+    reason: str | None
+    generation: int
+    created_at: Time
+    updated_at: Time
+    expires_at: Time | None
+    expires_soon: bool
+    renews_at: Time | None
+    last_test: TestAnswer | None
+    last_error: str | None
+    last_error_at: Time | None
+    last_used_at: Time | None
+    hosts: list[str]
+    fields: dict[str, Any]
+    stored: StoredAnswer
+    disconnected_at: Time | None
+    revocation: dict[str, Any] | None
+
+
+class ConnectionList(BaseModel):
+    """One page, newest first."""
+
+    data: list[ConnectionAnswer]
+    next_cursor: str | None
+
+
+class DisconnectAnswer(BaseModel):
+    """How far the disconnect is, and what the provider said to the revocation."""
+
+    state: str
+    revocation: dict[str, Any]
+
+
+class NextStepAnswer(BaseModel):
+    """What follows, and when if that is known."""
+
+    text: str
+    at: Time | None
+
+
+class WhyAnswer(BaseModel):
+    """State, cause, whose move, and what is tried next."""
+
+    state: str
+    code: str | None
+    text: str
+    who: str
+    next: NextStepAnswer
+
+
+class EventAnswer(BaseModel):
+    """One thing that happened. `seq` grows with each record of the audit log."""
+
+    seq: int
+    at: Time
+    action: str
+    actor: str
+    outcome: str
+    connector: str | None
+    connection: str | None
+    owner: str | None
+    request_id: str | None
+    facts: dict[str, Any]
+
+
+class EventList(BaseModel):
+    """One page, newest first."""
+
+    data: list[EventAnswer]
+    next_cursor: str | None
+
+
+class PreviewAnswer(BaseModel):
+    """The request that a test would send, secrets shown by their names."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: str
+
+
+class FindingAnswer(BaseModel):
+    """One finding of the linter."""
+
+    code: str
+    name: str
+    severity: str
+    step: int
+    pointer: str
+    message: str
+    remedy: str
+
+
+class FindingList(BaseModel):
+    """What the linter finds; `publishable` unless one is an error."""
+
+    findings: list[FindingAnswer]
+    publishable: bool
+
+
+class DraftAnswer(BaseModel):
+    """A connector being written, byte for byte as its author wrote it."""
+
+    revision: int
+    updated_at: Time
+    source: str
+
+
+class VersionAnswer(BaseModel):
+    """A published version, which never changes."""
+
+    version: int
+    digest: str
+    published_at: Time
+    source: str
+
+
+class ConnectorAnswer(BaseModel):
+    """A connector with its draft, its newest version and what the linter finds in the draft."""
+
+    id: str
+    title: str
+    client_id_set: bool
+    latest_version: int | None
+    draft: DraftAnswer | None
+    version: VersionAnswer | None
+    findings: list[FindingAnswer]
+
+
+class ConnectorRow(BaseModel):
+    """A connector in a list."""
+
+    id: str
+    title: str
+    latest_version: int | None
+    has_draft: bool
+    client_id_set: bool
+    updated_at: Time
+
+
+class ConnectorList(BaseModel):
+    """All connectors that the key may know of, by id."""
+
+    data: list[ConnectorRow]
+    next_cursor: None = None
+
+
+class VersionRow(BaseModel):
+    """A published version in a list."""
+
+    version: int
+    digest: str
+    published_at: Time
+
+
+class VersionList(BaseModel):
+    """The published versions, newest first."""
+
+    data: list[VersionRow]
+    next_cursor: str | None
+
+
+class PublishedAnswer(BaseModel):
+    """The version that the draft became."""
+
+    version: int
+    digest: str
+
+
+class LinkAnswer(BaseModel):
+    """A connect session and the link that opens it once; None in a replay, where nobody can open it any more."""
+
+    id: str
+    url: str | None
+    expires_at: Time
+
+
+class SessionAnswer(BaseModel):
+    """A connect session: `open`, `claimed`, `done`, `confirmed`, `failed` or `expired`."""
+
+    id: str
+    state: str
+    connector: str
+    owner: str
+    reconnects: str | None
+    connection: str | None
+    return_url: str | None
+    app_name: str
+    owner_label: str
+    created_at: Time
+    expires_at: Time
+
+
+class ApiKeyRow(BaseModel):
+    """An API key, without the key."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    connectors: list[str]
+    created_at: Time
+    expires_at: Time | None
+
+
+class NewKeyAnswer(ApiKeyRow):
+    """A new API key: the only time that `key` is shown; None in a replay."""
+
+    key: str | None
+
+
+class ApiKeyList(BaseModel):
+    """The API keys that are not revoked, newest first."""
+
+    data: list[ApiKeyRow]
+    next_cursor: None = None
+
+
+class HealthAnswer(BaseModel):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class ReadyAnswer(BaseModel):
+    """Each part that is needed, and `ok` or what is wrong with it."""
+
+    ready: bool
+    parts: dict[str, str] = Field(default_factory=dict)

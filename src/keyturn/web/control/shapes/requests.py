@@ -1,0 +1,153 @@
+"""What callers send, as models: shapes only; what values mean is checked by the use cases.
+
+Rule 1: an unknown member is refused.
+Rule 2: a secret is a `Secret` from the moment it is read; no model holds one in its repr.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from keyturn.core.secret import Secret
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+
+
+class _SecretText:
+    """Reads a text into a `Secret`; nothing else of the model can give it away."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema(strict=True)
+        return core_schema.no_info_after_validator_function(Secret, text)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "password", "writeOnly": True}
+
+
+def _plain(text: str) -> str:
+    if _CONTROL.search(text):
+        raise PydanticCustomError("control_characters", "no control characters")
+    return text
+
+
+def _instant(given: Any) -> Any:
+    """RFC 3339 only: a number or a date alone could mean many things."""
+    if isinstance(given, str) and _INSTANT.fullmatch(given):
+        try:
+            return datetime.fromisoformat(given.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise PydanticCustomError("instant", "no instant")
+
+
+SecretText = Annotated[Secret, _SecretText]
+Text = Annotated[str, AfterValidator(_plain), Field(max_length=4096)]
+ConnectorId = Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+FieldValue = SecretText | bool | int | float | None
+
+
+class _Members(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class ClientSetting(_Members):
+    """The application registered with the provider."""
+
+    client_id: Text
+    client_secret: SecretText | None = Field(default=None, repr=False)
+
+
+class NewConnection(_Members):
+    """Somebody's credentials. `connection` reconnects that one instead of making another."""
+
+    connector: ConnectorId
+    owner: Text
+    username: Text | None = Field(default=None, repr=False)
+    password: SecretText | None = Field(default=None, repr=False)
+    fields: dict[str, FieldValue] = Field(default_factory=dict, repr=False, max_length=100)
+    keep_password: bool = False
+    connection: Text | None = None
+    allow_account_change: bool = False
+
+
+class NewConnectSession(_Members):
+    """Who shall get a link, and where the person goes afterwards."""
+
+    connector: ConnectorId
+    owner: Text
+    return_url: Text | None = None
+    app_name: Text = ""
+    owner_label: Text = ""
+
+
+class Reconnect(_Members):
+    """How the person who repairs a connection is spoken to; without any of these an unopened link is shown again."""
+
+    return_url: Text | None = None
+    app_name: Text = ""
+    owner_label: Text = ""
+
+
+class Confirmation(_Members):
+    """The one-time code that came to the return URL."""
+
+    code: Text = Field(repr=False)
+
+
+class NewApiKey(_Members):
+    """What a new API key may do, and until when."""
+
+    name: Text
+    scopes: list[Text] = Field(max_length=20)
+    connectors: list[ConnectorId] = Field(default_factory=list, max_length=1000)
+    expires_at: Instant | None = None
+
+
+class Nothing(_Members):
+    """No members: a body may be left out."""
+
+
+class ConnectionQuery(_Members):
+    """Which connections to list."""
+
+    connector: Text | None = None
+    owner: Text | None = None
+    state: Text | None = None
+    cursor: Text | None = None
+    limit: Annotated[int, Field(ge=1, le=200, strict=False)] = 50
+
+
+class PageQuery(_Members):
+    """Which part of a list."""
+
+    cursor: Text | None = None
+    limit: Annotated[int, Field(ge=1, le=200, strict=False)] = 50
+
+
+class AuditQuery(PageQuery):
+    """Which records; those of one connection, or all."""
+
+    connection: Text | None = None
+
+
+class TestQuery(_Members):
+    """Whether to send the test call or to show it."""
+
+    __test__ = False  # not for pytest to collect
+
+    dry_run: Annotated[bool, Field(strict=False)] = False
+
+
+class DisconnectQuery(_Members):
+    """`forget=now`: do not try to tell the provider again later."""
+
+    forget: Annotated[str, Field(pattern="^now$")] | None = None

@@ -1,0 +1,20 @@
+"""The only two secrets that the control plane says: a new connect link and a new API key, to whoever made them.
+
+Rule 1: this file is the zone's only caller of `reveal()`; what it returns goes into an answer and nowhere else.
+Rule 2: an answer that holds one is not stored for replay (`idempotency`).
+"""
+
+from __future__ import annotations
+
+from keyturn.core.secret import Secret
+from keyturn.engine.connect_sessions import OpenLink
+
+
+def link_text(link: OpenLink) -> str:
+    """The link for the person."""
+    return link.url.reveal()
+
+
+def key_text(key: Secret) -> str:
+    """The API key, for its one and only showing."""
+    return key.reveal()
