@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from keyturn.web.dataplane.interruption import Ending
-from keyturn.web.kit.headers import HOP_BY_HOP, Headers, named_by_connection
+from keyturn.web.kit.headers import HOP_BY_HOP, PLAIN_CONNECTION, Headers, named_by_connection
 
 SOURCE: Final = (b"keyturn-source", b"upstream")
 _DROPPED: Final = HOP_BY_HOP | {
@@ -43,9 +43,9 @@ def handed_on(status: int, received: Sequence[tuple[bytes, bytes]], request_id: 
             dropped = _learn(pair[0])
         if not dropped:
             headers.append(pair)
-        elif pair[0] == b"connection":
+        elif pair[0] == b"connection" and pair[1] not in PLAIN_CONNECTION:
             connection = [*(connection or []), pair[1]]
-    if connection is not None and (named := named_by_connection(connection) - {b"keep-alive", b"close"}):
+    if connection is not None and (named := named_by_connection(connection)):
         headers = [each for each in headers if each[0] not in named]
     if status in _WITHOUT_LENGTH:
         headers = [each for each in headers if each[0] != b"content-length"]

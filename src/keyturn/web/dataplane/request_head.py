@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from keyturn.core.errors import BadRequest
-from keyturn.web.kit.headers import HOP_BY_HOP, Headers, named_by_connection
+from keyturn.web.kit.headers import HOP_BY_HOP, PLAIN_CONNECTION, Headers, named_by_connection
 
 LONGEST_LENGTH: Final = 18  # digits of a Content-Length
 
@@ -146,7 +146,8 @@ def _read_special(head: RequestHead, special: list[tuple[Kind, bytes]], http_ver
             if value.strip().lower() != b"chunked":
                 head.fault = "The only Transfer-Encoding that is read here is chunked."
         elif kind == Kind.CONNECTION:
-            connection.append(value)
+            if value not in PLAIN_CONNECTION:
+                connection.append(value)
         elif kind == Kind.EXPECT:
             if value.lower() == b"100-continue":
                 head.expects_continue = True

@@ -27,6 +27,9 @@ HOP_BY_HOP: Final = frozenset(
     )
 )
 
+# What nearly each `Connection` says; it names no header that HOP_BY_HOP has not got.
+PLAIN_CONNECTION: Final = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+
 # On each answer that is ours and no page: it is data, for one reader, and no browser shall make more of it.
 OF_DATA: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cache-control", b"no-store"),
