@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.egress.client import AiohttpEgress
@@ -26,6 +27,19 @@ from keyturn.core.reading import Document, read_connector
 from keyturn.core.redaction_known import KnownSecrets
 from keyturn.engine.application import Application
 from keyturn.ports.keys import KeyProvider
+
+# The stores that a port of the same name is.
+STORES: Final = (
+    "connections",
+    "revocations",
+    "connectors",
+    "logins",
+    "audit",
+    "api_keys",
+    "sessions",
+    "idempotency",
+    "spill",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +81,7 @@ async def wired(
     allowances = EgressAllowances(settings.egress_allow, settings.insecure_http)
     upstream = PooledUpstream(resolver, allowances)
     ports = Ports(
-        connections=stores.connections,
-        revocations=stores.revocations,
-        connectors=stores.connectors,
-        logins=stores.logins,
-        audit=stores.audit,
-        api_keys=stores.api_keys,
-        sessions=stores.sessions,
-        idempotency=stores.idempotency,
-        spill=stores.spill,
+        **{each: getattr(stores, each) for each in STORES},
         lease=stores.leases,
         egress=AiohttpEgress(resolver, allowances, clock),
         upstream=upstream,
