@@ -7,11 +7,13 @@ Rule 3: a sentence is made of our words, codes and ids; never of what was typed.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from keyturn.cli.output import one_line, say_json, tell
+from keyturn.core.errors import SettingsInvalid
 
 OK: Final = 0
 UNEXPECTED: Final = 1
@@ -70,6 +72,11 @@ def exit_code_of(code: str, status: int = 500) -> int:
     if (problem := PROBLEMS.get(code)) is not None:
         return problem.exit_code
     return _BY_STATUS.get(status, UNREACHABLE if status in (502, 503, 504) else UNEXPECTED)
+
+
+def sentences_of(error: SettingsInvalid) -> list[str]:
+    """Each setting that can't be used, with what would be right."""
+    return re.split("; (?=KEYTURN_)", error.detail or "A setting can't be used.")
 
 
 def show_problem(document: Mapping[str, Any], *, as_json: bool) -> None:

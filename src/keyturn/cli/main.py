@@ -27,6 +27,7 @@ from keyturn.cli.failures import (
     Failure,
     ProblemAnswered,
     exit_code_of,
+    sentences_of,
     show_problem,
 )
 from keyturn.cli.output import say, tell
@@ -104,7 +105,7 @@ def _usage(error: click.UsageError) -> int:
 
 def _own_error(error: KeyturnError, invocation: Invocation) -> int:
     if isinstance(error, SettingsInvalid):
-        for sentence in (error.detail or "A setting can't be used.").split("; "):
+        for sentence in sentences_of(error):
             tell(sentence)
         return USAGE
     from keyturn.web.kit.problems import problem_document

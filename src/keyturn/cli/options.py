@@ -38,6 +38,4 @@ def connection_argument(function: Decorated) -> Decorated:
 def page_options(function: Decorated) -> Decorated:
     """Add `--limit` and `--cursor`."""
     function = click.option("--cursor", metavar="TEXT", help="Go on where another page ended.")(function)
-    return click.option("--limit", type=click.IntRange(1, 200), metavar="N", help="At most so many (50; up to 200).")(
-        function
-    )
+    return click.option("--limit", type=click.IntRange(1, 200), metavar="N", help="At most so many (50).")(function)

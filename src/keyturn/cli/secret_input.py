@@ -27,7 +27,7 @@ def one_secret(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         function = click.option(
-            f"--{name}-fd", "from_fd", type=click.IntRange(0, 1_000_000), metavar="N",
+            f"--{name}-fd", "from_fd", type=int, metavar="N",
             help=f"Read the {name} from the open file N.",
         )(function)  # fmt: skip
         return click.option(
@@ -49,7 +49,7 @@ def given_secret(from_stdin: bool, from_fd: int | None) -> Secret | None:
         try:
             with os.fdopen(from_fd, "rb", closefd=False) as source:
                 return _secret(source.read(MAX_BYTES + 1))
-        except OSError:
+        except (OSError, ValueError, OverflowError):
             raise click.UsageError(f"The file {from_fd} is not open for reading.") from None
     return None
 

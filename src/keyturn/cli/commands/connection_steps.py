@@ -117,7 +117,7 @@ def disconnect(connection: str, forget_now: bool, yes: bool, as_json: bool) -> N
         say_json(found.document)
         return
     revocation = found.members.get("revocation")
-    told = revocation.get("state") if isinstance(revocation, Mapping) else None
+    told = revocation.get("result") if isinstance(revocation, Mapping) else None
     details([("state", state_words(str(found.members.get("state")))), ("revocation", told)])
     if found.members.get("state") == "disconnecting":
         tell(f"The provider is still being told: keyturn connection why {connection}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -76,11 +76,18 @@ def show_connection(document: Mapping[str, Any], *, as_json: bool) -> None:
     ]
     pairs += [(name.replace("_", " "), document[name]) for name in ("reason", "last_error") if document.get(name)]
     details(pairs)
-    for each in document.get("stored") or ():
-        if isinstance(each, Mapping):
-            until = f", until {when(each['until'])}" if each.get("until") else ""
-            sealed = "sealed" if each.get("sealed") else "plain"
-            say(f"kept        {one_line(each.get('what'))} ({sealed}){until}")
+    for what, kept in _kept(document.get("stored")):
+        until = f", until {when(kept['until'])}" if kept.get("until") else ""
+        say(f"{'kept':<11} {one_line(what)}, {'sealed' if kept.get('sealed') else 'plain'}{until}")
+
+
+def _kept(stored: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What is kept of a connection, name by name; fields last."""
+    for name, kept in stored.items() if isinstance(stored, Mapping) else ():
+        if name == "fields" and isinstance(kept, Mapping):
+            yield from ((f"field {key}", each) for key, each in kept.items() if isinstance(each, Mapping))
+        elif isinstance(kept, Mapping):
+            yield name.replace("_", " "), kept
 
 
 @command("connection why")

@@ -38,7 +38,8 @@ def save(file: Path, publish_it: bool, as_json: bool) -> None:
     say(f"{connector}: draft saved, revision {one_line(revision)}")
     findings = saved.members.get("findings")
     if isinstance(findings, list) and findings:
-        tell(f"{len(findings)} findings of the linter: keyturn connector lint {file}")
+        words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        tell(f"{words} of the linter: keyturn connector lint {file}")
     if published is not None:
         _tell_published(connector, published)
 

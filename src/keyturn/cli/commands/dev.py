@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 DATA: Final = Path(".keyturn", "dev")
 DEMO: Final = ("demo", "correct-horse-7")  # made up, and printed in the provider's README and page as well
-WITH_CODE: Final = ("otp", "two-steps-please")
+_FIRST: Final = (
+    ("keyturn connection list", "gives the ID"),
+    ("keyturn call ID GET /me", "the API, and no token in sight"),
+    ("keyturn connection renew ID", "the next token, without the person"),
+    ("keyturn connection why ID", "how it is, and whose move it is"),
+    ("keyturn connection disconnect ID", "end it, also at the provider"),
+)
 
 
 @command("dev")
@@ -48,52 +55,35 @@ def dev(data: Path | None, listen: str | None, provider_port: int) -> None:
 
 def show(welcome: Welcome, folder: Path) -> None:
     """Print what somebody who has just started it needs."""
-    me = _own_name()
     _heading("keyturn is running", welcome.address)
-    say("Ctrl-C ends it.")
+    say("   Ctrl-C ends it.")
     say()
     _heading("1  Connect an account", "open this link; it works once")
     say(f"   {welcome.link}")
+    say(f"   username {DEMO[0]}, password {DEMO[1]}")
     say()
-    say(f"   username {DEMO[0]}   password {DEMO[1]}")
-    say(f"   username {WITH_CODE[0]}    password {WITH_CODE[1]}   (asks for a code, see 3)")
+    _heading("2  Use it", "in another terminal")
+    for line in _preparations(welcome):
+        say(f"   {line}")
     say()
-    _heading("2  Use it", "in another terminal, from this directory")
-    say(f"export KEYTURN_URL={welcome.address}")
-    say(f"export KEYTURN_API_KEY={welcome.api_key}")
-    for words, note in (
-        ("connection list", "gives the ID"),
-        ("call ID GET /me", "the API, without ever seeing a token"),
-        ("connection renew ID", "the next token, without the person"),
-        ("connection why ID", "how it is, and whose move it is"),
-        ("connection disconnect ID", "end it, also at the provider"),
-    ):
-        _row(f"{me} {words}", note)
+    for words, note in _FIRST:
+        write_styled(f"   {words:<33}{styled('# ' + note, 'dim')}")
     say()
     _heading("3  Break it", f"{welcome.provider} is the example provider")
-    say("   Its page shows every token and code, and has buttons that revoke a token.")
-    say("   Press one, then call again: keyturn notices and renews, or says what to do.")
+    say("   Its page shows every token and has buttons that revoke one. Press one, then")
+    say("   call again: keyturn notices and renews, or says what has to be done.")
     say()
-    say(f"Data: {folder}   Everything stays on this machine; the accounts are made up.")
+    say(f"Data: {folder}. Nothing leaves this machine; the accounts are made up.")
 
 
 def _heading(title: str, rest: str) -> None:
     write_styled(f"{styled(title, 'bold')}   {styled(rest, 'cyan')}")
 
 
-def _row(words: str, note: str) -> None:
-    write_styled(f"{words:<40} {styled('# ' + note, 'dim')}")
-
-
-def _own_name() -> str:
-    """How this program is called from here: its name where the shell finds it, else its path."""
+def _preparations(welcome: Welcome) -> list[str]:
+    """What another terminal needs first: the program, where the shell does not find it, the server and the key."""
     called = Path(sys.argv[0])
-    found = shutil.which("keyturn")
-    if found is not None and called.exists() and Path(found).resolve() == called.resolve():
-        return "keyturn"
-    if called.name != "keyturn" or not called.exists():
-        return "keyturn"
-    try:
-        return str(called.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(called)
+    lines = []
+    if called.name == "keyturn" and called.exists() and shutil.which("keyturn") is None:
+        lines.append(f"alias keyturn={shlex.quote(str(called.absolute()))}")
+    return [*lines, f"export KEYTURN_URL={welcome.address}", f"export KEYTURN_API_KEY={welcome.api_key}"]

@@ -11,7 +11,7 @@ import click
 
 from keyturn.cli.api_client import ApiClient, connect
 from keyturn.cli.command import command
-from keyturn.cli.failures import OK, UNEXPECTED, UNREACHABLE, Failure, ProblemAnswered
+from keyturn.cli.failures import OK, UNEXPECTED, UNREACHABLE, Failure, ProblemAnswered, sentences_of
 from keyturn.cli.options import json_option
 from keyturn.cli.output import one_line, say, say_json, styled, write_styled
 from keyturn.core.errors import KeyturnError, SettingsInvalid
@@ -49,7 +49,7 @@ def _here(data: Path | None, listen: str | None) -> Iterator[Check]:
     try:
         settings = read_settings(data=data, listen=listen)
     except SettingsInvalid as error:
-        for sentence in error.detail.split("; "):
+        for sentence in sentences_of(error):
             yield Check("settings", Grade.PROBLEM, sentence, "Correct it; nothing else could be looked at here.")
         yield from unknown_settings()
         return
