@@ -15,6 +15,7 @@ from keyturn.web.control.application import make_control
 from keyturn.web.control.door import App
 from tests.engine.story import log_in, publish, token
 from tests.fakes.application import ADMIN_KEY, FakeWorld, make_world
+from tests.fakes.egress import FakeEgress
 
 CANARY = "canary-4f1d"
 PASSWORD = "password-canary"
@@ -65,9 +66,15 @@ def login_body(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**body, **changes}.items() if value is not ...}
 
 
-async def begin(*, expires_in: int | None = 3600, refresh: str | None = "refresh", **parts: str) -> House:
+async def begin(
+    *,
+    expires_in: int | None = 3600,
+    refresh: str | None = "refresh",
+    egress: FakeEgress | None = None,
+    **parts: str,
+) -> House:
     """Build it; `parts` replace parts of the connector."""
-    world = make_world()
+    world = make_world(egress=egress)
     await publish(world, **parts)
     connected = await log_in(world, token(at=world.clock.now(), expires_in=expires_in, refresh=refresh))
     keys = {"admin": ADMIN_KEY}
