@@ -147,11 +147,11 @@ async def test_a_body_that_grows_too_large_to_merge() -> None:
     """Without a length it is counted."""
     story = await begin(more=MERGES)
     chunked = (b"transfer-encoding", b"chunked")
-    pieces = [b" " * (MERGED_AT_MOST // 2)] * 2
-    fits = Exchange(story.app, "POST", f"{story.path}/x", [JSON, chunked], [*pieces[:1], b"{}"])
+    pieces = [b" " * (MERGED_AT_MOST - 2)]
+    fits = Exchange(story.app, "POST", f"{story.path}/x", [JSON, chunked], [*pieces, b"{}"])
     story.world.upstream.will_reply(OK)
     await fits.done()
-    got = await Exchange(story.app, "POST", f"{story.path}/x", [JSON, chunked], [*pieces, b"{}"]).done()
+    got = await Exchange(story.app, "POST", f"{story.path}/x", [JSON, chunked], [*pieces, b" {}"]).done()
 
     assert (200, 413) == (fits.status, got.status)
 

@@ -100,6 +100,19 @@ async def test_a_refusal_that_a_renewal_does_not_cure_is_about_rights(story: Sto
     assert renewed == len(bodies(story.world))
 
 
+async def test_a_cure_begins_the_count_anew(story: Story) -> None:
+    """Where a later renewal helps, the next refusal that none cures is quiet for one minute again, not for two."""
+    world = story.world
+    for n, second, wait_s in ((2, REFUSED, 60), (3, OK, 0), (4, REFUSED, 60), (5, REFUSED, 0)):
+        world.egress.will_reply(fresh(story, n))
+        world.upstream.will_reply(REFUSED, second, OK)
+        await call(story.app, "GET", f"{story.path}/x")
+        await call(story.app, "GET", f"{story.path}/x")
+        world.clock.advance(wait_s)
+
+    assert 5 == len(bodies(world))
+
+
 async def test_refusals_side_by_side_count_once(story: Story) -> None:
     """Ten calls that one renewal did not cure are one reason to be quiet, not ten."""
     story.world.egress.will_reply(fresh(story, 2), fresh(story, 3))
@@ -195,6 +208,21 @@ async def test_what_a_body_rule_reads(headers: dict[str, str], sent: int) -> Non
 
     assert sent == len(story.sent)
     assert 200 == got.status
+
+
+@pytest.mark.parametrize(
+    ("size", "sent"), [pytest.param(65_536, 2, id="as long as is read"), pytest.param(65_537, 1, id="a byte longer")]
+)
+async def test_how_much_a_body_rule_reads(size: int, sent: int) -> None:
+    """Also of a body that is here already no more than 64 KiB is looked at."""
+    story = await begin(more=BODY_RULE)
+    story.world.egress.will_reply(fresh(story))
+    body = b'{"error": "expired"}'.ljust(size)
+    headers = ((b"content-type", b"application/json"), (b"content-length", str(size).encode()))
+    story.world.upstream.will_reply(UpstreamReply(200, headers, (body,)), *[OK] * (sent - 1))
+    await call(story.app, "GET", f"{story.path}/x")
+
+    assert sent == len(story.sent)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +339,7 @@ async def test_the_replay_of_a_paused_connection_is_refused(story: Story) -> Non
     exchange = Exchange(story.app, "GET", f"{story.path}/x")
     await asked.wait()
     await story.world.application.pause(story.connection_id, ACTOR, paused=True)
-    await exchange.done()
+    await asyncio.wait_for(exchange.done(), 2)  # at once: there is nothing under way to be patient with
     go_on.set()
     await story.world.application.renewals.drain(5)
 

@@ -12,6 +12,7 @@ import structlog
 from keyturn.core import secret
 from tests.engine.story import ACTOR
 from tests.fakes.database import FakeDatabase
+from tests.fakes.egress import UpstreamReply
 from tests.web.dataplane.asgi_caller import KEY, call
 from tests.web.dataplane.story import OK, Story
 
@@ -103,3 +104,16 @@ async def test_uses_are_written_down_in_batches(story: Story) -> None:
     connection, _ = story.world.stores.connections.rows[story.connection_id]
 
     assert (story.world.clock.now(), 1) == (connection.last_used_at, connection.worked_generation)
+
+
+@pytest.mark.parametrize(("status", "worked"), [(204, 1), (302, 1), (404, None), (500, None)])
+async def test_what_shows_that_a_token_works(story: Story, status: int, worked: int | None) -> None:
+    """An answer that is no error; the use is noted whatever the answer."""
+    row, secrets = story.world.stores.connections.rows[story.connection_id]
+    story.world.stores.connections.rows[story.connection_id] = (replace(row, worked_generation=None), secrets)
+    story.world.upstream.will_reply(UpstreamReply(status))
+    await call(story.app, "GET", f"{story.path}/x")
+    await story.world.application.calls.flush_uses()
+    connection, _ = story.world.stores.connections.rows[story.connection_id]
+
+    assert (story.world.clock.now(), worked) == (connection.last_used_at, connection.worked_generation)
