@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from keyturn.core.connection import State
-from keyturn.core.errors import ProviderTimeout, ProviderUnreachable
+from keyturn.core.errors import ProviderTimeout, ProviderUnreachable, VersionConflict
 from keyturn.core.messages import Answer, OutgoingRequest
-from tests.engine.story import actions, bodies, error, me, read, token
+from tests.engine.story import ACTOR, actions, bodies, error, me, read, token
 from tests.fakes.egress import json_answer
 from tests.web.control.house import PASSWORD, House, assert_problem, begin, login_body
 
@@ -361,6 +361,18 @@ async def test_a_writer_that_has_read_another_state_is_refused(step: str) -> Non
         assert_problem(answer, 412, "version_conflict")
 
     assert before == await read(house.world, house.connection_id)
+
+
+async def test_a_writer_in_between_is_noticed() -> None:
+    """Between the check of the tag and the write somebody may write as well; the use case looks once more."""
+    house = await begin()
+    before = await read(house.world, house.connection_id)
+    await change(house, name="Another")
+
+    with pytest.raises(VersionConflict):
+        await house.world.application.pause(before.id, ACTOR, paused=True, expected_revision=before.revision)
+    with pytest.raises(VersionConflict):
+        await house.world.application.edit_connector.publish("acme", ACTOR, expected_revision=7)
 
 
 @pytest.mark.parametrize("form", ["{}", '"other", {}', "*", 'W/"r1", {}'])

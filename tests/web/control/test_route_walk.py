@@ -66,16 +66,17 @@ def test_read_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("operation", PRIVATE, ids=named)
-@pytest.mark.parametrize("key", [None, "not-a-key", "kt_" + "A" * 43 + "00000000", ""])
-async def test_a_stranger_is_refused_before_anything(operation: Operation, key: str | None) -> None:
+async def test_a_stranger_is_refused_before_anything(operation: Operation) -> None:
     """Without a good key not even the size or kind of the body is looked at."""
     house = await begin()
-    answer = await house.call(
-        operation.method, address(operation), raw=b"{" * 300_000, key=key, kind="text/plain", headers={"if-match": "?"}
-    )
+    raw, headers = b"{" * 300_000, {"if-match": "?"}
+    for key in (None, "", "not-a-key", "kt_" + "A" * 43 + "00000000"):
+        answer = await house.call(
+            operation.method, address(operation), raw=raw, key=key, kind="text/plain", headers=headers
+        )
 
-    assert_problem(answer, 401, "unauthenticated")
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert_problem(answer, 401, "unauthenticated")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize("operation", PRIVATE, ids=named)
@@ -102,19 +103,20 @@ async def test_the_instances_own_calls_need_no_key(operation: Operation) -> None
     assert 200 == (await house.call(operation.method, operation.path, key=None)).status_code
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
 @pytest.mark.parametrize("path", sorted({each.path for each in OPERATIONS}))
-async def test_other_methods_are_405(path: str, method: str) -> None:
+async def test_other_methods_are_405(path: str) -> None:
     """A path that exists says which methods it takes; GET implies HEAD."""
     house = await begin()
     allowed = {each.method for each in OPERATIONS if each.path == path}
     allowed |= {"HEAD"} if "GET" in allowed else set()
-    answer = await house.call(method, path.replace("{", "no-").replace("}", "").replace("_", "-"))
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"):
+        answer = await house.call(method, path.replace("{", "no-").replace("}", "").replace("_", "-"))
 
-    assert (405 == answer.status_code) == (method not in allowed)
-    if method not in allowed and method != "HEAD":
-        assert_problem(answer, 405, "method_not_allowed")
-        assert allowed == set(answer.headers["allow"].split(", "))
+        assert (405 == answer.status_code) == (method not in allowed), method
+        if method not in allowed:
+            assert allowed == set(answer.headers["allow"].split(", "))
+        if method not in allowed and method != "HEAD":
+            assert_problem(answer, 405, "method_not_allowed")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/connections/", "/v1/connectors//", "/docs", "/v1/proxy/x/y"])

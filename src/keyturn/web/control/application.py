@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +17,7 @@ from starlette.routing import Match
 from keyturn.core.errors import BadRequest, KeyturnError, MethodNotAllowed, NotFound
 from keyturn.engine.application import Application
 from keyturn.web.control.caller import caller_in
-from keyturn.web.control.door import App, Door
+from keyturn.web.control.door import App, Door, request_counter
 from keyturn.web.control.idempotency import Replays
 from keyturn.web.control.openapi import as_bytes, make_document
 from keyturn.web.control.operations import PUBLIC, Operation
@@ -51,12 +53,13 @@ def make_control(
     Args:
         application: the use cases.
         readiness: each part that is needed (`database`, `keys` …) → `ok`, or a word for what is wrong.
-        metrics: the exposition of all metrics, in Prometheus' text format.
+        metrics: the exposition of everybody else's metrics, in Prometheus' text format; the zone's own follow it.
     """
     app = make_framework(application)
     app.state.readiness = readiness
-    app.state.metrics = metrics
-    return Door(app, application, PUBLIC_PATHS)
+    own = CollectorRegistry()
+    app.state.metrics = lambda: metrics() + generate_latest(own)
+    return Door(app, application, PUBLIC_PATHS, request_counter(own))
 
 
 def make_framework(application: Application) -> FastAPI:
@@ -68,7 +71,7 @@ def make_framework(application: Application) -> FastAPI:
     app.state.operations = {each.name: each for each in OPERATIONS}
     for operation in OPERATIONS:
         _add(app, operation)
-    app.state.document = as_bytes(document_of(app))
+    app.state.document = cache(lambda: as_bytes(document_of(app)))  # made when it is first asked for
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(Exception, _crashed)
     return app

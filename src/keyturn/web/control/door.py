@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from prometheus_client import Counter
+from prometheus_client import CollectorRegistry, Counter
 
 from keyturn.core.errors import KeyturnError
 from keyturn.engine.api_keys import Principal
@@ -31,14 +31,20 @@ NOBODY: Final = Principal("", frozenset())
 REQUEST_ID: Final = b"keyturn-request-id"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
 ROUTE_KEY: Final = "keyturn.route"
-REQUESTS: Final = Counter("keyturn_control_requests", "Requests to the control plane.", ("method", "route", "status"))
+
+
+def request_counter(registry: CollectorRegistry) -> Counter:
+    """What the door counts, in a registry of the caller's."""
+    labels = ("method", "route", "status")
+    return Counter("keyturn_control_requests", "Requests to the control plane.", labels, registry=registry)
 
 
 class Door:
     """The outermost ASGI application of the zone."""
 
-    def __init__(self, inner: App, application: Application, public: frozenset[str]) -> None:
-        """`public`: the paths that need no key."""
+    def __init__(self, inner: App, application: Application, public: frozenset[str], requests: Counter) -> None:
+        """`public`: the paths that need no key. `requests`: what `request_counter` makes."""
+        self._requests = requests
         self._inner = inner
         self._application = application
         self._public = public
@@ -63,7 +69,7 @@ class Door:
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = scope.get(ROUTE_KEY, "none")
-            REQUESTS.labels(method, route, str(out.status or 0)).inc()
+            self._requests.labels(method, route, str(out.status or 0)).inc()
 
     async def _enter(self, scope: Scope, receive: Receive, out: _Out, request_id: str) -> None:
         principal = NOBODY

@@ -49,7 +49,8 @@ async def get_metrics(request: Request) -> Response:
 
 async def get_openapi(request: Request) -> Response:
     """Read this document."""
-    return Response(request.app.state.document, media_type="application/json")
+    document: Callable[[], bytes] = request.app.state.document
+    return Response(document(), media_type="application/json")
 
 
 class _Document(BaseModel):
