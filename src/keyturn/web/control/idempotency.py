@@ -109,7 +109,8 @@ class Replays:
         body = bytes(response.body)
         if secret and body:
             members = json.loads(body)
-            body = json.dumps({**members, **dict.fromkeys(secret)}, ensure_ascii=False).encode()
+            without = {**members, **dict.fromkeys(secret)}
+            body = json.dumps(without, ensure_ascii=False, separators=(",", ":")).encode()
         kept = tuple((k, v) for k, v in response.headers.items() if k in KEPT_HEADERS)
         with suppress(StoreUnavailable):
             await self._store.finish(claim.key, StoredReply(claim.digest, response.status_code, body, kept))

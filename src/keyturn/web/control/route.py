@@ -127,7 +127,8 @@ class Run:
         if "url" in self._operation.secret and body:
             members = json.loads(body)
             link = await self._application.connect_sessions.link_again(members["id"], self._caller.actor)
-            body = json.dumps({**members, "url": link_text(link) if link else None}).encode()
+            again = {**members, "url": link_text(link) if link else None}
+            body = json.dumps(again, ensure_ascii=False, separators=(",", ":")).encode()
         return Response(body, reply.status or 200, {**dict(reply.headers), REPLAYED: "true"})
 
     async def _run(self, raw: bytes, value: Any) -> Response:
