@@ -17,6 +17,7 @@ from tests.end_to_end.running import (
     Provider,
     Reply,
     Server,
+    ask,
     connect,
     example_connector,
     install_connector,
@@ -43,9 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iter
 @pytest.fixture(autouse=True)
 def calm(provider: Provider) -> None:
     """No fault of the test before is armed."""
-    import tests.end_to_end.running as running
-
-    running.ask(provider.port, "DELETE", "/debug/fault", key=None)
+    ask(provider.port, "DELETE", "/debug/fault", key=None)
 
 
 def assert_problem(reply: Reply, status: int, code: str, *secrets: str) -> dict[str, Any]:
@@ -157,7 +156,7 @@ def test_a_private_address_needs_both_allowances(tmp_path: Path, provider: Provi
 def test_a_token_that_ended_and_cannot_be_renewed_gives_a_reconnect_link(tmp_path: Path) -> None:
     """409 with a connect link for keys that may make one, else the address of the call that makes it."""
     with running_provider("--access-ttl", "1") as brief, running_server(tmp_path) as server:
-        install_connector(server, example_connector(brief.port, **{"strategy: refresh_only": "strategy: refresh_only"}))
+        install_connector(server, example_connector(brief.port))
         connection = connect(server, "acme-example", "demo", brief.password).json()
         key = server.ask("POST", "/v1/api-keys", {"name": "caller", "scopes": ["call"]}).json()["key"]
         brief.ask("POST", "/debug/fault", {"endpoint": "refresh", "mode": "answer_lost", "times": 1})

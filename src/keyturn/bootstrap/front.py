@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
 from typing import Any, TypeAlias
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -14,8 +15,23 @@ PROXY = "/v1/proxy/"
 PAGES = ("/c/", "/connect/", "/static/")
 
 
+def dated(app: AsgiApp) -> AsgiApp:
+    """Put a Date on answers that have none (RFC 9110 §6.6.1): the server leaves it to us, as an API sends its own."""
+
+    async def with_date(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"date", formatdate(usegmt=True).encode())]}
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return with_date
+
+
 def make_front(dataplane: AsgiApp, control: AsgiApp, connect: AsgiApp) -> AsgiApp:
     """Hand each request to its zone by the first part of its path, and websockets to none."""
+    control, connect = dated(control), dated(connect)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]

@@ -31,6 +31,7 @@ from keyturn.engine.actor import Actor
 from keyturn.web.connect.app import make_connect
 from keyturn.web.control.application import make_control
 from keyturn.web.dataplane.application import DataPlane
+from keyturn.web.kit.joined_writes import JoinedHttpProtocol
 
 REQUESTS_END_WITHIN_S: Final = 20
 WORK_ENDS_WITHIN_S: Final = 8.0
@@ -143,12 +144,13 @@ def _config(app: AsgiApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=JoinedHttpProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # an API's answer has its own; ours get theirs in `front`
         proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,

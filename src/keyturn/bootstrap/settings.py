@@ -86,8 +86,8 @@ class Settings(BaseSettings):
     def _admin_api_key(cls, value: Any) -> Any:
         if value in (None, ""):
             return None
-        if isinstance(value, str) and len(value) < 32:
-            raise ValueError("an admin key has 32 or more characters")
+        if isinstance(value, str) and not 32 <= len(value) <= 512:
+            raise ValueError("an admin key has 32 to 512 characters")
         return Secret(value) if isinstance(value, str) else value
 
     @field_validator("egress_allow", "trusted_proxies", mode="before")
