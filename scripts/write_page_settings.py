@@ -1,0 +1,88 @@
+"""`docs/reference/settings.md`: every setting, from the settings themselves; the sentences are written here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+
+from scripts.reference_sources import CLIENT_NAMES, PREFIX, Settings
+
+# One sentence or two for each field of Settings; a missing or a left-over one stops the writing.
+SENTENCES: Final = {
+    "data": "The data directory: database, key file, spill files. It is made where it is absent, for its owner alone. "
+    "`keyturn dev` does not look at this setting.",
+    "listen": "`HOST:PORT` to listen on. Port 0 picks a free one.",
+    "database_url": "`sqlite:///PATH` puts the database elsewhere than into the data directory. This version runs on "
+    "SQLite only.",
+    "admin_api_key": "An API key with the scope `admin`, good while it is set and never stored. Any text of 32 or more "
+    "characters.",
+    "egress_allow": "Private networks (CIDRs, with commas or blanks between them) for connectors that ask for them "
+    "by `private_network: true` or `insecure_http: true`. A cloud metadata address has to be named alone.",
+    "insecure_http": "`1` allows connectors with `insecure_http: true` to speak plain http. Then passwords travel in "
+    "the clear.",
+    "public_url": "The address by which people reach this server. Connect links begin with it, and pages accept forms "
+    "only from there. `http://` and the listening address where unset.",
+    "trusted_proxies": "Read and checked, and without effect in this version: no forwarded header is believed.",
+    "keys": "Where the key is that wraps all others: `file:PATH` (it has to exist) or `env:NAME` (a variable with 32 "
+    "bytes of base64). Where unset, `keyturn.key` in the data directory, made on the first start.",
+    "offline_grace": "Read and checked, and without effect in this version.",
+    "log_level": "`debug`, `info`, `warning` or `error`.",
+    "log_format": "`json`, `console`, or `auto`: `console` on a terminal and else `json`. The log goes to standard "
+    "error.",
+    "operator_name": "Who runs this server, as people read it on the connect page.",
+}
+
+HEAD: Final = """\
+# Settings
+
+<!-- Made by `python -m scripts.write_pages` from the settings themselves; a test holds it equal. -->
+
+Settings are environment variables. Each may also be given as `NAME_FILE`: a file that holds the value (one line end is
+cut); both at once are refused. What stands on the command line wins over both. A setting that can't be used stops the
+start and is named; its value is not repeated. An unknown `KEYTURN_` name is a warning with the nearest one that exists.
+
+How to use them: [Run it](../how-to/run-it.md).
+
+## Of the server
+
+| setting | default | what it does |
+|---|---|---|
+"""
+
+CLIENT: Final = {
+    "KEYTURN_URL": ("`http://127.0.0.1:8800`", "Which server the commands talk to."),
+    "KEYTURN_API_KEY": ("none", "The API key that the commands send. Also as `KEYTURN_API_KEY_FILE`."),
+    "KEYTURN_API_KEY_FILE": ("none", "A file that holds the API key, so that it stands in no environment."),
+    "KEYTURN_NO_PROMPT": ("off", "`1`: never ask anything; a command that would have to ask fails and says how else."),
+}
+
+MIDDLE: Final = """
+## Of the command line
+
+For `connector`, `connection`, `call`, `link` and `doctor`. `NO_COLOR` switches colours off.
+
+| setting | default | what it does |
+|---|---|---|
+"""
+
+
+def settings_page() -> str:
+    """Write the page; raises where a setting has no sentence, or a sentence no setting."""
+    fields = Settings.model_fields
+    if set(fields) != set(SENTENCES):
+        raise ValueError(f"settings without a sentence, or the reverse: {sorted(set(fields) ^ set(SENTENCES))}")
+    if CLIENT_NAMES - set(CLIENT):
+        raise ValueError(f"settings of the command line without a sentence: {sorted(CLIENT_NAMES - set(CLIENT))}")
+    ours = [f"| `{PREFIX}{name.upper()}` | {_default(field)} | {SENTENCES[name]} |" for name, field in fields.items()]
+    theirs = [f"| `{name}` | {default} | {text} |" for name, (default, text) in CLIENT.items()]
+    return HEAD + "\n".join(ours) + "\n" + MIDDLE + "\n".join(theirs) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.default
+    if value in (None, "", ()):
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"`{value:g}` s" if isinstance(value, float) else f"`{value}`"
