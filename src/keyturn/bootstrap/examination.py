@@ -154,10 +154,13 @@ def _fingerprint_in(database: Path | None) -> bytes | None:
         return None
     try:
         with closing(_opened(database)) as connection:
-            row = connection.execute("SELECT value FROM meta WHERE name = ?", (FINGERPRINT,)).fetchone()
+            row: tuple[bytes | str] | None = connection.execute(
+                "SELECT value FROM meta WHERE name = ?", (FINGERPRINT,)
+            ).fetchone()
     except sqlite3.Error:
         return None  # the database's own check says so
-    return bytes(row[0]) if row else None
+    value = row[0] if row else None
+    return value.encode() if isinstance(value, str) else value
 
 
 def _database(path: Path | None, now: float) -> Iterator[Check]:

@@ -102,11 +102,11 @@ class VerbGroup(click.Group):
         words = self.list_commands(ctx)
         near = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.5)
         place = f"keyturn {self.noun}".strip()
-        if near:
-            return f"There is no such command; did you mean “{place} {near[0]}”?"
         elsewhere = [verb.words for verb in VERBS.values() if verb.name == word]
         if elsewhere:
             return f"There is no such command; did you mean “keyturn {elsewhere[0]}”?"
+        if near:
+            return f"There is no such command; did you mean “{place} {near[0]}”?"
         return f"There is no such command. “{place}” knows: {', '.join(words)}."
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

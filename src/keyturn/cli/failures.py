@@ -86,8 +86,9 @@ def show_problem(document: Mapping[str, Any], *, as_json: bool) -> None:
         return
     action = document.get("next_action")
     move = action if isinstance(action, Mapping) else {}
-    code, title, text = (one_line(each) for each in (document.get("code"), document.get("title"), move.get("text")))
-    tell(f"{code}: {title} — {text}")
+    code = one_line(document.get("code"))
+    said = [one_line(each) for each in (document.get("title"), move.get("text")) if each]
+    tell(f"{code}: {' — '.join(said)}" if said else code)
     detail = document.get("detail")
     if isinstance(detail, str) and detail not in ("", document.get("title"), document.get("code")):
         tell(f"  {one_line(detail)}")

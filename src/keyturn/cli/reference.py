@@ -79,7 +79,7 @@ def _section(verb: Verb) -> Iterator[str]:
         record
         for param in command.get_params(context)
         if isinstance(param, click.Option)
-        and param.name != "help"
+        and param is not command.get_help_option(context)
         and (record := param.get_help_record(context)) is not None
     ]
     if rows:

@@ -64,10 +64,11 @@ def secrets_in(path: Path) -> dict[str, Secret]:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise click.UsageError(f"The secrets file can't be read: {os.strerror(error.errno or 0)}.") from None
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(handle)
+        raise click.UsageError("The secrets file is no file.")
     with os.fdopen(handle, "rb") as source:
-        about = os.fstat(source.fileno())
-        if not stat.S_ISREG(about.st_mode):
-            raise click.UsageError("The secrets file is no file.")
         if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO) or about.st_uid != os.geteuid():
             raise click.UsageError("The secrets file is not yours alone: chmod 600 it, and change what was in it.")
         text = source.read(MAX_BYTES + 1)

@@ -123,7 +123,7 @@ def _body_of(data: str | None) -> Iterator[bytes | IO[bytes] | None]:
         yield sys.stdin.buffer
     elif data.startswith("@"):
         try:
-            source = Path(data[1:]).open("rb")  # noqa: SIM115  (closed below; only the opening may be judged)
+            source = Path(data[1:]).open("rb")  # noqa: SIM115  (closed below; only the opening is judged)
         except OSError:
             raise click.UsageError("The file of the body can't be read.") from None
         with source:
