@@ -24,8 +24,6 @@ from scripts.reference_sources import (
 from tests.docs.pages import Page, page, written_pages
 
 SETTINGS = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | CLIENT_NAMES
-# Not the server's: the person chooses this name, and says so by KEYTURN_KEYS=env:NAME.
-CHOSEN_BY_THE_OPERATOR = {"KEYTURN_WRAPPING_KEY"}
 SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 # Members of REST documents, and a folder.
 OTHER_NAMES = {
@@ -65,7 +63,7 @@ KNOWN = (
 def test_settings_that_are_named_exist(each: Page) -> None:
     """No page names a setting that keyturn would warn of."""
     named = set(re.findall(r"KEYTURN_[A-Z][A-Z_]*[A-Z]", each.text))
-    unknown = {name for name in named if name.removesuffix("_FILE") not in SETTINGS} - CHOSEN_BY_THE_OPERATOR
+    unknown = {name for name in named if name.removesuffix("_FILE") not in SETTINGS}
 
     assert set() == unknown
 

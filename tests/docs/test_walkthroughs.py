@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import Block, page
-from tests.docs.walkthrough import as_pattern, assert_seen, keyturn_dev
+from tests.docs.walkthrough import PLAIN_CURL, as_pattern, assert_seen, keyturn_dev
 
 TO_A_FIRST_CALL_S = 120
 
@@ -24,6 +24,15 @@ def test_the_page_can_be_followed(name: str, tmp_path: Path) -> None:
 
         assert len(shell) == len(walk.outputs)
         assert time.monotonic() - begun < TO_A_FIRST_CALL_S
+
+
+def test_the_stand_in_for_curl_does_what_the_pages_need(tmp_path: Path) -> None:
+    """On a machine without curl the same page is followed with ours."""
+    with keyturn_dev(tmp_path) as walk:
+        walk.curl = PLAIN_CURL
+        walk.follow(page("docs/how-to/connect-links.md"))
+
+        assert "unconfirmed" not in walk.outputs[-1]
 
 
 @pytest.mark.parametrize(

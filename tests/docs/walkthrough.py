@@ -29,18 +29,23 @@ PLACEHOLDER = "ID=cxn_…"
 # The alias that the banner gives; and as on a terminal, what follows an output begins on a line of its own.
 PRELUDE = """
 keyturn() { command .venv/bin/keyturn "$@" && code=0 || code=$?; echo; return $code; }
-curl() { command curl "$@" && code=0 || code=$?; echo; return $code; }
+curl() { command $CURL "$@" && code=0 || code=$?; echo; return $code; }
 """
+PLAIN_CURL = f"{sys.executable} {Path(__file__).with_name('plain_curl.py')}"
 
 
 @dataclass
 class Walk:
-    """One newcomer's afternoon. `variables`: the shell's environment; `outputs`: of each block that was run."""
+    """One newcomer's afternoon. `variables`: the shell's environment; `outputs`: of each block that was run.
+
+    `curl`: the machine's, or where it has none, ours.
+    """
 
     directory: Path
     banner: str
     variables: dict[str, str] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
+    curl: str = field(default_factory=lambda: shutil.which("curl") or PLAIN_CURL)
 
     @property
     def provider(self) -> str:
@@ -93,7 +98,7 @@ class Walk:
         done = subprocess.run(
             ["sh", "-ec", PRELUDE + ours],
             cwd=self.directory,
-            env=os.environ | {"NO_COLOR": "1", "no_proxy": "*"} | self.variables,
+            env=os.environ | {"NO_COLOR": "1", "no_proxy": "*", "CURL": self.curl} | self.variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
