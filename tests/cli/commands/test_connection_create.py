@@ -155,9 +155,10 @@ def test_secret_field_on_the_command_line(server: FakeServer) -> None:
     """A secret field is not taken from an option, and its value is not said back."""
     server.answer("GET /v1/connectors/acme", connector(fields=True))
 
-    ran = run(*WORDS, "--password-stdin", "--field", "pin=hunter2", given="a")
+    ran = run(*WORDS, "--password-stdin", "--field", "region=eu", "--field", "pin=hunter2", given="a")
 
     assert 2 == ran.code
+    assert "POST" not in [asked.method for asked in server.asked]
     assert "--secrets-file" in ran.err
     assert "hunter2" not in ran.all
 
