@@ -59,8 +59,8 @@ def front_of(up: Wired) -> AsgiApp:
         try:
             await up.stores.ping()
         except KeyturnError as error:
-            return {"database": error.code}
-        return {"database": "ok"}
+            return {"database": error.code, "keys": "ok"}
+        return {"database": "ok", "keys": "ok"}  # the key is in memory since the start, or there was none
 
     async def reconnect_link(connection_id: str) -> str:
         link = await application.connect_sessions.reconnect_link(connection_id, DOOR)

@@ -21,7 +21,7 @@ from keyturn.core.secret import Secret
 
 PREFIX: Final = "KEYTURN_"
 # Read by the command line, which calls a server, not by the server itself.
-CLIENT_NAMES: Final = frozenset({"KEYTURN_URL", "KEYTURN_API_KEY", "KEYTURN_NO_PROMPT"})
+CLIENT_NAMES: Final = frozenset({"KEYTURN_URL", "KEYTURN_API_KEY", "KEYTURN_API_KEY_FILE", "KEYTURN_NO_PROMPT"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -95,7 +95,10 @@ class Settings(BaseSettings):
     def _networks(cls, value: Any) -> Any:
         if isinstance(value, str):
             parts = value.replace(",", " ").split()
-            return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
+            try:
+                return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
+            except ValueError:
+                raise ValueError("networks such as 10.0.0.0/8, with commas or blanks between them") from None
         return value
 
     @field_validator("log_level")

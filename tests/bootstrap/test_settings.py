@@ -1,0 +1,78 @@
+"""Settings: what is read, what is refused, and that no value is echoed."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from keyturn.bootstrap.settings import read_settings, unknown_names
+from keyturn.core.errors import SettingsInvalid
+from keyturn.core.secret import Secret
+
+
+def test_a_file_gives_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`KEYTURN_X_FILE` for any of them; one line end is cut, no more."""
+    (tmp_path / "key").write_text("x" * 31 + " \n")
+    monkeypatch.setenv("KEYTURN_ADMIN_API_KEY_FILE", str(tmp_path / "key"))
+
+    assert Secret("x" * 31 + " ") == read_settings().admin_api_key
+
+
+def test_networks_are_read_with_commas_or_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As people write lists."""
+    monkeypatch.setenv("KEYTURN_EGRESS_ALLOW", "127.0.0.0/8, 10.1.0.0/16 fd00::/8")
+
+    assert tuple(map(ip_network, ("127.0.0.0/8", "10.1.0.0/16", "fd00::/8"))) == read_settings().egress_allow
+
+
+def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is typed is meant."""
+    monkeypatch.setenv("KEYTURN_LISTEN", "127.0.0.1:1")
+
+    assert ("127.0.0.1", 2) == read_settings(listen="127.0.0.1:2").host_and_port
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("KEYTURN_ADMIN_API_KEY", "canary-short", id="short admin key"),
+        pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 100, id="long admin key"),
+        pytest.param("KEYTURN_EGRESS_ALLOW", "canary", id="no network"),
+        pytest.param("KEYTURN_TRUSTED_PROXIES", "10.0.0.0/8,canary", id="one of two no network"),
+        pytest.param("KEYTURN_LOG_LEVEL", "canary", id="no level"),
+        pytest.param("KEYTURN_OFFLINE_GRACE", "canary", id="no number"),
+        pytest.param("KEYTURN_OFFLINE_GRACE", "-1", id="negative"),
+        pytest.param("KEYTURN_PUBLIC_URL", "ftp://canary", id="no http URL"),
+        pytest.param("KEYTURN_KEYS_FILE", "/canary/nowhere", id="no such file"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_but_not_echoed(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name, and what would be right."""
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings()
+
+    assert name in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_both_forms_at_once_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can tell which was meant."""
+    (tmp_path / "x").write_text("info")
+    monkeypatch.setenv("KEYTURN_LOG_LEVEL", "info")
+    monkeypatch.setenv("KEYTURN_LOG_LEVEL_FILE", str(tmp_path / "x"))
+
+    with pytest.raises(SettingsInvalid):
+        read_settings()
+
+
+def test_a_misspelt_name_is_told_with_the_nearest() -> None:
+    """A warning, not an error: another program may have settings of that name."""
+    names = {"KEYTURN_LISTN": "", "KEYTURN_DATA": "", "KEYTURN_API_KEY": "", "KEYTURN_KEYS_FILE": "", "PATH": ""}
+
+    assert [("KEYTURN_LISTN", "KEYTURN_LISTEN")] == unknown_names(names)
