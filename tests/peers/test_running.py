@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.running import NAMES, Peer, PeerNotStartedError, reserve_port, running_peer
+from tests.peers.running import QUICK_NAMES, Peer, PeerNotStartedError, reserve_port, running_peer
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -31,7 +31,7 @@ def log_in(peer: Peer, username: str, password: str | None) -> dict[str, object]
 
 
 @pytest.mark.timeout(600)  # a first start installs the server
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK_NAMES)
 def test_both_accounts_log_in(name: str) -> None:
     """A peer takes the plain password and the one full of characters that want escaping, and refuses a near miss."""
     with running_peer(name, ACCESS_TTL="77") as peer:
