@@ -12,13 +12,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from keyturn.core.connector import Field, FieldType, UsernameInput
-from keyturn.core.errors import Finding
+from keyturn.core.errors import Finding, ValidationFailed, ValueAbsent
 from keyturn.core.hostnames import HostError, normalise_host
+from keyturn.core.patterns import matches_whole
+from keyturn.core.request_url import render_url
 from keyturn.core.secret import Secret
+from keyturn.core.templates import Reference, Template
 
 MAX_VALUE_CHARS: Final = 4096
 MAX_OWNER_CHARS: Final = 255
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _TRUE: Final = frozenset({"true", "on", "yes", "1"})
 _FALSE: Final = frozenset({"false", "off", "no", "0"})
@@ -54,6 +58,46 @@ def check_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> tuple[dic
         else:
             values[each.key] = value
     return values, errors
+
+
+def check_hosts(
+    urls: Sequence[Template], values: Mapping[str, Any], *, dotted: frozenset[str] = frozenset()
+) -> list[Finding]:
+    """Say which values can't stand in the hosts of a connector's URLs, before anything is sent there.
+
+    Args:
+        urls: token, refresh, revoke, test, base and allowed URLs; those may begin with `*.`.
+        values: of the fields, as `check_fields` read them.
+        dotted: names whose value may be several labels of a host.
+
+    Returns:
+        One finding for each field, whatever the number of hosts that it stands in.
+    """
+    found: dict[str, Finding] = {}
+    for origin in map(origin_of, urls):
+        try:
+            if any(origin.references()):
+                render_url(origin, values, dotted=dotted, wildcard=True)
+        except ValidationFailed as error:
+            found.update({each.pointer: each for each in error.errors})
+        except ValueAbsent as error:
+            pointer = f"/fields/{error.path}"
+            found[pointer] = Finding(pointer, "required", "The provider's address can't be told without it.")
+    return list(found.values())
+
+
+def origin_of(url: Template) -> Template:
+    """Cut a checked URL template off behind its host and port."""
+    parts: list[str | Reference] = []
+    for part in url.parts:
+        if isinstance(part, str):
+            end = _AUTHORITY_END.search(part, 0 if parts else part.find("://") + 3)
+            parts.append(part if end is None else part[: end.start()])
+            if end is not None:
+                break
+        else:
+            parts.append(part)
+    return Template(url.source, tuple(parts))
 
 
 def check_username(declared: UsernameInput, given: object) -> list[Finding]:
@@ -142,7 +186,7 @@ def _shape(declared: Field, value: str) -> str:
                 normalise_host(value)
             except HostError:
                 return "This is no host name, such as api.example.com."
-    if declared.pattern is not None and not re.fullmatch(declared.pattern, value):
+    if declared.pattern is not None and not matches_whole(declared.pattern, value):
         return "This does not have the form that the provider uses."
     return ""
 
