@@ -95,8 +95,9 @@ class IntentKind(StrEnum):
 class Intent:
     """ "At this time this was about to be sent", committed before the bytes leave.
 
-    An intent whose attempt is no longer running means that nobody knows the outcome. `sent_at`: Unix seconds.
-    `tries`: how often this generation's login was sent already.
+    An intent whose attempt is no longer running means that nobody knows the outcome. `sent_at`: Unix seconds; of a
+    refresh token that is sent again, when it was sent first: the provider counts from there. `tries`: how often it was
+    sent without an outcome, this time included.
     """
 
     kind: IntentKind

@@ -15,8 +15,9 @@ from enum import StrEnum
 from typing import Final
 
 from keyturn.core.connection import Connection, IntentKind, State
-from keyturn.core.connector import Connector, FailureClass, Rotation, Strategy
+from keyturn.core.connector import Connector, FailureClass, Keep, Rotation, Strategy
 from keyturn.core.problems import Cause
+from keyturn.core.request_encoding import templates_of
 from keyturn.core.token_response import Outcome, Reading
 
 LOGIN_TRIES_WITHOUT_ANSWER: Final = 2
@@ -148,11 +149,21 @@ def loss_cause(kind: IntentKind, outcome: SendOutcome, failure: FailureClass | N
 
 
 def password_usable(connection: Connection, connector: Connector) -> bool:
-    """Whether a renewal may send the kept password."""
+    """Whether a renewal may send the kept password: it may be used, and nothing that was not kept goes along."""
     return (
         connector.refresh.strategy is not Strategy.REFRESH_ONLY
         and connection.password_kept_at is not None
         and not connection.password_rejected
+        and not _needs_what_is_not_kept(connector)
+    )
+
+
+def _needs_what_is_not_kept(connector: Connector) -> bool:
+    """Whether a login takes a value that the person has to type each time."""
+    once = {each.key for each in connector.fields if each.keep is Keep.NEVER and each.required}
+    spec = connector.token
+    return bool(once) and any(
+        template.uses(*once) for template in (spec.url, *spec.headers.values(), *templates_of(spec.params))
     )
 
 
@@ -167,10 +178,9 @@ def refresh_usable(connection: Connection, connector: Connector) -> bool:
 
 def renewable(connection: Connection, connector: Connector) -> bool:
     """Whether a renewal without the person could succeed."""
-    return (
-        connection.state in (State.ACTIVE, State.UNCERTAIN)
-        and plan(connection, connector, now=float("-inf")).step in (Step.REFRESH, Step.LOGIN)
-    )
+    return connection.state in (State.ACTIVE, State.UNCERTAIN) and plan(
+        connection, connector, now=float("-inf")
+    ).step in (Step.REFRESH, Step.LOGIN)
 
 
 def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
@@ -189,7 +199,8 @@ def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
             return Plan(Step.LOGIN, not_before=intent.sent_at + LOGIN_SECOND_TRY_AFTER_S)
         return Plan(Step.GIVE_UP, Cause.NO_ANSWER)
     leeway_s = connector.refresh.leeway_s
-    in_leeway = leeway_s > 0 and now <= intent.sent_at + leeway_s
+    # A clock that was set back makes an old intent look like one of the future: then nobody knows how old it is.
+    in_leeway = leeway_s > 0 and intent.sent_at <= now <= intent.sent_at + leeway_s
     harmless = connector.refresh.rotation is Rotation.STABLE or in_leeway
     if harmless and refresh_usable(connection, connector):
         return Plan(Step.REFRESH)
