@@ -19,6 +19,7 @@ from keyturn.ports.clock import Clock
 AT_ONCE: Final = 8  # renewals per host
 OPENS_AFTER: Final = 5  # failures in a row
 HALF_OPEN_AFTER_S: Final = 5.0
+HOSTS_KEPT: Final = 4096
 
 
 @dataclass(slots=True)
@@ -28,6 +29,11 @@ class _Host:
     closed_until: float = 0.0  # monotonic; the breaker is open until then
     held_until: float = 0.0  # monotonic; the provider asked to wait
     probing: bool = False
+    inside: int = 0  # that have a place or wait for one
+
+    def plain(self, now: float) -> bool:
+        """Whether forgetting it would lose nothing."""
+        return not self.inside and not self.failures and now >= max(self.held_until, self.closed_until)
 
 
 @dataclass(slots=True)
@@ -46,6 +52,11 @@ class ProviderGate:
         self._hosts: dict[str, _Host] = {}
         self._alarms: dict[str, _Alarm] = {}
 
+    @property
+    def hosts_known(self) -> int:
+        """How many hosts there is something to remember of."""
+        return len(self._hosts)
+
     @asynccontextmanager
     async def slot(self, host: str) -> AsyncIterator[None]:
         """Hold a place for one request to this host.
@@ -54,16 +65,21 @@ class ProviderGate:
             ProviderUnavailable: the breaker is open, or another request is trying whether it may close.
             ProviderRateLimited: the provider asked to wait; both with the seconds left.
         """
-        known = self._hosts.setdefault(host, _Host())
         self.check(host)
-        trial = known.failures >= OPENS_AFTER
-        known.probing = known.probing or trial
+        known = self._known(host)
+        trial = False
+        known.inside += 1
         try:
             async with known.slots:
+                self.check(host)  # again: much may have happened while this one waited
+                known.probing = trial = known.failures >= OPENS_AFTER
                 yield
         finally:
+            known.inside -= 1
             if trial:
                 known.probing = False
+            if known.plain(self._clock.monotonic()):
+                self._hosts.pop(host, None)
 
     def check(self, host: str) -> None:
         """Raise as `slot` would, without taking a place."""
@@ -85,22 +101,39 @@ class ProviderGate:
 
     def failed(self, host: str) -> None:
         """The host could not be reached, did not answer, or said that it can't."""
-        known = self._hosts.setdefault(host, _Host())
+        known = self._known(host)
         known.failures += 1
         if known.failures >= OPENS_AFTER:
             known.closed_until = self._clock.monotonic() + HALF_OPEN_AFTER_S
 
     def hold(self, host: str, seconds: float) -> None:
-        """The provider asked everybody to wait."""
-        known = self._hosts.setdefault(host, _Host())
-        known.held_until = self._clock.monotonic() + min(seconds, RETRY_AFTER_CAP_S)
+        """The provider asked everybody to wait; a shorter wait does not end a longer one."""
+        known = self._known(host)
+        known.held_until = max(known.held_until, self._clock.monotonic() + min(seconds, RETRY_AFTER_CAP_S))
+
+    def _known(self, host: str) -> _Host:
+        """The host's entry; the table is bounded, and those that nobody waits for go first, the oldest of them."""
+        known = self._hosts.pop(host, None) or _Host()
+        self._hosts[host] = known
+        if len(self._hosts) > HOSTS_KEPT:
+            idle = next((name for name, each in self._hosts.items() if not each.inside and name != host), None)
+            if idle is not None:
+                del self._hosts[idle]
+        return known
 
     def alarm(self, connector_id: str, code: str) -> float:
-        """The connector's own set-up is wrong; returns the seconds until it is tried again (1, 2, 4 … 15 min)."""
-        times = self._alarms[connector_id].times + 1 if connector_id in self._alarms else 1
+        """The connector's own set-up is wrong; returns the seconds until it is tried again (1, 2, 4 … 15 min).
+
+        Sends that are refused side by side count once.
+        """
+        earlier = self._alarms.get(connector_id)
+        now = self._clock.monotonic()
+        if earlier is not None and now < earlier.quiet_until:
+            return earlier.quiet_until - now
+        times = earlier.times + 1 if earlier is not None else 1
         wait = quiet_s(times)
-        since = self._alarms[connector_id].since if times > 1 else self._clock.now()
-        self._alarms[connector_id] = _Alarm(code, since, times, self._clock.monotonic() + wait)
+        since = earlier.since if earlier is not None else self._clock.now()
+        self._alarms[connector_id] = _Alarm(code, since, times, now + wait)
         return wait
 
     def alarmed(self, connector_id: str) -> tuple[str, float, float] | None:
