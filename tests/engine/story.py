@@ -25,9 +25,9 @@ keyturn: 1
 connector: acme
 title: Acme
 trust: {reason: legacy, note: There is nothing else.}
-token: {url: "https://auth.acme.example/token"}
+token: {url: "%(url)s/token"%(token)s}
 refresh: {%(refresh)s}
-revoke: {url: "https://auth.acme.example/revoke", params: {token: "{{ token }}"}%(revoke)s}
+revoke: {url: "%(url)s/revoke", params: {token: "{{ token }}"}%(revoke)s}
 password: {keep: %(keep)s, reason: The provider has nothing else.}
 test: {url: "https://api.acme.example/me", expect: {status: [200], body: id}}
 allowed_urls: ["https://api.acme.example"]
@@ -40,7 +40,8 @@ limits: {logins: 3, per: 15m}
 
 def connector_from(**parts: str) -> Connector:
     """The test connector, with parts of it replaced."""
-    filled = {"refresh": "", "revoke": "", "keep": "never", "on_duplicate": "update", "more": "", **parts}
+    filled = {"refresh": "", "revoke": "", "keep": "never", "on_duplicate": "update", "more": ""}
+    filled |= {"token": "", "url": "https://auth.acme.example", **parts}
     return read_connector(read_document(CONNECTOR % filled), suffixes=load_public_suffixes())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,7 @@ from keyturn.core.errors import (
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.secret import Secret
 from keyturn.engine.connect import LoginRequest
+from keyturn.ports.store import ClientCredentials
 from tests.engine.story import ACTOR, actions, bodies, connector_from, error, log_in, me, publish, read, token
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.clock import FakeClock
@@ -318,3 +320,86 @@ async def test_a_locked_account_is_said_with_the_authors_help(world: FakeWorld) 
 
     assert "Call the service desk." == locked.value.extensions["help"]
     assert ["password-canary" in body for body in bodies(world)] == [True]
+
+
+TENANT = "fields: [{key: tenant, label: Tenant}]"
+
+
+@pytest.mark.parametrize("where", ["token", "refresh", "base"])
+async def test_a_value_that_makes_no_host_is_refused_before_anything_is_sent(world: FakeWorld, where: str) -> None:
+    """Whichever request it would stand in; a password is not sent for a login that can't end well."""
+    url = "https://{{ tenant }}.acme.example"
+    parts = {
+        "token": {"url": url},
+        "refresh": {"refresh": f'url: "{url}/token"'},
+        "base": {"more": f'{TENANT}\nrequest: {{base_url: "{url}"}}'},
+    }[where]
+    await publish(world, **{"more": TENANT, **parts})
+
+    with pytest.raises(ValidationFailed) as refused:
+        await world.application.connect(request(fields={"tenant": "evil.example/"}), ACTOR)
+
+    assert ["/fields/tenant"] == [each.pointer for each in refused.value.errors]
+    assert [] == world.egress.requests
+
+
+async def test_a_connection_is_pinned_to_the_hosts_of_its_own_values(world: FakeWorld) -> None:
+    """Token, refresh and revoke requests; what stands in their paths is no part of it."""
+    await publish(
+        world,
+        url="https://{{ tenant }}.acme.example:8443",
+        more=TENANT,
+        refresh='url: "https://refresh.acme.example/{{ token.missing }}/token"',
+        token=", response: {keep: {missing: missing}}",
+    )
+
+    connection = (await log_in(world, fields={"tenant": "t1"})).connection
+
+    assert ("refresh.acme.example", "t1.acme.example:8443") == connection.hosts
+
+
+async def test_a_replaced_set_is_revoked_as_its_own_version_says(world: FakeWorld) -> None:
+    """A reconnect moves to the newest version; the old tokens go where the old one says."""
+    await publish(world)
+    first = (await log_in(world)).connection
+    await publish(world, url="https://moved.acme.example")
+    again = (await log_in(world, token(2))).connection
+
+    (row,) = world.stores.revocations.rows.values()
+
+    assert (1, 2) == (first.connector_version, again.connector_version)
+    assert (1, ("auth.acme.example",)) == (row.connector_version, row.hosts)
+    assert ("moved.acme.example",) == again.hosts
+    world.egress.will_reply(json_answer("{}"), json_answer("{}"))
+    await world.application.scheduler.revoke_due()
+    assert ["https://auth.acme.example/revoke"] * 2 == [each.url for each in world.egress.requests[-2:]]
+
+
+@pytest.mark.parametrize("foreign", [{"owner": "owner-2"}, {"connector": "other"}])
+async def test_a_reconnect_of_somebody_elses_connection_is_none(world: FakeWorld, foreign: dict[str, str]) -> None:
+    """Whoever asks: tokens of one owner or connector never land in a connection of another."""
+    connector = await publish(world)
+    first = (await log_in(world)).connection
+    other = replace(connector, id="other")
+    await world.stores.connectors.put_draft(other, "", at=0)
+    await world.stores.connectors.publish(other, "", "other", at=0)
+    await world.stores.connectors.set_client("other", ClientCredentials("client", None), at=0)
+
+    with pytest.raises(NotFound):
+        await log_in(world, token(2), reconnects=first.id, **foreign)
+
+    assert first == await read(world, first.id)
+    assert ["refused"] == [row.cause.value for row in world.stores.revocations.rows.values()]
+
+
+async def test_a_backends_own_login_confirms(world: FakeWorld) -> None:
+    """It knows for whom it logs in; a page's login leaves an unconfirmed connection so."""
+    await publish(world)
+    first = (await log_in(world, unconfirmed=True)).connection
+
+    by_page = (await log_in(world, token(2), unconfirmed=True)).connection
+    by_backend = (await log_in(world, token(3))).connection
+    by_page_again = (await log_in(world, token(4), unconfirmed=True)).connection
+
+    assert {first.id} == {by_page.id, by_backend.id, by_page_again.id}
+    assert [True, True, False, False] == [each.unconfirmed for each in (first, by_page, by_backend, by_page_again)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def world() -> FakeWorld:
     return made
 
 
-async def renew(world: FakeWorld, connection: Connection, **more: bool) -> Connection:
+async def renew(world: FakeWorld, connection: Connection, **more: Any) -> Connection:
     """Renew past the connection's generation while time passes by itself."""
     work = asyncio.ensure_future(
         world.application.renewals.renew(connection.id, generation=connection.generation, actor=ACTOR, **more)
@@ -234,7 +235,7 @@ async def test_an_intent_without_an_outcome_is_sent_again_only_within_the_leeway
     assert sends == len(bodies(world)) - 1
 
 
-async def crashed(world: FakeWorld, kind: IntentKind, **login: bool) -> Connection:
+async def crashed(world: FakeWorld, kind: IntentKind, **login: Any) -> Connection:
     """A connection whose renewer died after it had declared its intent."""
     connection = (await log_in(world, **login)).connection
     intent = Intent(kind, 1, "att_dead", world.clock.now())

@@ -8,6 +8,7 @@ from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.secret import Secret
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.application import Application
+from keyturn.engine.apply_spilled import ApplySpilled
 from keyturn.engine.calls import Calls
 from keyturn.engine.connect import Connect
 from keyturn.engine.connect_sessions import ConnectSessions
@@ -76,26 +77,27 @@ def assemble(
     gate = ProviderGate(clock)
     budget = LoginBudget(ports.logins, clock)
     tests = TestCalls(ports.egress, ports.suffixes)
-    keep_tokens = KeepTokens(connections, ports.spill, clock, entropy)
+    keep_tokens = KeepTokens(connections, ports.revocations, ports.spill, clock, entropy)
     settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
     attempt = RenewalAttempt(connections, published, ports.egress, budget, gate, settlement, clock, entropy, known)
+    apply_spilled = ApplySpilled(connections, published, ports.spill, keep_tokens)
     renewals = Renewals(connections, ports.lease, attempt, clock)
-    revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy)
+    revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known)
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
-    store_login = StoreLogin(connections, ports.revocations, tests, keep_tokens)
+    store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
     connect = Connect(published, ports.egress, budget, ports.audit, store_login, clock, known)
     return Application(
         connect=connect,
         connect_sessions=ConnectSessions(ports.sessions, connections, published, connect, clock, entropy, public_url),
         renewals=renewals,
-        test_connection=TestConnection(connections, published, tests, clock),
+        test_connection=TestConnection(connections, published, renewals, tests, clock, known),
         disconnect=Disconnect(connections, published, revoke, clock, entropy),
         pause=Pause(connections, published, keep_tokens, clock),
         calls=calls,
         edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
         api_keys=ApiKeys(ports.api_keys, clock, entropy, admin_api_key),
-        scheduler=Scheduler(connections, renewals, revoke, calls, clock),
+        scheduler=Scheduler(connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy),
         published=published,
         gate=gate,
         connections=connections,

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+import structlog
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
@@ -26,7 +29,7 @@ from keyturn.core.errors import (
     ProviderTimeout,
     ValidationFailed,
 )
-from keyturn.core.field_values import check_fields, check_owner, check_password, check_username
+from keyturn.core.field_values import check_fields, check_hosts, check_owner, check_password, check_username
 from keyturn.core.provider_request import host_of
 from keyturn.core.renewal_plan import SendOutcome
 from keyturn.core.secret import Secret
@@ -38,10 +41,12 @@ from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal_attempt import counted
 from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.store_login import Login, StoreLogin
-from keyturn.engine.template_values import login_values
+from keyturn.engine.template_values import dotted_names, login_values, urls_of
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import Egress
-from keyturn.ports.store import AttemptResult, AuditLog, ClientCredentials
+from keyturn.ports.store import Attempt, AttemptResult, AuditLog, ClientCredentials
+
+log = structlog.get_logger("keyturn.connect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,9 @@ class Connect:
         connector = newest.connector
         client = await self.published.client(connector, project=request.project)
         values, errors = check_fields(connector.fields, request.fields)
+        said = {each.pointer for each in errors}
+        hosts = check_hosts(urls_of(connector), values, dotted=dotted_names(connector))
+        errors += [each for each in hosts if each.pointer not in said]
         errors += check_owner(request.owner)
         errors += check_username(connector.username, request.username)
         errors += check_password(request.password)
@@ -153,15 +161,31 @@ class Connect:
         try:
             await self.audit.append([self._record(request, "login.sent", actor, host=host)])
         except KeyturnError:
-            await self.budget.settle(attempt, AttemptResult.NOT_SENT)
+            with suppress(KeyturnError):
+                await self.budget.settle(attempt, AttemptResult.NOT_SENT)
             raise
         sent = await send_for_token(self.egress, connector, connector.token, outgoing, login=True)
-        tries_left = await self.budget.settle(attempt, counted(sent.outcome))
-        outcome = sent.error.code if sent.error else "ok"
-        await self.audit.append([self._record(request, "login.answered", actor, outcome=outcome, host=host)])
+        tries_left = await self._written_down(request, attempt, sent, host, actor)
         if sent.token_set is None:
             raise _refusal(sent, tries_left)
         return await self._store(request, checked, sent.token_set, host, actor)
+
+    async def _written_down(
+        self, request: LoginRequest, attempt: Attempt, sent: Sent, host: str, actor: Actor
+    ) -> int | None:
+        """Settle the attempt and log the answer; returns the tries that are left, where that could be told.
+
+        No failure here may lose a token, nor hide what the provider said. An attempt that is not settled counts as
+        failed in the end, and a send without an answer in the log is one whose outcome is not known.
+        """
+        outcome = sent.error.code if sent.error else "ok"
+        tries_left: int | None = None
+        try:
+            tries_left = await self.budget.settle(attempt, counted(sent.outcome))
+            await self.audit.append([self._record(request, "login.answered", actor, outcome=outcome, host=host)])
+        except KeyturnError as error:
+            log.warning("login_not_written_down", connector=request.connector, code=error.code)
+        return tries_left
 
     async def _store(
         self, request: LoginRequest, checked: Checked, token_set: TokenSet, host: str, actor: Actor
@@ -222,10 +246,11 @@ def _as_secret(value: object) -> Secret:
     return Secret("true" if value is True else "false" if value is False else str(value))
 
 
-def _refusal(sent: Sent, tries_left: int) -> KeyturnError:
+def _refusal(sent: Sent, tries_left: int | None) -> KeyturnError:
     """The error for the person; where the password was sent and not accepted, with the tries that are left."""
     error = sent.error or ProviderBadResponse()
-    if isinstance(error, CredentialsRejected | OtpInvalid | ProviderTimeout | ProviderBadResponse):
+    counts = isinstance(error, CredentialsRejected | OtpInvalid | ProviderTimeout | ProviderBadResponse)
+    if counts and tries_left is not None:
         error.extensions["tries_left"] = tries_left
     if sent.outcome in (SendOutcome.UNCLASSIFIED, SendOutcome.UNCLASSIFIED_SUCCESS):
         error.extensions["reason"] = "provider_answer_unknown"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, Event, State, advance
 from keyturn.core.connector import Connector
-from keyturn.core.errors import ConnectionDisconnected, NotFound
-from keyturn.core.revocation import Revocation, RevocationCause
+from keyturn.core.errors import ConnectionDisconnected, NotFound, StoreUnavailable
+from keyturn.core.revocation import RevocationCause
 from keyturn.engine.actor import Actor
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.revocation_rows import revocation_row
-from keyturn.engine.revoke import Revoke, nothing_to_revoke
+from keyturn.engine.revoke import CLAIMED_FOR_S, Revoke, nothing_to_revoke
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, RevisionConflict, SealedChange
 
@@ -39,15 +39,18 @@ class Disconnect:
 
         `forget_now`: no later tries. Raises NotFound, or ConnectionDisconnected for a tombstone.
         """
-        row, connection = await self._end(connection_id, actor, project)
-        if row is None and connection.state is State.DISCONNECTING:
-            open_rows = await self.revoke.revocations.of_connection(connection_id)
-            row = open_rows[0] if open_rows else None
-        if row is not None:
-            await self.revoke.attempt(row, last=forget_now)
-        return await self.connections.load(connection_id, project=project) or connection
+        connection = await self._end(connection_id, actor, project)
+        if connection.state is not State.DISCONNECTING:
+            return connection
+        try:
+            for row in await self.revoke.revocations.of_connection(connection_id):
+                await self.revoke.attempt(row, last=forget_now)
+            await self.revoke.end_disconnect(connection_id, project)
+            return await self.connections.load(connection_id, project=project) or connection
+        except StoreUnavailable:
+            return connection  # it is ended, and that is written; the provider is told as soon as can be
 
-    async def _end(self, connection_id: str, actor: Actor, project: str) -> tuple[Revocation | None, Connection]:
+    async def _end(self, connection_id: str, actor: Actor, project: str) -> Connection:
         while True:
             opened = await self.connections.open(connection_id, project=project)
             if opened is None:
@@ -56,7 +59,7 @@ class Disconnect:
             if connection.state is State.DISCONNECTED:
                 raise ConnectionDisconnected
             if connection.state is State.DISCONNECTING:
-                return None, connection
+                return connection
             connector = await self._connector(connection)
             row = None
             if connector is not None:
@@ -71,11 +74,10 @@ class Disconnect:
                 )
             ended = self._ended(connection, connector, told=row is None)
             record = self._record(ended, actor)
+            # It is tried here and now; the scheduler takes over only if this process dies of it.
+            rows = [replace(row, due_at=row.due_at + CLAIMED_FOR_S)] if row else []
             try:
-                saved = await self.connections.save(
-                    ended, sealed=FORGET_ALL, records=[record], revocations=[row] if row else []
-                )
-                return row, saved
+                return await self.connections.save(ended, sealed=FORGET_ALL, records=[record], revocations=rows)
             except RevisionConflict:
                 continue
 

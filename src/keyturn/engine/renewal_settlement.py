@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, ConnectionSecrets, Event, IntentKind, State, advance
+from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent, IntentKind, State, advance
 from keyturn.core.connector import Connector, FailureClass
-from keyturn.core.errors import KeyturnError, NeedsReconnect, StoreUnavailable
+from keyturn.core.errors import KeyturnError, NeedsReconnect, ProviderTimeout, StoreUnavailable
 from keyturn.core.problems import Cause
 from keyturn.core.renewal_plan import SendOutcome, Step, loss_cause, password_usable, plan
 from keyturn.core.retry import back_off_s
@@ -21,7 +21,7 @@ from keyturn.engine.keep import KeepTokens
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import NOTHING_SEALED, ConnectionStore, RevisionConflict, SealedChange, Spill
 
-WRITE_TRIES = 5
+WRITE_CAP_S = 10.0
 SENDS_AT_ONCE = 2  # of a refresh token that may be sent again, before the scheduler goes on
 
 
@@ -44,52 +44,71 @@ class Settlement:
                 return await self.keep_tokens.apply_spilled(connection, token_set, connector, generation)
         return None
 
-    async def hold(self, connection: Connection) -> None:
-        """Nothing may be sent while the token lives: uncertain if a send's fate is unknown, and due at its end."""
+    async def hold(self, connection: Connection, code: str | None = None) -> None:
+        """Nothing may be sent while the token lives: uncertain if a send's fate is unknown, and due at its end.
+
+        `code`: what stands in the way, where it is neither of the plan's causes.
+        """
         lost = connection.intent is not None and connection.state is State.ACTIVE
-        if not lost and connection.renews_at == connection.expires_at:
+        said = code is None or connection.last_error == code
+        if not lost and said and connection.renews_at == connection.expires_at:
             return
 
         def held(current: Connection) -> Connection:
             if lost:
                 reason = Cause.OUTCOME_UNKNOWN.value
                 current = replace(current, state=advance(current.state, Event.ANSWER_LOST), reason=reason)
-            return replace(current, renews_at=current.expires_at)
+            if code is not None:
+                current = replace(current, last_error=code, last_error_at=self.clock.now())
+            return replace(current, renews_at=current.expires_at, failures_in_a_row=0)
 
         record = self.record(connection, "connection.uncertain", SCHEDULER, outcome=Cause.OUTCOME_UNKNOWN.value)
         await self._write(connection, held, [record] if lost else [])
 
-    async def lose(self, connection: Connection, cause: Cause, actor: Actor) -> None:
+    async def withdraw(self, connection: Connection, before: Intent | None, actor: Actor) -> None:
+        """An intent was declared and nothing sent: what was known before it holds again."""
+        kind = connection.intent.kind if connection.intent else IntentKind.REFRESH
+        record = self.record(connection, f"{kind}.answered", actor, outcome="not_sent")
+        await self._write(connection, lambda current: replace(current, intent=before), [record])
+
+    async def lose(self, connection: Connection, cause: Cause, actor: Actor) -> Connection | None:
         """The person is needed from now on."""
         record = self.record(connection, "connection.needs_reconnect", actor, outcome=cause.value)
-        await self._write(connection, lambda current: _lost(current, cause), [record])
+        return await self._write(connection, lambda current: _lost(current, cause), [record])
 
     async def postpone(self, connection: Connection, code: str, wait_s: float) -> None:
-        """Nothing was sent; look again later."""
-        due = self.clock.now() + wait_s
+        """Nothing was sent; look again later. Said once, not by each call that asks meanwhile."""
+        now = self.clock.now()
+        if connection.last_error == code and connection.renews_at is not None and connection.renews_at > now:
+            return
         await self._write(
             connection,
-            lambda current: replace(current, renews_at=due, last_error=code, last_error_at=self.clock.now()),
+            lambda current: replace(current, renews_at=now + wait_s, last_error=code, last_error_at=now),
             [],
         )
 
     async def failed_for_now(
         self, connection: Connection, code: str, failures: int, wait_s: float, record: AuditRecord
-    ) -> None:
-        """The try failed for a passing reason: the token set stays, the intent is over, the next try is due later."""
+    ) -> Connection | None:
+        """The try failed for a passing reason: the token set stays, the intent is over, the next try is due later.
+
+        A refresh token whose earlier send had no outcome keeps its intent: this failure says nothing about that one.
+        """
         now = self.clock.now()
+        sent = connection.intent
+        open_still = sent if sent is not None and sent.kind is IntentKind.REFRESH and sent.tries > 1 else None
 
         def failed(current: Connection) -> Connection:
             return replace(
                 current,
-                intent=None,
+                intent=open_still,
                 renews_at=now + wait_s,
                 failures_in_a_row=failures,
                 last_error=code,
                 last_error_at=now,
             )
 
-        await self._write(connection, failed, [record])
+        return await self._write(connection, failed, [record], after_send=True)
 
     async def refresh_refused(
         self, connection: Connection, connector: Connector, secrets: ConnectionSecrets, record: AuditRecord
@@ -103,14 +122,14 @@ class Settlement:
             def refused(current: Connection) -> Connection:
                 return replace(current, refreshable=False, intent=None, last_error_at=now)
 
-            await self._write(connection, refused, [record], sealed)
+            await self._write(connection, refused, [record], sealed, after_send=True)
             return None
         told = self.record(connection, "connection.needs_reconnect", SCHEDULER, outcome=Cause.GRANT_LOST.value)
 
         def lost(current: Connection) -> Connection:
             return replace(_lost(current, Cause.GRANT_LOST), refreshable=False, last_error_at=now)
 
-        if await self._write(connection, lost, [record, told], sealed) is None:
+        if await self._write(connection, lost, [record, told], sealed, after_send=True) is None:
             return None
         raise NeedsReconnect(extensions={"reason": Cause.GRANT_LOST.value})
 
@@ -132,7 +151,7 @@ class Settlement:
             marked = current.password_rejected or mark_password
             return replace(_lost(current, cause), password_rejected=marked, last_error_at=self.clock.now())
 
-        if await self._write(connection, lost, [record, told]) is None:
+        if await self._write(connection, lost, [record, told], after_send=True) is None:
             return None
         raise NeedsReconnect(extensions={"reason": cause.value})
 
@@ -157,7 +176,7 @@ class Settlement:
             )
 
         told = self.record(connection, "connection.uncertain", SCHEDULER, outcome=Cause.OUTCOME_UNKNOWN.value)
-        written = await self._write(connection, uncertain, [record, told])
+        written = await self._write(connection, uncertain, [record, told], after_send=True)
         if written is not None and again:
             error.retry_after_s = wait
             raise error
@@ -166,9 +185,11 @@ class Settlement:
     async def unanswered_login(self, connection: Connection, record: AuditRecord) -> None:
         """The intent stays: the plan sees how often this login was tried."""
         now = self.clock.now()
-        await self._write(
-            connection, lambda current: replace(current, last_error="provider_timeout", last_error_at=now), [record]
-        )
+
+        def unanswered(current: Connection) -> Connection:
+            return replace(current, last_error=ProviderTimeout.code, last_error_at=now)
+
+        await self._write(connection, unanswered, [record], after_send=True)
 
     def record(
         self, connection: Connection, action: str, actor: Actor, *, outcome: str = "ok", host: str | None = None
@@ -200,21 +221,34 @@ class Settlement:
         change: Callable[[Connection], Connection],
         records: list[AuditRecord],
         sealed: SealedChange = NOTHING_SEALED,
+        *,
+        after_send: bool = False,
     ) -> Connection | None:
-        """Write where generation and intent are still `connection`'s; None where they are not."""
+        """Write where generation and intent are still `connection`'s; None where they are not.
+
+        `after_send`: this is what followed from a send, and is written whatever it takes: were it dropped, nobody would
+        know any more what the provider answered. Else a database that is gone is the caller's to hear.
+        """
         failures = 0
         current: Connection | None = connection
         while current is not None and _same_attempt(current, connection):
             changed = replace(change(current), updated_at=self.clock.now())
+            if changed.paused:
+                changed = replace(changed, renews_at=None)  # resuming sets it anew
             try:
                 return await self.connections.save(changed, sealed=sealed, records=records)
             except RevisionConflict:
+                pass
+            except StoreUnavailable:
+                if not after_send:
+                    raise
+                failures += 1
+                await self.clock.sleep(back_off_s(failures, fraction=self.entropy.fraction(), cap_s=WRITE_CAP_S))
+            try:
                 current = await self.connections.load(connection.id, project=connection.project)
             except StoreUnavailable:
-                failures += 1
-                if failures >= WRITE_TRIES:
+                if not after_send:
                     raise
-                await self.clock.sleep(back_off_s(failures, fraction=self.entropy.fraction()))
         return None
 
 

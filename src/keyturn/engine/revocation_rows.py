@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from keyturn.core.connection import Connection
-from keyturn.core.connector import Connector, Params, ProviderRequest
+from keyturn.core.connector import Connector, ProviderRequest
+from keyturn.core.request_encoding import templates_of
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
-from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
 from keyturn.ports.clock import Clock, Entropy
 
@@ -80,17 +81,6 @@ def revocation_row(
 
 
 def names_used(spec: ProviderRequest) -> frozenset[str]:
-    """The first names of every template in a request."""
-    templates = [spec.url, *spec.headers.values(), *_templates(spec.params)]
-    return frozenset(reference.root for template in templates for reference in template.references())
-
-
-def _templates(params: Params) -> Iterator[Template]:
-    if isinstance(params, Template):
-        yield params
-    elif isinstance(params, Mapping):
-        for each in params.values():
-            yield from _templates(each)
-    elif isinstance(params, tuple):
-        for each in params:
-            yield from _templates(each)
+    """The first names of all that a request's templates read, the keys of filters too."""
+    templates = [spec.url, *spec.headers.values(), *templates_of(spec.params)]
+    return frozenset(re.split(r"[.\[]", name, maxsplit=1)[0] for template in templates for name in template.names())

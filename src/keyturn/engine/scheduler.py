@@ -1,30 +1,53 @@
 """What happens by itself: renewals ahead of their time, revocations, and the small writes that can wait.
 
-Rule: this loop only looks at what is due and hands it on; it decides nothing, and no failure ends it.
+Rule 1: this loop only looks at what is due and hands it on, and no failure ends it.
+Rule 2: a row that was looked at is renewed, being renewed, or due later: none comes up second after second, and none
+that nothing can be done for stands before those that something can be done for.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from keyturn.core.connection import Connection
-from keyturn.core.errors import KeyturnError, StoreUnavailable
+from keyturn.core.errors import (
+    KeyturnError,
+    NotFound,
+    ProviderRateLimited,
+    ProviderUnavailable,
+    RenewalInProgress,
+    StoreUnavailable,
+)
+from keyturn.core.renewal_plan import renewable
 from keyturn.core.renewal_window import IDLE_AFTER_S
+from keyturn.core.retry import RETRY_AFTER_CAP_S
+from keyturn.engine.apply_spilled import ApplySpilled
 from keyturn.engine.calls import Calls
+from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renew import Renewals
 from keyturn.engine.revoke import Revoke
-from keyturn.ports.clock import Clock
-from keyturn.ports.store import ConnectionStore
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.store import ConnectionStore, RevisionConflict
 
 LOOK_EVERY_S: Final = 1.0
 FLUSH_EVERY_S: Final = 30.0
+SPILL_EVERY_S: Final = 60.0
 PURGE_EVERY_S: Final = 3600.0
 TOMBSTONES_FOR_S: Final = 30 * 86_400.0
 AT_ONCE: Final = 64
+AT_ONCE_PER_CONNECTOR: Final = 16  # twice what a host is sent: one that hangs leaves room for the others
+LOOKED_AT: Final = 512  # rows of one round; more than are begun, so that those of a busy provider hide no others
+UNCONFIRMED_AGAIN_S: Final = 300.0
+FAILED_AGAIN_S: Final = 300.0  # where no retry is known to help, and nothing says when
+CRASHED_AGAIN_S: Final = 900.0
+SPREAD_S: Final = 55.0  # over which those that a provider keeps waiting come back
 
 log = structlog.get_logger("keyturn.scheduler")
 
@@ -33,23 +56,38 @@ class Scheduler:
     """The loops of one process."""
 
     def __init__(
-        self, connections: ConnectionStore, renewals: Renewals, revoke: Revoke, calls: Calls, clock: Clock
+        self,
+        connections: ConnectionStore,
+        published: PublishedConnectors,
+        renewals: Renewals,
+        apply_spilled: ApplySpilled,
+        revoke: Revoke,
+        calls: Calls,
+        gate: ProviderGate,
+        clock: Clock,
+        entropy: Entropy,
     ) -> None:
         self._connections = connections
+        self._published = published
         self._renewals = renewals
+        self._spilled = apply_spilled
         self._revoke = revoke
         self._calls = calls
+        self._gate = gate
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._entropy = entropy
+        self._tasks: dict[asyncio.Task[None], Connection] = {}
+        self._waiting: dict[str, Connection] = {}  # due, and begun as soon as there is room
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin; needs a running event loop."""
         self._loops = [
             asyncio.create_task(self._every(LOOK_EVERY_S, self.renew_due), name="renewals due"),
-            asyncio.create_task(self._every(LOOK_EVERY_S, self._revoke_due), name="revocations due"),
+            asyncio.create_task(self._every(LOOK_EVERY_S, self.revoke_due), name="revocations due"),
+            asyncio.create_task(self._every(SPILL_EVERY_S, self.apply_spilled), name="spill files"),
             asyncio.create_task(self._every(FLUSH_EVERY_S, self._calls.flush_uses), name="uses"),
-            asyncio.create_task(self._every(PURGE_EVERY_S, self._purge), name="tombstones"),
+            asyncio.create_task(self._every(PURGE_EVERY_S, self.purge), name="tombstones"),
         ]
 
     async def stop(self) -> None:
@@ -57,37 +95,133 @@ class Scheduler:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        self._waiting.clear()
         await self._calls.flush_uses()
 
-    async def renew_due(self) -> None:
-        """Start a renewal for each connection that is due, as many at once as there is room for."""
-        room = AT_ONCE - len(self._tasks)
-        if room <= 0:
-            return
-        for connection in await self._connections.due(self._clock.now(), limit=room):
-            if self._renewals.running(connection.id) or connection.paused or connection.unconfirmed:
-                continue
-            if self._idle(connection):
-                continue
-            task = asyncio.create_task(self._renew(connection), name=f"scheduled {connection.id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    @property
+    def busy(self) -> int:
+        """How many renewals it has begun that have not ended."""
+        return len(self._tasks)
 
-    def _idle(self, connection: Connection) -> bool:
+    async def renew_due(self) -> None:
+        """Look at what is due, and renew it, as much at once as there is room for."""
+        if len(self._tasks) >= AT_ONCE:
+            return
+        self._waiting.clear()
+        for connection in await self._connections.due(self._clock.now(), limit=LOOKED_AT):
+            if self._renewals.running(connection.id, project=connection.project):
+                continue
+            if not await self._left_alone(connection):
+                self._waiting[connection.id] = connection
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin what waits, as far as there is room for it."""
+        busy = Counter(each.connector for each in self._tasks.values())
+        begun = {each.id for each in self._tasks.values()}
+        for connection in list(self._waiting.values()):
+            if len(self._tasks) >= AT_ONCE:
+                return
+            if busy[connection.connector] >= AT_ONCE_PER_CONNECTOR or self._closed(connection) is not None:
+                continue  # the next round moves away what a provider keeps waiting
+            del self._waiting[connection.id]
+            if connection.id in begun:
+                continue
+            busy[connection.connector] += 1
+            task = asyncio.create_task(self._renew(connection), name=f"scheduled {connection.id}")
+            self._tasks[task] = connection
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self._begin()
+
+    async def _left_alone(self, connection: Connection) -> bool:
+        """Move away what is not renewed now: then it does not come up again each second."""
+        now = self._clock.now()
+        if connection.paused:
+            await self._move(connection, None)  # resuming sets it anew
+        elif connection.unconfirmed:
+            age = now - (connection.token_issued_at or now)
+            await self._move(connection, now + max(UNCONFIRMED_AGAIN_S, age))
+        elif await self._idle(connection, now):
+            await self._move(connection, None)  # the next call finds its token ended, and renews it
+        elif (closed := self._closed(connection)) is not None:
+            await self._move(connection, now + self._wait_s(closed), closed.code)
+        else:
+            return False
+        return True
+
+    async def _idle(self, connection: Connection, now: float) -> bool:
         """Nobody used it for 30 days: it is renewed when somebody does."""
         used = max(connection.last_used_at or 0.0, connection.created_at)
-        return connection.intent is None and connection.refreshable and self._clock.now() - used > IDLE_AFTER_S
+        if connection.intent is not None or now - used <= IDLE_AFTER_S:
+            return False
+        try:
+            connector = await self._published.version(
+                connection.connector, connection.connector_version, project=connection.project
+            )
+        except NotFound:
+            return False
+        return renewable(connection, connector)
+
+    def _closed(self, connection: Connection) -> KeyturnError | None:
+        """Why a host of this connection can't be asked now, if so; without a lease and a read for each of thousands."""
+        for host in connection.hosts:
+            try:
+                self._gate.check(host)
+            except (ProviderRateLimited, ProviderUnavailable) as error:
+                return error
+        return None
 
     async def _renew(self, connection: Connection) -> None:
         try:
             await self._renewals.renew(connection.id, generation=connection.generation, project=connection.project)
+        except (RenewalInProgress, StoreUnavailable) as error:
+            log.info("renewal_not_made", connection=connection.id, connector=connection.connector, code=error.code)
         except KeyturnError as error:
             log.info("renewal_not_made", connection=connection.id, connector=connection.connector, code=error.code)
+            await self._later(connection, self._wait_s(error), error.code)
+        except Exception:
+            log.exception("scheduled_renewal_crashed", connection=connection.id, connector=connection.connector)
+            await self._later(connection, CRASHED_AGAIN_S, KeyturnError.code)
 
-    async def _revoke_due(self) -> None:
+    def _wait_s(self, error: KeyturnError) -> float:
+        if error.retry_after_s is None:
+            return FAILED_AGAIN_S * (0.5 + self._entropy.fraction() / 2)
+        return min(error.retry_after_s, RETRY_AFTER_CAP_S) + 1.0 + SPREAD_S * self._entropy.fraction()
+
+    async def _later(self, connection: Connection, wait_s: float, code: str) -> None:
+        """Move a connection away whose renewal failed without moving it itself."""
+        try:
+            now = self._clock.now()
+            current = await self._connections.load(connection.id, project=connection.project)
+            if current is None or current.renews_at is None or current.renews_at > now:
+                return
+            await self._move(current, now + wait_s, code)
+        except StoreUnavailable:
+            log.warning("store_unavailable", work="later")
+
+    async def _move(self, connection: Connection, renews_at: float | None, code: str | None = None) -> None:
+        new = replace(connection, renews_at=renews_at)
+        if code is not None:
+            new = replace(new, last_error=code, last_error_at=self._clock.now())
+        try:
+            await self._connections.save(new)
+        except RevisionConflict:
+            log.debug("moved_by_another", connection=connection.id)  # and looked at again, if it still is due
+
+    async def apply_spilled(self) -> None:
+        """Store or revoke what lies in spill files."""
+        await self._spilled()
+
+    async def revoke_due(self) -> None:
+        """Try the revocations that are due."""
         await self._revoke.due()
 
-    async def _purge(self) -> None:
+    async def purge(self) -> None:
+        """End disconnects that have nothing open, and take old tombstones away."""
+        await self._revoke.end_disconnects()
         await self._connections.purge(disconnected_before=self._clock.now() - TOMBSTONES_FOR_S)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from keyturn.core.connector import Challenge, Connector, FailureClass, ProviderRequest
@@ -27,6 +27,7 @@ from keyturn.core.errors import (
     ScopeInsufficient,
     UrlNotAllowed,
 )
+from keyturn.core.lifetimes import parse_http_date
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.provider_request import build_request
 from keyturn.core.renewal_plan import SendOutcome, classify
@@ -38,6 +39,8 @@ from keyturn.ports.store import ClientCredentials
 
 TOKEN_TIMEOUT_S: Final = 30.0
 REVOKE_TIMEOUT_S: Final = 10.0
+CLOCKS_AGREE_S: Final = 60.0  # less is the time that an answer takes
+CLOCKS_BELIEVED_S: Final = 86_400.0
 
 _NOT_SENT = (ProviderUnreachable, ProviderTlsFailed, AddressNotAllowed, UrlNotAllowed)
 
@@ -87,8 +90,9 @@ async def send_for_token(
         return Sent(SendOutcome.NOT_SENT, error)
     except ProviderTimeout as error:
         return Sent(SendOutcome.NO_ANSWER, error)
+    ahead = provider_ahead_s(answer)
     reading = read_answer(
-        answer,
+        replace(answer, received_at=answer.received_at + ahead),
         mapping=spec.response,
         success_when=spec.success_when,
         rejected_when=spec.rejected_when,
@@ -100,11 +104,33 @@ async def send_for_token(
     return Sent(
         outcome,
         None if outcome is SendOutcome.TOKEN else error_of(reading, answer),
-        reading.token_set,
+        _on_our_clock(reading.token_set, ahead),
         reading.failure,
         reading.challenge,
         reading.retry_after_s,
         answer,
+    )
+
+
+def provider_ahead_s(answer: Answer) -> float:
+    """How far the provider's clock is ahead of ours, in seconds; 0 where they agree, or it can't be believed.
+
+    An instant that the provider names (`exp`, `expires_at`) is one of its own clock: where ours was stepped by an hour
+    each new token would else look ended, and each call would renew it.
+    """
+    date = parse_http_date(answer.value("date"))
+    ahead = 0.0 if date is None else date - answer.received_at
+    return ahead if CLOCKS_AGREE_S < abs(ahead) <= CLOCKS_BELIEVED_S else 0.0
+
+
+def _on_our_clock(token_set: TokenSet | None, ahead_s: float) -> TokenSet | None:
+    if token_set is None or not ahead_s:
+        return token_set
+    ends = token_set.expires_at
+    return replace(
+        token_set,
+        issued_at=token_set.issued_at - ahead_s,
+        expires_at=None if ends is None else ends - ahead_s,
     )
 
 

@@ -7,8 +7,12 @@ looks again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Event, TestRecord, advance
@@ -23,9 +27,11 @@ from keyturn.core.errors import (
     NotFound,
     StoreUnavailable,
     UniqueIdMissing,
+    ValidationFailed,
     ValueAbsent,
 )
-from keyturn.core.provider_request import host_of
+from keyturn.core.field_values import origin_of
+from keyturn.core.request_url import render_url
 from keyturn.core.retry import back_off_s
 from keyturn.core.revocation import RevocationCause
 from keyturn.core.secret import Secret
@@ -34,9 +40,9 @@ from keyturn.core.test_verdict import test_values
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.keep import KeepTokens
+from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.revocation_rows import revocation_row, without_live
-from keyturn.engine.send import build
-from keyturn.engine.template_values import client_values, token_values
+from keyturn.engine.template_values import client_values, dotted_names, token_values
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.store import (
     ClientCredentials,
@@ -50,6 +56,9 @@ from keyturn.ports.store import (
 NAME_MAX_CHARS: Final = 120
 UNIQUE_ID_MAX_CHARS: Final = 512
 WRITE_TRIES: Final = 20
+STORE_TRIES: Final = 3
+
+log = structlog.get_logger("keyturn.connect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ class StoreLogin:
 
     connections: ConnectionStore
     revocations: RevocationStore
+    published: PublishedConnectors
     tests: TestCalls
     keep_tokens: KeepTokens
 
@@ -98,11 +108,16 @@ class StoreLogin:
             ConnectionTestFailed, UniqueIdMissing, ConnectionExists, IdentityMismatch, GenerationConflict: the token
                 set is handed to revocation first.
         """
+        written = [self.keep_tokens.entropy.identifier("cxn")]  # the id of a new one, then those that were written to
         try:
             identity = await self._identify(login)
-            return await self._write(login, identity, actor)
+            return await self._write(login, identity, written, actor)
         except KeyturnError as error:
-            await self._revoke_refused(login, error, actor)
+            await self._revoke_refused(login, error, written, actor)
+            raise
+        except Exception:
+            # A bug of ours leaves no token behind that nobody knows.
+            await self._revoke_refused(login, KeyturnError(), written, actor)
             raise
 
     async def _identify(self, login: Login) -> Identity:
@@ -116,23 +131,40 @@ class StoreLogin:
         tested = TestRecord(self.keep_tokens.clock.now(), True, proof.status)
         return Identity(unique_id, _name(login.connector, values, unique_id), tested)
 
-    async def _write(self, login: Login, identity: Identity, actor: Actor) -> tuple[Connection, bool]:
+    async def _write(
+        self, login: Login, identity: Identity, written: list[str], actor: Actor
+    ) -> tuple[Connection, bool]:
         failures = 0
         for _ in range(WRITE_TRIES):
             try:
+                # Of a write whose word was lost nobody knows whether it took place.
+                if failures and (stored := await self._stored(login, written)) is not None:
+                    return stored, stored.id == written[0]
                 target = await self._target(login, identity)
                 if target is None:
-                    return await self._insert(login, identity, actor), True
+                    return await self._insert(login, identity, written[0], actor), True
+                written.append(target)
                 return await self._replace(login, identity, target, actor), False
             except (DuplicateAccount, RevisionConflict):
                 continue  # somebody was faster: look again
             except StoreUnavailable:
                 failures += 1
-                if failures > 3:
+                if failures > STORE_TRIES:
                     raise
-                clock, entropy = self.keep_tokens.clock, self.keep_tokens.entropy
-                await clock.sleep(back_off_s(failures, fraction=entropy.fraction()))
+                await self._wait(failures)
         raise GenerationConflict
+
+    async def _wait(self, failures: int) -> None:
+        clock, entropy = self.keep_tokens.clock, self.keep_tokens.entropy
+        await clock.sleep(back_off_s(failures, fraction=entropy.fraction()))
+
+    async def _stored(self, login: Login, written: list[str]) -> Connection | None:
+        """The connection that has this login's token set already, if one does."""
+        for connection_id in written:
+            opened = await self.connections.open(connection_id, project=login.project)
+            if opened is not None and opened[1].token_set == login.token_set:
+                return opened[0]
+        return None
 
     async def _target(self, login: Login, identity: Identity) -> str | None:
         """The connection that this login goes on, or None for a new one."""
@@ -147,7 +179,7 @@ class StoreLogin:
                 raise ConnectionExists(extensions={"connection_id": same})
             return same
         wanted = await self.connections.load(login.reconnects, project=login.project)
-        if wanted is None:
+        if wanted is None or (wanted.connector, wanted.owner) != (connector.id, login.owner):
             raise NotFound("There is no such connection.")
         if wanted.ended:
             raise ConnectionDisconnected
@@ -158,12 +190,12 @@ class StoreLogin:
                 raise ConnectionExists(extensions={"connection_id": same})
         return wanted.id
 
-    async def _insert(self, login: Login, identity: Identity, actor: Actor) -> Connection:
+    async def _insert(self, login: Login, identity: Identity, new_id: str, actor: Actor) -> Connection:
         clock = self.keep_tokens.clock
         now = clock.now()
         connection = replace(
             self._with_login(login, identity, None, now),
-            id=self.keep_tokens.entropy.identifier("cxn"),
+            id=new_id,
             unconfirmed=login.unconfirmed,
             unique=login.connector.on_duplicate is not OnDuplicate.ALLOW,
         )
@@ -177,11 +209,10 @@ class StoreLogin:
             raise RevisionConflict
         current, secrets = opened
         connection = self._with_login(login, identity, current, self.keep_tokens.clock.now())
-        dropped = without_live(secrets.token_set, login.token_set)
         row = revocation_row(
-            login.connector,
+            await self._version_of(current, login),
             current,
-            dropped,
+            without_live(secrets.token_set, login.token_set),
             RevocationCause.REPLACED,
             sealed_fields=secrets.fields,
             clock=self.keep_tokens.clock,
@@ -193,6 +224,13 @@ class StoreLogin:
             records=[self._record(connection, "connection.reconnected", actor)],
             revocations=[row] if row else [],
         )
+
+    async def _version_of(self, current: Connection, login: Login) -> Connector:
+        """The version that says how the replaced token set is revoked: its own."""
+        try:
+            return await self.published.version(current.connector, current.connector_version, project=current.project)
+        except NotFound:
+            return login.connector
 
     def _with_login(self, login: Login, identity: Identity, current: Connection | None, now: float) -> Connection:
         base = current or Connection(
@@ -230,6 +268,7 @@ class StoreLogin:
             failures_in_a_row=0,
             last_test=identity.tested,
             worked_generation=generation,
+            unconfirmed=base.unconfirmed and login.unconfirmed,  # a backend that logs in itself has nothing to confirm
             updated_at=now,
         )
         return replace(fresh, renews_at=self.keep_tokens.due(fresh, login.connector))
@@ -237,48 +276,50 @@ class StoreLogin:
     def _hosts(self, login: Login) -> tuple[str, ...]:
         """Where requests that carry a password or a refresh token may go from now on."""
         connector = login.connector
-        values: dict[str, Any] = {
-            **login.fields,
-            **client_values(login.client),
-            **token_values(login.token_set),
-            "username": "-",
-            "password": Secret("-"),
-            "token": dict(login.token_set.kept),
-            "token_type_hint": "access_token",
-        }
-        values.setdefault("refresh_token", Secret("-"))
-        hosts = {login.token_host, host_of(build(connector, connector.refresh.request, values, login.client))}
+        urls = [connector.refresh.request.url]
         if connector.revoke is not None:
-            marked = {**values, "token": Secret("-")}
-            hosts.add(host_of(build(connector, connector.revoke.request, marked, login.client)))
+            urls.append(connector.revoke.request.url)
+        hosts = {login.token_host}
+        for url in urls:
+            # A host of values that are not there (any more) is none that anything may be sent to.
+            with suppress(ValueAbsent, ValidationFailed):
+                hosts.add(urlsplit(render_url(origin_of(url), login.fields, dotted=dotted_names(connector))).netloc)
         return tuple(sorted(hosts))
 
-    async def _revoke_refused(self, login: Login, error: KeyturnError, actor: Actor) -> None:
+    async def _revoke_refused(self, login: Login, error: KeyturnError, written: list[str], actor: Actor) -> None:
         clock, entropy = self.keep_tokens.clock, self.keep_tokens.entropy
         now = clock.now()
-        try:
-            nobody = replace(
-                Connection("", login.connector.id, login.version, login.owner, "", "", now, now),
-                hosts=self._hosts(login),
-                fields=dict(login.fields),
-                project=login.project,
-            )
-            row = revocation_row(
-                login.connector,
-                nobody,
-                login.token_set,
-                RevocationCause.REFUSED,
-                sealed_fields={},
-                clock=clock,
-                entropy=entropy,
-                stored=False,
-            )
-            if row is not None:
-                record = replace(self._record(nobody, "login.refused", actor), outcome=error.code, connection=None)
+        nobody = replace(
+            Connection("", login.connector.id, login.version, login.owner, "", "", now, now),
+            hosts=self._hosts(login),
+            fields=dict(login.fields),
+            project=login.project,
+        )
+        row = revocation_row(
+            login.connector,
+            nobody,
+            login.token_set,
+            RevocationCause.REFUSED,
+            sealed_fields={},
+            clock=clock,
+            entropy=entropy,
+            stored=False,
+        )
+        record = replace(self._record(nobody, "login.refused", actor), outcome=error.code, connection=None)
+        if row is None:
+            return
+        for failures in range(1, STORE_TRIES + 2):
+            try:
+                if isinstance(error, StoreUnavailable) and await self._stored(login, written) is not None:
+                    return  # it was stored after all: these tokens are live
                 await self.revocations.add(row, records=[record])
-        except (KeyturnError, ValueAbsent):
-            # The first error is what the person has to hear; the token lapses at its own end.
-            error.extensions["revocation"] = "not_possible"
+                return
+            except KeyturnError:
+                if failures <= STORE_TRIES:
+                    await self._wait(failures)
+        # The first error is what the person has to hear; the token lapses at its own end.
+        error.extensions["revocation"] = "not_possible"
+        log.warning("refused_login_not_revoked", connector=login.connector.id)
 
     def _record(self, connection: Connection, action: str, actor: Actor) -> AuditRecord:
         return AuditRecord(

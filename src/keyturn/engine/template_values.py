@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from keyturn.core.connection import Connection, ConnectionSecrets
 from keyturn.core.connector import Connector
 from keyturn.core.jwt_claims import claims_of
 from keyturn.core.secret import Secret
+from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
 from keyturn.ports.store import ClientCredentials
+
+
+class TokenToRevoke(Secret, Mapping[str, object]):
+    """What `token` stands for in a revoke request: `{{ token }}` is the token, `{{ token.NAME }}` a kept value."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, token: Secret, kept: Mapping[str, object]) -> None:
+        self._value = token._value
+        self._kept = kept
+
+    def __getitem__(self, name: str) -> object:
+        return self._kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
 
 def optional_names(connector: Connector) -> frozenset[str]:
@@ -21,6 +41,20 @@ def optional_names(connector: Connector) -> frozenset[str]:
 def dotted_names(connector: Connector) -> frozenset[str]:
     """Fields that may be several labels of a host: those whose pattern says what they look like."""
     return frozenset(each.key for each in connector.fields if each.pattern is not None)
+
+
+def urls_of(connector: Connector) -> tuple[Template, ...]:
+    """Every URL of a connector whose host a person's values may be part of."""
+    revoke = (connector.revoke.request.url,) if connector.revoke is not None else ()
+    test = connector.test.request.url
+    return (
+        connector.token.url,
+        connector.refresh.request.url,
+        *revoke,
+        test,
+        connector.request.base_url,
+        *connector.allowed_urls,
+    )
 
 
 def client_values(client: ClientCredentials | None) -> dict[str, Any]:
@@ -45,6 +79,12 @@ def token_values(token_set: TokenSet | None) -> dict[str, Any]:
     if token_set.refresh_token is not None:
         found["refresh_token"] = token_set.refresh_token
     return found
+
+
+def revoke_values(token_set: TokenSet, token: Secret, hint: str) -> dict[str, Any]:
+    """What a revoke request may use of a token set; `token` is the one that it is about."""
+    whole = TokenToRevoke(token, token_set.kept)
+    return {**token_values(token_set), "token": whole, "token_type_hint": hint}
 
 
 def login_values(

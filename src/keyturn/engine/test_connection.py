@@ -8,15 +8,17 @@ from typing import Any, Final
 
 from keyturn.core.allowed_urls import AllowedUrls, Reason
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, TestRecord
+from keyturn.core.connection import Connection, ConnectionSecrets, TestRecord
 from keyturn.core.connector import ClientAuthentication, Connector, ProviderRequest
 from keyturn.core.errors import (
     ConnectionDisconnected,
     ConnectionTestFailed,
+    ConnectorInvalid,
     KeyturnError,
     NeedsReconnect,
     NotFound,
     UrlNotAllowed,
+    ValidationFailed,
     ValueAbsent,
 )
 from keyturn.core.messages import Answer
@@ -25,8 +27,9 @@ from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.request_url import render_url
 from keyturn.core.test_verdict import judge_test
 from keyturn.engine.actor import Actor
+from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.renew import refuse_unusable
+from keyturn.engine.renew import Renewals, refuse_unusable
 from keyturn.engine.send import build, policy_of
 from keyturn.engine.template_values import connection_values, dotted_names, optional_names
 from keyturn.ports.clock import Clock
@@ -117,14 +120,16 @@ def with_query(connector: Connector) -> ProviderRequest:
 
 @dataclass(frozen=True, slots=True)
 class TestConnection:
-    """Runs step 5 again for a connection and records the verdict; renews nothing."""
+    """Runs step 5 again for a connection and records the verdict; renews a token that has ended, and no other."""
 
     __test__ = False  # not for pytest to collect
 
     connections: ConnectionStore
     published: PublishedConnectors
+    renewals: Renewals
     calls: TestCalls
     clock: Clock
+    known: InFlight
 
     async def __call__(
         self, connection_id: str, actor: Actor, *, dry_run: bool = False, project: str = "default"
@@ -132,13 +137,13 @@ class TestConnection:
         """Test, and return the connection with its new `last_test`; or, dry, the request that would be sent.
 
         Raises:
-            NotFound, ConnectionDisconnected, ConnectionPaused, ConnectionUnconfirmed, NeedsReconnect.
+            NotFound, ConnectionDisconnected, ConnectionPaused, ConnectionUnconfirmed, NeedsReconnect; and as
+            `Renewals.renew` where the token has ended.
         """
-        opened = await self.connections.open(connection_id, project=project)
-        if opened is None:
-            raise NotFound("There is no such connection.")
-        connection, secrets = opened
-        refuse_unusable(connection)
+        connection, secrets = await self._opened(connection_id, project)
+        if not dry_run and secrets.token_set is not None and secrets.token_set.ended(self.clock.now()):
+            await self.renewals.renew(connection_id, generation=connection.generation, actor=actor, project=project)
+            connection, secrets = await self._opened(connection_id, project)
         if secrets.token_set is None:
             raise NeedsReconnect(extensions={"reason": connection.reason})
         connector = await self.published.version(connection.connector, connection.connector_version, project=project)
@@ -147,10 +152,18 @@ class TestConnection:
         if dry_run:
             return self.calls.preview(connector, values, client)
         try:
-            proof = await self.calls.prove(connector, values, client)
-        except (UrlNotAllowed, ValueAbsent) as error:
+            with self.known.in_flight(*secrets_among(values)):
+                proof = await self.calls.prove(connector, values, client)
+        except (UrlNotAllowed, ValueAbsent, ValidationFailed, ConnectorInvalid) as error:
             proof = Proof(False, cause=error.code)
         return await self._record(connection, proof, actor)
+
+    async def _opened(self, connection_id: str, project: str) -> tuple[Connection, ConnectionSecrets]:
+        opened = await self.connections.open(connection_id, project=project)
+        if opened is None:
+            raise NotFound("There is no such connection.")
+        refuse_unusable(opened[0])
+        return opened
 
     async def _record(self, tested: Connection, proof: Proof, actor: Actor) -> Connection:
         now = self.clock.now()
