@@ -33,7 +33,7 @@ FIELD_TABLE: Final = Table(
             "value → label; with type: choice",
         ),
         Key("default", Scalar(), "what the input holds at first"),
-        Key("required", Boolean(), "whether it may be left empty", default=True),
+        Key("required", Boolean(), "whether it has to be filled in", default=True),
         Key("keep", Choice(Keep), "plain, sealed, or never (used once, then forgotten)"),
         Key("pattern", Pattern(), "a regular expression that the whole value has to match"),
         Key("min_length", Whole(1, MAX_VALUE), "in characters"),
