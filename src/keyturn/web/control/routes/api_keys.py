@@ -61,6 +61,7 @@ async def revoke_api_key(key_id: str, app: App, caller: Calling) -> Response:
     ):
         raise NotFound("There is no such API key.")
     await app.api_keys.revoke(key_id, caller.actor)
+    app.calls.end_of_key(key_id)  # its streams are cut; its calls under way get their grace
     return Response(status_code=204)
 
 
