@@ -16,7 +16,7 @@ import pytest
 import structlog
 
 from keyturn.bootstrap.logging import configure_logging, log_loop_exception, redacting_processor
-from keyturn.core.redaction import KnownSecrets, Redactor
+from keyturn.core.redaction.redactor import KnownSecrets, Redactor
 from keyturn.core.secret import Secret
 
 _CANARY = "violet-Harbor-77"  # in flight; nothing beside it says that it is a secret

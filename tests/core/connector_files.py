@@ -8,8 +8,8 @@ from typing import Any
 
 from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectorInvalid, Finding
-from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.reading import Document, read_connector
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 
 FILES = Path(__file__).parent / "connectors"
 SUFFIXES = PublicSuffixes.from_text("com\nexample\nco.uk\nuk\ngithub.io\nio\n")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from keyturn.adapters.catalogue.yaml_reader import read_document
-from keyturn.core.connector_writing import dump_connector
+from keyturn.core.format.writing import dump_connector
 from keyturn.core.schema import connector_schema
 from tests.core.connector_files import FILES, SMALLEST, changed, faults, read
 from tests.core.reading_strategies import CONNECTOR_FILES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keyturn.core.redaction import Redactor
+from keyturn.core.redaction.redactor import Redactor
 
 _REDACTOR = Redactor()
 

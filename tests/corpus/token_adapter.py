@@ -13,13 +13,13 @@ from typing import Any
 from keyturn.adapters.egress.client import AiohttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
+from keyturn.core.answers.token_response import Outcome, Reading, read_answer
 from keyturn.core.connector import ExpiryUnit, Lifetime, ProviderRequest, ResponseMapping, When
 from keyturn.core.errors import ProviderError
 from keyturn.core.messages import Answer
-from keyturn.core.provider_request import build_request
+from keyturn.core.requests.provider_request import build_request
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
-from keyturn.core.token_response import Outcome, Reading, read_answer
 from keyturn.ports.egress import EgressPolicy
 from tests.fakes.clock import FakeClock
 

@@ -7,10 +7,10 @@ from ipaddress import ip_network
 from typing import Literal, TypedDict
 
 from keyturn.adapters.suffix_list import load_public_suffixes
-from keyturn.core import allowed_urls
-from keyturn.core.addresses import Network, address_allowed
-from keyturn.core.allowed_urls import AllowedUrls
-from keyturn.core.hostnames import literal_address
+from keyturn.core.urls import allowed_urls
+from keyturn.core.urls.addresses import Network, address_allowed
+from keyturn.core.urls.allowed_urls import AllowedUrls
+from keyturn.core.urls.hostnames import literal_address
 
 
 class UrlCase(TypedDict):

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -230,7 +230,7 @@ def example_connector(port: int, **changes: str) -> str:
     return text
 
 
-def install_connector(server: Server, text: str, client: dict[str, str] | None = None) -> str:
+def install_connector(server: Server, text: str, client: Mapping[str, str | None] | None = None) -> str:
     """Save, publish and give a client; returns the connector's id."""
     connector = next(line.split(":")[1].strip() for line in text.splitlines() if line.startswith("connector:"))
     saved = server.ask("PUT", f"/v1/connectors/{connector}", text, headers={"Content-Type": "application/yaml"})

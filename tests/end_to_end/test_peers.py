@@ -14,7 +14,7 @@ from keyturn.adapters.keys.key_setting import key_provider_from
 from keyturn.adapters.store.opening import open_store
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.system import SystemClock, SystemEntropy
-from keyturn.core.connector_writing import dump_connector
+from keyturn.core.format.writing import dump_connector
 from keyturn.core.reading import Document, read_connector
 from tests.end_to_end.canaries import find_canaries
 from tests.end_to_end.running import Server, ask, connect, install_connector, running_server

@@ -13,7 +13,7 @@ from keyturn.core.messages import Answer
 from keyturn.core.reading import read_connector
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
-from keyturn.engine.connect import Connected, LoginRequest
+from keyturn.engine.login.connect import Connected, LoginRequest
 from keyturn.ports.store import ClientCredentials
 from tests.fakes.application import FakeWorld
 from tests.fakes.egress import json_answer

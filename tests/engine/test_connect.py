@@ -29,7 +29,7 @@ from keyturn.core.errors import (
 )
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.secret import Secret
-from keyturn.engine.connect import LoginRequest
+from keyturn.engine.login.connect import LoginRequest
 from keyturn.ports.store import ClientCredentials
 from tests.engine.story import ACTOR, actions, bodies, connector_from, error, log_in, me, publish, read, token
 from tests.fakes.application import FakeWorld, make_world

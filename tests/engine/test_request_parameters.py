@@ -14,7 +14,7 @@ from keyturn.core.connector import RequestParameters
 from keyturn.core.errors import ProviderBadResponse
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
-from keyturn.engine.request_parameters import RenderedParameters, rendered
+from keyturn.engine.calls.request_parameters import RenderedParameters, rendered
 
 VALUES = {"access_token": Secret("t&k n"), "site": "a"}
 

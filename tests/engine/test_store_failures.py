@@ -16,7 +16,7 @@ from keyturn.core.errors import (
 )
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.secret import Secret
-from keyturn.engine.connect import LoginRequest
+from keyturn.engine.login.connect import LoginRequest
 from tests.engine.passing import fail_write, in_time, lose_word_of_save, renew
 from tests.engine.story import ACTOR, actions, bodies, error, log_in, publish, read, token
 from tests.fakes.application import FakeWorld, make_world

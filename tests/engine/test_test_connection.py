@@ -16,7 +16,7 @@ from keyturn.core.errors import (
     ProviderUnreachable,
 )
 from keyturn.core.messages import Answer
-from keyturn.core.provider_request import Preview
+from keyturn.core.requests.provider_request import Preview
 from tests.engine.passing import in_time
 from tests.engine.story import ACTOR, actions, bodies, log_in, me, publish, read, token
 from tests.fakes.application import FakeWorld, make_world

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
-from keyturn.core.redaction_known import KnownSecrets
+from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.secret import Secret
 from keyturn.engine.application import Application
 from tests.fakes.clock import FakeClock

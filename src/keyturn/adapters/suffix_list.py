@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from keyturn.core.public_suffixes import PublicSuffixes
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 
 
 @cache

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.secret import Secret
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.application import Application
-from keyturn.engine.apply_spilled import ApplySpilled
-from keyturn.engine.calls import Calls
-from keyturn.engine.connect import Connect
-from keyturn.engine.connect_sessions import ConnectSessions
-from keyturn.engine.disconnect import Disconnect
+from keyturn.engine.calls.calls import Calls
+from keyturn.engine.calls.observed_connections import ObservedConnections
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.in_flight import InFlight
-from keyturn.engine.keep import KeepTokens
+from keyturn.engine.login.connect import Connect
+from keyturn.engine.login.connect_sessions import ConnectSessions
+from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
-from keyturn.engine.observed_connections import ObservedConnections
 from keyturn.engine.pause import Pause
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.renew import Renewals
-from keyturn.engine.renewal_attempt import RenewalAttempt
-from keyturn.engine.renewal_settlement import Settlement
-from keyturn.engine.revoke import Revoke
+from keyturn.engine.renewal.apply_spilled import ApplySpilled
+from keyturn.engine.renewal.attempt import RenewalAttempt
+from keyturn.engine.renewal.keep import KeepTokens
+from keyturn.engine.renewal.renew import Renewals
+from keyturn.engine.renewal.settlement import Settlement
+from keyturn.engine.revocation.disconnect import Disconnect
+from keyturn.engine.revocation.revoke import Revoke
 from keyturn.engine.scheduler import Scheduler
-from keyturn.engine.store_login import StoreLogin
 from keyturn.engine.test_connection import TestCalls, TestConnection
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.clock import Clock, Entropy

@@ -19,10 +19,10 @@ from keyturn.bootstrap.runtimes import serve
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.wiring import Wired
 from keyturn.core.errors import SettingsInvalid
-from keyturn.core.redaction_known import KnownSecrets
+from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
-from keyturn.engine.connect_sessions import SessionRequest
+from keyturn.engine.login.connect_sessions import SessionRequest
 
 PROVIDER: Final = "keyturn_example_provider"
 CONNECTOR: Final = "acme-example"

@@ -12,7 +12,7 @@ from typing import Final
 from keyturn.bootstrap.hardening import harden_process
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.wiring import wired
-from keyturn.core.redaction_known import KnownSecrets
+from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 

@@ -20,7 +20,7 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from keyturn.core.redaction import Redactor
+from keyturn.core.redaction.redactor import Redactor
 
 _ACCESS_LOGS: Final = ("uvicorn.access", "aiohttp.access", "gunicorn.access")
 _SERVERS: Final = (

@@ -25,8 +25,8 @@ from keyturn.bootstrap.logging import configure_logging, log_loop_exception
 from keyturn.bootstrap.settings import Settings, unknown_names
 from keyturn.bootstrap.wiring import Wired, wired
 from keyturn.core.errors import KeyturnError
-from keyturn.core.redaction import Redactor
-from keyturn.core.redaction_known import KnownSecrets
+from keyturn.core.redaction.known import KnownSecrets
+from keyturn.core.redaction.redactor import Redactor
 from keyturn.engine.actor import Actor
 from keyturn.web.connect.app import make_connect
 from keyturn.web.control.application import make_control

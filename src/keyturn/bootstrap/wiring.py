@@ -21,10 +21,10 @@ from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.system import SystemClock, SystemEntropy
-from keyturn.core.connector_writing import dump_connector
 from keyturn.core.errors import SettingsInvalid
+from keyturn.core.format.writing import dump_connector
 from keyturn.core.reading import Document, read_connector
-from keyturn.core.redaction_known import KnownSecrets
+from keyturn.core.redaction.known import KnownSecrets
 from keyturn.engine.application import Application
 from keyturn.ports.keys import KeyProvider
 

@@ -16,8 +16,8 @@ from typing import Final
 from keyturn.core.connection import Connection, State
 from keyturn.core.connector import Connector
 from keyturn.core.problems import PROBLEMS, Cause, Who
-from keyturn.core.renewal_plan import renewable
-from keyturn.core.renewal_window import EXPIRES_SOON_S, IDLE_AFTER_S
+from keyturn.core.renewal.plan import renewable
+from keyturn.core.renewal.window import EXPIRES_SOON_S, IDLE_AFTER_S
 
 TOMBSTONE_S: Final = 30 * 86_400.0
 TOLD_WITHIN_S: Final = 24 * 3600.0

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from keyturn.core.connector import Field, FieldType, UsernameInput
 from keyturn.core.errors import Finding, ValidationFailed, ValueAbsent
-from keyturn.core.hostnames import HostError, normalise_host
-from keyturn.core.patterns import matches_whole
-from keyturn.core.request_url import render_url
+from keyturn.core.format.patterns import matches_whole
+from keyturn.core.requests.request_url import render_url
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Reference, Template
+from keyturn.core.urls.hostnames import HostError, normalise_host
 
 MAX_VALUE_CHARS: Final = 4096
 MAX_OWNER_CHARS: Final = 255

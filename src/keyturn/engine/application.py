@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyturn.engine.api_keys import ApiKeys
-from keyturn.engine.calls import Calls
-from keyturn.engine.connect import Connect
-from keyturn.engine.connect_sessions import ConnectSessions
-from keyturn.engine.disconnect import Disconnect
+from keyturn.engine.calls.calls import Calls
 from keyturn.engine.edit_connector import EditConnector
+from keyturn.engine.login.connect import Connect
+from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.pause import Pause
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.renew import Renewals
+from keyturn.engine.renewal.renew import Renewals
+from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.scheduler import Scheduler
 from keyturn.engine.test_connection import TestConnection
 from keyturn.ports.clock import Clock, Entropy

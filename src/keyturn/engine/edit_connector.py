@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import Connector
-from keyturn.core.connector_writing import digest
 from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, PublishBlocked, ValidationFailed, VersionConflict
 from keyturn.core.field_values import check_password
+from keyturn.core.format.writing import digest
 from keyturn.core.lint import LintFinding, blocks_publishing, lint
-from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.reading import read_connector
 from keyturn.core.secret import Secret
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.actor import Actor
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.ports.catalogue import Catalogue

@@ -8,8 +8,8 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, State
 from keyturn.core.errors import ConnectionDisconnected, NotFound, VersionConflict
 from keyturn.engine.actor import Actor
-from keyturn.engine.keep import KeepTokens
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.ports.clock import Clock
 from keyturn.ports.store import ConnectionStore, RevisionConflict
 

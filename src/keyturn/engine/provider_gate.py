@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from keyturn.core.errors import ProviderRateLimited, ProviderUnavailable
-from keyturn.core.retry import RETRY_AFTER_CAP_S, quiet_s
+from keyturn.core.renewal.retry import RETRY_AFTER_CAP_S, quiet_s
 from keyturn.ports.clock import Clock
 
 AT_ONCE: Final = 8  # renewals per host

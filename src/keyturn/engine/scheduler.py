@@ -24,15 +24,15 @@ from keyturn.core.errors import (
     RenewalInProgress,
     StoreUnavailable,
 )
-from keyturn.core.renewal_plan import renewable
-from keyturn.core.renewal_window import IDLE_AFTER_S
-from keyturn.core.retry import RETRY_AFTER_CAP_S
-from keyturn.engine.apply_spilled import ApplySpilled
-from keyturn.engine.calls import Calls
+from keyturn.core.renewal.plan import renewable
+from keyturn.core.renewal.retry import RETRY_AFTER_CAP_S
+from keyturn.core.renewal.window import IDLE_AFTER_S
+from keyturn.engine.calls.calls import Calls
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.renew import Renewals
-from keyturn.engine.revoke import Revoke
+from keyturn.engine.renewal.apply_spilled import ApplySpilled
+from keyturn.engine.renewal.renew import Renewals
+from keyturn.engine.revocation.revoke import Revoke
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, RevisionConflict
 

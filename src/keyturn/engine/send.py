@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from keyturn.core.answers.lifetimes import parse_http_date
+from keyturn.core.answers.token_response import Outcome, Reading, read_answer
 from keyturn.core.connector import Challenge, Connector, FailureClass, ProviderRequest
 from keyturn.core.errors import (
     AccountLocked,
@@ -27,11 +29,9 @@ from keyturn.core.errors import (
     ScopeInsufficient,
     UrlNotAllowed,
 )
-from keyturn.core.lifetimes import parse_http_date
 from keyturn.core.messages import Answer, OutgoingRequest
-from keyturn.core.provider_request import build_request
-from keyturn.core.renewal_plan import SendOutcome, classify
-from keyturn.core.token_response import Outcome, Reading, read_answer
+from keyturn.core.renewal.plan import SendOutcome, classify
+from keyturn.core.requests.provider_request import build_request
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.template_values import dotted_names, optional_names
 from keyturn.ports.egress import Egress, EgressPolicy

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from keyturn.core.answers.jwt_claims import claims_of
 from keyturn.core.connection import Connection, ConnectionSecrets
 from keyturn.core.connector import Connector
-from keyturn.core.jwt_claims import claims_of
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from keyturn.core.allowed_urls import AllowedUrls, Reason
+from keyturn.core.answers.test_verdict import judge_test
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, TestRecord
 from keyturn.core.connector import ClientAuthentication, Connector, ProviderRequest
@@ -22,14 +22,14 @@ from keyturn.core.errors import (
     ValueAbsent,
 )
 from keyturn.core.messages import Answer
-from keyturn.core.provider_request import Preview, preview_request
-from keyturn.core.public_suffixes import PublicSuffixes
-from keyturn.core.request_url import render_url
-from keyturn.core.test_verdict import judge_test
+from keyturn.core.requests.provider_request import Preview, preview_request
+from keyturn.core.requests.request_url import render_url
+from keyturn.core.urls.allowed_urls import AllowedUrls, Reason
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.actor import Actor
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.renew import Renewals, refuse_unusable
+from keyturn.engine.renewal.renew import Renewals, refuse_unusable
 from keyturn.engine.send import build, policy_of
 from keyturn.engine.template_values import connection_values, dotted_names, optional_names
 from keyturn.ports.clock import Clock

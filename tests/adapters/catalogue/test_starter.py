@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from keyturn.adapters.catalogue.starter import starter
 from keyturn.adapters.catalogue.yaml_reader import read_document
 from keyturn.core.lint import lint
-from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.reading import read_connector
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 
 SUFFIXES = PublicSuffixes.from_text("example\n")
 

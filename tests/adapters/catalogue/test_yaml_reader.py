@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from keyturn.adapters.catalogue.yaml_reader import MAX_BYTES, MAX_DEPTH, read_document
 from keyturn.core.errors import ConnectorInvalid, Finding
-from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.reading import Fault, read_connector
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 
 EXAMPLE = (Path(__file__).parents[2] / "core/connectors/acme-crm.yaml").read_text()
 SUFFIXES = PublicSuffixes.from_text("example\n")

@@ -13,7 +13,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from keyturn.engine.actor import Actor
-from keyturn.engine.connect_sessions import SessionRequest
+from keyturn.engine.login.connect_sessions import SessionRequest
 from keyturn.web.connect.app import make_connect
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.clock import FakeClock

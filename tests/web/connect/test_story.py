@@ -10,7 +10,7 @@ import pytest
 from keyturn.core.connection import State
 from keyturn.core.errors import SessionUsed
 from keyturn.engine.actor import Actor
-from keyturn.engine.connect_sessions import PAGE_LIVES_S
+from keyturn.engine.login.connect_sessions import PAGE_LIVES_S
 from keyturn.ports.store import ConnectionFilter
 from tests.fakes.egress import json_answer
 from tests.web.connect.browsing import CANARY, CONNECTOR, ME, TOKEN, make_site

@@ -9,7 +9,7 @@ import pytest
 
 from keyturn.core.connection import State
 from keyturn.core.secret import Secret
-from keyturn.engine.connect_sessions import digest_of
+from keyturn.engine.login.connect_sessions import digest_of
 from tests.engine.story import me, read, token
 from tests.web.control.house import House, assert_problem, begin
 

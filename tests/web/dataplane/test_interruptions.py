@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.engine import calls as calls_module
+from keyturn.engine.calls import calls as calls_module
 from keyturn.ports.egress import EgressPolicy, UpstreamAnswer, UpstreamRequest
 from keyturn.web.dataplane import interruption
 from keyturn.web.dataplane.application import DataPlane

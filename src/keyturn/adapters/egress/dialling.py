@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
-from keyturn.core.addresses import Network, operator_allows
 from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable, UrlNotAllowed
-from keyturn.core.hostnames import HostError, literal_address, normalise_host
+from keyturn.core.urls.addresses import Network, operator_allows
+from keyturn.core.urls.hostnames import HostError, literal_address, normalise_host
 from keyturn.ports.egress import EgressPolicy, Resolver
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}

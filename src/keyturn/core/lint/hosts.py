@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keyturn.core.allowed_urls import AllowedUrls, Origin, Reason, Rule
-from keyturn.core.hostnames import literal_address
 from keyturn.core.lint.findings import LintFinding, found
 from keyturn.core.lint.subject import Subject
-from keyturn.core.public_suffixes import PublicSuffixes
+from keyturn.core.urls.allowed_urls import AllowedUrls, Origin, Reason, Rule
+from keyturn.core.urls.hostnames import literal_address
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 
 # Every rule was held against the real list when the connector was read; here rules are only taken apart.
 _NO_SUFFIXES = PublicSuffixes(frozenset({"invalid"}), frozenset(), frozenset())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from keyturn.core.connector import Connector, Params, ProviderRequest
-from keyturn.core.connector_writing import dump_connector
+from keyturn.core.format.writing import dump_connector
 from keyturn.core.reading.document import child_pointer
 from keyturn.core.reading.host_rules import label_names, sample_url, whole_host_name
 from keyturn.core.reading.names import Kind, Names, collect_names

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from keyturn.core.connector import Connector, FieldType, PasswordKeep
-from keyturn.core.public_suffixes import PublicSuffixes
 from keyturn.core.reading.build import build, usable_in_refresh
 from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.document import Document, child_pointer, invalid
@@ -22,6 +21,7 @@ from keyturn.core.reading.names import RESERVED, Names, collect_names
 from keyturn.core.reading.secret_placement import judge_authentication, judge_names
 from keyturn.core.reading.shapes import Absent, Cursor, Reading, meant
 from keyturn.core.reading.top import CONNECTOR
+from keyturn.core.urls.public_suffixes import PublicSuffixes
 
 
 def read_connector(document: Document, *, suffixes: PublicSuffixes) -> Connector:

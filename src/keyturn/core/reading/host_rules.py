@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from keyturn.core.allowed_urls import InvalidRule, Rule
-from keyturn.core.hostnames import HostError, literal_address, normalise_host
-from keyturn.core.public_suffixes import PublicSuffixes, registrable_domain
 from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.names import Kind, Names
 from keyturn.core.reading.secret_placement import RULES, Place, is_url, place_of
 from keyturn.core.reading.shapes import Placed, Reading
 from keyturn.core.templates import Reference, Template
+from keyturn.core.urls.allowed_urls import InvalidRule, Rule
+from keyturn.core.urls.hostnames import HostError, literal_address, normalise_host
+from keyturn.core.urls.public_suffixes import PublicSuffixes, registrable_domain
 
 Piece: TypeAlias = str | Reference
 

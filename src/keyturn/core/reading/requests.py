@@ -17,7 +17,7 @@ from keyturn.core.connector import (
     Strategy,
     TokenKind,
 )
-from keyturn.core.expressions import HEADER_NAME
+from keyturn.core.format.expressions import HEADER_NAME
 from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.later import LATER
 from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, NotYet, Schema, Shape, Table, WordOr

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from keyturn.core.hostnames import HostError, normalise_host
 from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.shapes import ABSENT, Absent, Cursor, Placed, Schema
 from keyturn.core.reading.values import as_plain_text, finite
 from keyturn.core.templates import Template, TemplateError
+from keyturn.core.urls.hostnames import HostError, normalise_host
 
 MAX_TEMPLATE: Final = 4_000
 MAX_PARAMS: Final = 200  # values in one parameter tree

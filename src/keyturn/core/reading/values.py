@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from keyturn.core.durations import DURATION, parse_duration
-from keyturn.core.expressions import MAX_EXPRESSION, ExpressionError, check_expression, check_place
-from keyturn.core.patterns import MAX_PATTERN, PatternError, check_pattern
+from keyturn.core.format.durations import DURATION, parse_duration
+from keyturn.core.format.expressions import MAX_EXPRESSION, ExpressionError, check_expression, check_place
+from keyturn.core.format.patterns import MAX_PATTERN, PatternError, check_pattern
 from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.shapes import ABSENT, Absent, Cursor, Schema, Shape, meant
 

@@ -28,8 +28,8 @@ from keyturn.core.errors import (
     StoreUnavailable,
     error_named,
 )
-from keyturn.core.retry import RETRY_AFTER_CAP_S
-from keyturn.engine.connect_sessions import PAGE_LIVES_S, Finished
+from keyturn.core.renewal.retry import RETRY_AFTER_CAP_S
+from keyturn.engine.login.connect_sessions import PAGE_LIVES_S, Finished
 from keyturn.ports.clock import Clock
 from keyturn.ports.store import ConnectSession, RevisionConflict, SessionStore
 

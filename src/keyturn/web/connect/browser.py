@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from keyturn.core.errors import NotFound
 from keyturn.core.secret import Secret
-from keyturn.engine.connect_sessions import ConnectSessions
+from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.ports.clock import Entropy
 from keyturn.ports.store import ConnectSession
 

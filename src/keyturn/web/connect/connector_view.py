@@ -16,9 +16,9 @@ from markupsafe import Markup
 
 from keyturn.core.connector import Connector, Field, FieldType, Keep
 from keyturn.core.errors import KeyturnError
-from keyturn.core.public_suffixes import PublicSuffixes, registrable_domain
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Reference, Template
+from keyturn.core.urls.public_suffixes import PublicSuffixes, registrable_domain
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.send import build
 from keyturn.engine.template_values import login_values

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from keyturn.core.errors import KeyturnError, NotFound, SessionExpired, SessionUsed
-from keyturn.engine.connect_sessions import digest_of
+from keyturn.engine.login.connect_sessions import digest_of
 from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.browser import browser_of
 from keyturn.web.connect.connector_view import host_or_none, web_address

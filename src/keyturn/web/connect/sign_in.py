@@ -18,8 +18,8 @@ from keyturn.core.connector import FieldType, PasswordKeep
 from keyturn.core.errors import CredentialsRejected, KeyturnError, ProviderRateLimited, SessionUsed, ValidationFailed
 from keyturn.core.field_values import check_fields
 from keyturn.core.secret import Secret
-from keyturn.engine.connect import LoginRequest
-from keyturn.engine.connect_sessions import Finished
+from keyturn.engine.login.connect import LoginRequest
+from keyturn.engine.login.connect_sessions import Finished
 from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.attempts import OldForm
 from keyturn.web.connect.browser import Browser

@@ -7,7 +7,7 @@ Rule 2: an answer that holds one is not stored for replay (`idempotency`).
 from __future__ import annotations
 
 from keyturn.core.secret import Secret
-from keyturn.engine.connect_sessions import OpenLink
+from keyturn.engine.login.connect_sessions import OpenLink
 
 
 def link_text(link: OpenLink) -> str:

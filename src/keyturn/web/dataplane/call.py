@@ -19,12 +19,12 @@ from typing import Any, Final
 
 import structlog
 
-from keyturn.core.allowed_urls import Target
 from keyturn.core.errors import ConnectionPaused, KeyturnError, NeedsReconnect, ProviderBadResponse, UrlNotAllowed
+from keyturn.core.urls.allowed_urls import Target
 from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import ApiKeys, Principal
-from keyturn.engine.calls import Calls
-from keyturn.engine.routes import Route
+from keyturn.engine.calls.calls import Calls
+from keyturn.engine.calls.routes import Route
 from keyturn.ports.egress import Upstream, UpstreamAnswer, UpstreamRequest
 from keyturn.web.dataplane.answer_head import ending_of, handed_on
 from keyturn.web.dataplane.call_counts import CALLER_GONE, CUT_OFF, NO_CONNECTOR, REFUSED, CallCounts

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from keyturn.core.errors import BadRequest, BodyNotMergeable, PayloadTooLarge
-from keyturn.engine.request_parameters import RenderedParameters
+from keyturn.engine.calls.request_parameters import RenderedParameters
 from keyturn.web.dataplane.request_head import RequestHead
 
 HELD_AT_MOST: Final = 65_536

@@ -11,8 +11,8 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from keyturn.core.answer_body import UNREADABLE, decode_body
-from keyturn.core.answer_values import matches
+from keyturn.core.answers.answer_body import UNREADABLE, decode_body
+from keyturn.core.answers.answer_values import matches
 from keyturn.core.connector import When
 from keyturn.core.messages import Answer
 from keyturn.ports.egress import UpstreamAnswer

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from keyturn.core.errors import NotFound
 from keyturn.engine.application import Application
-from keyturn.engine.connect_sessions import SessionRequest
+from keyturn.engine.login.connect_sessions import SessionRequest
 from keyturn.ports.store import ConnectSession
 from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes

@@ -14,7 +14,7 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectionDisconnected, Finding, NotFound, ValidationFailed
 from keyturn.core.explain import Alarm, explain
 from keyturn.engine.application import Application
-from keyturn.engine.connect import LoginRequest
+from keyturn.engine.login.connect import LoginRequest
 from keyturn.ports.store import ConnectionFilter
 from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes

@@ -1,0 +1,223 @@
+"""What a renewal may do next, and what follows from each outcome of a send: two tables and a function over them.
+
+Rule 1: a refresh token whose fate is unknown is sent again only where the connector says that this is harmless.
+Rule 2: a password that was refused is never sent again by itself.
+Rule 3: nothing in here reads a clock, a store or an answer's body.
+
+Source: the renewal design, "The design" (step 6) and "Outcomes of a send".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from keyturn.core.answers.token_response import Outcome, Reading
+from keyturn.core.connection import Connection, IntentKind, State
+from keyturn.core.connector import Connector, FailureClass, Keep, Rotation, Strategy
+from keyturn.core.problems import Cause
+from keyturn.core.requests.request_encoding import templates_of
+
+LOGIN_TRIES_WITHOUT_ANSWER: Final = 2
+LOGIN_SECOND_TRY_AFTER_S: Final = 2.0
+REFRESH_TRIES_UNCLASSIFIED: Final = 3
+
+
+class Step(StrEnum):
+    """The next thing that a renewal does."""
+
+    REFRESH = "refresh"
+    LOGIN = "login"  # with the kept password
+    HOLD = "hold"  # nothing that may be sent; the token in hand still lives
+    GIVE_UP = "give_up"  # nothing that may be sent and the token has ended: the person is needed
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A step, and why where it gives up or holds. `not_before`: Unix seconds."""
+
+    step: Step
+    cause: Cause | None = None
+    not_before: float = 0.0
+
+
+class SendOutcome(StrEnum):
+    """How one send ended."""
+
+    TOKEN = "token"  # noqa: S105
+    REJECTED = "rejected"
+    BLOCKED = "blocked"  # the account is locked, its password expired, the person must act
+    SETUP_WRONG = "setup_wrong"  # client, grant or scope: the connector's fault
+    CHALLENGE = "challenge"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    NOT_SENT = "not_sent"
+    UNCLASSIFIED_SUCCESS = "unclassified_success"  # a 2xx that is cut, unreadable or too large
+    UNCLASSIFIED = "unclassified"  # any other answer that nothing describes
+    NO_ANSWER = "no_answer"
+
+
+class Follow(StrEnum):
+    """What follows from an outcome."""
+
+    KEEP = "keep"
+    TRY_PASSWORD = "try_password"  # else the grant is lost  # noqa: S105
+    GRANT_LOST = "grant_lost"
+    ALARM = "alarm"  # on the connector; the connection stays
+    WAIT = "wait"  # as long as the provider asks
+    BACK_OFF = "back_off"
+    UNKNOWN = "unknown"  # step 6 of the design
+    THREE_TRIES = "three_tries"
+    ONE_MORE_TRY = "one_more_try"
+
+
+_O, _F = SendOutcome, Follow
+FOLLOWS: Final[Mapping[IntentKind, Mapping[SendOutcome, Follow]]] = {
+    IntentKind.REFRESH: {
+        _O.TOKEN: _F.KEEP,
+        _O.REJECTED: _F.TRY_PASSWORD,
+        _O.BLOCKED: _F.GRANT_LOST,
+        _O.SETUP_WRONG: _F.ALARM,
+        _O.CHALLENGE: _F.GRANT_LOST,
+        _O.RATE_LIMITED: _F.WAIT,
+        _O.UNAVAILABLE: _F.WAIT,
+        _O.NOT_SENT: _F.BACK_OFF,
+        _O.UNCLASSIFIED_SUCCESS: _F.UNKNOWN,
+        _O.UNCLASSIFIED: _F.THREE_TRIES,
+        _O.NO_ANSWER: _F.UNKNOWN,
+    },
+    IntentKind.LOGIN: {
+        _O.TOKEN: _F.KEEP,
+        _O.REJECTED: _F.GRANT_LOST,
+        _O.BLOCKED: _F.GRANT_LOST,
+        _O.SETUP_WRONG: _F.ALARM,
+        _O.CHALLENGE: _F.GRANT_LOST,
+        _O.RATE_LIMITED: _F.WAIT,
+        _O.UNAVAILABLE: _F.WAIT,
+        _O.NOT_SENT: _F.BACK_OFF,
+        _O.UNCLASSIFIED_SUCCESS: _F.GRANT_LOST,
+        _O.UNCLASSIFIED: _F.GRANT_LOST,
+        _O.NO_ANSWER: _F.ONE_MORE_TRY,
+    },
+}
+
+_BLOCKS: Final[Mapping[FailureClass, Cause]] = {
+    FailureClass.LOCKED: Cause.ACCOUNT_LOCKED,
+    FailureClass.PASSWORD_EXPIRED: Cause.PASSWORD_EXPIRED,
+    FailureClass.MUST_ACT: Cause.INTERACTION_REQUIRED,
+}
+_CODES: Final = frozenset({FailureClass.WRONG_CODE, FailureClass.PASSWORD_OR_CODE})
+_OUTCOMES: Final[Mapping[Outcome, SendOutcome]] = {
+    Outcome.TOKEN: _O.TOKEN,
+    Outcome.REJECTED_CREDENTIALS: _O.REJECTED,
+    Outcome.CHALLENGE: _O.CHALLENGE,
+    Outcome.INVALID_CLIENT: _O.SETUP_WRONG,
+    Outcome.INVALID_SCOPE: _O.SETUP_WRONG,
+    Outcome.UNSUPPORTED_GRANT: _O.SETUP_WRONG,
+    Outcome.RATE_LIMITED: _O.RATE_LIMITED,
+    Outcome.TEMPORARILY_UNAVAILABLE: _O.UNAVAILABLE,
+}
+
+
+def classify(reading: Reading, status: int) -> SendOutcome:
+    """Place a read answer in the outcome table; `status` tells a spoilt success from another bad answer."""
+    if reading.failure in _BLOCKS:
+        return SendOutcome.BLOCKED
+    if reading.failure in _CODES:
+        # nobody is there to type a code: what is refused is the login without one
+        return SendOutcome.CHALLENGE
+    if reading.outcome is Outcome.MALFORMED:
+        return SendOutcome.UNCLASSIFIED_SUCCESS if 200 <= status < 300 else SendOutcome.UNCLASSIFIED
+    return _OUTCOMES[reading.outcome]
+
+
+def loss_cause(kind: IntentKind, outcome: SendOutcome, failure: FailureClass | None) -> Cause:
+    """Name the reason of a grant that is lost with this outcome."""
+    if failure is not None and failure in _BLOCKS:
+        return _BLOCKS[failure]
+    match outcome:
+        case SendOutcome.CHALLENGE:
+            return Cause.CHALLENGE_REQUIRED
+        case SendOutcome.REJECTED:
+            return Cause.CREDENTIALS_REJECTED if kind is IntentKind.LOGIN else Cause.GRANT_LOST
+        case SendOutcome.NO_ANSWER:
+            return Cause.NO_ANSWER
+        case _:
+            return Cause.ANSWER_UNKNOWN
+
+
+def password_usable(connection: Connection, connector: Connector) -> bool:
+    """Whether a renewal may send the kept password: it may be used, and nothing that was not kept goes along."""
+    return (
+        connector.refresh.strategy is not Strategy.REFRESH_ONLY
+        and connection.password_kept_at is not None
+        and not connection.password_rejected
+        and not _needs_what_is_not_kept(connector)
+    )
+
+
+def _needs_what_is_not_kept(connector: Connector) -> bool:
+    """Whether a login takes a value that the person has to type each time."""
+    once = {each.key for each in connector.fields if each.keep is Keep.NEVER and each.required}
+    spec = connector.token
+    return bool(once) and any(
+        template.uses(*once) for template in (spec.url, *spec.headers.values(), *templates_of(spec.params))
+    )
+
+
+def refresh_usable(connection: Connection, connector: Connector) -> bool:
+    """Whether there is a refresh token that a renewal may send, its fate aside."""
+    return (
+        connector.refresh.strategy is not Strategy.PASSWORD_ONLY
+        and connector.refresh.honoured
+        and connection.refreshable
+    )
+
+
+def renewable(connection: Connection, connector: Connector) -> bool:
+    """Whether a renewal without the person could succeed."""
+    return connection.state in (State.ACTIVE, State.UNCERTAIN) and plan(
+        connection, connector, now=float("-inf")
+    ).step in (Step.REFRESH, Step.LOGIN)
+
+
+def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
+    """Decide what a renewal does next.
+
+    Args:
+        connection: as just read, with the lease held. An intent in it is of nobody who still runs.
+        connector: the version that the connection is pinned to.
+        now: Unix seconds.
+    """
+    intent = connection.intent
+    if intent is None or intent.generation != connection.generation:
+        return _plan_afresh(connection, connector, now=now)
+    if intent.kind is IntentKind.LOGIN:
+        if password_usable(connection, connector) and intent.tries < LOGIN_TRIES_WITHOUT_ANSWER:
+            return Plan(Step.LOGIN, not_before=intent.sent_at + LOGIN_SECOND_TRY_AFTER_S)
+        return Plan(Step.GIVE_UP, Cause.NO_ANSWER)
+    leeway_s = connector.refresh.leeway_s
+    # A clock that was set back makes an old intent look like one of the future: then nobody knows how old it is.
+    in_leeway = leeway_s > 0 and intent.sent_at <= now <= intent.sent_at + leeway_s
+    harmless = connector.refresh.rotation is Rotation.STABLE or in_leeway
+    if harmless and refresh_usable(connection, connector):
+        return Plan(Step.REFRESH)
+    if password_usable(connection, connector):
+        return Plan(Step.LOGIN)
+    return _hold_or_give_up(connection, Cause.OUTCOME_UNKNOWN, now=now)
+
+
+def _plan_afresh(connection: Connection, connector: Connector, *, now: float) -> Plan:
+    if refresh_usable(connection, connector):
+        return Plan(Step.REFRESH)
+    if password_usable(connection, connector):
+        return Plan(Step.LOGIN)
+    cause = Cause.CREDENTIALS_REJECTED if connection.password_rejected else Cause.TOKEN_ENDED
+    return _hold_or_give_up(connection, cause, now=now)
+
+
+def _hold_or_give_up(connection: Connection, cause: Cause, *, now: float) -> Plan:
+    ended = connection.expires_at is not None and now >= connection.expires_at
+    return Plan(Step.GIVE_UP if ended else Step.HOLD, cause)

@@ -1,0 +1,1 @@
+"""Building requests to providers."""

@@ -1,0 +1,1 @@
+"""Which URLs, hosts and addresses may be reached."""

@@ -1,0 +1,403 @@
+"""Connect links and the pages behind them: who may open one, what it leads to, and whose the result is.
+
+Rule 1: what is stored are digests; neither a stolen database nor a log opens a page or confirms a connection.
+Rule 2: a link is claimed once, by POST; from then on the browser's own cookie is what counts.
+Rule 3: with a return URL the connection stays unconfirmed until the embedder's backend exchanges the one-time code.
+Rule 4: the code is derived from the browser's cookie: the page behind a login can be shown again, by any process and
+after a restart, though only the code's digest is stored.
+
+Source: the product, "Account planting"; the threat model, L3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection
+from keyturn.core.errors import (
+    ConnectionDisconnected,
+    Finding,
+    GenerationConflict,
+    NotFound,
+    ReturnUrlNotAllowed,
+    SessionExpired,
+    SessionUsed,
+    ValidationFailed,
+)
+from keyturn.core.field_values import check_owner
+from keyturn.core.secret import Secret
+from keyturn.engine.actor import Actor
+from keyturn.engine.login.connect import Connect, Connected, LoginRequest
+from keyturn.engine.login.link_memory import LinkMemory
+from keyturn.engine.published import PublishedConnectors
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.store import ConnectionStore, ConnectSession, RevisionConflict, SessionStore
+
+LINK_LIVES_S: Final = 30 * 60.0
+PAGE_LIVES_S: Final = 15 * 60.0
+CODE_LIVES_S: Final = 10 * 60.0
+SHOWN_AGAIN_FOR_S: Final = 10 * 60.0  # a reconnect link that ends sooner is no use to somebody who gets it now
+WRITE_TRIES: Final = 20
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What an embedder asks a link for. `reconnects`: repair this connection instead of making one."""
+
+    connector: str
+    owner: str
+    return_url: str | None = None
+    app_name: str = ""
+    owner_label: str = ""
+    reconnects: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLink:
+    """A session and the link that opens it, to be shown once."""
+
+    session: ConnectSession
+    url: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the person's login led to, and the one-time code for the embedder where it has a return URL."""
+
+    connected: Connected
+    session: ConnectSession
+    code: Secret | None
+
+
+class ConnectSessions:
+    """Makes links, lets one browser in, logs in for it, and confirms the result."""
+
+    def __init__(
+        self,
+        sessions: SessionStore,
+        connections: ConnectionStore,
+        published: PublishedConnectors,
+        connect: Connect,
+        clock: Clock,
+        entropy: Entropy,
+        public_url: str,
+    ) -> None:
+        self._sessions = sessions
+        self._connections = connections
+        self._published = published
+        self._connect = connect
+        self._clock = clock
+        self._entropy = entropy
+        self._public_url = public_url
+        self._links = LinkMemory()
+        self._one_by_one = asyncio.Lock()
+
+    async def create(self, request: SessionRequest, actor: Actor) -> OpenLink:
+        """Make a session and its link, good for 30 minutes.
+
+        Raises:
+            NotFound, ConnectorNotPublished, ConnectorClientMissing: nobody could connect with it.
+            ReturnUrlNotAllowed, ValidationFailed.
+        """
+        errors = check_owner(request.owner)
+        for name, text, most in (("app_name", request.app_name, 100), ("owner_label", request.owner_label, 200)):
+            if len(text) > most or not text.isprintable():
+                message = f"This has at most {most} characters and no control characters."
+                errors.append(Finding(f"/{name}", "invalid", message))
+        if errors:
+            raise ValidationFailed(errors=errors)
+        if request.return_url is not None and not return_url_allowed(request.return_url):
+            raise ReturnUrlNotAllowed
+        newest = await self._published.newest(request.connector)
+        await self._published.client(newest.connector)
+        link = self._entropy.token(32)
+        now = self._clock.now()
+        session = ConnectSession(
+            id=self._entropy.identifier("cs"),
+            connector=request.connector,
+            owner=request.owner,
+            link_digest=digest_of(link),
+            created_at=now,
+            expires_at=now + LINK_LIVES_S,
+            return_url=request.return_url,
+            app_name=request.app_name.strip(),
+            owner_label=request.owner_label.strip(),
+            reconnects=request.reconnects,
+            created_by=actor.name,
+        )
+        await self._sessions.add(session, records=[self._record(session, "session.created", actor)])
+        plain_repair = request.return_url is None and not request.app_name and not request.owner_label
+        return self._opened_by(session, link, repairs=request.reconnects if plain_repair else None)
+
+    async def reconnect_link(
+        self,
+        connection_id: str,
+        actor: Actor,
+        *,
+        return_url: str | None = None,
+        app_name: str = "",
+        owner_label: str = "",
+    ) -> OpenLink:
+        """A link that repairs this connection; where nothing special is asked for, the one that nobody opened yet.
+
+        Raises:
+            NotFound, ConnectionDisconnected; as `create`.
+        """
+        connection = await self._connections.load(connection_id)
+        if connection is None:
+            raise NotFound("There is no such connection.")
+        if connection.ended:
+            raise ConnectionDisconnected
+        request = SessionRequest(
+            connection.connector, connection.owner, return_url, app_name, owner_label, reconnects=connection_id
+        )
+        if return_url is not None or app_name or owner_label:
+            return await self.create(request, actor)
+        async with self._one_by_one:  # five hundred callers that find a token ended get one link
+            return await self._unclaimed(connection_id) or await self.create(request, actor)
+
+    async def link_again(self, session_id: str, actor: Actor) -> OpenLink | None:
+        """The link of a session once more, for who asked for it; None where it can't be opened any more.
+
+        A process that did not make the link can't know it; then the session gets a fresh one and the old one dies.
+        """
+        session = await self._sessions.load(session_id)
+        if session is None or session.state != "open" or self._clock.now() >= session.expires_at:
+            return None
+        known = self._links.link(session_id, session.link_digest)
+        if known is not None:
+            return OpenLink(session, known)
+        link = self._entropy.token(32)
+        fresh = replace(session, link_digest=digest_of(link))
+        try:
+            saved = await self._sessions.save(fresh, records=[self._record(session, "session.link_renewed", actor)])
+        except RevisionConflict:
+            return None
+        return self._opened_by(saved, link)
+
+    async def _unclaimed(self, connection_id: str) -> OpenLink | None:
+        """The link that repairs this connection, if this process made one that lives long enough to be sent."""
+        session_id = self._links.repairing(connection_id)
+        session = await self._sessions.load(session_id) if session_id else None
+        known = self._links.link(session.id, session.link_digest) if session else None
+        if session is None or known is None or session.state != "open":
+            return None
+        return OpenLink(session, known) if self._clock.now() + SHOWN_AGAIN_FOR_S <= session.expires_at else None
+
+    def _opened_by(self, session: ConnectSession, link: str, *, repairs: str | None = None) -> OpenLink:
+        url = Secret(f"{self._public_url}/c/{link}")
+        now, digest = self._clock.now(), session.link_digest
+        self._links.keep(session.id, url, digest, until=session.expires_at, now=now, repairs=repairs)
+        return OpenLink(session, url)
+
+    async def look(self, link: str) -> ConnectSession:
+        """The session of a link that can still be claimed; opening the page changes nothing.
+
+        Raises:
+            NotFound, SessionExpired, SessionUsed.
+        """
+        session = await self._sessions.find_link(digest_of(link))
+        if session is None:
+            raise NotFound("There is no such link.")
+        if session.state != "open":
+            raise SessionUsed
+        if self._clock.now() >= session.expires_at:
+            raise SessionExpired
+        return session
+
+    async def claim(self, link: str, *, request_id: str | None = None) -> tuple[ConnectSession, Secret]:
+        """Let the browser that posts this in, once; returns the session and the cookie's value.
+
+        Raises:
+            NotFound, SessionExpired, SessionUsed.
+        """
+        session = await self.look(link)
+        cookie = self._entropy.token(32)
+        claimed = replace(
+            session,
+            state="claimed",
+            browser_digest=digest_of(cookie),
+            expires_at=self._clock.now() + PAGE_LIVES_S,
+        )
+        try:
+            actor = Actor(f"session:{session.id}", request_id)
+            saved = await self._sessions.save(claimed, records=[self._record(session, "session.claimed", actor)])
+        except RevisionConflict:
+            raise SessionUsed from None
+        self._links.forget(session.id)
+        return saved, Secret(cookie)
+
+    async def of_browser(self, session_id: str, cookie: str | None) -> ConnectSession:
+        """The session that this browser claimed.
+
+        Raises:
+            NotFound: another browser's, or none. SessionExpired.
+        """
+        session = await self._sessions.load(session_id)
+        if session is None or not cookie or session.browser_digest != digest_of(cookie):
+            raise NotFound("There is no such page for this browser.")
+        if session.state == "claimed" and self._clock.now() >= session.expires_at:
+            raise SessionExpired
+        return session
+
+    async def log_in(
+        self,
+        session: ConnectSession,
+        *,
+        username: str,
+        password: Secret | None,
+        fields: Mapping[str, Any],
+        keep_password: bool,
+        allow_account_change: bool = False,
+        cookie: str | None = None,
+        request_id: str | None = None,
+    ) -> Finished:
+        """Log in for the person at the page. Raises as `Connect`; the page stays open for another try.
+
+        `cookie`: the claiming browser's; with it `code_for` gives the code again later.
+        """
+        if session.state != "claimed":
+            raise SessionUsed
+        actor = Actor(f"session:{session.id}", request_id)
+        confirmed_later = session.return_url is not None and session.reconnects is None
+        request = LoginRequest(
+            connector=session.connector,
+            owner=session.owner,
+            username=username,
+            password=password,
+            fields=fields,
+            keep_password=keep_password,
+            reconnects=session.reconnects,
+            allow_account_change=allow_account_change,
+            unconfirmed=confirmed_later,
+            project=session.project,
+        )
+        connected = await self._connect(request, actor)
+        code: str | None = None
+        if session.return_url is not None:
+            code = _code_of(session, cookie) if cookie else self._entropy.token(32)
+        saved = await self._finish(session, connected, code, actor)
+        return Finished(connected, saved, Secret(code) if code else None)
+
+    async def _finish(
+        self, session: ConnectSession, connected: Connected, code: str | None, actor: Actor
+    ) -> ConnectSession:
+        """Write down what the login led to. The connection is stored, so a row that moved on is read again."""
+        current: ConnectSession | None = session
+        for _ in range(WRITE_TRIES):
+            if current is None:
+                break
+            done = replace(
+                current,
+                state="done",
+                connection=connected.connection.id,
+                code_digest=digest_of(code) if code else None,
+                expires_at=self._clock.now() + CODE_LIVES_S,
+            )
+            try:
+                return await self._sessions.save(done, records=[self._record(done, "session.completed", actor)])
+            except RevisionConflict:
+                current = await self._sessions.load(session.id, project=session.project)
+        raise GenerationConflict
+
+    def code_for(self, session: ConnectSession, cookie: str) -> Secret | None:
+        """The one-time code for the embedder of the session that this browser claimed; None without a return URL."""
+        return Secret(_code_of(session, cookie)) if session.return_url is not None else None
+
+    async def cancel(self, session: ConnectSession, *, request_id: str | None = None) -> ConnectSession:
+        """End a session that the person gives up; SessionUsed if it led to something already."""
+        if session.state != "claimed":
+            raise SessionUsed
+        actor = Actor(f"session:{session.id}", request_id)
+        try:
+            return await self._sessions.save(
+                replace(session, state="failed"), records=[self._record(session, "session.cancelled", actor)]
+            )
+        except RevisionConflict:
+            raise SessionUsed from None
+
+    async def confirm(self, session_id: str, code: str, actor: Actor) -> Connection:
+        """Exchange the one-time code for the connection, whose calls may then begin.
+
+        Raises:
+            NotFound: no such session, or another code. SessionExpired, SessionUsed.
+        """
+        session = await self._sessions.load(session_id)
+        if session is None or session.code_digest is None or session.code_digest != digest_of(code):
+            raise NotFound("There is no such session, or the code is another's.")
+        if session.state == "confirmed":
+            raise SessionUsed
+        if session.state != "done" or self._clock.now() >= session.expires_at:
+            raise SessionExpired
+        # The connection first: a process that dies in between leaves a code that can still be exchanged.
+        connection = await self._confirmed(session)
+        try:
+            record = self._record(session, "session.confirmed", actor)
+            await self._sessions.save(replace(session, state="confirmed"), records=[record])
+        except RevisionConflict:
+            raise SessionUsed from None
+        return connection
+
+    async def _confirmed(self, session: ConnectSession) -> Connection:
+        for _ in range(20):
+            connection = await self._connections.load(session.connection or "")
+            if connection is None:
+                raise NotFound("The connection is gone.")
+            if connection.ended:
+                raise ConnectionDisconnected
+            if not connection.unconfirmed:
+                return connection
+            try:
+                return await self._connections.save(
+                    replace(connection, unconfirmed=False, updated_at=self._clock.now())
+                )
+            except RevisionConflict:
+                continue
+        raise GenerationConflict
+
+    def _record(self, session: ConnectSession, action: str, actor: Actor) -> AuditRecord:
+        return AuditRecord(
+            self._clock.now(),
+            action,
+            actor.name,
+            connector=session.connector,
+            connection=session.connection or session.reconnects,
+            owner=session.owner,
+            request_id=actor.request_id,
+            facts={"session": session.id},
+            project=session.project,
+        )
+
+
+def digest_of(text: str) -> str:
+    """SHA-256, hex: enough for 256 random bits."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _code_of(session: ConnectSession, cookie: str) -> str:
+    """256 bits from which the cookie can't be had."""
+    mac = hmac.digest(cookie.encode("utf-8", "surrogatepass"), f"code of {session.id}".encode(), "sha256")
+    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
+
+
+def return_url_allowed(url: str) -> bool:
+    """https anywhere, http on loopback; no fragment, no credentials, no odd characters."""
+    if len(url) > 2048 or any(c <= " " or c == "\\" or c > "~" for c in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return False
+    safe = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
+    return bool(safe and host and "@" not in parts.netloc and not parts.fragment)

@@ -1,0 +1,361 @@
+"""The second half of a login: the token is here; prove it, say whose it is, and store it, or revoke it.
+
+Two sign-ups of one account at one moment end in one connection: the store's unique index decides, and the loser
+looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from keyturn.core.answers.test_verdict import test_values
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, ConnectionSecrets, Event, TestRecord, advance
+from keyturn.core.connector import Connector, OnDuplicate
+from keyturn.core.errors import (
+    ConnectionDisconnected,
+    ConnectionExists,
+    ConnectionTestFailed,
+    GenerationConflict,
+    IdentityMismatch,
+    KeyturnError,
+    NotFound,
+    StoreUnavailable,
+    UniqueIdMissing,
+    ValidationFailed,
+    ValueAbsent,
+)
+from keyturn.core.field_values import origin_of
+from keyturn.core.renewal.retry import back_off_s
+from keyturn.core.requests.request_url import render_url
+from keyturn.core.revocation import RevocationCause
+from keyturn.core.secret import Secret
+from keyturn.core.templates import Template
+from keyturn.core.token_set import TokenSet
+from keyturn.engine.actor import Actor
+from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renewal.keep import KeepTokens
+from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
+from keyturn.engine.template_values import client_values, dotted_names, token_values
+from keyturn.engine.test_connection import TestCalls
+from keyturn.ports.store import (
+    ClientCredentials,
+    ConnectionStore,
+    DuplicateAccount,
+    RevisionConflict,
+    RevocationStore,
+    SealedChange,
+)
+
+NAME_MAX_CHARS: Final = 120
+UNIQUE_ID_MAX_CHARS: Final = 512
+WRITE_TRIES: Final = 20
+STORE_TRIES: Final = 3
+
+log = structlog.get_logger("keyturn.connect")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login that a provider accepted."""
+
+    connector: Connector
+    version: int
+    client: ClientCredentials | None
+    owner: str
+    token_set: TokenSet
+    fields: Mapping[str, Any] = field(repr=False)  # all of them, the one-time ones too
+    plain: Mapping[str, Any] = field(repr=False)
+    sealed: Mapping[str, Secret] = field(repr=False)
+    username: Secret | None
+    password: Secret | None
+    token_host: str
+    reconnects: str | None = None
+    allow_account_change: bool = False
+    unconfirmed: bool = False
+    project: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which account it is, and how people call it."""
+
+    unique_id: str
+    name: str
+    tested: TestRecord
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLogin:
+    """The ports and parts that this needs."""
+
+    connections: ConnectionStore
+    revocations: RevocationStore
+    published: PublishedConnectors
+    tests: TestCalls
+    keep_tokens: KeepTokens
+
+    async def __call__(self, login: Login, actor: Actor) -> tuple[Connection, bool]:
+        """Test, identify and store; returns the connection and whether it is new.
+
+        Raises:
+            ConnectionTestFailed, UniqueIdMissing, ConnectionExists, IdentityMismatch, GenerationConflict: the token
+                set is handed to revocation first.
+        """
+        written = [self.keep_tokens.entropy.identifier("cxn")]  # the id of a new one, then those that were written to
+        try:
+            identity = await self._identify(login)
+            return await self._write(login, identity, written, actor)
+        except KeyturnError as error:
+            await self._revoke_refused(login, error, written, actor)
+            raise
+        except Exception:
+            # A bug of ours leaves no token behind that nobody knows.
+            await self._revoke_refused(login, KeyturnError(), written, actor)
+            raise
+
+    async def _identify(self, login: Login) -> Identity:
+        values = {**login.fields, **client_values(login.client), **token_values(login.token_set)}
+        proof = await self.tests.prove(login.connector, values, login.client)
+        if not proof.passed or proof.answer is None:
+            extensions: dict[str, Any] = {"provider": {"status": proof.status}, "cause": proof.cause}
+            raise ConnectionTestFailed(extensions=extensions)
+        values["test"] = test_values(proof.answer)
+        unique_id = _unique_id(login.connector, values)
+        tested = TestRecord(self.keep_tokens.clock.now(), True, proof.status)
+        return Identity(unique_id, _name(login.connector, values, unique_id), tested)
+
+    async def _write(
+        self, login: Login, identity: Identity, written: list[str], actor: Actor
+    ) -> tuple[Connection, bool]:
+        failures = 0
+        for _ in range(WRITE_TRIES):
+            try:
+                # Of a write whose word was lost nobody knows whether it took place.
+                if failures and (stored := await self._stored(login, written)) is not None:
+                    return stored, stored.id == written[0]
+                target = await self._target(login, identity)
+                if target is None:
+                    return await self._insert(login, identity, written[0], actor), True
+                written.append(target)
+                return await self._replace(login, identity, target, actor), False
+            except (DuplicateAccount, RevisionConflict):
+                continue  # somebody was faster: look again
+            except StoreUnavailable:
+                failures += 1
+                if failures > STORE_TRIES:
+                    raise
+                await self._wait(failures)
+        raise GenerationConflict
+
+    async def _wait(self, failures: int) -> None:
+        clock, entropy = self.keep_tokens.clock, self.keep_tokens.entropy
+        await clock.sleep(back_off_s(failures, fraction=entropy.fraction()))
+
+    async def _stored(self, login: Login, written: list[str]) -> Connection | None:
+        """The connection that has this login's token set already, if one does."""
+        for connection_id in written:
+            opened = await self.connections.open(connection_id, project=login.project)
+            if opened is not None and opened[1].token_set == login.token_set:
+                return opened[0]
+        return None
+
+    async def _target(self, login: Login, identity: Identity) -> str | None:
+        """The connection that this login goes on, or None for a new one."""
+        connector = login.connector
+        same: str | None = None
+        if connector.on_duplicate is not OnDuplicate.ALLOW:
+            same = await self.connections.find_account(
+                connector.id, login.owner, identity.unique_id, project=login.project
+            )
+        if login.reconnects is None:
+            if same is not None and connector.on_duplicate is OnDuplicate.REJECT:
+                raise ConnectionExists(extensions={"connection_id": same})
+            return same
+        wanted = await self.connections.load(login.reconnects, project=login.project)
+        if wanted is None or (wanted.connector, wanted.owner) != (connector.id, login.owner):
+            raise NotFound("There is no such connection.")
+        if wanted.ended:
+            raise ConnectionDisconnected
+        if wanted.unique_id != identity.unique_id:
+            if not login.allow_account_change:
+                raise IdentityMismatch
+            if same is not None and same != wanted.id:
+                raise ConnectionExists(extensions={"connection_id": same})
+        return wanted.id
+
+    async def _insert(self, login: Login, identity: Identity, new_id: str, actor: Actor) -> Connection:
+        clock = self.keep_tokens.clock
+        now = clock.now()
+        connection = replace(
+            self._with_login(login, identity, None, now),
+            id=new_id,
+            unconfirmed=login.unconfirmed,
+            unique=login.connector.on_duplicate is not OnDuplicate.ALLOW,
+        )
+        secrets = ConnectionSecrets(login.token_set, login.username, login.password, dict(login.sealed))
+        record = self._record(connection, "connection.created", actor)
+        return await self.connections.insert(connection, secrets, records=[record])
+
+    async def _replace(self, login: Login, identity: Identity, target: str, actor: Actor) -> Connection:
+        opened = await self.connections.open(target, project=login.project)
+        if opened is None or opened[0].ended:
+            raise RevisionConflict
+        current, secrets = opened
+        connection = self._with_login(login, identity, current, self.keep_tokens.clock.now())
+        row = revocation_row(
+            await self._version_of(current, login),
+            current,
+            without_live(secrets.token_set, login.token_set),
+            RevocationCause.REPLACED,
+            sealed_fields=secrets.fields,
+            clock=self.keep_tokens.clock,
+            entropy=self.keep_tokens.entropy,
+        )
+        return await self.connections.save(
+            connection,
+            sealed=SealedChange(login.token_set, login.username, login.password, dict(login.sealed)),
+            records=[self._record(connection, "connection.reconnected", actor)],
+            revocations=[row] if row else [],
+        )
+
+    async def _version_of(self, current: Connection, login: Login) -> Connector:
+        """The version that says how the replaced token set is revoked: its own."""
+        try:
+            return await self.published.version(current.connector, current.connector_version, project=current.project)
+        except NotFound:
+            return login.connector
+
+    def _with_login(self, login: Login, identity: Identity, current: Connection | None, now: float) -> Connection:
+        base = current or Connection(
+            id="",
+            connector=login.connector.id,
+            connector_version=login.version,
+            owner=login.owner,
+            name=identity.name,
+            unique_id=identity.unique_id,
+            created_at=now,
+            updated_at=now,
+            generation=0,
+            project=login.project,
+        )
+        token_set, generation = login.token_set, base.generation + 1
+        fresh = replace(
+            base,
+            connector_version=login.version,
+            name=identity.name,
+            unique_id=identity.unique_id,
+            state=advance(base.state, Event.LOGGED_IN),
+            reason=None,
+            generation=generation,
+            intent=None,
+            token_issued_at=token_set.issued_at,
+            expires_at=token_set.expires_at,
+            refreshable=token_set.refresh_token is not None and login.connector.refresh.honoured,
+            password_kept_at=now if login.password is not None else None,
+            password_rejected=False,
+            fields=dict(login.plain),
+            sealed_fields=tuple(sorted(login.sealed)),
+            hosts=self._hosts(login),
+            last_error=None,
+            last_error_at=None,
+            failures_in_a_row=0,
+            last_test=identity.tested,
+            worked_generation=generation,
+            unconfirmed=base.unconfirmed and login.unconfirmed,  # a backend that logs in itself has nothing to confirm
+            updated_at=now,
+        )
+        return replace(fresh, renews_at=self.keep_tokens.due(fresh, login.connector))
+
+    def _hosts(self, login: Login) -> tuple[str, ...]:
+        """Where requests that carry a password or a refresh token may go from now on."""
+        connector = login.connector
+        urls = [connector.refresh.request.url]
+        if connector.revoke is not None:
+            urls.append(connector.revoke.request.url)
+        hosts = {login.token_host}
+        for url in urls:
+            # A host of values that are not there (any more) is none that anything may be sent to.
+            with suppress(ValueAbsent, ValidationFailed):
+                hosts.add(urlsplit(render_url(origin_of(url), login.fields, dotted=dotted_names(connector))).netloc)
+        return tuple(sorted(hosts))
+
+    async def _revoke_refused(self, login: Login, error: KeyturnError, written: list[str], actor: Actor) -> None:
+        clock, entropy = self.keep_tokens.clock, self.keep_tokens.entropy
+        now = clock.now()
+        nobody = replace(
+            Connection("", login.connector.id, login.version, login.owner, "", "", now, now),
+            hosts=self._hosts(login),
+            fields=dict(login.fields),
+            project=login.project,
+        )
+        row = revocation_row(
+            login.connector,
+            nobody,
+            login.token_set,
+            RevocationCause.REFUSED,
+            sealed_fields={},
+            clock=clock,
+            entropy=entropy,
+            stored=False,
+        )
+        record = replace(self._record(nobody, "login.refused", actor), outcome=error.code, connection=None)
+        if row is None:
+            return
+        for failures in range(1, STORE_TRIES + 2):
+            try:
+                if isinstance(error, StoreUnavailable) and await self._stored(login, written) is not None:
+                    return  # it was stored after all: these tokens are live
+                await self.revocations.add(row, records=[record])
+                return
+            except KeyturnError:
+                if failures <= STORE_TRIES:
+                    await self._wait(failures)
+        # The first error is what the person has to hear; the token lapses at its own end.
+        error.extensions["revocation"] = "not_possible"
+        log.warning("refused_login_not_revoked", connector=login.connector.id)
+
+    def _record(self, connection: Connection, action: str, actor: Actor) -> AuditRecord:
+        return AuditRecord(
+            self.keep_tokens.clock.now(),
+            action,
+            actor.name,
+            connector=connection.connector,
+            connection=connection.id or None,
+            owner=connection.owner,
+            request_id=actor.request_id,
+            facts={"generation": connection.generation, "version": connection.connector_version},
+            project=connection.project,
+        )
+
+
+def _unique_id(connector: Connector, values: Mapping[str, Any]) -> str:
+    try:
+        found = connector.unique_id.render(values)
+        # Not one part may be empty: "production:" would be everybody's.
+        parts = [Template("", (each,)).render(values) for each in connector.unique_id.references()]
+    except ValueAbsent:
+        raise UniqueIdMissing from None
+    if any(not isinstance(each, str) or not each.strip() for each in parts):
+        raise UniqueIdMissing
+    text = found.strip() if isinstance(found, str) else ""
+    if not text or len(text) > UNIQUE_ID_MAX_CHARS:
+        raise UniqueIdMissing
+    return text
+
+
+def _name(connector: Connector, values: Mapping[str, Any], unique_id: str) -> str:
+    """The connection's name: length-capped, without control characters, never empty."""
+    try:
+        found = connector.connection_name.render({**values, "unique_id": unique_id})
+    except ValueAbsent:
+        found = ""
+    text = "".join(c for c in found if c.isprintable()).strip() if isinstance(found, str) else ""
+    text = text or f"{connector.title} ({unique_id})"
+    return text if len(text) <= NAME_MAX_CHARS else text[: NAME_MAX_CHARS - 1] + "…"

@@ -1,0 +1,1 @@
+"""Renewing, whatever happens."""

@@ -1,0 +1,355 @@
+"""One step of a renewal, with the lease held: decide, declare the intent, send, and store what follows.
+
+Between any two lines the process may die. What is on disk then says enough: no intent means that nothing was sent;
+an intent with no newer generation means that nobody knows.
+
+Source: the renewal design, steps 3 to 6 and the outcome table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind
+from keyturn.core.connector import Connector, ProviderRequest
+from keyturn.core.errors import (
+    ConnectorInvalid,
+    KeyturnError,
+    LoginBudgetSpent,
+    NeedsReconnect,
+    NotFound,
+    RenewalInProgress,
+    RenewalNotPossible,
+    StoreUnavailable,
+    UrlNotAllowed,
+    ValidationFailed,
+    ValueAbsent,
+    error_named,
+)
+from keyturn.core.messages import OutgoingRequest
+from keyturn.core.problems import Cause
+from keyturn.core.renewal.plan import (
+    FOLLOWS,
+    LOGIN_SECOND_TRY_AFTER_S,
+    REFRESH_TRIES_UNCLASSIFIED,
+    Follow,
+    Plan,
+    SendOutcome,
+    Step,
+    plan,
+)
+from keyturn.core.renewal.retry import asked_to_wait_s, back_off_s
+from keyturn.core.requests.provider_request import host_of
+from keyturn.core.secret import Secret
+from keyturn.core.token_set import TokenSet
+from keyturn.engine.actor import Actor
+from keyturn.engine.in_flight import InFlight, secrets_among
+from keyturn.engine.login_budget import LoginBudget
+from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renewal.settlement import Settlement
+from keyturn.engine.send import Sent, build, send_for_token
+from keyturn.engine.template_values import client_values, connection_values, login_values
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.egress import Egress
+from keyturn.ports.store import Attempt, AttemptResult, ClientCredentials, ConnectionStore, RevisionConflict
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A send that is built and only waits to be declared."""
+
+    kind: IntentKind
+    connection: Connection
+    secrets: ConnectionSecrets
+    connector: Connector
+    spec: ProviderRequest
+    request: OutgoingRequest
+    client: ClientCredentials | None
+    username: str = ""
+
+    @property
+    def host(self) -> str:
+        return host_of(self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalAttempt:
+    """The ports and parts that a step needs."""
+
+    connections: ConnectionStore
+    published: PublishedConnectors
+    egress: Egress
+    budget: LoginBudget
+    gate: ProviderGate
+    settlement: Settlement
+    clock: Clock
+    entropy: Entropy
+    known: InFlight
+    unsent: dict[str, tuple[str, Intent | None]] = field(default_factory=dict)  # declared, and surely not sent
+
+    async def once(
+        self, connection: Connection, actor: Actor, *, forced: bool, stale: bool, leased: Callable[[], bool]
+    ) -> Connection | None:
+        """Take one step; returns the renewed connection, or None: read the row again and decide anew.
+
+        `leased`: whether the lease is still ours, as far as this process can tell. Raises as `Renewals.renew`.
+        """
+        connector = await self.published.version(
+            connection.connector, connection.connector_version, project=connection.project
+        )
+        if (spilled := await self.settlement.apply_spilled(connection, connector)) is not None:
+            return spilled
+        if await self._withdrew(connection, actor):
+            return None
+        now = self.clock.now()
+        step = plan(connection, connector, now=now)
+        if step.step is Step.HOLD and stale:
+            step = replace(step, step=Step.GIVE_UP)
+        if step.step is Step.GIVE_UP:
+            await self._give_up(connection, step.cause or Cause.TOKEN_ENDED, actor)
+            return None
+        if step.step is Step.HOLD:
+            await self.settlement.hold(connection)
+            raise RenewalNotPossible(extensions={"reason": str(step.cause)})
+        self._respect_waits(connection, forced=forced, now=now)
+        try:
+            ready = await self._prepare(connection, connector, step)
+        except (ValueAbsent, ValidationFailed, ConnectorInvalid, UrlNotAllowed) as error:
+            await self._cannot_be_made(connection, error, actor, stale=stale)
+            return None
+        if ready is None:
+            return None
+        async with self.gate.slot(ready.host):
+            if step.not_before > now:
+                await self.clock.sleep(min(step.not_before - now, LOGIN_SECOND_TRY_AFTER_S))
+            return await self._declare_and_send(ready, actor, leased)
+
+    async def _give_up(self, connection: Connection, cause: Cause, actor: Actor) -> None:
+        """Raise NeedsReconnect; or return, where somebody newer has spoken."""
+        if await self.settlement.lose(connection, cause, actor) is not None:
+            raise NeedsReconnect(extensions={"reason": cause.value})
+
+    async def _cannot_be_made(self, connection: Connection, error: KeyturnError, actor: Actor, *, stale: bool) -> None:
+        """The values at hand make no request, and no waiting helps: the token is used to its end, then it is over."""
+        cause = Cause.OUTCOME_UNKNOWN if connection.intent is not None else Cause.TOKEN_ENDED
+        ended = connection.expires_at is not None and self.clock.now() >= connection.expires_at
+        if ended or stale:
+            await self._give_up(connection, cause, actor)
+            return
+        await self.settlement.hold(connection, error.code)
+        raise RenewalNotPossible(extensions={"reason": error.code})
+
+    async def _withdrew(self, connection: Connection, actor: Actor) -> bool:
+        """Take back an intent that this process declared and knows not to have sent; False where there is none."""
+        attempt, before = self.unsent.get(connection.id, (None, None))
+        if connection.intent is None or connection.intent.attempt != attempt:
+            self.unsent.pop(connection.id, None)
+            return False
+        await self.settlement.withdraw(connection, before, actor)
+        self.unsent.pop(connection.id, None)
+        return True
+
+    def _respect_waits(self, connection: Connection, *, forced: bool, now: float) -> None:
+        """Fail fast while a back-off or an alarm lasts, with the reason of the failure that began it."""
+        alarm = self.gate.alarmed(connection.connector)
+        if alarm is not None and alarm[2] > 0 and not forced:
+            raise error_named(alarm[0], alarm[2])
+        if connection.failures_in_a_row == 0 or connection.renews_at is None or forced:
+            return
+        # A clock that was set back would stretch the wait; then it counts as over.
+        if (connection.last_error_at or 0.0) <= now < connection.renews_at:
+            raise error_named(connection.last_error or "provider_unavailable", connection.renews_at - now)
+
+    async def _prepare(self, connection: Connection, connector: Connector, step: Plan) -> _Ready | None:
+        opened = await self.connections.open(connection.id, project=connection.project)
+        if opened is None:
+            raise NotFound("There is no such connection.")
+        current, secrets = opened
+        if current.revision != connection.revision:
+            return None  # the plan was made for another row
+        client = await self.published.client(connector, project=connection.project)
+        login = step.step is Step.LOGIN
+        spec = connector.token if login else connector.refresh.request
+        values = _login_values(current, secrets, client) if login else connection_values(current, secrets, client)
+        request = build(connector, spec, values, client)
+        kind = IntentKind.LOGIN if login else IntentKind.REFRESH
+        username = secrets.username.reveal() if login and secrets.username else ""
+        ready = _Ready(kind, current, secrets, connector, spec, request, client, username)
+        if ready.host not in current.hosts:
+            raise UrlNotAllowed("The connection is pinned to other hosts; it needs a new login.")
+        return ready
+
+    async def _declare_and_send(self, ready: _Ready, actor: Actor, leased: Callable[[], bool]) -> Connection | None:
+        booked = await self._book(ready) if ready.kind is IntentKind.LOGIN else None
+        declared: Connection | None = None
+        try:
+            declared = await self._declare(ready, actor, leased)
+        finally:
+            if declared is None and booked:
+                await self._settle(booked, AttemptResult.NOT_SENT)
+        if declared is None:
+            return None
+        with self.known.in_flight(*_secrets_of(ready)):
+            sent = await send_for_token(
+                self.egress, ready.connector, ready.spec, ready.request, login=ready.kind is IntentKind.LOGIN
+            )
+        if booked:
+            await self._settle(booked, counted(sent.outcome))
+        self._tell_gate(ready, sent)
+        return await self._follow(replace(ready, connection=declared), sent, actor)
+
+    async def _declare(self, ready: _Ready, actor: Actor, leased: Callable[[], bool]) -> Connection | None:
+        """Commit the intent; None where another was faster.
+
+        Raises:
+            StoreUnavailable: whether it was committed is not known; that nothing was sent is, and is remembered.
+            RenewalInProgress: the lease ran out on the way (a process that was stopped and woke up).
+        """
+        before, now = ready.connection.intent, self.clock.now()
+        again = before is not None and before.kind is ready.kind
+        intent = Intent(
+            ready.kind,
+            ready.connection.generation,
+            self.entropy.identifier("att"),
+            before.sent_at if before is not None and again and ready.kind is IntentKind.REFRESH else now,
+            before.tries + 1 if before is not None and again else 1,
+        )
+        records = [self.settlement.record(ready.connection, f"{ready.kind}.sent", actor, host=ready.host)]
+        if before is not None:
+            unknown = self.settlement.record(ready.connection, f"{before.kind}.answered", actor, outcome="unknown")
+            records.insert(0, unknown)
+        # A refresh token of unknown fate that the password takes over from is not sent any more, whatever comes next.
+        refreshable = ready.connection.refreshable and (before is None or ready.kind is IntentKind.REFRESH)
+        # Due at once, should this process die: the scheduler passes over what a living renewer holds.
+        marked = replace(ready.connection, intent=intent, renews_at=now, refreshable=refreshable)
+        try:
+            declared = await self.connections.save(marked, records=records)
+        except RevisionConflict:
+            return None
+        except StoreUnavailable:
+            self.unsent[ready.connection.id] = (intent.attempt, before)
+            raise
+        if not leased():
+            self.unsent[ready.connection.id] = (intent.attempt, before)
+            await self._withdrew(declared, actor)
+            raise RenewalInProgress(retry_after_s=1.0)
+        return declared
+
+    async def _book(self, ready: _Ready) -> Attempt:
+        try:
+            return await self.budget.reserve(ready.connector, ready.host, ready.username, ready.connection.project)
+        except LoginBudgetSpent as error:
+            wait = error.retry_after_s or 60.0
+            await self.settlement.postpone(ready.connection, LoginBudgetSpent.code, wait)
+            raise
+
+    async def _settle(self, booked: Attempt, result: AttemptResult) -> None:
+        """An attempt that can't be settled counts as failed in the end; nothing else may hang on it."""
+        with suppress(StoreUnavailable):
+            await self.budget.settle(booked, result)
+
+    def _tell_gate(self, ready: _Ready, sent: Sent) -> None:
+        if sent.outcome in (SendOutcome.UNAVAILABLE, SendOutcome.NOT_SENT, SendOutcome.NO_ANSWER):
+            self.gate.failed(ready.host)
+        else:
+            self.gate.answered(ready.host)
+        asked = sent.outcome in (SendOutcome.RATE_LIMITED, SendOutcome.UNAVAILABLE) and sent.retry_after_s
+        if asked:
+            self.gate.hold(ready.host, asked)
+        if sent.outcome is SendOutcome.TOKEN:
+            self.gate.end_alarm(ready.connector.id)
+
+    async def _follow(self, ready: _Ready, sent: Sent, actor: Actor) -> Connection | None:
+        follow = FOLLOWS[ready.kind][sent.outcome]
+        connection, error = ready.connection, sent.error
+        record = self.settlement.record(
+            connection, f"{ready.kind}.answered", actor, outcome=error.code if error else "ok", host=ready.host
+        )
+        if follow is Follow.KEEP and sent.token_set is not None:
+            return await self._keep(ready, sent.token_set, record)
+        assert error is not None
+        # Three tries are three of the same; a back-off grows with every failure.
+        same = connection.last_error == error.code or follow is not Follow.THREE_TRIES
+        failures = connection.failures_in_a_row + 1 if same else 1
+        fraction = self.entropy.fraction()
+        match follow:
+            case Follow.TRY_PASSWORD:
+                return await self.settlement.refresh_refused(connection, ready.connector, ready.secrets, record)
+            case Follow.GRANT_LOST:
+                rejected = ready.kind is IntentKind.LOGIN and sent.outcome is SendOutcome.REJECTED
+                return await self.settlement.grant_lost(
+                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=rejected
+                )
+            case Follow.ALARM:
+                wait = self.gate.alarm(ready.connector.id, error.code)
+            case Follow.WAIT:
+                wait = asked_to_wait_s(sent.retry_after_s, failures, fraction=fraction)
+            case Follow.UNKNOWN:
+                return await self.settlement.unknown(connection, ready.connector, error, record)
+            case Follow.ONE_MORE_TRY:
+                await self.settlement.unanswered_login(connection, record)
+                return None
+            case Follow.THREE_TRIES if failures >= REFRESH_TRIES_UNCLASSIFIED:
+                return await self.settlement.grant_lost(
+                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=False
+                )
+            case _:
+                wait = back_off_s(failures, fraction=fraction)
+        if await self.settlement.failed_for_now(connection, error.code, failures, wait, record) is None:
+            return None
+        error.retry_after_s = error.retry_after_s or wait
+        raise error
+
+    async def _keep(self, ready: _Ready, token_set: TokenSet, record: AuditRecord) -> Connection:
+        before = ready.secrets.token_set
+        kept: Mapping[str, Any] = {**(before.kept if before else {}), **token_set.kept}
+        whole = replace(token_set, kept=kept)
+        if ready.kind is IntentKind.REFRESH and whole.refresh_token is None and before is not None:
+            whole = replace(whole, refresh_token=before.refresh_token)
+        replaced = before if ready.kind is IntentKind.LOGIN else None
+        renewed = self.settlement.record_renewed(ready.connection, record)
+        return await self.settlement.keep_tokens.keep(
+            ready.connection,
+            whole,
+            ready.connector,
+            records=[record, renewed],
+            replaced=replaced,
+            sealed_fields=ready.secrets.fields,
+        )
+
+
+def _login_values(
+    connection: Connection, secrets: ConnectionSecrets, client: ClientCredentials | None
+) -> dict[str, Any]:
+    username = secrets.username or Secret("")
+    password = secrets.password or Secret("")
+    return login_values({**connection.fields, **secrets.fields}, username, password, client)
+
+
+def _secrets_of(ready: _Ready) -> Iterator[Secret]:
+    """What a renewal may send."""
+    secrets = ready.secrets
+    if secrets.token_set is not None and secrets.token_set.refresh_token is not None:
+        yield secrets.token_set.refresh_token
+    if secrets.password is not None:
+        yield secrets.password
+    yield from secrets.fields.values()
+    yield from secrets_among(client_values(ready.client))
+
+
+def counted(outcome: SendOutcome) -> AttemptResult:
+    """What the login budget makes of an outcome: rejected, unanswered and unclassified sends count."""
+    match outcome:
+        case SendOutcome.TOKEN:
+            return AttemptResult.SUCCEEDED
+        case SendOutcome.NOT_SENT | SendOutcome.UNAVAILABLE | SendOutcome.RATE_LIMITED | SendOutcome.SETUP_WRONG:
+            return AttemptResult.NOT_SENT
+        case SendOutcome.CHALLENGE:
+            return AttemptResult.NOT_SENT
+        case _:
+            return AttemptResult.FAILED

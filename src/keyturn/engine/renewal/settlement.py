@@ -1,0 +1,263 @@
+"""Writing down what a renewal's step led to, where it led to no token.
+
+Rule: each write says "if the row is still as I left it"; where it is not, somebody newer has spoken and the caller
+looks again (None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent, IntentKind, State, advance
+from keyturn.core.connector import Connector, FailureClass
+from keyturn.core.errors import KeyturnError, NeedsReconnect, ProviderTimeout, StoreUnavailable
+from keyturn.core.problems import Cause
+from keyturn.core.renewal.plan import SendOutcome, Step, loss_cause, password_usable, plan
+from keyturn.core.renewal.retry import back_off_s
+from keyturn.engine.actor import SCHEDULER, Actor
+from keyturn.engine.renewal.keep import KeepTokens
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.store import NOTHING_SEALED, ConnectionStore, RevisionConflict, SealedChange, Spill
+
+WRITE_CAP_S = 10.0
+SENDS_AT_ONCE = 2  # of a refresh token that may be sent again, before the scheduler goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The ports that these writes need."""
+
+    connections: ConnectionStore
+    spill: Spill
+    keep_tokens: KeepTokens
+    clock: Clock
+    entropy: Entropy
+
+    async def apply_spilled(self, connection: Connection, connector: Connector) -> Connection | None:
+        """Store a token set that an earlier process could only spill; None where there is none."""
+        if connection.intent is None:
+            return None
+        for connection_id, generation, token_set in await self.spill.pending():
+            if connection_id == connection.id and generation == connection.generation:
+                return await self.keep_tokens.apply_spilled(connection, token_set, connector, generation)
+        return None
+
+    async def hold(self, connection: Connection, code: str | None = None) -> None:
+        """Nothing may be sent while the token lives: uncertain if a send's fate is unknown, and due at its end.
+
+        `code`: what stands in the way, where it is neither of the plan's causes.
+        """
+        lost = connection.intent is not None and connection.state is State.ACTIVE
+        said = code is None or connection.last_error == code
+        if not lost and said and connection.renews_at == connection.expires_at:
+            return
+
+        def held(current: Connection) -> Connection:
+            if lost:
+                reason = Cause.OUTCOME_UNKNOWN.value
+                current = replace(current, state=advance(current.state, Event.ANSWER_LOST), reason=reason)
+            if code is not None:
+                current = replace(current, last_error=code, last_error_at=self.clock.now())
+            return replace(current, renews_at=current.expires_at, failures_in_a_row=0)
+
+        record = self.record(connection, "connection.uncertain", SCHEDULER, outcome=Cause.OUTCOME_UNKNOWN.value)
+        await self._write(connection, held, [record] if lost else [])
+
+    async def withdraw(self, connection: Connection, before: Intent | None, actor: Actor) -> None:
+        """An intent was declared and nothing sent: what was known before it holds again."""
+        kind = connection.intent.kind if connection.intent else IntentKind.REFRESH
+        record = self.record(connection, f"{kind}.answered", actor, outcome="not_sent")
+        await self._write(connection, lambda current: replace(current, intent=before), [record])
+
+    async def lose(self, connection: Connection, cause: Cause, actor: Actor) -> Connection | None:
+        """The person is needed from now on."""
+        record = self.record(connection, "connection.needs_reconnect", actor, outcome=cause.value)
+        return await self._write(connection, lambda current: _lost(current, cause), [record])
+
+    async def postpone(self, connection: Connection, code: str, wait_s: float) -> None:
+        """Nothing was sent; look again later. Said once, not by each call that asks meanwhile."""
+        now = self.clock.now()
+        if connection.last_error == code and connection.renews_at is not None and connection.renews_at > now:
+            return
+        await self._write(
+            connection,
+            lambda current: replace(current, renews_at=now + wait_s, last_error=code, last_error_at=now),
+            [],
+        )
+
+    async def failed_for_now(
+        self, connection: Connection, code: str, failures: int, wait_s: float, record: AuditRecord
+    ) -> Connection | None:
+        """The try failed for a passing reason: the token set stays, the intent is over, the next try is due later.
+
+        A refresh token whose earlier send had no outcome keeps its intent: this failure says nothing about that one.
+        """
+        now = self.clock.now()
+        sent = connection.intent
+        open_still = sent if sent is not None and sent.kind is IntentKind.REFRESH and sent.tries > 1 else None
+
+        def failed(current: Connection) -> Connection:
+            return replace(
+                current,
+                intent=open_still,
+                renews_at=now + wait_s,
+                failures_in_a_row=failures,
+                last_error=code,
+                last_error_at=now,
+            )
+
+        return await self._write(connection, failed, [record], after_send=True)
+
+    async def refresh_refused(
+        self, connection: Connection, connector: Connector, secrets: ConnectionSecrets, record: AuditRecord
+    ) -> Connection | None:
+        """The refresh token is dead: forget it; then the kept password, if it may be used, else the person."""
+        before = secrets.token_set
+        sealed = SealedChange(token_set=replace(before, refresh_token=None)) if before else NOTHING_SEALED
+        now = self.clock.now()
+        if password_usable(connection, connector):
+
+            def refused(current: Connection) -> Connection:
+                return replace(current, refreshable=False, intent=None, last_error_at=now)
+
+            await self._write(connection, refused, [record], sealed, after_send=True)
+            return None
+        told = self.record(connection, "connection.needs_reconnect", SCHEDULER, outcome=Cause.GRANT_LOST.value)
+
+        def lost(current: Connection) -> Connection:
+            return replace(_lost(current, Cause.GRANT_LOST), refreshable=False, last_error_at=now)
+
+        if await self._write(connection, lost, [record, told], sealed, after_send=True) is None:
+            return None
+        raise NeedsReconnect(extensions={"reason": Cause.GRANT_LOST.value})
+
+    async def grant_lost(
+        self,
+        connection: Connection,
+        kind: IntentKind,
+        outcome: SendOutcome,
+        failure: FailureClass | None,
+        record: AuditRecord,
+        *,
+        mark_password: bool,
+    ) -> Connection | None:
+        """The person is needed; a password that was refused is marked so that it is never sent again by itself."""
+        cause = loss_cause(kind, outcome, failure)
+        told = self.record(connection, "connection.needs_reconnect", SCHEDULER, outcome=cause.value)
+
+        def lost(current: Connection) -> Connection:
+            marked = current.password_rejected or mark_password
+            return replace(_lost(current, cause), password_rejected=marked, last_error_at=self.clock.now())
+
+        if await self._write(connection, lost, [record, told], after_send=True) is None:
+            return None
+        raise NeedsReconnect(extensions={"reason": cause.value})
+
+    async def unknown(
+        self, connection: Connection, connector: Connector, error: KeyturnError, record: AuditRecord
+    ) -> Connection | None:
+        """The refresh may have rotated: uncertain, with its intent left in place for the plan to read."""
+        now = self.clock.now()
+        tries = connection.intent.tries if connection.intent else 1
+        again = plan(connection, connector, now=now).step is Step.REFRESH and tries >= SENDS_AT_ONCE
+        wait = back_off_s(tries, fraction=self.entropy.fraction())
+
+        def uncertain(current: Connection) -> Connection:
+            return replace(
+                current,
+                state=advance(current.state, Event.ANSWER_LOST),
+                reason=Cause.OUTCOME_UNKNOWN.value,
+                renews_at=now + wait,
+                failures_in_a_row=tries if again else 0,
+                last_error=error.code,
+                last_error_at=now,
+            )
+
+        told = self.record(connection, "connection.uncertain", SCHEDULER, outcome=Cause.OUTCOME_UNKNOWN.value)
+        written = await self._write(connection, uncertain, [record, told], after_send=True)
+        if written is not None and again:
+            error.retry_after_s = wait
+            raise error
+        return None
+
+    async def unanswered_login(self, connection: Connection, record: AuditRecord) -> None:
+        """The intent stays: the plan sees how often this login was tried."""
+        now = self.clock.now()
+
+        def unanswered(current: Connection) -> Connection:
+            return replace(current, last_error=ProviderTimeout.code, last_error_at=now)
+
+        await self._write(connection, unanswered, [record], after_send=True)
+
+    def record(
+        self, connection: Connection, action: str, actor: Actor, *, outcome: str = "ok", host: str | None = None
+    ) -> AuditRecord:
+        """An audit record about a connection."""
+        facts: dict[str, object] = {"generation": connection.generation}
+        if host is not None:
+            facts["host"] = host
+        return AuditRecord(
+            self.clock.now(),
+            action,
+            actor.name,
+            outcome=outcome,
+            connector=connection.connector,
+            connection=connection.id,
+            owner=connection.owner,
+            request_id=actor.request_id,
+            facts=facts,
+            project=connection.project,
+        )
+
+    def record_renewed(self, connection: Connection, sent: AuditRecord) -> AuditRecord:
+        """The record of a renewal that succeeded."""
+        return replace(sent, action="connection.renewed", facts={"generation": connection.generation + 1})
+
+    async def _write(
+        self,
+        connection: Connection,
+        change: Callable[[Connection], Connection],
+        records: list[AuditRecord],
+        sealed: SealedChange = NOTHING_SEALED,
+        *,
+        after_send: bool = False,
+    ) -> Connection | None:
+        """Write where generation and intent are still `connection`'s; None where they are not.
+
+        `after_send`: this is what followed from a send, and is written whatever it takes: were it dropped, nobody would
+        know any more what the provider answered. Else a database that is gone is the caller's to hear.
+        """
+        failures = 0
+        current: Connection | None = connection
+        while current is not None and _same_attempt(current, connection):
+            changed = replace(change(current), updated_at=self.clock.now())
+            if changed.paused:
+                changed = replace(changed, renews_at=None)  # resuming sets it anew
+            try:
+                return await self.connections.save(changed, sealed=sealed, records=records)
+            except RevisionConflict:
+                pass
+            except StoreUnavailable:
+                if not after_send:
+                    raise
+                failures += 1
+                await self.clock.sleep(back_off_s(failures, fraction=self.entropy.fraction(), cap_s=WRITE_CAP_S))
+            try:
+                current = await self.connections.load(connection.id, project=connection.project)
+            except StoreUnavailable:
+                if not after_send:
+                    raise
+        return None
+
+
+def _same_attempt(current: Connection, ours: Connection) -> bool:
+    theirs = current.intent.attempt if current.intent else None
+    mine = ours.intent.attempt if ours.intent else None
+    return not current.ended and current.generation == ours.generation and theirs == mine
+
+
+def _lost(current: Connection, cause: Cause) -> Connection:
+    state = advance(current.state, Event.GRANT_LOST)
+    return replace(current, state=state, reason=cause.value, intent=None, renews_at=None, failures_in_a_row=0)

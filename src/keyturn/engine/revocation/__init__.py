@@ -1,0 +1,1 @@
+"""Ending connections and telling providers."""

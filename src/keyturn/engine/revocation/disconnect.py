@@ -1,0 +1,123 @@
+"""Ending a connection: calls are refused at once, secrets go at once, the provider is told until it hears.
+
+Disconnect wins over everything under way: a renewal's late answer is revoked, not stored (I13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, Event, State, advance
+from keyturn.core.connector import Connector
+from keyturn.core.errors import ConnectionDisconnected, NotFound, StoreUnavailable
+from keyturn.core.revocation import RevocationCause
+from keyturn.engine.actor import Actor
+from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.revocation.revocation_rows import revocation_row
+from keyturn.engine.revocation.revoke import CLAIMED_FOR_S, Revoke, nothing_to_revoke
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.store import ConnectionStore, RevisionConflict, SealedChange
+
+FORGET_ALL = SealedChange(token_set=None, username=None, password=None, fields=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """The use case and what it needs."""
+
+    connections: ConnectionStore
+    published: PublishedConnectors
+    revoke: Revoke
+    clock: Clock
+    entropy: Entropy
+
+    async def __call__(
+        self, connection_id: str, actor: Actor, *, forget_now: bool = False, project: str = "default"
+    ) -> Connection:
+        """End the connection and try once to tell the provider; returns it as it then is.
+
+        `forget_now`: no later tries. Raises NotFound, or ConnectionDisconnected for a tombstone.
+        """
+        connection = await self._end(connection_id, actor, project)
+        if connection.state is not State.DISCONNECTING:
+            return connection
+        try:
+            for row in await self.revoke.revocations.of_connection(connection_id):
+                await self.revoke.attempt(row, last=forget_now)
+            await self.revoke.end_disconnect(connection_id, project)
+            return await self.connections.load(connection_id, project=project) or connection
+        except StoreUnavailable:
+            return connection  # it is ended, and that is written; the provider is told as soon as can be
+
+    async def _end(self, connection_id: str, actor: Actor, project: str) -> Connection:
+        while True:
+            opened = await self.connections.open(connection_id, project=project)
+            if opened is None:
+                raise NotFound("There is no such connection.")
+            connection, secrets = opened
+            if connection.state is State.DISCONNECTED:
+                raise ConnectionDisconnected
+            if connection.state is State.DISCONNECTING:
+                return connection
+            connector = await self._connector(connection)
+            row = None
+            if connector is not None:
+                row = revocation_row(
+                    connector,
+                    connection,
+                    secrets.token_set,
+                    RevocationCause.DISCONNECTED,
+                    sealed_fields=secrets.fields,
+                    clock=self.clock,
+                    entropy=self.entropy,
+                )
+            ended = self._ended(connection, connector, told=row is None)
+            record = self._record(ended, actor)
+            # It is tried here and now; the scheduler takes over only if this process dies of it.
+            rows = [replace(row, due_at=row.due_at + CLAIMED_FOR_S)] if row else []
+            try:
+                return await self.connections.save(ended, sealed=FORGET_ALL, records=[record], revocations=rows)
+            except RevisionConflict:
+                continue
+
+    async def _connector(self, connection: Connection) -> Connector | None:
+        try:
+            return await self.published.version(
+                connection.connector, connection.connector_version, project=connection.project
+            )
+        except NotFound:
+            return None
+
+    def _ended(self, connection: Connection, connector: Connector | None, *, told: bool) -> Connection:
+        now = self.clock.now()
+        state = advance(connection.state, Event.DISCONNECT)
+        return replace(
+            connection,
+            state=advance(state, Event.PROVIDER_TOLD) if told else state,
+            reason=None,
+            fields={},
+            sealed_fields=(),
+            intent=None,
+            expires_at=None,
+            renews_at=None,
+            refreshable=False,
+            password_kept_at=None,
+            disconnected_at=now,
+            updated_at=now,
+            revocation=nothing_to_revoke(connector) if told else {"result": "pending", "tries": 0, "revoked": []},
+        )
+
+    def _record(self, connection: Connection, actor: Actor) -> AuditRecord:
+        action = "connection.disconnected" if connection.state is State.DISCONNECTED else "connection.disconnecting"
+        return AuditRecord(
+            self.clock.now(),
+            action,
+            actor.name,
+            connector=connection.connector,
+            connection=connection.id,
+            owner=connection.owner,
+            request_id=actor.request_id,
+            facts={"generation": connection.generation},
+            project=connection.project,
+        )

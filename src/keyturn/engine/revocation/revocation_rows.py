@@ -1,0 +1,86 @@
+"""Making the due row that tells a provider that a token set is done with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from keyturn.core.connection import Connection
+from keyturn.core.connector import Connector, ProviderRequest
+from keyturn.core.requests.request_encoding import templates_of
+from keyturn.core.revocation import Revocation, RevocationCause
+from keyturn.core.secret import Secret
+from keyturn.core.token_set import TokenSet
+from keyturn.ports.clock import Clock, Entropy
+
+REVOKE_FOR_S: Final = 24 * 3600.0
+
+
+def without_live(token_set: TokenSet | None, live: TokenSet | None) -> TokenSet | None:
+    """What of a token set may be revoked: nothing that equals a live value; None where nothing is left.
+
+    An access token that is still live comes back empty, which revocation passes over.
+    """
+    if token_set is None or live is None:
+        return token_set
+    same_access = token_set.access_token == live.access_token
+    same_refresh = token_set.refresh_token is not None and token_set.refresh_token == live.refresh_token
+    if same_access and (same_refresh or token_set.refresh_token is None):
+        return None
+    return replace(
+        token_set,
+        access_token=Secret("") if same_access else token_set.access_token,
+        refresh_token=None if same_refresh else token_set.refresh_token,
+    )
+
+
+def revocation_row(
+    connector: Connector,
+    connection: Connection,
+    token_set: TokenSet | None,
+    cause: RevocationCause,
+    *,
+    sealed_fields: Mapping[str, Any],
+    clock: Clock,
+    entropy: Entropy,
+    stored: bool = True,
+) -> Revocation | None:
+    """A row that is due now, or None where there is nothing to revoke or no way to.
+
+    Args:
+        connector: the version that says how.
+        connection: whose tokens they are; with `stored=False` one that never came into being.
+        token_set: what to revoke.
+        cause: why.
+        sealed_fields: the connection's sealed fields; only those that the revoke request uses go into the row.
+        clock: gives the row's times.
+        entropy: gives the row's id.
+        stored: whether the connection is in the store.
+    """
+    if token_set is None or connector.revoke is None:
+        return None
+    if cause is RevocationCause.REPLACED and not connector.revoke.on_replace:
+        return None
+    used = names_used(connector.revoke.request)
+    now = clock.now()
+    return Revocation(
+        id=entropy.identifier("rev"),
+        connector=connector.id,
+        connector_version=connection.connector_version,
+        cause=cause,
+        due_at=now,
+        give_up_at=now + REVOKE_FOR_S,
+        token_set=token_set,
+        connection=connection.id if stored else None,
+        hosts=connection.hosts,
+        values={name: value for name, value in {**connection.fields, **sealed_fields}.items() if name in used},
+        project=connection.project,
+    )
+
+
+def names_used(spec: ProviderRequest) -> frozenset[str]:
+    """The first names of all that a request's templates read, the keys of filters too."""
+    templates = [spec.url, *spec.headers.values(), *templates_of(spec.params)]
+    return frozenset(re.split(r"[.\[]", name, maxsplit=1)[0] for template in templates for name in template.names())
