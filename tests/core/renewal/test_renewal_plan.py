@@ -93,7 +93,8 @@ def expected(made: Connector, one: Connection) -> tuple[Step, Cause | None]:
             again = may_log_in and one.intent.tries < 2
             return (Step.LOGIN, None) if again else (Step.GIVE_UP, Cause.NO_ANSWER)
         age = NOW - one.intent.sent_at
-        may_refresh = may_refresh and (made.refresh.rotation is Rotation.STABLE or 0 <= age <= made.refresh.leeway_s)
+        in_leeway = made.refresh.leeway_s != 0 and 0 <= age <= made.refresh.leeway_s
+        may_refresh = may_refresh and (made.refresh.rotation is Rotation.STABLE or in_leeway)
         cause = Cause.OUTCOME_UNKNOWN
     if may_refresh:
         return Step.REFRESH, None
@@ -108,6 +109,7 @@ INTENTS = [
     intent(IntentKind.REFRESH),
     intent(IntentKind.REFRESH, age=LEEWAY),
     intent(IntentKind.REFRESH, age=LEEWAY + 0.001),
+    intent(IntentKind.REFRESH, age=0.0),
     intent(IntentKind.REFRESH, age=-0.001),
     intent(IntentKind.REFRESH, generation=0),
     intent(IntentKind.LOGIN),
