@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from keyturn.core.connection import State
 from keyturn.core.errors import (
     AccountLocked,
     ConnectionExists,
@@ -403,3 +404,30 @@ async def test_a_backends_own_login_confirms(world: FakeWorld) -> None:
 
     assert {first.id} == {by_page.id, by_backend.id, by_page_again.id}
     assert [True, True, False, False] == [each.unconfirmed for each in (first, by_page, by_backend, by_page_again)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "after_s", "unconfirmed"),
+    [
+        pytest.param({"state": State.NEEDS_RECONNECT, "reason": "grant_lost"}, 0, True, id="lost"),
+        pytest.param({"state": State.UNCERTAIN}, 0, True, id="uncertain"),
+        pytest.param({"refreshable": False}, 3600, True, id="ended, and nothing renews it"),
+        pytest.param({"refreshable": False}, 3599, False, id="about to end"),
+        pytest.param({}, 3600, False, id="ended, and renewable"),
+        pytest.param({}, 0, False, id="active"),
+    ],
+)
+@pytest.mark.parametrize("repaired", [True, False], ids=["by its reconnect link", "by a link of its own"])
+async def test_a_login_that_somebody_else_may_have_made_revives_nothing_by_itself(
+    world: FakeWorld, changes: dict[str, object], after_s: float, unconfirmed: bool, repaired: bool
+) -> None:
+    """Account planting: what took no calls before takes none until it is confirmed; what worked goes on."""
+    await publish(world)
+    first = (await log_in(world)).connection
+    world.clock.advance(after_s)
+    await world.stores.connections.save(replace(await read(world, first.id), **changes))  # type: ignore[arg-type]
+
+    again = await log_in(world, token(2), unconfirmed=True, reconnects=first.id if repaired else None)
+
+    assert (first.id, unconfirmed) == (again.connection.id, again.connection.unconfirmed)
+    assert State.ACTIVE is again.connection.state

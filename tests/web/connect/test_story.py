@@ -268,6 +268,26 @@ async def test_a_repaired_connection_stays_confirmed() -> None:
     assert State.ACTIVE is repaired.state
 
 
+async def test_a_repair_with_a_return_url_is_confirmed_like_a_connection() -> None:
+    """Who opens a reconnect link may be another than who asked for it: calls wait for the code."""
+    site = await make_site(replies=(TOKEN, ME, TOKEN, ME))
+    browser, sessions = site.browser(), site.world.application.connect_sessions
+    await browser.submit(await site.sign_in_page(browser), username="jo", password=CANARY)
+    connection = (await site.world.stores.connections.list(ConnectionFilter(), cursor=None, limit=9)).items[0]
+    await site.world.stores.connections.save(replace(connection, state=State.NEEDS_RECONNECT, reason="grant_lost"))
+    link = await sessions.reconnect_link(connection.id, Actor("key:1"), return_url="https://app.example/back")
+    landing = await browser.get(link.url.reveal())
+    done = await browser.submit(await browser.submit(landing), username="jo", password=CANARY)
+    repaired = await site.world.stores.connections.load(connection.id)
+    given = parse_qs(urlsplit(done.parsed.refresh or "").query)
+    confirmed = await sessions.confirm(link.session.id, given["code"][0], Actor("key:1"))
+
+    assert repaired is not None
+    assert (State.ACTIVE, True) == (repaired.state, repaired.unconfirmed)
+    assert "until then it can do nothing" in done.text
+    assert (connection.id, False) == (confirmed.id, confirmed.unconfirmed)
+
+
 async def test_nobody_signs_in_to_repair_what_is_gone() -> None:
     """The connection was ended after the link was made: the page says so instead of asking for a password."""
     site = await make_site(replies=(TOKEN, ME))

@@ -2,7 +2,8 @@
 
 Rule 1: what is stored are digests; neither a stolen database nor a log opens a page or confirms a connection.
 Rule 2: a link is claimed once, by POST; from then on the browser's own cookie is what counts.
-Rule 3: with a return URL the connection stays unconfirmed until the embedder's backend exchanges the one-time code.
+Rule 3: with a return URL a connection that is new, or that took no calls before the login, stays unconfirmed until the
+embedder's backend exchanges the one-time code; a reconnect link is no way around that.
 Rule 4: the code is derived from the browser's cookie: the page behind a login can be shown again, by any process and
 after a restart, though only the code's digest is stored.
 
@@ -268,7 +269,6 @@ class ConnectSessions:
         if session.state != "claimed":
             raise SessionUsed
         actor = Actor(f"session:{session.id}", request_id)
-        confirmed_later = session.return_url is not None and session.reconnects is None
         request = LoginRequest(
             connector=session.connector,
             owner=session.owner,
@@ -278,7 +278,7 @@ class ConnectSessions:
             keep_password=keep_password,
             reconnects=session.reconnects,
             allow_account_change=allow_account_change,
-            unconfirmed=confirmed_later,
+            unconfirmed=session.return_url is not None,
             project=session.project,
         )
         connected = await self._connect(request, actor)

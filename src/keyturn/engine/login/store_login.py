@@ -16,7 +16,7 @@ import structlog
 
 from keyturn.core.answers.test_verdict import test_values
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, ConnectionSecrets, Event, TestRecord, advance
+from keyturn.core.connection import Connection, ConnectionSecrets, Event, State, TestRecord, advance
 from keyturn.core.connector import Connector, OnDuplicate
 from keyturn.core.errors import (
     ConnectionDisconnected,
@@ -268,7 +268,7 @@ class StoreLogin:
             failures_in_a_row=0,
             last_test=identity.tested,
             worked_generation=generation,
-            unconfirmed=base.unconfirmed and login.unconfirmed,  # a backend that logs in itself has nothing to confirm
+            unconfirmed=login.unconfirmed and (base.unconfirmed or not _usable(base, now)),
             updated_at=now,
         )
         return replace(fresh, renews_at=self.keep_tokens.due(fresh, login.connector))
@@ -333,6 +333,17 @@ class StoreLogin:
             facts={"generation": connection.generation, "version": connection.connector_version},
             project=connection.project,
         )
+
+
+def _usable(connection: Connection, now: float) -> bool:
+    """Whether a login adds nothing to what the owner's calls may do: they go on without it.
+
+    Of any other connection whose it is has to be said again: whoever logs in may not be who logged in before. A
+    backend that logs in itself (`login.unconfirmed` is false) has nothing to confirm.
+    """
+    renews = connection.refreshable or connection.password_kept_at is not None
+    lives = connection.expires_at is None or now < connection.expires_at or renews
+    return connection.state is State.ACTIVE and lives
 
 
 def _unique_id(connector: Connector, values: Mapping[str, Any]) -> str:
