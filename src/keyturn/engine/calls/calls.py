@@ -42,7 +42,7 @@ YOUNG_S: Final = 60.0  # a generation that never worked causes no renewal before
 ENDING_GRACE_S: Final = 10.0
 QUIET_KEPT: Final = 10_000
 NOTED_EVERY_S: Final = 1.0
-MADE_AT_MOST: Final = 10
+WAIT_FOR_A_ROUTE_S: Final = 10.0  # a connection that is written all the time is being renewed
 
 log = structlog.get_logger("keyturn.calls")
 
@@ -220,7 +220,9 @@ class Calls:
 
     def written(self, connection: Connection) -> None:
         """A write of this connection has committed: drop its route, and end its calls if it may no longer be used."""
-        self._routes.pop(connection.id, None)
+        route = self._routes.pop(connection.id, None)
+        if route is not None:
+            route.outdated = True
         making = self._making.pop((connection.id, connection.project), None)
         if making is not None:
             making.outdated = True
@@ -229,6 +231,8 @@ class Calls:
 
     def forget_all(self) -> None:
         """Drop every route: something was written that may touch any of them."""
+        for route in self._routes.values():
+            route.outdated = True
         self._routes.clear()
         for making in self._making.values():
             making.outdated = True
@@ -280,15 +284,17 @@ class Calls:
     async def _make(self, connection_id: str, project: str) -> Route:
         """Make the route, once however many callers wait; again where it was outdated before it was there."""
         key = (connection_id, project)
-        for _ in range(MADE_AT_MOST):
+        deadline = self._clock.monotonic() + WAIT_FOR_A_ROUTE_S
+        while True:
             making = self._making.get(key)
-            if making is None:
+            if making is None or making.task.done():
                 making = self._making[key] = _Making(asyncio.create_task(self._open(connection_id, project)))
                 making.task.add_done_callback(partial(self._made, key, making))
             route = await asyncio.shield(making.task)
-            if self._routes.get(connection_id) is route:
+            if not (making.outdated or route.outdated):
                 return route
-        raise RenewalInProgress(retry_after_s=1.0)
+            if self._clock.monotonic() >= deadline:
+                raise RenewalInProgress(retry_after_s=1.0)
 
     def _made(self, key: tuple[str, str], making: _Making, task: asyncio.Task[Route]) -> None:
         if self._making.get(key) is making:

@@ -48,6 +48,7 @@ class Route:
     worked: bool
     token: Secret = field(repr=False, default_factory=lambda: Secret(""))
     noted_at: float = 0.0
+    outdated: bool = False  # its connection was written after it was made
     other_bases: dict[str, ProxyBase] = field(default_factory=dict, repr=False)
 
     def ended(self, now: float) -> bool:

@@ -11,11 +11,11 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, Event, State, advance
 from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectionDisconnected, NotFound, StoreUnavailable
-from keyturn.core.revocation import RevocationCause
+from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.engine.actor import Actor
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.revocation.revocation_rows import revocation_row
-from keyturn.engine.revocation.revoke import CLAIMED_FOR_S, Revoke, nothing_to_revoke
+from keyturn.engine.revocation.revoke import CLAIMED_FOR_S, Revoke, nothing_to_revoke, still_kept
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, RevisionConflict, SealedChange
 
@@ -72,7 +72,7 @@ class Disconnect:
                     clock=self.clock,
                     entropy=self.entropy,
                 )
-            ended = self._ended(connection, connector, told=row is None)
+            ended = self._ended(connection, connector, row)
             record = self._record(ended, actor)
             # It is tried here and now; the scheduler takes over only if this process dies of it.
             rows = [replace(row, due_at=row.due_at + CLAIMED_FOR_S)] if row else []
@@ -89,8 +89,9 @@ class Disconnect:
         except NotFound:
             return None
 
-    def _ended(self, connection: Connection, connector: Connector | None, *, told: bool) -> Connection:
+    def _ended(self, connection: Connection, connector: Connector | None, row: Revocation | None) -> Connection:
         now = self.clock.now()
+        told = row is None
         state = advance(connection.state, Event.DISCONNECT)
         return replace(
             connection,
@@ -105,7 +106,9 @@ class Disconnect:
             password_kept_at=None,
             disconnected_at=now,
             updated_at=now,
-            revocation=nothing_to_revoke(connector) if told else {"result": "pending", "tries": 0, "revoked": []},
+            revocation=nothing_to_revoke(connector)
+            if row is None
+            else {"result": "pending", "tries": 0, "revoked": [], **still_kept(row)},
         )
 
     def _record(self, connection: Connection, actor: Actor) -> AuditRecord:

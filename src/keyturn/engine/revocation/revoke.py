@@ -326,7 +326,13 @@ def _summary(tried: Revocation, *, over: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"result": result, "tries": tried.tries, "revoked": list(tried.done)}
     if tried.last_error is not None:
         found["last_error"] = tried.last_error
-    return found
+    return found if over else {**found, **still_kept(tried)}
+
+
+def still_kept(revocation: Revocation) -> dict[str, Any]:
+    """Which tokens a disconnect still holds, sealed, and until when at most (Unix seconds)."""
+    tokens = {"access_token": revocation.token_set.access_token, "refresh_token": revocation.token_set.refresh_token}
+    return {"kept": [kind for kind, token in tokens.items() if token], "kept_until": revocation.give_up_at}
 
 
 def nothing_to_revoke(connector: Connector | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.preconditions import etag, expected_revision
 from keyturn.web.control.shapes.answers import ConnectionAnswer, ConnectionList, DisconnectAnswer, EventList, WhyAnswer
 from keyturn.web.control.shapes.requests import ConnectionQuery, DisconnectQuery, NewConnection, PageQuery
-from keyturn.web.control.shapes.showing import answer, connection_answer, event_list, why_answer
+from keyturn.web.control.shapes.showing import answer, connection_answer, event_list, told, why_answer
 
 TAG: Final = "connections"
 STATES: Final = frozenset({*(each.value for each in State), "paused", "unconfirmed"})
@@ -169,7 +169,7 @@ async def disconnect(
     ended = await app.disconnect(
         connection_id, caller.actor, forget_now=query.forget is not None, project=caller.principal.project
     )
-    return answer(DisconnectAnswer(state=ended.shown_state, revocation=dict(ended.revocation)))
+    return answer(DisconnectAnswer(state=ended.shown_state, revocation=told(ended)))
 
 
 async def version_of(app: Application, connection: Connection) -> Connector | None:

@@ -82,14 +82,14 @@ def connection_answer(connection: Connection, connector: Connector | None, now: 
         fields=dict(connection.fields),
         stored=_stored(connection),
         disconnected_at=maybe_time(connection.disconnected_at),
-        revocation=dict(connection.revocation) if connection.ended else None,
+        revocation=told(connection) if connection.ended else None,
     )
 
 
 def _stored(connection: Connection) -> StoredAnswer:
-    """What is kept of it, since when and until when; nothing once it was disconnected."""
+    """What is kept of it, since when and until when."""
     if connection.ended:
-        return StoredAnswer()
+        return _kept_to_revoke(connection)
     issued, until = maybe_time(connection.token_issued_at), maybe_time(connection.expires_at)
     password_at = connection.password_kept_at
     password = None if password_at is None else KeptAnswer(since=time_of(password_at), until=None, sealed=True)
@@ -101,6 +101,21 @@ def _stored(connection: Connection) -> StoredAnswer:
         password=password,
         # A login writes them all anew, and with them the token set; a renewal moves only the latter.
         fields={key: KeptAnswer(since=None, until=None, sealed=key in connection.sealed_fields) for key in keys},
+    )
+
+
+def told(connection: Connection) -> dict[str, Any]:
+    """What the provider has answered to the revocation so far."""
+    return {name: value for name, value in connection.revocation.items() if not name.startswith("kept")}
+
+
+def _kept_to_revoke(connection: Connection) -> StoredAnswer:
+    """After a disconnect nothing but the tokens that the provider still has to be told of, for a day at most."""
+    until = maybe_time(connection.revocation.get("kept_until"))
+    kept = KeptAnswer(since=maybe_time(connection.token_issued_at), until=until, sealed=True)
+    kinds = connection.revocation.get("kept", ())
+    return StoredAnswer(
+        access_token=kept if "access_token" in kinds else None, refresh_token=kept if "refresh_token" in kinds else None
     )
 
 
