@@ -44,6 +44,23 @@ def test_one_line_is_one_line(text: str) -> None:
     assert not set(shown) & set("\x1b\r\n\t\x9b\u202e")
 
 
+@pytest.mark.parametrize("hostile", ["\x1b]0;owned\x07", "\x1b[2Jx", "x\x1b[8m", "\x1b]8;;https://evil.example\x07x"])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_escape_that_came_from_elsewhere_is_no_style_of_ours(
+    hostile: str, terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that names an account so moves no cursor and sets no title, in a list or in a single view."""
+    monkeypatch.setattr(output, "in_color", lambda _: terminal)
+    output.details([("account", hostile), ("state", output.state_words(hostile))])
+    output.table(("ID", "STATE"), [(hostile, output.state_words(hostile))])
+    shown = capsys.readouterr().out
+
+    for ours in ("\x1b[2m", "\x1b[0m", "\x1b[1m"):
+        shown = shown.replace(ours, "")
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

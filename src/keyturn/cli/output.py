@@ -30,6 +30,12 @@ _MARKS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+class Styled(str):
+    """A text that `styled` made, whose escapes are ours; of any other text every escape is taken out."""
+
+    __slots__ = ()
+
+
 def clean(text: str) -> str:
     """Take out what a terminal would obey; line ends and tabs stay."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -66,10 +72,10 @@ def in_color(stream: TextIO) -> bool:
     return stream.isatty() and not colors_are_off()
 
 
-def styled(text: str, style: str, *, stream: TextIO | None = None) -> str:
+def styled(text: str, style: str, *, stream: TextIO | None = None) -> Styled:
     """The text in bold or a colour, on a terminal; clean already, and to be written with `write_styled`."""
     where = stream or sys.stdout
-    return f"\x1b[{_STYLES[style]}m{clean(text)}\x1b[0m" if in_color(where) else clean(text)
+    return Styled(f"\x1b[{_STYLES[style]}m{clean(text)}\x1b[0m" if in_color(where) else clean(text))
 
 
 def write_styled(line: str, *, stream: TextIO | None = None) -> None:
@@ -77,7 +83,7 @@ def write_styled(line: str, *, stream: TextIO | None = None) -> None:
     print(line, file=stream or sys.stdout, flush=True)
 
 
-def state_words(state: str) -> str:
+def state_words(state: str) -> Styled:
     """A connection's state with its mark: shape and word, so that colour is never needed."""
     mark, style = _MARKS.get(state, ("?", "dim"))
     return styled(f"{mark} {one_line(state)}", style)
@@ -104,7 +110,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         least = max((len(one_line(row[0])) for row in rows), default=0) if place == 0 else None
         made.add_column(name, no_wrap=True, overflow="ellipsis", min_width=least)
     for row in rows:
-        made.add_row(*(Text.from_ansi(str(cell)) if "\x1b" in str(cell) else Text(one_line(cell)) for cell in row))
+        made.add_row(*(Text.from_ansi(cell) if isinstance(cell, Styled) else Text(one_line(cell)) for cell in row))
     console.print(made)
 
 
@@ -112,7 +118,7 @@ def details(pairs: Sequence[tuple[str, object]]) -> None:
     """Write names and values, one pair a line, aligned."""
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        shown = value if isinstance(value, str) and value.startswith("\x1b") else one_line(value)
+        shown = value if isinstance(value, Styled) else one_line(value)
         write_styled(f"{name:<{width}}  {shown}")
 
 
