@@ -26,7 +26,7 @@ SENTENCES: Final = {
     "trusted_proxies": "Read and checked, and without effect in this version: no forwarded header is believed.",
     "keys": "Where the key is that wraps all others: `file:PATH` (it has to exist) or `env:NAME` (a variable with 32 "
     "bytes of base64). Where unset, `keyturn.key` in the data directory, made on the first start.",
-    "offline_grace": "Read and checked, and without effect in this version.",
+    "offline_grace": "How long calls go on from memory once the database is gone, in seconds; 0 ends them at once.",
     "log_level": "`debug`, `info`, `warning` or `error`.",
     "log_format": "`json`, `console`, or `auto`: `console` on a terminal and else `json`. The log goes to standard "
     "error.",

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind, State
-from keyturn.core.errors import KeyUnavailable, ProviderUnreachable
+from keyturn.core.errors import KeyUnavailable, ProviderUnreachable, StoreUnavailable
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -17,6 +17,7 @@ from keyturn.engine.scheduler import AT_ONCE, AT_ONCE_PER_CONNECTOR, LOOKED_AT
 from tests.engine.passing import round_of, settle
 from tests.engine.story import ACTOR, actions, bodies, connector_from, log_in, publish, read, token
 from tests.fakes.application import FakeWorld, make_world
+from tests.fakes.clock import FakeClock
 from tests.fakes.egress import json_answer
 
 DAYS = 86_400.0
@@ -431,3 +432,43 @@ async def test_a_round_that_fails_ends_no_loop(world: FakeWorld) -> None:
 
     assert 2 == (await read(world, connection.id)).generation
     assert 1 == len(bodies(world))
+
+
+@pytest.mark.parametrize(
+    ("grace", "away", "served"),
+    [
+        pytest.param(60.0, 59.0, True, id="within the grace"),
+        pytest.param(60.0, 61.0, False, id="after it"),
+        pytest.param(0.0, 0.0, False, id="fail closed"),
+    ],
+)
+async def test_calls_go_on_from_memory_for_the_grace_and_no_longer(grace: float, away: float, served: bool) -> None:
+    """I17: the database gone, a cached token is used for KEYTURN_OFFLINE_GRACE at most."""
+    world = make_world(clock=FakeClock(), offline_grace_s=grace)
+    await publish(world)
+    connection = (await log_in(world)).connection
+    await world.application.calls.route(connection.id)
+    world.stores.database.gone = True
+    for seconds in (0.0, away):
+        world.clock.advance(seconds)
+        with pytest.raises(StoreUnavailable):
+            await world.application.scheduler.renew_due()
+
+    assert served == (world.application.calls.cached(connection.id) is not None)
+
+
+async def test_a_database_that_comes_back_begins_the_grace_anew() -> None:
+    """Two short losses are not one long one."""
+    world = make_world(clock=FakeClock(), offline_grace_s=60.0)
+    await publish(world)
+    connection = (await log_in(world)).connection
+    await world.application.calls.route(connection.id)
+    for _ in range(2):
+        world.stores.database.gone = True
+        with pytest.raises(StoreUnavailable):
+            await world.application.scheduler.renew_due()
+        world.clock.advance(40)
+        world.stores.database.gone = False
+        await world.application.scheduler.renew_due()
+
+    assert world.application.calls.cached(connection.id) is not None

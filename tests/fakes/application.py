@@ -31,7 +31,11 @@ class FakeWorld:
 
 
 def make_world(
-    *, clock: FakeClock | None = None, egress: FakeEgress | None = None, upstream: FakeUpstream | None = None
+    *,
+    clock: FakeClock | None = None,
+    egress: FakeEgress | None = None,
+    upstream: FakeUpstream | None = None,
+    offline_grace_s: float = 60.0,
 ) -> FakeWorld:
     """A fresh world; its admin API key is `ADMIN_KEY`."""
     clock = clock or FakeClock()
@@ -56,6 +60,10 @@ def make_world(
         entropy=entropy,
     )
     application = assemble(
-        ports, known=KnownSecrets(), public_url="http://127.0.0.1:8800", admin_api_key=Secret(ADMIN_KEY)
+        ports,
+        known=KnownSecrets(),
+        public_url="http://127.0.0.1:8800",
+        admin_api_key=Secret(ADMIN_KEY),
+        offline_grace_s=offline_grace_s,
     )
     return FakeWorld(application, stores, egress, upstream, clock, entropy)

@@ -26,7 +26,7 @@ from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.revocation.revoke import Revoke
-from keyturn.engine.scheduler import Scheduler
+from keyturn.engine.scheduler import OFFLINE_GRACE_S, Scheduler
 from keyturn.engine.test_connection import TestCalls, TestConnection
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.clock import Clock, Entropy
@@ -68,7 +68,13 @@ class Ports:
 
 
 def assemble(
-    ports: Ports, *, known: InFlight, public_url: str, admin_api_key: Secret | None = None, operator_name: str = ""
+    ports: Ports,
+    *,
+    known: InFlight,
+    public_url: str,
+    admin_api_key: Secret | None = None,
+    operator_name: str = "",
+    offline_grace_s: float = OFFLINE_GRACE_S,
 ) -> Application:
     """Build the application; nothing runs yet (`Application.scheduler.start()` begins the loops)."""
     clock, entropy = ports.clock, ports.entropy
@@ -87,6 +93,16 @@ def assemble(
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
     connect = Connect(published, ports.egress, budget, ports.audit, store_login, clock, known)
+    api_keys = ApiKeys(ports.api_keys, clock, entropy, admin_api_key)
+
+    def fail_closed() -> None:
+        calls.forget_all()
+        api_keys.forget_all()
+
+    scheduler = Scheduler(
+        connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
+        offline_grace_s=offline_grace_s, when_grace_ends=fail_closed,
+    )  # fmt: skip
     return Application(
         connect=connect,
         connect_sessions=ConnectSessions(ports.sessions, connections, published, connect, clock, entropy, public_url),
@@ -96,8 +112,8 @@ def assemble(
         pause=Pause(connections, published, keep_tokens, clock),
         calls=calls,
         edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
-        api_keys=ApiKeys(ports.api_keys, clock, entropy, admin_api_key),
-        scheduler=Scheduler(connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy),
+        api_keys=api_keys,
+        scheduler=scheduler,
         published=published,
         gate=gate,
         connections=connections,

@@ -52,7 +52,12 @@ class Settings(BaseSettings):
     """What an operator may set."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="ignore", arbitrary_types_allowed=True, hide_input_in_errors=True, frozen=True
+        env_prefix=PREFIX,
+        extra="ignore",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        frozen=True,
+        env_ignore_empty=True,
     )
 
     data: Path = Path("keyturn-data")

@@ -98,6 +98,7 @@ async def wired(
                 public_url=settings.public_url or f"http://{settings.listen}",
                 admin_api_key=settings.admin_api_key,
                 operator_name=settings.operator_name,
+                offline_grace_s=settings.offline_grace,
             ),
             stores,
             new_key_file,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -37,6 +37,7 @@ from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, RevisionConflict
 
 LOOK_EVERY_S: Final = 1.0
+OFFLINE_GRACE_S: Final = 60.0
 FLUSH_EVERY_S: Final = 30.0
 SPILL_EVERY_S: Final = 60.0
 PURGE_EVERY_S: Final = 3600.0
@@ -66,7 +67,14 @@ class Scheduler:
         gate: ProviderGate,
         clock: Clock,
         entropy: Entropy,
+        *,
+        offline_grace_s: float = OFFLINE_GRACE_S,
+        when_grace_ends: Callable[[], None] = lambda: None,
     ) -> None:
+        """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone."""
+        self._offline_grace_s = offline_grace_s
+        self._when_grace_ends = when_grace_ends
+        self._offline_since: float | None = None  # monotonic
         self._connections = connections
         self._published = published
         self._renewals = renewals
@@ -105,15 +113,34 @@ class Scheduler:
 
     async def renew_due(self) -> None:
         """Look at what is due, and renew it, as much at once as there is room for."""
-        if len(self._tasks) >= AT_ONCE:
+        full = len(self._tasks) >= AT_ONCE
+        due = await self._ask_database(0 if full else LOOKED_AT)
+        if full:
             return
         self._waiting.clear()
-        for connection in await self._connections.due(self._clock.now(), limit=LOOKED_AT):
+        for connection in due:
             if self._renewals.running(connection.id, project=connection.project):
                 continue
             if not await self._left_alone(connection):
                 self._waiting[connection.id] = connection
         self._begin()
+
+    async def _ask_database(self, limit: int) -> Sequence[Connection]:
+        """What is due; that it was answered, or was not, is also how the loss of the database is seen (I7, I17)."""
+        try:
+            due = await self._connections.due(self._clock.now(), limit=limit)
+        except StoreUnavailable:
+            now = self._clock.monotonic()
+            if self._offline_since is None:
+                self._offline_since = now
+                log.error("database_lost", calls_go_on_for_s=self._offline_grace_s)
+            if now - self._offline_since >= self._offline_grace_s:
+                self._when_grace_ends()
+            raise
+        if self._offline_since is not None:
+            self._offline_since = None
+            log.warning("database_back")
+        return due
 
     def _begin(self) -> None:
         """Begin what waits, as far as there is room for it."""
