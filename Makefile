@@ -42,7 +42,7 @@ test-peers: ## Compare with other programs of the field
 
 test-faults: ready ## Kill, cut and delay things while connections are renewed
 	@test -d tests/faults || { echo "make $@ has nothing to run yet: tests/faults comes with a later issue." >&2; exit 1; }
-	@$(BIN)/pytest tests/faults
+	@$(BIN)/pytest -m 'slow or short' tests/faults
 
 test-browser: ## Drive the pages in real browsers
 	$(call later,the browser tests come with a later issue)

@@ -11,6 +11,7 @@ import http.client
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,12 @@ def die_while(server: Server, method: str, path: str, body: Any = None) -> None:
     assert server.wait_until_dead() == -9
 
 
-@pytest.mark.parametrize("step", RENEWAL_POINTS)
+def steps(points: Sequence[str], *short: str) -> list[Any]:
+    """The points, those that `make test` runs as well marked so."""
+    return [pytest.param(each, marks=pytest.mark.short if each in short else ()) for each in points]
+
+
+@pytest.mark.parametrize("step", steps(RENEWAL_POINTS, "intent.after", "keep.before", "keep.after"))
 def test_a_renewal_killed_at(step: str, tmp_path: Path) -> None:
     """The newest token set, or a state that says truthfully why not; never a second send of an answered token."""
     with running_provider("--access-ttl", "120") as provider:
@@ -104,7 +110,7 @@ def judge_renewal(step: str, server: Server, provider: Provider, connection_id: 
     assert [] == answered_tokens_sent_again(provider.log())
 
 
-@pytest.mark.parametrize("step", LOGIN_POINTS)
+@pytest.mark.parametrize("step", steps(LOGIN_POINTS, "insert.before"))
 def test_a_login_killed_at(step: str, tmp_path: Path) -> None:
     """No connection or a whole one; the password was sent at most once, and another login works."""
     with running_provider("--access-ttl", "120") as provider:
