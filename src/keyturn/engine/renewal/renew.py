@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 
 from keyturn.core.connection import Connection, State
+from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     ConnectionDisconnected,
     ConnectionPaused,
@@ -127,7 +128,7 @@ class Renewals:
             return
         error = task.exception()  # fetched here, as every caller may have hung up
         if error is not None and not isinstance(error, KeyturnError):
-            log.error("renewal_crashed", connection=key[1], exc_info=error)
+            log.error("renewal_crashed", connection=key[1], **crash_facts(error))
 
     async def _run(
         self, connection_id: str, generation: int, actor: Actor, *, forced: bool, stale: bool, project: str

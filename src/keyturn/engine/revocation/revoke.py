@@ -16,6 +16,7 @@ from keyturn.core.answers.token_response import Outcome, read_answer
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Event, State, advance
 from keyturn.core.connector import Connector, FailureClass, TokenKind
+from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     ConnectorClientRejected,
     KeyturnError,
@@ -157,8 +158,8 @@ class Revoke:
             await self.attempt(row)
         except StoreUnavailable as error:
             log.warning("revocation_failed", revocation=row.id, code=error.code)
-        except Exception:
-            log.exception("revocation_crashed", revocation=row.id)
+        except Exception as error:
+            log.error("revocation_crashed", revocation=row.id, **crash_facts(error))
             later = min(self.clock.now() + CRASHED_AGAIN_S, max(row.give_up_at, self.clock.now()))
             await self._crashed(row, later)
 

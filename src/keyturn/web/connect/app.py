@@ -1,7 +1,8 @@
 """The connect zone as an application: the only one that sees passwords.
 
 Rule 1: every answer carries the security headers and a request id of ours; a path is never logged here.
-Rule 2: an error is a page with the register's status; one that is none of ours is our fault, and nothing of it shown.
+Rule 2: an error is a page with the register's status; one that is none of ours is our fault, and nothing of it shown:
+neither to the person nor, but for its kind and place, in a log.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     BadRequest,
     KeyturnError,
@@ -42,6 +45,12 @@ _WITH_WORDS: Final = (
     NotFound, SessionExpired, SessionUsed, BadRequest, PayloadTooLarge, UnsupportedMediaType, MethodNotAllowed
 )  # fmt: skip
 _BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
+
+log = structlog.get_logger("keyturn.connect_pages")
+
+
+class BrokenOff(Exception):
+    """A page ended before its end; the server closes the connection, so that the browser sees it."""
 
 
 def make_connect(application: Application) -> ASGIApp:
@@ -103,8 +112,11 @@ class _Guarded:
             await self._inner(scope, receive, send)
             return
         request_id = self._request_ids.next()
+        whole = False
 
         async def send_guarded(message: MutableMapping[str, Any]) -> None:
+            nonlocal whole
+            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 there = {name.lower() for name, _ in headers}
@@ -112,4 +124,10 @@ class _Guarded:
                 message = {**message, "headers": [*headers, (b"keyturn-request-id", request_id)]}
             await send(message)
 
-        await self._inner({**scope, REQUEST_ID: request_id.decode("ascii")}, receive, send_guarded)
+        name = request_id.decode("ascii")
+        try:
+            await self._inner({**scope, REQUEST_ID: name}, receive, send_guarded)
+        except Exception as error:  # the framework has answered, and hands on what the server would write down whole
+            log.error("page_crashed", request_id=name, **crash_facts(error))
+            if not whole:
+                raise BrokenOff from None

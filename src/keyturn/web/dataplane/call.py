@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import structlog
 
+from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import ConnectionPaused, KeyturnError, NeedsReconnect, ProviderBadResponse, UrlNotAllowed
 from keyturn.core.urls.allowed_urls import Target
 from keyturn.engine.actor import Actor
@@ -121,7 +122,7 @@ class ProxiedCall(InterruptibleCall):
         except KeyturnError as error:
             await self._refuse(error)
         except Exception as error:
-            log.exception("call_crashed", request_id=self._request_id.decode())
+            log.error("call_crashed", request_id=self._request_id.decode(), **crash_facts(error))
             await self._refuse(error)
         finally:
             self._unwatch()
