@@ -24,7 +24,7 @@ def _caught(depth: int = 0, *, causes: int = 0) -> Exception:
             if causes:
                 raise RuntimeError(CANARY) from error
             raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         return error
     raise AssertionError
 

@@ -127,7 +127,7 @@ class _Guarded:
         name = request_id.decode("ascii")
         try:
             await self._inner({**scope, REQUEST_ID: name}, receive, send_guarded)
-        except Exception as error:  # the framework has answered, and hands on what the server would write down whole
+        except Exception as error:  # noqa: BLE001  (the page is out; the server would write it down whole)
             log.error("page_crashed", request_id=name, **crash_facts(error))
             if not whole:
                 raise BrokenOff from None
