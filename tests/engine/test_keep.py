@@ -90,7 +90,7 @@ async def test_a_kept_set_mends_all_that_was_said_of_the_last_one(world: FakeWor
         failures_in_a_row=0,
         updated_at=NOW + 5,
     )
-    assert kept.renews_at == pytest.approx(NOW + 3600 - 360 * 0.9)
+    assert kept.renews_at == pytest.approx(NOW + 3600 - 360 * 0.9, abs=0.01)
     assert world.stores.connections.rows["cxn_1"][1].token_set == NEW
     assert [record] == world.stores.database.records
     assert {} == world.stores.spill.kept
@@ -124,7 +124,7 @@ def test_what_can_be_renewed_is_due_ahead_of_its_end(
 
     due = keep_tokens.due(connection, connector_from(**parts))
 
-    assert due == pytest.approx(NOW + 3600 - (324 if ahead else 0))
+    assert due == pytest.approx(NOW + 3600 - (324 if ahead else 0), abs=0.01)
     assert keep_tokens.due(replace(connection, paused=True), connector_from(**parts)) is None
     assert keep_tokens.due(replace(connection, token_issued_at=None), connector_from(**parts)) is None
 

@@ -105,6 +105,10 @@ async def test_a_grant_that_is_lost(
         await renew_now(world, connection)
 
     after = await read(world, connection.id)
+    _, secrets = world.stores.connections.rows[connection.id]
+    assert secrets.token_set is not None
+    assert (Secret("refresh-1") if kind == "login" else None) == secrets.token_set.refresh_token
+    assert Secret("access-1") == secrets.token_set.access_token
     assert reason == refused.value.extensions["reason"]
     assert after == replace(
         connection,
@@ -355,6 +359,22 @@ async def test_while_it_is_sent_the_row_says_what_was_sent(world: FakeWorld) -> 
         during.intent.sent_at,
         during.intent.tries,
     )
+
+
+async def test_a_renewal_that_succeeds_leaves_three_records(world: FakeWorld) -> None:
+    """Sent, answered, renewed: the last with the new generation."""
+    connection = await ready(world)
+    now = world.clock.now()
+    world.egress.will_reply(token(2, at=now))
+
+    await renew_now(world, connection)
+
+    renewed = replace(record(connection, "connection.renewed", "ok", now), facts={"generation": 2})
+    assert [
+        record(connection, "refresh.sent", "ok", now),
+        record(connection, "refresh.answered", "ok", now),
+        renewed,
+    ] == world.stores.database.records
 
 
 async def test_a_login_after_an_unknown_refresh_is_its_own_first_try(world: FakeWorld) -> None:

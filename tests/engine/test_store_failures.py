@@ -6,12 +6,15 @@ import asyncio
 
 import pytest
 
-from keyturn.core.connection import State
+from keyturn.core.connection import IntentKind, State
 from keyturn.core.errors import (
     CredentialsRejected,
     KeyturnError,
     NeedsReconnect,
+    ProviderTimeout,
     ProviderUnavailable,
+    RenewalInProgress,
+    RenewalNotPossible,
     StoreUnavailable,
 )
 from keyturn.core.messages import Answer, OutgoingRequest
@@ -101,36 +104,61 @@ def _gist(connection: object) -> tuple[object, ...]:
 
 
 AFTER_SEND = [
-    pytest.param(json_answer("{}", 503), ProviderUnavailable, (1, State.ACTIVE, None), id="unavailable"),
-    pytest.param(error("invalid_grant"), NeedsReconnect, (1, State.NEEDS_RECONNECT, None), id="refused"),
+    pytest.param(json_answer("{}", 503), ProviderUnavailable, (1, State.ACTIVE, None), {}, id="unavailable"),
+    pytest.param(error("invalid_grant"), NeedsReconnect, (1, State.NEEDS_RECONNECT, None), {}, id="refused"),
+    pytest.param(ProviderTimeout(), RenewalNotPossible, (1, State.UNCERTAIN, IntentKind.REFRESH), {}, id="no answer"),
+    pytest.param(
+        ProviderTimeout(),
+        NeedsReconnect,
+        (1, State.NEEDS_RECONNECT, None),
+        {"keep": "required", "refresh": "strategy: password_only"},
+        id="no answer to a login, twice",
+    ),
+    pytest.param(
+        error("invalid_grant"),
+        NeedsReconnect,
+        (1, State.NEEDS_RECONNECT, None),
+        {"keep": "required", "refresh": "strategy: refresh_then_password"},
+        id="refresh and password refused",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("reply", "raised", "gist"), AFTER_SEND)
+@pytest.mark.parametrize(("reply", "raised", "gist", "parts"), AFTER_SEND)
 async def test_what_the_provider_answered_is_written_however_long_the_database_is_gone(
-    world: FakeWorld, reply: Answer, raised: type[KeyturnError], gist: tuple[object, ...]
+    world: FakeWorld,
+    reply: Answer | Exception,
+    raised: type[KeyturnError],
+    gist: tuple[object, ...],
+    parts: dict[str, str],
 ) -> None:
     """A passing failure must not become an unknown outcome, which would cost the connection."""
-    await publish(world)
+    await publish(world, **parts)
     connection = (await log_in(world)).connection
 
     async def and_the_database_goes(_: OutgoingRequest) -> Answer:
-        world.stores.database.gone = True
+        world.stores.database.gone = len(world.egress.requests) == 3
+        if isinstance(reply, Exception):
+            raise reply
         return reply
 
-    world.egress.will_reply(and_the_database_goes)
+    world.egress.will_reply(and_the_database_goes, and_the_database_goes)
     work = asyncio.ensure_future(world.application.renewals.renew(connection.id, generation=1))
     for _ in range(600):
         await asyncio.sleep(0)
         world.clock.advance(0.2)
+    assert world.clock.slept[-1] <= 10
     world.stores.database.gone = False
-    for _ in range(300):
+    for _ in range(600):
         await asyncio.sleep(0)
         world.clock.advance(0.2)
 
-    with pytest.raises(raised):
+    with pytest.raises((raised, RenewalInProgress)):  # the lease has run out: whoever comes next goes on
         await work
-    assert gist == _gist(await read(world, connection.id))
+    with pytest.raises(raised):
+        await renew(world, connection)
+    after = await read(world, connection.id)
+    assert gist == (after.generation, after.state, after.intent.kind if after.intent else None)
 
 
 async def test_a_database_and_a_disk_that_are_gone_lose_no_token_while_the_process_lives(world: FakeWorld) -> None:
