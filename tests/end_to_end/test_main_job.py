@@ -15,7 +15,6 @@ from tests.end_to_end.running import (
     install_connector,
     running_provider,
     running_server,
-    wait_for,
 )
 
 CLIENT_SECRET = "acme-secret-for-trying-out-only"
@@ -69,19 +68,3 @@ def test_a_killed_token_is_renewed_and_the_call_replayed(tmp_path: Path) -> None
         assert [200] * 20 == replies
         assert 1 <= len(tokens_seen(provider)) <= 2
         assert len(tokens_seen(provider)) == len(set(tokens_seen(provider)))
-
-
-def test_the_scheduler_renews_ahead_of_time(tmp_path: Path) -> None:
-    """A token that lives a minute is renewed in its second half, without a call."""
-    with running_provider("--access-ttl", "61") as provider, running_server(tmp_path) as server:
-        connector = install_connector(server, example_connector(provider.port))
-        connection = connect(server, connector, provider.username, provider.password).json()
-
-        assert connection["renews_at"] is not None
-        renewed = wait_for(
-            lambda: (
-                (found := server.ask("GET", f"/v1/connections/{connection['id']}").json())["generation"] > 1 and found
-            ),
-            timeout_s=45,
-        )
-        assert "active" == renewed["state"]

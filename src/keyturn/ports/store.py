@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State
 from keyturn.core.connector import Connector, LoginLimits
-from keyturn.core.errors import KeyturnError
+from keyturn.core.errors import GenerationConflict
 from keyturn.core.revocation import Revocation
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -41,7 +41,7 @@ class DuplicateAccount(Exception):
         self.connection_id = connection_id
 
 
-class RevisionConflict(KeyturnError):
+class RevisionConflict(GenerationConflict):
     """Somebody else wrote the row first; nothing was changed."""
 
     code = "generation_conflict"
