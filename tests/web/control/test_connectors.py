@@ -125,7 +125,19 @@ async def test_publish() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cursor", "count"), [("1", 1), ("3", 3), ("99", 3), ("0", 0), ("-1", 0), ("x", 0), ("1e9", 0)]
+    ("cursor", "count"),
+    [
+        ("1", 1),
+        ("3", 3),
+        ("99", 3),
+        ("0", 0),
+        ("-1", 0),
+        ("x", 0),
+        ("1e9", 0),
+        ("1234567890x", 0),
+        ("999999999", 3),
+        ("9" * 4096, 0),
+    ],
 )
 async def test_versions_are_paged(cursor: str, count: int) -> None:
     """A cursor that names no version leads to none."""

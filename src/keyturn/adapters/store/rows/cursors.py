@@ -10,6 +10,7 @@ from typing import Any, Final
 from keyturn.core.errors import Finding, ValidationFailed
 
 _LONGEST: Final = 1024
+_LARGEST: Final = 2**63 - 1
 
 
 def cursor_of(kind: str, *position: str | float) -> str:
@@ -29,6 +30,12 @@ def position_in(cursor: str, kind: str, *types: type) -> list[Any]:
         found = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
         found = None
-    if not isinstance(found, list) or found[:1] != [kind] or [type(each) for each in found[1:]] != list(types):
+    fits = isinstance(found, list) and found[:1] == [kind] and [type(each) for each in found[1:]] == list(types)
+    if not fits or not all(_holds(each) for each in found[1:]):
         raise ValidationFailed(errors=[Finding("/cursor", "invalid", "this is no cursor of this list")])
     return found[1:]
+
+
+def _holds(part: str | float) -> bool:
+    """Whether the database can compare with it: what anybody writes may be larger than its numbers."""
+    return isinstance(part, str) or -_LARGEST <= part <= _LARGEST

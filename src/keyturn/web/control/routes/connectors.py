@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 
 from fastapi import Query
@@ -28,6 +29,7 @@ from keyturn.web.control.shapes.requests import ClientSetting, Nothing, PageQuer
 from keyturn.web.control.shapes.showing import answer, connector_answer, finding_answers, time_of
 
 TAG: Final = "connectors"
+_CURSOR: Final = re.compile("[0-9]{1,9}")
 EXAMPLE: Final = """\
 keyturn: 1
 connector: acme
@@ -114,7 +116,7 @@ async def list_versions(connector_id: str, app: App, caller: Calling, page: Anno
     newest = await app.connectors.version(connector_id, project=caller.principal.project)
     top = newest.version if newest else 0
     if page.cursor is not None:
-        top = min(top, int(page.cursor)) if page.cursor.isascii() and page.cursor[:9].isdigit() else 0
+        top = min(top, int(page.cursor)) if _CURSOR.fullmatch(page.cursor) else 0
     rows = []
     for number in range(top, max(top - page.limit, 0), -1):
         version = await app.connectors.version(connector_id, number, project=caller.principal.project)
