@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import socket
+import struct
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,13 @@ import pytest
 
 from tests.corpus.token_adapter import fetch_token_response, parse_token_response
 
-SAMPLE = json.loads((Path(__file__).parent / "samples" / "tokens.json").read_text(encoding="utf-8"))
+SAMPLES = [
+    json.loads((Path(__file__).parent / "samples" / name).read_text(encoding="utf-8"))
+    for name in ("tokens.json", "tokens_adversary.json")
+]
+READ = {case["id"]: case for sample in SAMPLES for case in sample["cases"] if case["must"]}
+PLAYED = {case["id"]: case for sample in SAMPLES for case in sample["wire"] if case["must"]}
+BOUNDED = {name: case for name, case in PLAYED.items() if "max_rss_mib" in case}
 JUDGED = ("id", "status", "headers", "body", "body_b64", "request_scope", "received_at", "profile")
 
 
@@ -52,7 +62,7 @@ def _close(expected: dict[str, Any], found: dict[str, Any]) -> bool:
     return expected.keys() == found.keys() and all(map(same, expected))
 
 
-@pytest.mark.parametrize("case", [pytest.param(each, id=each["id"]) for each in SAMPLE["cases"] if each["must"]])
+@pytest.mark.parametrize("case", READ.values(), ids=READ)
 def test_an_answer_is_read_as_the_contract_says(case: dict[str, Any]) -> None:
     """Every case of the corpus that counts comes out as expected."""
     expected = _comparable(case["expect"])
@@ -78,19 +88,26 @@ class _Played:
         while not self.over.is_set():
             with suppress(TimeoutError):
                 connection = self._listening.accept()[0]
-                connection.settimeout(5)
-                with connection, suppress(OSError):
-                    self._play(connection)
+                threading.Thread(target=self._play, args=(connection,), daemon=True).start()
         self._listening.close()
 
     def _play(self, connection: socket.socket) -> None:
+        connection.settimeout(5)
+        with connection, suppress(OSError):
+            self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
         received = b""
         while b"\r\n\r\n" not in received and (piece := connection.recv(65_536)):
             received += piece
         self.requests += bool(received)
         for step in self._steps:
+            if step.get("reset"):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            piece = base64.b64decode(step.get("b64", ""))
             for _ in range(step.get("times", 1)):
-                connection.sendall(base64.b64decode(step.get("b64", "")))
+                connection.sendall(piece)
                 if self.over.wait(step.get("sleep", 0)):
                     return
 
@@ -107,7 +124,7 @@ def _playing(case: dict[str, Any]) -> Iterator[_Played]:
         thread.join(5)
 
 
-@pytest.mark.parametrize("case", [pytest.param(each, id=each["id"]) for each in SAMPLE["wire"] if each["must"]])
+@pytest.mark.parametrize("case", PLAYED.values(), ids=PLAYED)
 def test_bytes_on_the_wire_are_read_as_the_contract_says(case: dict[str, Any]) -> None:
     """Every wire case that counts comes out as expected, in time, after one request."""
     given = {key: case[key] for key in (*JUDGED, "deadline_s", "max_rss_mib") if key in case}
@@ -122,3 +139,35 @@ def test_bytes_on_the_wire_are_read_as_the_contract_says(case: dict[str, Any]) -
     assert any(_close(_comparable(each), found) for each in accepted), (accepted, found)
     assert 1 == played.requests
     assert took < 3.0
+
+
+@pytest.mark.parametrize("case", BOUNDED.values(), ids=BOUNDED)
+def test_an_answer_without_end_costs_no_memory(case: dict[str, Any]) -> None:
+    """Where the contract bounds what the process may grow by, reading stays within it."""
+    given = {key: case[key] for key in (*JUDGED, "deadline_s") if key in case}
+
+    with _playing(case) as played:
+        tracemalloc.start()
+        try:
+            fetch_token_response(played.url, given)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak < case["max_rss_mib"] * 1_048_576
+
+
+def test_the_door_opens_from_anywhere() -> None:
+    """From many threads at once, and from a program that runs an event loop already."""
+    case = PLAYED["adv-w-plain"]
+    given = {key: case[key] for key in (*JUDGED, "deadline_s") if key in case}
+
+    async def within_a_loop(url: str) -> dict[str, Any]:
+        return fetch_token_response(url, given)
+
+    with _playing(case) as played, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(fetch_token_response, [played.url] * 24, [given] * 24))
+        found.append(asyncio.run(within_a_loop(played.url)))
+
+    assert [_comparable(case["expect"])] * 25 == [_comparable(each) for each in found]
+    assert 25 == played.requests

@@ -59,7 +59,10 @@ def test_places(where: str, headers: list[tuple[str, str]], expected: object) ->
         pytest.param(["s=t", "s=u"], "u", id="the last one counts"),
         pytest.param(["s=; Max-Age=0", "s=t"], "t", id="deleted, then set"),
         pytest.param(["s=t", "s=; Max-Age=0"], None, id="set, then deleted"),
-        pytest.param(["s=t; Max-Age=99999999999999999999"], "t", id="a very long life"),
+        pytest.param([f"s=t; Max-Age={'9' * 5000}"], "t", id="a very long life"),
+        pytest.param([f"s=t; Max-Age=-{'9' * 5000}"], None, id="very long gone"),
+        pytest.param(["s=t; Max-Age=00"], None, id="two zeros"),
+        pytest.param(["s=t; Max-Age=01"], "t", id="a second, a zero before it"),
     ],
 )
 def test_cookies(cookies: list[str], expected: str | None) -> None:

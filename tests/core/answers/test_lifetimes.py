@@ -30,6 +30,7 @@ def _jwt(claims: object) -> str:
         pytest.param(0.5, 0.5, id="fraction"),
         pytest.param(0, 0.0, id="zero"),
         pytest.param(" 3600.25\n", 3600.25, id="text, blanks around it"),
+        pytest.param("3600." + "0" * 100, 3600.0, id="a long fraction"),
         pytest.param("3600.", None, id="a point without a fraction"),
         pytest.param(".5", None, id="a fraction alone"),
         pytest.param("+1", None, id="a plus"),
@@ -74,10 +75,14 @@ def test_read_number(value: object, expected: float | None) -> None:
         pytest.param("0001-01-01T00:00:00+23:59", ExpiryUnit.ISO8601, None, id="ISO before the first year"),
         pytest.param("9999-12-31T23:59:59Z", ExpiryUnit.ISO8601, None, id="ISO, the last year"),
         pytest.param("2026-13-01", ExpiryUnit.ISO8601, None, id="ISO, no such month"),
+        pytest.param("2026-09-21 15:13:20", ExpiryUnit.ISO8601, HOUR, id="ISO, a blank for the T"),
+        pytest.param("20260921T151320Z", ExpiryUnit.ISO8601, HOUR, id="ISO, the basic form"),
+        pytest.param("2026-09-21x15:13:20", ExpiryUnit.ISO8601, None, id="another letter for the T"),
         pytest.param(HOUR, ExpiryUnit.ISO8601, None, id="a number is no ISO date"),
         pytest.param("Mon, 21 Sep 2026 15:13:20 GMT", ExpiryUnit.HTTP_DATE, HOUR, id="HTTP date"),
         pytest.param(_jwt({"exp": HOUR}), ExpiryUnit.JWT_EXP, HOUR, id="JWT"),
         pytest.param(_jwt({"exp": HOUR + 0.75}), ExpiryUnit.JWT_EXP, HOUR + 0.75, id="JWT, a fraction"),
+        pytest.param(_jwt({"exp": HOUR, "groups": "g" * 100_000}), ExpiryUnit.JWT_EXP, HOUR, id="a long JWT"),
         pytest.param(_jwt({"iat": HOUR}), ExpiryUnit.JWT_EXP, None, id="JWT without exp"),
         pytest.param(_jwt({"exp": True}), ExpiryUnit.JWT_EXP, None, id="JWT, exp a boolean"),
         pytest.param(_jwt([HOUR]), ExpiryUnit.JWT_EXP, None, id="JWT, no object"),
@@ -90,6 +95,13 @@ def test_read_number(value: object, expected: float | None) -> None:
 def test_expiry(value: object, unit: ExpiryUnit, expected: float | None) -> None:
     """Each unit is read as the connector says, and what is unbelievable is as if absent."""
     assert expected == expiry(value, unit, now=NOW)
+
+
+@given(st.floats(min_value=1e9, max_value=4e9))
+def test_a_hundred_years_are_believed_whenever_they_begin(now: float) -> None:
+    """The bound is the bound also where the clock has a fraction that a sum of floats can't keep."""
+    assert expiry(LONGEST_S, ExpiryUnit.SECONDS, now=now) is not None
+    assert expiry(LONGEST_S + 1, ExpiryUnit.SECONDS, now=now) is None
 
 
 @pytest.mark.parametrize(

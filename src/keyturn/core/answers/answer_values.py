@@ -23,7 +23,7 @@ from keyturn.core.messages import Answer
 _HEADER: Final = "header:"
 _COOKIE: Final = "cookie:"
 _BLANKS: Final = " \t"
-_MAX_AGE: Final = re.compile(r"-?[0-9]{1,20}")
+_MAX_AGE: Final = re.compile(r"-?[0-9]+")
 
 
 def extract(where: str, answer: Answer, body: Body) -> Any:
@@ -77,7 +77,8 @@ def _deleted(attributes: list[str], now: float) -> bool:
         key, _, value = attribute.partition("=")
         match key.strip(_BLANKS).lower():
             case "max-age" if _MAX_AGE.fullmatch(value.strip(_BLANKS)):
-                gone_by_age = int(value) <= 0
+                digits = value.strip(_BLANKS)  # not as an integer: there may be thousands
+                gone_by_age = digits.startswith("-") or not digits.strip("0")
             case "expires":
                 instant = parse_http_date(value.strip(_BLANKS + '"'))
                 gone_by_date = gone_by_date if instant is None else instant <= now

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, Final
 
-from keyturn.core.answers.answer_body import parse_json
+from keyturn.core.answers.answer_body import MAX_BODY_BYTES, parse_json
 from keyturn.core.connector import ExpiryUnit
 
 LONGEST_S: Final = 100 * 365.25 * 86_400
@@ -25,7 +25,7 @@ LONGEST_S: Final = 100 * 365.25 * 86_400
 _SMALL_S: Final = 1_000_000_000
 _LARGEST: Final = 1e30
 
-_NUMBER: Final = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?")
+_NUMBER: Final = re.compile(r"[0-9]{1,300}(?:\.[0-9]{1,300})?")
 _BLANKS: Final = " \t\r\n"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS: Final = {
@@ -46,8 +46,10 @@ _DATES: Final = (
         re.IGNORECASE,
     ),
 )
+# Any character between date and time is good enough for the library, which is too kind.
+_ISO: Final = re.compile(r"[0-9W-]{8,10}(?:[T ][0-9:.,]+(?:Z|[+-][0-9:]+)?)?")
 _JWT_PART: Final = re.compile(r"([A-Za-z0-9_-]+)={0,2}")
-_MAX_JWT_CHARS: Final = 65_536
+_MAX_JWT_CHARS: Final = MAX_BODY_BYTES
 
 
 def read_number(value: object) -> float | None:
@@ -82,7 +84,7 @@ def expiry(value: object, unit: ExpiryUnit, *, now: float) -> float | None:
         now: Unix seconds, when the answer was received.
     """
     found = _READERS[unit](value, now)
-    if found is None or found <= 0 or found - now > LONGEST_S:
+    if found is None or found <= 0 or round(found - now, 3) > LONGEST_S:  # a sum of floats is a little off
         return None
     return found
 
@@ -131,7 +133,8 @@ def _iso8601(value: object, _now: float) -> float | None:
     if not isinstance(value, str) or len(value) > 64:
         return None
     try:
-        found = datetime.fromisoformat(value.strip(_BLANKS).upper())
+        text = value.strip(_BLANKS).upper()
+        found = datetime.fromisoformat(text if _ISO.fullmatch(text) else "")
         return ((found if found.tzinfo is not None else found.replace(tzinfo=UTC)) - _EPOCH).total_seconds()
     except (ValueError, OverflowError):
         return None

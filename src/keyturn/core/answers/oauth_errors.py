@@ -54,7 +54,7 @@ _SET_UP_PENDING: Final = "account is not fully set up"
 _SECOND_FACTOR: Final = re.compile(
     r"""\b(?:
         (?:multi|two|2|second|2nd)[\s_-]*(?:factor|step) | (?:additional|another)[\s_-](?:authentication[\s_-])?factor
-        | second[\s_-]authentication | mfa | 2fa | tfa | t?otp
+        | (?:second|additional|further|extra)[\s_-](?:authentication|verification) | mfa | 2fa | tfa | t?otp
         | (?:one[\s_-]?time)[\s_-](?:code|password|passcode|token|pin)
         | (?:verification|authenticator|authentication|security)[\s_-]code
     )(?![a-z])""",
@@ -71,13 +71,16 @@ _DENIED: Final = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END: Final = re.compile(r"[.;:!\n]")
+_CLAUSE_END: Final = re.compile(r"[.;:!\n,()\[\]]|\s[-\u2013\u2014]\s")
 
 _GRANT: Final = re.compile(
     r"\bgrants?\b|grant_?type|\bflow\b|\bropc\b|resource[\s_-]owner|password[\s_-]credentials|using this method",
     re.IGNORECASE,
 )
 _NOT_ALLOWED: Final = re.compile(
-    r"(?:\bnot|n['’]t)\s+(?:been\s+|be\s+)?(?:allow|authori[sz]ed|permit|enabl|support|configur)"
+    r"(?:\bnot|n['’]t)\s+(?:been\s+|be\s+)?(?:allow|authori[sz]ed|permit|enabl|support|configur|available|eligible)"
+    r"|(?:\b(?:can|may|must|do|does)\s*not|n['’]t)\s+(?:use|have)\b"
+    r"|\b(?:lacks?|no)\s+permission\b|\b(?:prohibited|denied)\b"
     r"|\b(?:unauthori[sz]ed|disallowed|disabled|forbidden|unsupported)\b",
     re.IGNORECASE,
 )
@@ -114,7 +117,12 @@ def _asks_second_step(members: Mapping[str, Any]) -> bool:
     text = _description(members)
     if any(number in _STEP_UP_NUMBERS for number in _NUMBERED.findall(text)):
         return True
-    return _SET_UP_PENDING in text.lower() or any(map(_demands_factor, _SENTENCE_END.split(text)))
+    return _SET_UP_PENDING in text.lower() or any(map(_demands_factor, _pieces(text)))
+
+
+def _pieces(text: str) -> list[str]:
+    """Sentences and clauses: a denial in one clause takes nothing back from another one's demand."""
+    return _SENTENCE_END.split(text) + _CLAUSE_END.split(text)
 
 
 def _demands_factor(sentence: str) -> bool:
