@@ -30,10 +30,15 @@ def position_in(cursor: str, kind: str, *types: type) -> list[Any]:
         found = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
         found = None
-    fits = isinstance(found, list) and found[:1] == [kind] and [type(each) for each in found[1:]] == list(types)
-    if not fits or not all(_holds(each) for each in found[1:]):
-        raise ValidationFailed(errors=[Finding("/cursor", "invalid", "this is no cursor of this list")])
+    if not isinstance(found, list) or found[:1] != [kind] or [type(each) for each in found[1:]] != list(types):
+        raise _foreign()
+    if not all(_holds(each) for each in found[1:]):
+        raise _foreign()
     return found[1:]
+
+
+def _foreign() -> ValidationFailed:
+    return ValidationFailed(errors=[Finding("/cursor", "invalid", "this is no cursor of this list")])
 
 
 def _holds(part: str | float) -> bool:
