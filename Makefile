@@ -47,8 +47,8 @@ test-faults: ready ## Kill, cut and delay things while connections are renewed
 test-browser: ## Drive the pages in real browsers
 	$(call later,the browser tests come with a later issue)
 
-mutants: ## Break the core on purpose and see the tests notice
-	$(call later,the mutation runs come with a later issue)
+mutants: ready ## Break the core on purpose and see which breaks its tests do not notice (most of an hour)
+	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
 bench: ready ## Measure what the documents claim
 	@test -f bench/run.py || { echo "make $@ has nothing to run yet: bench/run.py comes with a later issue." >&2; exit 1; }
