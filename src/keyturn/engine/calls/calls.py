@@ -162,7 +162,7 @@ class Calls:
         if self._is_quiet(_quiet_key(route, method, base_url)):
             return None
         issued_at = route.connection.token_issued_at or 0.0
-        if not route.worked and now - issued_at < YOUNG_S:
+        if not route.worked and 0 <= now - issued_at < YOUNG_S:  # below: the clock was set back
             return None
         if not route.renewable and route.connection.state is State.ACTIVE and not await self._really_ended(route):
             self.replay_refused(route, method, base_url=base_url)
