@@ -52,3 +52,16 @@ class AuditLogContract:
 
         with pytest.raises(ValidationFailed):
             await stores.audit.list(cursor=cursor)
+
+    async def test_it_is_followed_from_a_number_on(self, stores: AllStores) -> None:
+        """Of every project, oldest first, nothing twice and nothing left out."""
+        before = await stores.audit.newest()
+        await stores.audit.append([record(f"a.{n}", project="other" if n == 1 else "default") for n in range(3)])
+        first = await stores.audit.since(before, limit=2)
+        rest = await stores.audit.since(first[-1][0], limit=2)
+        newest = await stores.audit.newest()
+
+        assert ["a.0", "a.1", "a.2"] == [each.action for _, each in (*first, *rest)]
+        assert newest == rest[-1][0]
+        assert () == tuple(await stores.audit.since(newest, limit=2))
+        assert 0 == before

@@ -37,6 +37,16 @@ class FakeAuditLog:
         ]
         return page_of(numbered[::-1], cursor, limit)
 
+    async def newest(self) -> int:
+        """The newest record's number."""
+        await self._database.read()
+        return len(self._database.records)
+
+    async def since(self, seq: int, *, limit: int) -> Sequence[tuple[int, AuditRecord]]:
+        """The records after a number."""
+        await self._database.read()
+        return tuple(enumerate(self._database.records, start=1))[seq:][:limit]
+
 
 class FakeApiKeyStore:
     """Promises: `tests/contracts/api_key_store_contract.py`."""

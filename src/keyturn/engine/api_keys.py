@@ -24,6 +24,7 @@ from keyturn.ports.store import ApiKey, ApiKeyStore
 PREFIX: Final = "kt_"
 SCOPES: Final = ("read", "call", "token", "connect", "login", "admin")
 ADMIN: Final = "admin"
+REVOKED: Final = "api_key.revoked"
 LONGEST: Final = 512
 KEPT: Final = 4096
 _FORM: Final = re.compile(r"kt_[A-Za-z0-9_-]{43}[0-9a-f]{8}")
@@ -91,13 +92,15 @@ class ApiKeys:
             return known
         if not _FORM.fullmatch(text) or _checksum(text[: -len("00000000")]) != text[-8:]:
             raise Unauthenticated
-        forgotten = self._forgotten
-        key = await self._store.find(_digest(text))
-        if key is None or key.revoked_at is not None:
-            raise Unauthenticated
-        principal = self._principal(key)
-        if forgotten == self._forgotten:
-            self._known[key.digest] = key
+        while True:
+            forgotten = self._forgotten
+            key = await self._store.find(_digest(text))
+            if key is None or key.revoked_at is not None:
+                raise Unauthenticated
+            principal = self._principal(key)
+            if forgotten == self._forgotten:
+                break  # else one was revoked while this was read: perhaps this one
+        self._known[key.digest] = key
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
         return principal
@@ -151,9 +154,13 @@ class ApiKeys:
 
     async def revoke(self, key_id: str, actor: Actor) -> None:
         """Revoke one at once, in this process from the moment it has committed; NotFound if there is none."""
-        record = self._record("api_key.revoked", key_id, actor)
+        record = self._record(REVOKED, key_id, actor)
         if not await self._store.revoke(key_id, at=self._clock.now(), records=[record]):
             raise NotFound("There is no such API key.")
+        self.forget(key_id)
+
+    def forget(self, key_id: str) -> None:
+        """Ask the store again for this key: it was revoked, here or by another process."""
         self._forgotten += 1
         for digest, key in list(self._known.items()):
             if key.id == key_id:

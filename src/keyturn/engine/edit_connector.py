@@ -20,6 +20,7 @@ from keyturn.ports.clock import Clock
 from keyturn.ports.store import ClientCredentials, ConnectorStore, Draft, PublishedVersion
 
 LONGEST_CLIENT_VALUE = 4096
+CLIENT_SET = "connector.client_set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class EditConnector:
         if errors:
             raise ValidationFailed(errors=errors)
         credentials = ClientCredentials(client_id.strip(), client_secret if client_secret else None)
-        record = self._record("connector.client_set", connector_id, actor)
+        record = self._record(CLIENT_SET, connector_id, actor)
         await self.store.set_client(connector_id, credentials, at=self.clock.now(), records=[record])
         self.gate.end_alarm(connector_id)
 

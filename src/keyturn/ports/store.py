@@ -343,6 +343,14 @@ class AuditLog(Protocol):
         """Newest first, with their sequence numbers, and the next cursor."""
         ...
 
+    async def newest(self) -> int:
+        """The sequence number of the newest record of any project; 0 where there is none."""
+        ...
+
+    async def since(self, seq: int, *, limit: int) -> Sequence[tuple[int, AuditRecord]]:
+        """The records after this number, of every project, oldest first; none is added before one that was read."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:

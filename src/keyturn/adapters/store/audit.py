@@ -49,6 +49,17 @@ class SqlAuditLog:
         following = cursor_of("audit", shown[-1].seq) if len(rows) > limit else None
         return tuple((row.seq, _record_in(row)) for row in shown), following
 
+    async def newest(self) -> int:
+        """The newest record's number."""
+        query = sa.select(sa.func.coalesce(sa.func.max(audit.c.seq), 0))
+        return int(await self._database.read(lambda tx: tx.execute(query).scalar_one()))
+
+    async def since(self, seq: int, *, limit: int) -> Sequence[tuple[int, AuditRecord]]:
+        """The records after a number."""
+        query = sa.select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return tuple((row.seq, _record_in(row)) for row in rows)
+
 
 def _columns_of(record: AuditRecord) -> dict[str, Any]:
     return {

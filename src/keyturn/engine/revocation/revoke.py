@@ -158,7 +158,7 @@ class Revoke:
             await self.attempt(row)
         except StoreUnavailable as error:
             log.warning("revocation_failed", revocation=row.id, code=error.code)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (written down by its place; the others go on)
             log.error("revocation_crashed", revocation=row.id, **crash_facts(error))
             later = min(self.clock.now() + CRASHED_AGAIN_S, max(row.give_up_at, self.clock.now()))
             await self._crashed(row, later)

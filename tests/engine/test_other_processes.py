@@ -1,0 +1,151 @@
+"""Two processes on one database: what one ends, the other stops using at its next look."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from keyturn.core.errors import ConnectionDisconnected, ConnectionPaused, StoreUnavailable, Unauthenticated
+from keyturn.core.secret import Secret
+from keyturn.engine.api_keys import ApiKeys
+from keyturn.engine.calls.calls import ENDING_GRACE_S, Calls
+from keyturn.engine.other_processes import AT_ONCE, OtherProcesses
+from tests.engine.story import ACTOR, log_in, publish, token
+from tests.fakes.application import FakeWorld, make_world
+from tests.fakes.egress import json_answer
+
+
+@dataclass
+class Other:
+    """What a second process remembers of the same database."""
+
+    calls: Calls
+    api_keys: ApiKeys
+    look: Callable[[], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class UnderWay:
+    """A call that notes how it was ended."""
+
+    key_id: str
+    project: str = "default"
+    ended: list[float] = field(default_factory=list)
+
+    def end_within(self, seconds: float) -> None:
+        """See `ActiveCall`."""
+        self.ended.append(seconds)
+
+
+@pytest.fixture
+def world() -> FakeWorld:
+    """The first process."""
+    return make_world()
+
+
+async def second(world: FakeWorld) -> Other:
+    """Another process, that has looked once."""
+    first, stores = world.application, world.stores
+    calls = Calls(
+        stores.connections, first.published, first.renewals, first.test_connection.calls,
+        first.edit_connector.suffixes, world.clock,
+    )  # fmt: skip
+    api_keys = ApiKeys(stores.api_keys, world.clock, world.entropy)
+    others = OtherProcesses(stores.audit, stores.connections, calls, api_keys)
+    await others.look()
+    return Other(calls, api_keys, others.look)
+
+
+async def test_a_pause_ends_calls_and_routes(world: FakeWorld) -> None:
+    """From the next look on a call is refused, and one that is under way gets its grace."""
+    await publish(world)
+    connection = (await log_in(world)).connection
+    other, call = await second(world), UnderWay("key:1")
+    await other.calls.route(connection.id)
+    other.calls.enter(connection.id, call)
+    await world.application.pause(connection.id, ACTOR, paused=True)
+    before = other.calls.cached(connection.id)
+    await other.look()
+
+    with pytest.raises(ConnectionPaused):
+        await other.calls.route(connection.id)
+    assert before is not None
+    assert [ENDING_GRACE_S] == call.ended
+
+
+async def test_a_disconnect_and_a_new_login(world: FakeWorld) -> None:
+    """Neither an ended connection's token nor a replaced one is served on."""
+    await publish(world)
+    connection = (await log_in(world)).connection
+    other = await second(world)
+    first = await other.calls.route(connection.id)
+    await log_in(world, token(2, at=world.clock.now()))
+    await other.look()
+    newer = await other.calls.route(connection.id)
+    world.egress.will_reply(*[json_answer("{}")] * 4)
+    await world.application.disconnect(connection.id, ACTOR)
+    await other.look()
+
+    with pytest.raises(ConnectionDisconnected):
+        await other.calls.route(connection.id)
+    assert (1, 2) == (first.generation, newer.generation)
+
+
+async def test_what_did_not_change_stays_at_hand(world: FakeWorld) -> None:
+    """A record of a write that this process has seen already costs no route; another connection's costs nothing."""
+    await publish(world)
+    connection = (await log_in(world)).connection
+    other = await second(world)
+    await log_in(world, token(2, at=world.clock.now()), account="43")
+    route = await other.calls.route(connection.id)
+    await other.look()
+
+    assert route is other.calls.cached(connection.id)
+
+
+async def test_a_revoked_api_key(world: FakeWorld) -> None:
+    """It is asked for again, and its calls under way are ended."""
+    key, text = await world.application.api_keys.create("k", ["call"], ACTOR)
+    other, call, foreign = await second(world), UnderWay(key.id), UnderWay("key_other")
+    await other.api_keys.authenticate(text.reveal())
+    for each in (call, foreign):
+        other.calls.enter("cxn_1", each)
+    await world.application.api_keys.revoke(key.id, ACTOR)
+    known = other.api_keys.recall(text.reveal())
+    await other.look()
+
+    with pytest.raises(Unauthenticated):
+        await other.api_keys.authenticate(text.reveal())
+    assert known is not None
+    assert ([ENDING_GRACE_S], []) == (call.ended, foreign.ended)
+
+
+async def test_the_registered_application(world: FakeWorld) -> None:
+    """Its values may stand in request parameters of any route."""
+    await publish(world)
+    connection = (await log_in(world)).connection
+    other = await second(world)
+    await other.calls.route(connection.id)
+    await world.application.edit_connector.set_client("acme", "another", Secret("x"), ACTOR)
+    await other.look()
+
+    assert None is other.calls.cached(connection.id)
+
+
+async def test_nothing_is_passed_over(world: FakeWorld) -> None:
+    """More records than are read at once; and a look that failed is made again from where it began."""
+    key, text = await world.application.api_keys.create("k", ["call"], ACTOR)
+    other = await second(world)
+    await other.api_keys.authenticate(text.reveal())
+    for _ in range(AT_ONCE):
+        await world.application.api_keys.create("x", ["call"], ACTOR)
+    await world.application.api_keys.revoke(key.id, ACTOR)
+    world.stores.database.gone = True
+    with pytest.raises(StoreUnavailable):
+        await other.look()
+    world.stores.database.gone = False
+    await other.look()
+
+    assert None is other.api_keys.recall(text.reveal())
