@@ -116,7 +116,7 @@ _QUALIFIERS: Final = _set_of(
     "text string str b64 base64 encoded encrypted input data json hex bytes clear cleartext primary secondary default "
     "first second next last final copy backup tmp temp bak prod dev test staging live base a b x y"
 )
-_PAIRS: Final = frozenset({"auth", "basicauth", "proxyauth", "httpauth", "userpwd"})
+_PAIRS: Final = frozenset({"auth", "basicauth", "proxyauth", "httpauth"})
 _CONTAINERS: Final = frozenset({"credential", "credentials", "creds", "cred"})
 
 _WORD: Final = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")

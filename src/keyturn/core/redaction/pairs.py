@@ -25,12 +25,10 @@ from keyturn.core.redaction.values import (
 )
 
 _NAME: Final = re.compile(
-    r"(?<![\w.\-$])-{0,2}+(?P<name>[\w$][\w.\-$]*+(?:\[[\\\"']{0,8}[\w.\-]{1,80}[\\\"']{0,8}\]|%5[Bb][\w.\-]{1,80}%5[Dd])*+)"
+    r"(?<![\w.\-$])-{0,2}+(?P<name>[\w$][\w.\-$]*+(?:\[[\\\"']{0,8}[\w.\-]{0,80}[\\\"']{0,8}\]|%5[Bb][\w.\-]{0,80}%5[Dd])*+)"
     r"(?P<close>\\*+[\"'`]?\]?)"
-    r"(?P<sep>[ \t]*+(?:=>|:=|===?|!=|->|=|:(?![/\\]*/)|\\u003[dD]|&#61;)[ \t]*+(?:[\r\n]\s*+(?=[\\\"'\[{(]))?)"
-)
-_ENCODED: Final = re.compile(
-    r"(?:%(?:25)*(?:26|3[FfBb]|23|20|22|7[Bb]|2[Cc]|0[AaDd])|[?&#\s\"'=]|^)(?P<name>[\w.\-]++)%(?P<level>(?:25)*)3[Dd]"
+    r"(?P<sep>[ \t]*+(?:=>|:=|===?|!=|->|=|:(?![/\\]*/)|\\u003[dD]|&#61;)[ \t]*+(?:[\r\n]\s*+(?=[\\\"'\[{(]))?"
+    r"(?:(?:await|not|yield)[ \t]++(?=[A-Za-z_][\w.]{0,80}[(\[]))?)"
 )
 _BARE: Final = re.compile(
     r"(?:[^\s&,;\"'<)\]}\\#]"
@@ -49,8 +47,20 @@ _HEADER_PARAMETERS: Final = re.compile(r"(?:[^\r\n\\]|\\(?![rn]))*(?:\r?\n[ \t]+
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,20}[ \t]+(?=\S)")
 _COOKIE_RUN: Final = re.compile(r"(?:[\w.\-$]{1,80}=[^;\s\"']*+(?:;[ \t]*)?)+")
 _CALL: Final = re.compile(r"[A-Za-z_][\w.]{0,80}\(")
-_SOURCE_NAME: Final = re.compile(r"[A-Za-z_][\w.]*(?:\(\)|\[[\w\"']*\])*")
-_BEFORE: Final = re.compile(r"([A-Za-z0-9]{1,20}[ \t_-]{1,3}){1,2}$")
+_SOURCE_NAME: Final = re.compile(r"[A-Za-z_][\w.]*(?:\(\)|\[[\w.\"']*\])*")
+_NEGATED: Final = re.compile(r"\b(?:no|missing|without)[ \t]+(?:[a-z]{1,20}[ \t]+)?$", re.IGNORECASE)
+_PHRASE: Final = re.compile(r"(?:[ \t]++[A-Za-z0-9-]++){2,12}+(?=[ \t]*(?:$|[\r\n,;.)\"']))")
+_SMALL_WORDS: Final = re.compile(
+    r"[ \t](?:an?|and|are|as|at|be|because|before|but|by|for|from|ha[ds]|have|if|in|is|its?|not?|of|on|or|since|so|"
+    r"than|that|the|then|this|to|user|via|was|when|while|will|with|after|again|later)(?![\w-])",
+    re.IGNORECASE,
+)
+_SCOPE: Final = re.compile(r"(?:read|write|admin|create|update|delete|list|manage|revoke|rotate|issue|all|introspect)")
+_PORT: Final = re.compile(r"\d{1,5}(?:[/?#]|(?=[\s\"'<>)]|$))")
+_PATH_BEFORE: Final = re.compile(r"(?:(?<![^\s\"'])|//)[^\s\"'=]*/[^\s\"'=]*;$")
+_QUERY_AFTER: Final = re.compile(r"\?(?=[\w.\-]{1,80}=)")
+_FRAME: Final = re.compile(r"[ \t|]*File \"[^\"\n]*\", line \d+")
+_BEFORE: Final = re.compile(r"([A-Za-z0-9]{1,20}[ \t_+-]{1,3}){1,2}$")
 _BROKEN_NAMES: Final = frozenset({"key", "keys", "word", "code", "codes", "phrase", "seed"})
 _LOOK_AHEAD: Final = 192
 
@@ -70,13 +80,16 @@ def mask_pairs(text: str, found: list[str]) -> str:
         begin, end, shown = edit
         pieces += [text[done:begin], shown]
         done = place = max(end, place)
-    text = "".join([*pieces, text[done:]]) if pieces else text
-    return _mask_encoded_pairs(text, found) if "%3" in text or "%25" in text else text
+    return "".join([*pieces, text[done:]]) if pieces else text
 
 
 def _judge(text: str, match: re.Match[str]) -> Naming:
     name = match.group("name")
     naming = judge_name(name)
+    if match.group("sep") == ":" and _PORT.match(text, match.end()) and naming is not Naming.UNKNOWN:
+        is_host = text.endswith("//", 0, match.start())
+        if is_host or (naming is Naming.MAYBE and "." in name):  # a host and its port
+            return Naming.UNKNOWN
     if naming in (Naming.UNKNOWN, Naming.HARMLESS) and name.lower() in _BROKEN_NAMES and not match.group("close"):
         before = _BEFORE.search(text[max(0, match.start() - 46) : match.start("name")])
         if before is not None:
@@ -95,6 +108,8 @@ def _read_value(text: str, match: re.Match[str], naming: Naming, found: list[str
         begin, inner_end, end = quoted
         while naming is Naming.SECRET and text.startswith(("\\'", '"\'"'), end):  # 'it'\''s': the shell's quoting
             _, inner_end, end = quoted_end(text, end + 2) or (0, end, len(text))
+        if _is_enum_member(text, match, text[begin:inner_end], end):
+            return None
         shown = _shown(text[begin:inner_end], naming, match.group("name"), found)
         return None if shown is None else (begin, inner_end, shown)
     call = _CALL.match(text, at)
@@ -103,6 +118,13 @@ def _read_value(text: str, match: re.Match[str], naming: Naming, found: list[str
     if naming is Naming.AUTHORIZATION or naming is Naming.COOKIE:
         return _read_header(text, match, naming, found)
     return _read_bare(text, match, naming, found)
+
+
+def _is_enum_member(text: str, match: re.Match[str], value: str, end: int) -> bool:
+    """`<GrantType.PASSWORD: 'password'>` says a word, no secret."""
+    _, dot, member = match.group("name").rpartition(".")
+    in_brackets = text[match.start() - 1 : match.start()] == "<" and text.startswith(">", end)
+    return bool(dot) and in_brackets and member.lower() == value.lower()
 
 
 def _shown(value: str, naming: Naming, name: str, found: list[str]) -> str | None:
@@ -164,30 +186,44 @@ def _read_header(text: str, match: re.Match[str], naming: Naming, found: list[st
 def _read_bare(text: str, match: re.Match[str], naming: Naming, found: list[str]) -> _Edit | None:
     at = match.end()
     bare = _BARE.match(text, at)
-    if bare is None:
+    if bare is None or _is_source(text, match, bare.end()):
         return None
-    end = bare.end()
-    form = _FORM_REST.match(text, end)
-    colon = ":" in match.group("sep")
-    quoted = _quoted_rest(text, match, at)
-    if form is not None:
-        end = form.end()
-    elif quoted > end:
-        end = quoted
-    elif colon and not match.group("close"):
-        line = text[at : _line_end(text, at)]
-        if is_prose(line.rstrip()):
-            return None
-        rest = _LINE_REST.match(text, end) if _at_line_start(text, match) else None
-        end = rest.end() if rest is not None else end
-    value = text[at:end]
-    if _names_a_value(value):
+    end = _bare_end(text, match, bare.end())
+    if end is None:
         return None
-    shown = _shown(value, naming, match.group("name"), found)
+    shown = _shown(text[at:end], naming, match.group("name"), found)
     if shown is None:
         return None
     quote = match.group("close").rstrip("]")
     return at, end, f"{quote}{shown}{quote}" if quote else shown
+
+
+def _bare_end(text: str, match: re.Match[str], end: int) -> int | None:
+    """Where a value without quotes ends, that goes on to `end` at least; None where it is no value but a sentence."""
+    at = match.end()
+    form = _FORM_REST.match(text, end)
+    if form is not None:
+        return form.end()
+    quoted = _quoted_rest(text, match, at)
+    if quoted > end:
+        return quoted
+    before = text[max(0, match.start() - 200) : match.start()]
+    if before.endswith(";") and _PATH_BEFORE.search(before):  # a parameter in a path; a query may follow
+        query = _QUERY_AFTER.search(text, at, end)
+        return query.start() if query is not None else end
+    if match.group("close"):
+        return end
+    phrase = _PHRASE.match(text, end) if text[at:end].isalpha() else None
+    if phrase is not None and _SMALL_WORDS.search(phrase.group()) is None:
+        end = phrase.end()
+    if ":" not in match.group("sep"):
+        return end
+    line = text[at : _line_end(text, at)]
+    is_scope = match.group("sep") == ":" and _SCOPE.fullmatch(text, at, end) is not None
+    if is_scope or is_prose(line.rstrip()) or (text[at:end].isalpha() and _NEGATED.search(before)):
+        return None
+    rest = _LINE_REST.match(text, end) if _at_line_start(text, match) else None
+    return rest.end() if rest is not None else end
 
 
 def _quoted_rest(text: str, match: re.Match[str], at: int) -> int:
@@ -199,37 +235,20 @@ def _quoted_rest(text: str, match: re.Match[str], at: int) -> int:
     return 0 if end < 0 or any(sign in text[at:end] for sign in "&=\n") else end
 
 
-def _names_a_value(value: str) -> bool:
+def _is_source(text: str, match: re.Match[str], end: int) -> bool:
     """`password=form.password` in a line of source says where the value is, not what it is."""
-    name = value.rstrip("()")
-    return _SOURCE_NAME.fullmatch(value) is not None and name.islower() and judge_name(name) is not Naming.UNKNOWN
+    at = match.end()
+    source = _SOURCE_NAME.match(text, at)
+    if source is None or text[source.end() : end].strip("),"):
+        return False
+    name = source.group().rstrip("()")
+    if (name.islower() or "[" in name) and judge_name(name) is not Naming.UNKNOWN:
+        return True
+    line = text.rfind("\n", max(0, at - 300), at)
+    frame = text.rfind("\n", max(0, line - 400), max(0, line)) + 1
+    return line >= 0 and "=" in match.group("sep") and _FRAME.match(text, frame) is not None
 
 
 def _line_end(text: str, at: int) -> int:
     found = text.find("\n", at, at + 300)
     return min(len(text), at + 300) if found < 0 else found
-
-
-def _mask_encoded_pairs(text: str, found: list[str]) -> str:
-    """Forms and queries that are percent-encoded as a whole: `to=https%3A%2F%2Fa%2F%3Ftoken%3Dx%26lang%3Den`."""
-    pieces: list[str] = []
-    done = place = 0
-    while (match := _ENCODED.search(text, place)) is not None:
-        place = match.end()
-        naming = judge_name(match.group("name"))
-        if naming in (Naming.UNKNOWN, Naming.HARMLESS, Naming.CONTAINER):
-            continue
-        value = _ENCODED_VALUES[min(len(match.group("level")) // 2, 2)].match(text, place)
-        if value is None or not value.group() or is_no_value(value.group()):
-            continue
-        if naming is Naming.MAYBE and not looks_random(value.group()):
-            continue
-        found.append(value.group())
-        pieces += [text[done:place], MASK]
-        done = place = value.end()
-    return "".join([*pieces, text[done:]]) if pieces else text
-
-
-_ENCODED_VALUES: Final = tuple(
-    re.compile(rf"(?:[^%&\s\"'<>#]|%(?!{level}(?:26|22|23|20|0[AaDd]|7[Dd])))*+") for level in ("", "25", "2525")
-)

@@ -35,6 +35,7 @@ _FIELD: Final = re.compile(
 _INPUT: Final = re.compile(
     r"\bname=\\*[\"'](?P<name>[\w.\[\]-]{1,80})\\*[\"'](?P<gap>[^<>\n]{0,200}?\bvalue=\\*[\"'])(?P<value>[^\"'\\<>]++)"
 )
+_COOKIE_REPR: Final = re.compile(r"(?P<lead><(?:Cookie |Morsel: )[^\s=<>]{1,80}=)(?P<value>[^\s<>;]++)")
 _TUPLE: Final = re.compile(
     r"(?<=[(\[])(?P<open>b?\\*[\"'])(?P<name>[\w.-]{1,80})\\*[\"'](?P<gap>,[ \t]*b?(?P<quote>\\*[\"']))"
 )
@@ -47,6 +48,8 @@ def mask_places(text: str, found: list[str]) -> str:
         text = _USER_OPTION.sub(lambda m: _user_option(m, found), text)
         if "-p" in text:
             text = _PASSWORD_OPTION.sub(lambda m: m["lead"] + MASK, text)
+    if "<Cookie " in text or "<Morsel: " in text:
+        text = _COOKIE_REPR.sub(lambda m: _cookie(m, found), text)
     if "</" in text:
         text = _ELEMENT.sub(lambda m: _named(m, found), text)
     if "&lt;/" in text:
@@ -79,6 +82,11 @@ def _user_option(match: re.Match[str], found: list[str]) -> str:
         return match.group()
     found.append(match["value"])
     return f"{match['option']}{match['blank']}{match['user']}:{MASK}"
+
+
+def _cookie(match: re.Match[str], found: list[str]) -> str:
+    found.append(match["value"].strip("\"'"))
+    return match["lead"] + MASK
 
 
 def _mask_tuples(text: str, found: list[str]) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from keyturn.core.redaction.encoded import mask_encoded
 from keyturn.core.redaction.known import KnownSecrets, Span, find_known
 from keyturn.core.redaction.literals import mask_literals
 from keyturn.core.redaction.names import PROSE_NAMES
@@ -104,7 +105,7 @@ class _Sweep:
             if may_hold_secrets(text):
                 if "{" in text or "[" in text:
                     text = mask_literals(text, self._walk)
-                text = mask_shapes(text, self.found)
+                text = mask_encoded(mask_shapes(text, self.found), self._shapes, self.found)
             return mask_blobs(text, self.text)
         finally:
             self._depth -= 1

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from keyturn.core.redaction.columns import mask_columns
 from keyturn.core.redaction.names import PROSE_NAMES
 from keyturn.core.redaction.pairs import mask_pairs
 from keyturn.core.redaction.places import mask_echoes, mask_places
@@ -64,6 +65,8 @@ _HINTS: Final = (
     "rejectedvalue",
     "@",
     "%40",
+    "%6",  # an escaped letter: a name may hold it
+    "%7",
     "kt_",
     "lösenord",
     "psw",
@@ -89,6 +92,9 @@ _WRAPPED_JWT: Final = re.compile(
 )
 _USER_PART: Final = re.compile(
     r"(?<=:)(?P<slashes>\\*/\\*/)(?P<user>[^\s/?#\"'<>\\]{1,2048}@|[^\s/?#:@\"'<>\[]{0,256}:(?!\d+[/?#\s\"'])[^\s\"'<>@]{1,512}@)"
+)
+_LOOSE_USER_PART: Final = re.compile(
+    r"(?<![\w@/.+%-])(?P<user>[\w.+-]{1,64}):(?P<value>[^\s:@/\"'<>\\]{6,128})@(?=[A-Za-z0-9-]{1,63}[.:\s]|\[|localhost)"
 )
 _ENCODED_USER_PART: Final = re.compile(
     r"(?P<slashes>%(?P<level>(?:25)*)3A%(?P=level)2F%(?P=level)2F)"
@@ -131,10 +137,12 @@ def mask_shapes(text: str, found: list[str]) -> str:
         text = _PUTTY_KEY.sub(MASK, text)
     if "@" in text:
         text = _USER_PART.sub(lambda m: _user_part(m, found), text)
+        text = _LOOSE_USER_PART.sub(lambda m: _loose_user_part(m, found), text)
     if "%40" in text or "%2540" in text:
         text = _ENCODED_USER_PART.sub(lambda m: f"{m['slashes']}{MASK}%{m['level']}40", text)
     if "input" in text or "rejected" in text or "instance" in text:
         text = mask_echoes(text)
+    text = mask_columns(text, found)
     text = mask_places(text, found)
     text = mask_pairs(text, found)
     text = _SCHEMED.sub(lambda m: _schemed(m, found), text)
@@ -169,6 +177,14 @@ def _user_part(match: re.Match[str], found: list[str]) -> str:
     user, _, password = match["user"][:-1].partition(":")
     found.append(password or user)
     return f"{match['slashes']}{MASK}@"
+
+
+def _loose_user_part(match: re.Match[str], found: list[str]) -> str:
+    """`ana:password@host` without a scheme; an address behind a colon (`mailto:ana@host`) stays."""
+    if not looks_random(match["value"]):
+        return match.group()
+    found.append(match["value"])
+    return f"{match['user']}:{MASK}@"
 
 
 def _schemed(match: re.Match[str], found: list[str]) -> str:

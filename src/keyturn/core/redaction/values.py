@@ -31,7 +31,7 @@ _PROSE: Final = re.compile(
     r"(?:is |was |must |"
     r"should |may |can(?:not|'t)? |has |required|missing|invalid|expired|too (?:short|long|common|weak)|not |wrong|"
     r"rejected|ensure this|please |"
-    r"at least|unknown)[A-Za-z0-9 ,.'_()-]*",
+    r"at least|unknown|none |no longer )[A-Za-z0-9 ,.'_()-]*",
     re.IGNORECASE,
 )
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -114,8 +114,15 @@ def bracket_end(text: str, at: int, limit: int | None = None) -> int:
     return end
 
 
+def _is_remark(value: str) -> bool:
+    """Say whether a header's value speaks about it (`authorization: required scope read`)."""
+    return is_prose(value) and not any(map(looks_random, value.split()))
+
+
 def mask_credentials(value: str, found: list[str]) -> str:
     """Keep the scheme of an Authorization value, hide all behind it. `found` learns what was hidden."""
+    if _is_remark(value.strip()):
+        return value
     scheme, blank, rest = value.strip().partition(" ")
     if not blank or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,20}", scheme):
         if is_no_value(value.strip()) or value.strip().lower() in ("basic", "bearer", "digest", "negotiate", "dpop"):
@@ -141,6 +148,8 @@ def basic_parts(encoded: str) -> list[str]:
 
 def mask_cookies(value: str, found: list[str]) -> str:
     """Keep the names of cookies and the attributes of Set-Cookie, hide the values."""
+    if _is_remark(value.strip()):
+        return value
     pieces = []
     for piece in value.split(";"):
         name, equals, cookie = piece.partition("=")
