@@ -322,3 +322,16 @@ async def test_a_token_that_has_ended(scopes: list[str], expected: str) -> None:
     assert (409, "connection_needs_reconnect") == (got.status, got.problem["code"])
     assert expected.format(id=story.connection_id) == got.problem["next_action"]["url"]
     assert ([story.connection_id] if "connect" in scopes else []) == asked
+
+
+async def test_no_api_is_asked_to_echo_the_token(story: Story) -> None:
+    """TRACE hands the request back as it was received, the token with it; its neighbour OPTIONS does not."""
+    story.world.upstream.will_reply(OK)
+    refused = await call(story.app, "TRACE", f"{story.path}/me")
+    asked = await call(story.app, "OPTIONS", f"{story.path}/me")
+
+    assert (405, "method_not_allowed") == (refused.status, refused.problem["code"])
+    assert b"OPTIONS" in refused.headers[b"allow"]
+    assert b"TRACE" not in refused.headers[b"allow"]
+    assert 200 == asked.status
+    assert [b"OPTIONS"] == [each.request.method for each in story.sent]

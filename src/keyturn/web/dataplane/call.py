@@ -5,6 +5,7 @@ Rule 2: nothing is sent before the path was judged; what was judged is what is s
 Rule 3: a call is sent twice at most, and only where all of it is still here.
 Rule 4: a call that ends early says so: by a problem before the answer's head, by a broken connection after it.
 Rule 5: a caller that hangs up ends its call, never a renewal that others may wait for.
+Rule 6: TRACE asks for the request as it was received, and would hand the caller the token (RFC 9110 section 9.3.8).
 
 Source: the product, "Renew" and "Call"; invariants I3 and I5.
 """
@@ -20,7 +21,14 @@ from typing import Any, Final
 import structlog
 
 from keyturn.core.crashes import crash_facts
-from keyturn.core.errors import ConnectionPaused, KeyturnError, NeedsReconnect, ProviderBadResponse, UrlNotAllowed
+from keyturn.core.errors import (
+    ConnectionPaused,
+    KeyturnError,
+    MethodNotAllowed,
+    NeedsReconnect,
+    ProviderBadResponse,
+    UrlNotAllowed,
+)
 from keyturn.core.urls.allowed_urls import Target
 from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import ApiKeys, Principal
@@ -40,7 +48,9 @@ SCOPE: Final = "call"
 EXPECT: Final = (b"expect", b"100-continue")
 CLOSE: Final = (b"connection", b"close")
 # RFC 9110 section 9.2.2: sending one of these again does no more than sending it once.
-IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
+ECHOING: Final = "TRACE"
+ALLOWED: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 ReconnectLink = Callable[[str], Awaitable[str]]
 
@@ -121,7 +131,7 @@ class ProxiedCall(InterruptibleCall):
                 await self._refuse(await self._why_stopped())
         except KeyturnError as error:
             await self._refuse(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (written down by its place; answered as ours)
             log.error("call_crashed", request_id=self._request_id.decode(), **crash_facts(error))
             await self._refuse(error)
         finally:
@@ -138,6 +148,8 @@ class ProxiedCall(InterruptibleCall):
             principal = await parts.api_keys.authenticate(key)
         principal.require(SCOPE)
         self._principal = principal
+        if self._scope["method"] == ECHOING:
+            raise MethodNotAllowed(extensions={"allow": list(ALLOWED)})
         head.refuse_doubtful()
         rest: str = self._scope["raw_path"][len(PREFIX) :].decode("utf-8", "surrogateescape")
         self._connection_id, slash, path = rest.partition("/")
