@@ -32,12 +32,16 @@ _FORM: Final = re.compile(r"kt_[A-Za-z0-9_-]{43}[0-9a-f]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: an API key's id, its scopes, and the connectors that it is limited to (none: all)."""
+    """Who calls: an API key's id, its scopes, the connectors that it is limited to (none: all), and its end.
+
+    `expires_at`: Unix seconds; None where it has none.
+    """
 
     id: str
     scopes: frozenset[str]
     connectors: frozenset[str] = frozenset()
     project: str = "default"
+    expires_at: float | None = None
 
     def allows(self, scope: str) -> bool:
         """Whether the key has this scope; `admin` has all."""
@@ -174,7 +178,7 @@ class ApiKeys:
     def _principal(self, key: ApiKey) -> Principal:
         if key.expires_at is not None and self._clock.now() >= key.expires_at:
             raise ApiKeyExpired
-        return Principal(key.id, key.scopes, key.connectors, key.project)
+        return Principal(key.id, key.scopes, key.connectors, key.project, key.expires_at)
 
     def _record(self, action: str, key_id: str, actor: Actor) -> AuditRecord:
         return AuditRecord(

@@ -100,3 +100,19 @@ async def test_a_key_that_is_revoked_while_it_is_read_is_not_remembered() -> Non
     assert 401 == during.status_code
     assert keys.recall(made["key"]) is None
     assert 401 == (await house.call("GET", house.path, key=made["key"])).status_code
+
+
+async def test_a_key_that_ends_makes_none_that_outlives_it() -> None:
+    """Else a key that was lent for a day would last for ever; without a word the new one ends with it."""
+    house = await begin()
+    lent = {"name": "lent", "scopes": ["admin"], "expires_at": "2030-01-01T00:00:00Z"}
+    key = (await house.call("POST", PATH, lent)).json()["key"]
+
+    async def made(**more: str) -> Any:
+        return await house.call("POST", PATH, {"name": "x", "scopes": ["read"], **more}, key=key)
+
+    silent, same = await made(), await made(expires_at="2030-01-01T00:00:00Z")
+    longer = await made(expires_at="2030-01-01T00:00:01Z")
+
+    assert ["2030-01-01T00:00:00.000Z"] * 2 == [each.json()["expires_at"] for each in (silent, same)]
+    assert ["/expires_at"] == [each["pointer"] for each in assert_problem(longer, 422, "validation_failed")["errors"]]

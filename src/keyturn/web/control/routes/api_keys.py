@@ -25,7 +25,8 @@ TAG: Final = "API keys"
 async def create_api_key(body: NewApiKey, app: App, caller: Calling) -> Response:
     """Make an API key.
 
-    `key` is shown this once. Without `connectors` the key reaches as far as the one that makes it.
+    `key` is shown this once. Without `connectors` the key reaches as far as the one that makes it; without `expires_at`
+    it lives as long.
     """
     within = caller.principal
     errors = [
@@ -33,6 +34,9 @@ async def create_api_key(body: NewApiKey, app: App, caller: Calling) -> Response
         for n, each in enumerate(body.connectors)
         if not within.sees(each)
     ]
+    expires_at = body.expires_at.timestamp() if body.expires_at else within.expires_at
+    if expires_at is not None and within.expires_at is not None and expires_at > within.expires_at:
+        errors.append(Finding("/expires_at", "not_allowed", "A key that ends makes none that outlives it."))
     if errors:
         raise ValidationFailed(errors=errors)
     key, text = await app.api_keys.create(
@@ -40,7 +44,7 @@ async def create_api_key(body: NewApiKey, app: App, caller: Calling) -> Response
         body.scopes,
         caller.actor,
         connectors=body.connectors or within.connectors,
-        expires_at=body.expires_at.timestamp() if body.expires_at else None,
+        expires_at=expires_at,
     )
     return answer(NewKeyAnswer(**api_key_members(key), key=key_text(text)), 201)
 
