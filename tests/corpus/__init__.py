@@ -1,0 +1,1 @@
+"""The corpora, and the doors through which they judge the product."""
