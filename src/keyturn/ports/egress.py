@@ -7,7 +7,7 @@ never retries by itself; the environment's proxies are not used; decompression a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from keyturn.core.messages import Answer, OutgoingRequest
@@ -56,14 +56,17 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """A proxied call on its way to the API. `target` is path and query as they are sent; header names lower case."""
+    """A proxied call on its way to the API. `target` is path and query as they are sent; header names lower case.
+
+    Both may carry the token, and are hidden from `repr`.
+    """
 
     method: bytes
     scheme: str
     host: str
     port: int
-    target: bytes
-    headers: tuple[tuple[bytes, bytes], ...]
+    target: bytes = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
     content_length: int | None = None  # None with a body means chunked
     has_body: bool = False
 

@@ -446,7 +446,7 @@ class StoredReply:
 
     request_digest: str
     status: int | None
-    body: bytes | None
+    body: bytes | None = field(repr=False)
     headers: tuple[tuple[str, str], ...] = ()
 
 

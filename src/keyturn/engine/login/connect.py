@@ -59,7 +59,7 @@ class LoginRequest:
 
     connector: str
     owner: str
-    username: str
+    username: str = field(repr=False)
     password: Secret | None
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
     keep_password: bool = False

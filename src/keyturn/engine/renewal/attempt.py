@@ -70,7 +70,7 @@ class _Ready:
     spec: ProviderRequest
     request: OutgoingRequest
     client: ClientCredentials | None
-    username: str = ""
+    username: str = field(default="", repr=False)
 
     @property
     def host(self) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
@@ -25,14 +24,6 @@ JSON_TYPES: Final = frozenset({"application/json"})
 CONNECTOR_TYPES: Final = JSON_TYPES | {"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"}
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What came in. `value`: the JSON, where the operation takes JSON; None without a body."""
-
-    raw: bytes
-    value: Any = None
 
 
 async def read_body(request: Request, types: frozenset[str]) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from keyturn.core.errors import KeyturnError
@@ -25,11 +25,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ProblemAnswer:
-    """An error, ready to be sent. Header names are lower case."""
+    """An error, ready to be sent. Header names are lower case; the body may hold a link for the person."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
+    body: bytes = field(repr=False)
 
     async def send(self, send: Send) -> None:
         """Send it as the answer of an ASGI application."""
