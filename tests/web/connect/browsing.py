@@ -175,7 +175,7 @@ class Site:
 
     async def publish(self, source: str) -> None:
         """Publish a connector as it is, whatever lint would say."""
-        connector = self.world.application.edit_connector.read(source)
+        connector = await self.world.application.edit_connector.read(source)
         now = self.world.clock.now()
         await self.world.stores.connectors.put_draft(connector, source, at=now)
         await self.world.stores.connectors.publish(connector, source, str(hash(source)), at=now)

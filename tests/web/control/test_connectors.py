@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 
 import pytest
 
+from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
+from keyturn.core.reading import Document
 from keyturn.web.control.routes.connectors import EXAMPLE
 from tests.web.control.house import CANARY, House, assert_problem, begin
 
@@ -261,3 +265,24 @@ async def test_connecting_needs_a_version_and_a_client() -> None:
         f"http://127.0.0.1:8800{PATH}/publish",
         f"http://127.0.0.1:8800{PATH}/client",
     ]
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/lint"])
+async def test_a_file_that_takes_long_to_read_holds_nobody_up(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls go on while a large file is read that is wrong everywhere."""
+    house, go_on = await begin(), threading.Event()
+    read = YamlCatalogue.read
+
+    def slow(catalogue: YamlCatalogue, source: str | bytes) -> Document:
+        assert go_on.wait(10), "nobody else had a turn"
+        return read(catalogue, source)
+
+    monkeypatch.setattr(YamlCatalogue, "read", slow)
+    method = "PUT" if path == PATH else "POST"
+    reading = asyncio.create_task(house.call(method, path, raw=NEW.encode(), kind=YAML))
+    await asyncio.sleep(0.05)
+    meanwhile = await house.call("GET", house.path)
+    go_on.set()
+
+    assert 200 == meanwhile.status_code
+    assert (await reading).status_code in (200, 201)

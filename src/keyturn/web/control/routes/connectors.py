@@ -89,7 +89,7 @@ async def lint_connector(connector_id: str, request: Request, app: App, caller: 
     Nothing is saved and nothing is sent; errors are answered as when it is written.
     """
     caller.must_see(connector_id)
-    findings = lint(app.edit_connector.read(await request.body()))
+    findings = lint(await app.edit_connector.read(await request.body()))
     publishable = not blocks_publishing(findings)
     return answer(FindingList(findings=finding_answers(findings), publishable=publishable))
 
