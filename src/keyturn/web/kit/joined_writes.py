@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from keyturn.web.kit.bounded_heads import BoundedHeads
 
 _HEAD: Final = b"HTTP/1.1 "
 _INTERIM: Final = b"HTTP/1.1 1"
@@ -77,7 +77,7 @@ class JoinedTransport(asyncio.Transport):
             self._transport.write(head)
 
 
-class JoinedHttpProtocol(HttpToolsProtocol):
+class JoinedHttpProtocol(BoundedHeads):
     """uvicorn's HTTP over a `JoinedTransport`; for `uvicorn.Config(http=…)`."""
 
     def connection_made(self, transport: Any) -> None:
