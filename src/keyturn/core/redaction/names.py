@@ -98,7 +98,7 @@ _HARMLESS_ENDS: Final = _set_of(
 )
 _HARMLESS_STARTS: Final = _set_of(
     "has have is are was no needs need requires require allow allows use uses show hide can should must with without "
-    "missing num max min total count supports support forgot change reset expired"
+    "missing num max min total count supports support"
 )
 _HARMLESS_NAMES: Final = _set_of(
     "username user user_name login email scope scopes expires expires_in type kind id event status state code title "

@@ -31,9 +31,10 @@ _NAME: Final = re.compile(
     r"(?:(?:await|not|yield)[ \t]++(?=[A-Za-z_][\w.]{0,80}[(\[]))?)"
 )
 _BARE: Final = re.compile(
-    r"(?:[^\s&,;\"'<)\]}\\#]"
+    r"(?:[^\s&,;|\"'<)\]}\\#]"
     r"|&(?!(?:amp;)?[\w.\-\[\]%]{1,80}=)"
     r"|[,;](?!\s|$|[\w.\-\"'\\]{1,80}\s?[=:]|[\"'])"
+    r"|\|(?!\s|$|[\w.\-]{1,80}=)"
     r"|[\"'](?![\s,;)\]}&:\\]|$)"
     r"|[)\]}](?![\s,;.)\]}\"':&]|$)"
     r"|<(?![/!a-zA-Z])"
@@ -56,6 +57,7 @@ _SMALL_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 _SCOPE: Final = re.compile(r"(?:read|write|admin|create|update|delete|list|manage|revoke|rotate|issue|all|introspect)")
+_COUNT: Final = re.compile(r"\d{1,3} of \d{1,3}(?!\S)")
 _PORT: Final = re.compile(r"\d{1,5}(?:[/?#]|(?=[\s\"'<>)]|$))")
 _PATH_BEFORE: Final = re.compile(r"(?:(?<![^\s\"'])|//)[^\s\"'=]*/[^\s\"'=]*;$")
 _QUERY_AFTER: Final = re.compile(r"\?(?=[\w.\-]{1,80}=)")
@@ -146,7 +148,7 @@ def _shown(value: str, naming: Naming, name: str, found: list[str]) -> str | Non
 def _read_brackets(text: str, at: int, opening: int, naming: Naming, found: list[str]) -> _Edit | None:
     if naming in (Naming.SECRET, Naming.AUTHORIZATION, Naming.COOKIE):
         end = bracket_end(text, opening)
-        if _SOURCE_NAME.fullmatch(text, at, end):
+        if _SOURCE_NAME.fullmatch(text, at, end) or _is_lookup(text[at:opening], text[opening:end]):
             return None
         return opening, end, mask_inside(text[opening:end], found, whole=naming is Naming.COOKIE)
     end = bracket_end(text, opening, _LOOK_AHEAD)
@@ -158,6 +160,13 @@ def _read_brackets(text: str, at: int, opening: int, naming: Naming, found: list
         if first is not None and inside[first[2] :].lstrip().startswith(","):
             return opening + first[2], end, mask_inside(inside[first[2] :], found)
     return None
+
+
+def _is_lookup(function: str, arguments: str) -> bool:
+    """`token = data.get('token')` in a line of source says where the value is."""
+    method = function.rpartition(".")[2]
+    argument = arguments[1:-1].strip("\"'")
+    return method[:1].islower() and argument.islower() and judge_name(argument) is not Naming.UNKNOWN
 
 
 def _at_line_start(text: str, match: re.Match[str]) -> bool:
@@ -219,6 +228,8 @@ def _bare_end(text: str, match: re.Match[str], end: int) -> int | None:
     if ":" not in match.group("sep"):
         return end
     line = text[at : _line_end(text, at)]
+    if _COUNT.match(text, at):
+        return None
     is_scope = match.group("sep") == ":" and _SCOPE.fullmatch(text, at, end) is not None
     if is_scope or is_prose(line.rstrip()) or (text[at:end].isalpha() and _NEGATED.search(before)):
         return None

@@ -36,6 +36,9 @@ _INPUT: Final = re.compile(
     r"\bname=\\*[\"'](?P<name>[\w.\[\]-]{1,80})\\*[\"'](?P<gap>[^<>\n]{0,200}?\bvalue=\\*[\"'])(?P<value>[^\"'\\<>]++)"
 )
 _COOKIE_REPR: Final = re.compile(r"(?P<lead><(?:Cookie |Morsel: )[^\s=<>]{1,80}=)(?P<value>[^\s<>;]++)")
+_OBJECT: Final = re.compile(
+    r"(?<!\w)(?P<name>[A-Z]\w{1,60})\((?P<member>(?:_?value|raw|secret_value)=)?(?=[bBuU]?\\{0,8}[\"'])"
+)
 _TUPLE: Final = re.compile(
     r"(?<=[(\[])(?P<open>b?\\*[\"'])(?P<name>[\w.-]{1,80})\\*[\"'](?P<gap>,[ \t]*b?(?P<quote>\\*[\"']))"
 )
@@ -60,6 +63,9 @@ def mask_places(text: str, found: list[str]) -> str:
             text = _FIELD.sub(lambda m: _named(m, found), text)
     if "('" in text or '("' in text or "['" in text or '["' in text or "(b" in text or '[\\"' in text:
         text = _mask_tuples(text, found)
+        text = _mask_objects(text, found)
+    elif "value=" in text or "raw=" in text:
+        text = _mask_objects(text, found)
     return text
 
 
@@ -107,6 +113,24 @@ def _mask_tuples(text: str, found: list[str]) -> str:
         found.append(value.split(" ", 1)[-1])
         if naming is Naming.AUTHORIZATION and value.lower().startswith("basic "):
             found.extend(basic_parts(value[6:].strip()))
+        pieces += [text[done : quoted[0]], MASK]
+        done = place = max(quoted[1], place)
+    return "".join([*pieces, text[done:]])
+
+
+def _mask_objects(text: str, found: list[str]) -> str:
+    """Objects of a class named as a secret: `Token(value='…')`, `SecretStr('…')`; not `InvalidToken('it expired')`."""
+    pieces: list[str] = []
+    done = place = 0
+    while (match := _OBJECT.search(text, place)) is not None:
+        place = match.end()
+        quoted = quoted_end(text, place) if judge_name(match["name"]) is Naming.SECRET else None
+        if quoted is None:
+            continue
+        value = text[quoted[0] : quoted[1]]
+        if is_no_value(value) or (not match["member"] and (" " in value or judge_name(value) is not Naming.UNKNOWN)):
+            continue
+        found.append(value)
         pieces += [text[done : quoted[0]], MASK]
         done = place = max(quoted[1], place)
     return "".join([*pieces, text[done:]])

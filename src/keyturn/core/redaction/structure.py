@@ -32,6 +32,7 @@ _NAME_KEYS: Final = (
     "parameter",
     "option",
     "setting",
+    "label",
     "variable",
     "path",
     "loc",

@@ -22,7 +22,8 @@ _PARTNER: Final = {")": "(", "]": "[", "}": "{"}
 _MASKED: Final = re.compile(r"[*•●…xX.]{3,}|<?\[?\(?(?:redacted|masked|hidden|filtered|removed)\)?\]?>?", re.IGNORECASE)
 _NO_VALUE: Final = re.compile(
     r"(?:str|int|bytes|bool|float|object|Any|Secret|SecretStr|SecretBytes|None|null|nil|true|false|undefined|yes|no|"
-    r"missing|required|expired|invalid|unset|empty|unchanged|rotated|revoked|present|absent|rejected|failed)"
+    r"missing|required|expired|invalid|unset|empty|unchanged|rotated|revoked|present|absent|rejected|failed|"
+    r"wrong|incorrect|hashed|sealed|encrypted|accepted|verified|unknown|changed|updated|deleted|disabled|enabled)"
     r"(?:\s*\|\s*None)?",
     re.IGNORECASE,
 )
