@@ -68,8 +68,16 @@ def assert_clean(log: _Log, *kept: str) -> None:
     assert [] == [part for part in kept if part not in log.text]
 
 
+def assert_told(log: _Log, *kept: str) -> None:
+    """Check that no secret is shown, and that `kept` is there."""
+    assert _CANARY not in log.text
+    assert _NAMED not in log.text
+    assert "not known to anybody" not in log.text
+    assert [] == [part for part in kept if part not in log.text]
+
+
 def _raise() -> None:
-    raise ValueError(_CANARY, f"password={_NAMED}")
+    raise ValueError(_CANARY, f"password={_NAMED}", "a text that is not known to anybody")
 
 
 def test_a_structlog_event(log: _Log) -> None:
@@ -80,7 +88,7 @@ def test_a_structlog_event(log: _Log) -> None:
 
 
 def test_an_exception_of_a_structlog_event(log: _Log) -> None:
-    """The traceback and the exception's arguments are redacted, chained ones too."""
+    """Kinds and places are said, chained ones too; no message is, for no registry knows all that one may hold."""
     try:
         try:
             _raise()
@@ -89,7 +97,7 @@ def test_an_exception_of_a_structlog_event(log: _Log) -> None:
     except RuntimeError:
         structlog.get_logger("keyturn.engine").exception("login failed")
 
-    assert_clean(log, "login failed", "RuntimeError", "ValueError", "Traceback")
+    assert_told(log, "login failed", "RuntimeError", "ValueError", "test_logging.py:")
 
 
 def test_a_record_of_the_standard_library(log: _Log) -> None:
@@ -133,7 +141,7 @@ def test_an_uncaught_exception_in_a_thread(log: _Log, capsys: pytest.CaptureFixt
     thread.start()
     thread.join()
 
-    assert_clean(log, "uncaught exception in a thread", "ValueError")
+    assert_told(log, "uncaught exception in a thread", "ValueError")
     assert ("", "") == capsys.readouterr()
 
 
@@ -150,7 +158,7 @@ async def test_an_uncaught_exception_in_a_task_with_our_handler(log: _Log) -> No
     asyncio.get_running_loop().set_exception_handler(log_loop_exception)
     await _lose_a_task()
 
-    assert_clean(log, "ValueError", "keyturn.uncaught")
+    assert_told(log, "ValueError", "keyturn.uncaught")
     assert "<Task" not in log.text
 
 
@@ -159,7 +167,7 @@ async def test_a_running_loop_is_given_the_handler() -> None:
     log = _Log(json_lines=True)
     await _lose_a_task()
 
-    assert_clean(log, "event loop: ", "ValueError")
+    assert_told(log, "event loop: ", "ValueError")
 
 
 async def _lose_a_task() -> None:
@@ -174,14 +182,14 @@ async def _lose_a_task() -> None:
 
 
 def test_a_crash_of_the_process(log: _Log, capsys: pytest.CaptureFixture[str]) -> None:
-    """The last traceback of a process goes through the redactor, too."""
+    """The last exception of a process is said in the same way."""
     try:
         _raise()
     except ValueError as error:
         sys.excepthook(ValueError, error, error.__traceback__)
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(_CANARY), None)
 
-    assert_clean(log, "uncaught exception", "interrupted")
+    assert_told(log, "uncaught exception", "interrupted")
     assert ("", "") == capsys.readouterr()
 
 
@@ -196,7 +204,7 @@ def test_an_exception_that_nobody_can_catch(log: _Log, capsys: pytest.CaptureFix
     Finalized()
     gc.collect()
 
-    assert_clean(log, "exception ignored", "ValueError")
+    assert_told(log, "exception ignored", "ValueError")
     assert ("", "") == capsys.readouterr()
 
 

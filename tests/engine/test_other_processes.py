@@ -12,6 +12,7 @@ from keyturn.core.secret import Secret
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.calls.calls import ENDING_GRACE_S, Calls
 from keyturn.engine.other_processes import AT_ONCE, OtherProcesses
+from keyturn.engine.provider_gate import ProviderGate
 from tests.engine.story import ACTOR, log_in, publish, token
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
@@ -53,7 +54,7 @@ async def second(world: FakeWorld) -> Other:
         first.edit_connector.suffixes, world.clock,
     )  # fmt: skip
     api_keys = ApiKeys(stores.api_keys, world.clock, world.entropy)
-    others = OtherProcesses(stores.audit, stores.connections, calls, api_keys)
+    others = OtherProcesses(stores.audit, stores.connections, calls, api_keys, ProviderGate(stores.clock))
     await others.look()
     return Other(calls, api_keys, others.look)
 

@@ -23,6 +23,7 @@ from tests.end_to_end.running import (
     example_connector,
     install_connector,
     running_provider,
+    wait_for,
 )
 
 BUGGY = str(CHECKOUT / "tests/faults/crashing_server.py")
@@ -173,5 +174,15 @@ def test_the_page(house: House) -> None:
         typed = {"form": token, "username": "demo", "password": house.provider.password}
         head = {**FORM, "Cookie": cookie}
         house.crash(point, "POST", path, urllib.parse.urlencode(typed), key=None, headers=head)
+
+    assert [] == shown(house)
+
+
+def test_what_happens_by_itself(house: House) -> None:
+    """The loops go on, and say that a round failed."""
+    for point in ("connections.due", "revocations.due"):
+        house.order(point)
+        wait_for(lambda: house.done)
+    wait_for(lambda: house.server.log.read_text().count("round_failed") >= 2)
 
     assert [] == shown(house)

@@ -16,6 +16,7 @@ from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
+from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.pause import Pause
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
@@ -102,6 +103,7 @@ def assemble(
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
         offline_grace_s=offline_grace_s, when_grace_ends=fail_closed,
+        others=OtherProcesses(ports.audit, connections, calls, api_keys, gate),
     )  # fmt: skip
     return Application(
         connect=connect,

@@ -1,6 +1,6 @@
 """One way out for all that is logged: structlog, the standard library, servers, threads, loops and crashes.
 
-Rule 1: whatever is written has passed the redactor as its last step, tracebacks included.
+Rule 1: whatever is written has passed the redactor as its last step; of an exception only its kind and places are.
 Rule 2: nothing but this module adds a handler, and no handler prints a record that it could not format.
 Rule 3: servers write no access log; requests are logged by us, with the path's template.
 """
@@ -20,6 +20,7 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from keyturn.core.crashes import crash_facts
 from keyturn.core.redaction.redactor import Redactor
 
 _ACCESS_LOGS: Final = ("uvicorn.access", "aiohttp.access", "gunicorn.access")
@@ -107,9 +108,20 @@ def _shared_processors() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
+        _say_where,
         structlog.processors.UnicodeDecoder(),
     ]
+
+
+def _say_where(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put an exception's kind and places for it; its message may hold what no registry of secrets knows."""
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event.update(crash_facts(error))
+    return event
 
 
 class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):

@@ -17,6 +17,7 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.engine.api_keys import REVOKED, ApiKeys
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.edit_connector import CLIENT_SET
+from keyturn.engine.provider_gate import ProviderGate
 from keyturn.ports.store import AuditLog, ConnectionStore
 
 LOOK_EVERY_S: Final = 0.5
@@ -26,11 +27,14 @@ AT_ONCE: Final = 500
 class OtherProcesses:
     """Reads what was written since it looked last, and lets go of what that outdates."""
 
-    def __init__(self, audit: AuditLog, connections: ConnectionStore, calls: Calls, api_keys: ApiKeys) -> None:
+    def __init__(
+        self, audit: AuditLog, connections: ConnectionStore, calls: Calls, api_keys: ApiKeys, gate: ProviderGate
+    ) -> None:
         self._audit = audit
         self._connections = connections
         self._calls = calls
         self._api_keys = api_keys
+        self._gate = gate
         self._seen: int | None = None
 
     async def look(self) -> None:
@@ -59,6 +63,8 @@ class OtherProcesses:
                 self._calls.end_of_key(key_id)
             elif record.action == CLIENT_SET:
                 self._calls.forget_all()  # a route may have the application's values in its parameters
+                if record.connector is not None:
+                    self._gate.end_alarm(record.connector)
         touched = {(each.project, each.connection) for each in records if each.connection is not None}
         for project, connection_id in sorted(touched):
             await self._look_at(connection_id, project)

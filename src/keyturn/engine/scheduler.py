@@ -28,6 +28,8 @@ from keyturn.core.renewal.plan import renewable
 from keyturn.core.renewal.retry import RETRY_AFTER_CAP_S
 from keyturn.core.renewal.window import IDLE_AFTER_S
 from keyturn.engine.calls.calls import Calls
+from keyturn.engine.other_processes import LOOK_EVERY_S as LOOK_AT_OTHERS_EVERY_S
+from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
@@ -70,8 +72,13 @@ class Scheduler:
         *,
         offline_grace_s: float = OFFLINE_GRACE_S,
         when_grace_ends: Callable[[], None] = lambda: None,
+        others: OtherProcesses | None = None,
     ) -> None:
-        """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone."""
+        """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone.
+
+        `others`: looks at what other processes wrote.
+        """
+        self._others = others
         self._offline_grace_s = offline_grace_s
         self._when_grace_ends = when_grace_ends
         self._offline_since: float | None = None  # monotonic
@@ -97,6 +104,9 @@ class Scheduler:
             asyncio.create_task(self._every(FLUSH_EVERY_S, self._calls.flush_uses), name="uses"),
             asyncio.create_task(self._every(PURGE_EVERY_S, self.purge), name="tombstones"),
         ]
+        if self._others is not None:
+            following = self._every(LOOK_AT_OTHERS_EVERY_S, self._others.look)
+            self._loops.append(asyncio.create_task(following, name="other processes"))
 
     async def stop(self) -> None:
         """Begin nothing new; what is under way ends by itself."""
