@@ -14,10 +14,10 @@ from keyturn.core.secret import Secret
 
 def test_a_file_gives_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`KEYTURN_X_FILE` for any of them; one line end is cut, no more."""
-    (tmp_path / "key").write_text("x" * 31 + " \n")
+    (tmp_path / "key").write_text("x" * 32 + "\n")
     monkeypatch.setenv("KEYTURN_ADMIN_API_KEY_FILE", str(tmp_path / "key"))
 
-    assert Secret("x" * 31 + " ") == read_settings().admin_api_key
+    assert Secret("x" * 32) == read_settings().admin_api_key
 
 
 def test_networks_are_read_with_commas_or_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +39,8 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     [
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary-short", id="short admin key"),
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 100, id="long admin key"),
+        pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 6 + "é", id="admin key that fits no header"),
+        pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 6 + " ", id="admin key with a blank at its end"),
         pytest.param("KEYTURN_EGRESS_ALLOW", "canary", id="no network"),
         pytest.param("KEYTURN_TRUSTED_PROXIES", "10.0.0.0/8,canary", id="one of two no network"),
         pytest.param("KEYTURN_LOG_LEVEL", "canary", id="no level"),

@@ -109,6 +109,8 @@ async def serve(
             while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event for it)
                 await asyncio.sleep(0.01)
             log.info("listening", address=address, data=str(settings.data))
+            if host in ("0.0.0.0", "::") and settings.public_url is None:  # noqa: S104
+                log.warning("no_public_url", note="Set KEYTURN_PUBLIC_URL: links would name an address of no machine.")
             if on_ready is not None and not serving.done():
                 await on_ready(up, address)
             await serving

@@ -93,6 +93,8 @@ class Settings(BaseSettings):
             return None
         if isinstance(value, str) and not 32 <= len(value) <= 512:
             raise ValueError("an admin key has 32 to 512 characters")
+        if isinstance(value, str) and not all("!" <= c <= "~" for c in value):
+            raise ValueError("an admin key is made of visible ASCII characters, as it travels in a header")
         return Secret(value) if isinstance(value, str) else value
 
     @field_validator("egress_allow", "trusted_proxies", mode="before")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.egress.client import AiohttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
@@ -27,6 +29,8 @@ from keyturn.core.reading import Document, read_connector
 from keyturn.core.redaction.known import KnownSecrets
 from keyturn.engine.application import Application
 from keyturn.ports.keys import KeyProvider
+
+log = structlog.get_logger("keyturn")
 
 # The stores that a port of the same name is.
 STORES: Final = (
@@ -110,6 +114,8 @@ async def wired(
 
 def _find_key(settings: Settings) -> tuple[KeyProvider, Path | None]:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.data.stat().st_mode & 0o077:
+        log.warning("data_directory_open", note="Others may enter the data directory: chmod 700 it.")
     sealed = holds_sealed_rows(settings.data, settings.database_url)
     key = key_provider_from(settings.keys, settings.data, sealed, environ=os.environ)
     return key, key.made_file
