@@ -37,8 +37,8 @@ lint: ready ## ruff, mypy and the import contracts
 test: ready ## Lint, then all tests that need nothing but this machine (under five minutes on two cores)
 	@$(BIN)/python scripts/run_stages.py lint test
 
-test-peers: ## Compare with other programs of the field
-	$(call later,the tests beside peers come with a later issue)
+test-peers: ready ## Live beside five servers that others wrote; the first run installs them into .cache/peers
+	@$(BIN)/pytest -m slow -n 2 --dist loadfile tests/peers/suite
 
 test-faults: ready ## Kill, cut and delay things while connections are renewed
 	@test -d tests/faults || { echo "make $@ has nothing to run yet: tests/faults comes with a later issue." >&2; exit 1; }
