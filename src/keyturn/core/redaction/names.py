@@ -127,7 +127,7 @@ _MAX_NAME: Final = 120
 @lru_cache(maxsize=4096)
 def judge_name(name: str) -> Naming:
     """Say what `name` announces, in any spelling (case, `-`, `_`, `.`, blanks, prefixes). Never raises."""
-    if not name or len(name) > _MAX_NAME:
+    if not name or len(name) > _MAX_NAME or "://" in name:
         return Naming.UNKNOWN
     words = _words(name)
     if not words:

@@ -27,7 +27,8 @@ from keyturn.core.redaction.values import (
 _NAME: Final = re.compile(
     r"(?<![\w.\-$])-{0,2}+(?P<name>[\w$][\w.\-$]*+(?:\[[\\\"']{0,8}[\w.\-]{0,80}[\\\"']{0,8}\]|%5[Bb][\w.\-]{0,80}%5[Dd])*+)"
     r"(?P<close>\\*+[\"'`]?\]?)"
-    r"(?P<sep>[ \t]*+(?:=>|:=|===?|!=|->|=|:(?![/\\]*/)|\\u003[dD]|&#61;)[ \t]*+(?:[\r\n]\s*+(?=[\\\"'\[{(]))?"
+    r"(?P<sep>[ \t]*+(?:=>|:=|===?|!=|->|=|:(?![/\\]*/)|\\u003[dD]|&#61;)[ \t]*+"
+    r"(?:[\r\n]\s*+(?=[\\\"'\[{(])|[|>][+-]?[ \t]*\r?\n[ \t]+)?"
     r"(?:(?:await|not|yield)[ \t]++(?=[A-Za-z_][\w.]{0,80}[(\[]))?)"
 )
 _BARE: Final = re.compile(
@@ -228,7 +229,7 @@ def _bare_end(text: str, match: re.Match[str], end: int) -> int | None:
     if ":" not in match.group("sep"):
         return end
     line = text[at : _line_end(text, at)]
-    if _COUNT.match(text, at):
+    if _COUNT.match(text, at) or (text[at:end].isdigit() and is_plural(match.group("name"))):
         return None
     is_scope = match.group("sep") == ":" and _SCOPE.fullmatch(text, at, end) is not None
     if is_scope or is_prose(line.rstrip()) or (text[at:end].isalpha() and _NEGATED.search(before)):

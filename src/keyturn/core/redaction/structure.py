@@ -209,14 +209,14 @@ class Walk:
     def _items(self, items: list[object], naming: Naming, name: str, depth: int) -> list[object]:
         if naming is Naming.PAIR and len(items) == 2 and isinstance(items[1], (str, bytes)):
             return [self.value(items[0], depth=depth + 1), self.value(items[1], Naming.SECRET, depth=depth + 1)]
-        if items and all(isinstance(item, (list, tuple)) and len(item) == 2 for item in items):
-            return [self._pair(item, naming, depth + 1) for item in items]  # type: ignore[arg-type]
+        if items and all(isinstance(item, (list, tuple)) and len(item) in (2, 3) for item in items):
+            return [self._row(item, naming, depth + 1) for item in items]  # type: ignore[arg-type]
         flat = name.lower() in ("rawheaders", "raw_headers", "headers") and len(items) % 2 == 0
         result: list[object] = []
         before: object = None
         for place, item in enumerate(items):
             own = naming
-            if flat and place % 2 and isinstance(before, str):
+            if flat and place % 2 and isinstance(before, str) and ":" not in before:
                 own = judge_name(before)
             elif isinstance(before, str) and before.startswith("-") and "=" not in before and isinstance(item, str):
                 own = self._option_naming(before, item, naming)
@@ -232,14 +232,17 @@ class Walk:
         found = judge_name(option.lstrip("-"))
         return found if found in _COVERING else naming
 
-    def _pair(self, pair: list[object] | tuple[object, ...], naming: Naming, depth: int) -> list[object]:
-        first, second = pair
+    def _row(self, row: list[object] | tuple[object, ...], naming: Naming, depth: int) -> list[object]:
+        """A name and its value, or its old and its new one."""
+        first, *others = row
         name = first.decode("utf-8", "replace") if isinstance(first, bytes) else first
         own = _below(naming, judge_name(name)) if isinstance(name, str) else naming
-        if isinstance(second, str) and own is Naming.SECRET and naming is not Naming.SECRET:
-            own = own if judge_name(second) is Naming.UNKNOWN else Naming.UNKNOWN
-        shown = self.value(second, own, name if isinstance(name, str) else "", depth)
-        return [self.value(first, naming if naming is Naming.SECRET else Naming.UNKNOWN, "", depth), shown]
+        shown = [self.value(first, naming if naming is Naming.SECRET else Naming.UNKNOWN, "", depth)]
+        for other in others:
+            is_name = isinstance(other, str) and naming is not Naming.SECRET and judge_name(other) is not Naming.UNKNOWN
+            here = Naming.UNKNOWN if own is Naming.SECRET and is_name else own
+            shown.append(self.value(other, here, name if isinstance(name, str) else "", depth))
+        return shown
 
 
 def _below(above: Naming, own: Naming) -> Naming:

@@ -23,7 +23,8 @@ _MASKED: Final = re.compile(r"[*•●…xX.]{3,}|<?\[?\(?(?:redacted|masked|hid
 _NO_VALUE: Final = re.compile(
     r"(?:str|int|bytes|bool|float|object|Any|Secret|SecretStr|SecretBytes|None|null|nil|true|false|undefined|yes|no|"
     r"missing|required|expired|invalid|unset|empty|unchanged|rotated|revoked|present|absent|rejected|failed|"
-    r"wrong|incorrect|hashed|sealed|encrypted|accepted|verified|unknown|changed|updated|deleted|disabled|enabled)"
+    r"wrong|incorrect|hashed|sealed|encrypted|accepted|verified|unknown|changed|updated|deleted|disabled|enabled|"
+    r"valid|active|allowed|denied|granted)"
     r"(?:\s*\|\s*None)?",
     re.IGNORECASE,
 )
@@ -32,7 +33,7 @@ _PROSE: Final = re.compile(
     r"(?:is |was |must |"
     r"should |may |can(?:not|'t)? |has |required|missing|invalid|expired|too (?:short|long|common|weak)|not |wrong|"
     r"rejected|ensure this|please |"
-    r"at least|unknown|none |no longer )[A-Za-z0-9 ,.'_()-]*",
+    r"at least|unknown|none |no longer |no (?:digit|letter|symbol|upper|lower|special))[A-Za-z0-9 ,.'_()-]*",
     re.IGNORECASE,
 )
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
