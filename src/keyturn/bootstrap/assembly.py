@@ -9,6 +9,7 @@ from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.application import Application
 from keyturn.engine.calls.calls import Calls
+from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.calls.observed_connections import ObservedConnections
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.in_flight import InFlight
@@ -113,6 +114,7 @@ def assemble(
         disconnect=Disconnect(connections, published, revoke, clock, entropy),
         pause=Pause(connections, published, keep_tokens, clock),
         calls=calls,
+        hand_out=HandOut(calls, ports.audit, clock),
         edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
         api_keys=api_keys,
         scheduler=scheduler,
