@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 
 import structlog
 
+from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import KeyturnError, MethodNotAllowed
 from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import ApiKeys, Principal
@@ -76,8 +77,8 @@ class HandOutDoor:
         except KeyturnError as error:
             await self._refuse(error)
             return
-        except Exception as error:
-            log.exception("door_crashed", request_id=self._request_id.decode("ascii"))
+        except Exception as error:  # noqa: BLE001  (a door stays open whatever happened behind it)
+            log.error("door_crashed", request_id=self._request_id.decode("ascii"), **crash_facts(error))
             await self._refuse(error)
             return
         more = [*OF_DATA, SOURCE, (b"keyturn-request-id", self._request_id)]
