@@ -23,7 +23,8 @@ SENTENCES: Final = {
     "the clear.",
     "public_url": "The address by which people reach this server. Connect links begin with it, and pages accept forms "
     "only from there. `http://` and the listening address where unset.",
-    "trusted_proxies": "Read and checked, and without effect in this version: no forwarded header is believed.",
+    "trusted_proxies": "Networks of proxies, with commas or blanks between them, whose `X-Forwarded-Method` and "
+    "`X-Forwarded-Uri` forward-auth believes. No other forwarded header is believed.",
     "keys": "Where the key is that wraps all others: `file:PATH` (it has to exist) or `env:NAME` (a variable with 32 "
     "bytes of base64). Where unset, `keyturn.key` in the data directory, made on the first start.",
     "offline_grace": "How long calls go on from memory once the database is gone, in seconds; 0 ends them at once.",

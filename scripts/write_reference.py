@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from keyturn.core.problems import PROBLEMS, Cause, Problem
 from keyturn.web.control.application import OPERATIONS
 from keyturn.web.control.operations import PUBLIC, Operation, Takes
+from keyturn.web.dataplane.openapi import OPENAPI_PATHS, TAG
 
 REFERENCE: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MARK: Final = "<!-- From here on written by scripts/write_reference.py; change the code instead. -->\n"
@@ -47,11 +49,13 @@ def problems_page() -> str:
 
 
 def calls() -> str:
-    """The calls of the control plane, by what they are about."""
+    """The calls of the control plane, by what they are about; then those of the data plane."""
     parts = []
     for tag in dict.fromkeys(each.tag for each in OPERATIONS):
         parts.append(f"\n## {tag[0].upper()}{tag[1:]}\n")
         parts += [_call(each) for each in OPERATIONS if each.tag == tag]
+    parts.append(f"\n## {TAG[0].upper()}{TAG[1:]}\n")
+    parts += [_described(path, *each) for path, methods in OPENAPI_PATHS.items() for each in methods.items()]
     return "".join(parts)
 
 
@@ -85,6 +89,18 @@ def _call(operation: Operation) -> str:
     if operation.problems:
         own = ", ".join(f"[`{code}`](problems.md#{code})" for code in operation.problems)
         lines.append(f"\nProblems: {own}.\n")
+    return "".join(lines)
+
+
+def _described(path: str, method: str, call: Mapping[str, Any]) -> str:
+    """A call that is known by its description in the OpenAPI document alone."""
+    answers = ", ".join(status for status in call["responses"] if status[0] == "2")
+    codes = [code for answer in call["responses"].values() for code in answer.get("x-codes", ())]
+    lines = [f"\n### {method.upper()} {path}\n", f"\n{call['summary']}. {call['description']}\n"]
+    lines.append(f"\nNeeds scope `{call['x-required-scope']}`. Answers {answers}.\n")
+    for content in call.get("requestBody", {}).get("content", {}).values():
+        lines.append(f"\n```json\n{json.dumps(content['example'], ensure_ascii=False)}\n```\n")
+    lines.append(f"\nProblems: {', '.join(f'[`{code}`](problems.md#{code})' for code in codes)}.\n")
     return "".join(lines)
 
 

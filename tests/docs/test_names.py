@@ -29,7 +29,7 @@ SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 OTHER_NAMES = {
     "app_name", "owner_label", "return_url", "keep_password", "next_action", "last_error", "expires_soon", "error_code",
     "client_id", "client_secret", "expires_at", "renews_at", "request_id", "retry_after", "required_scope",
-    "end_to_end",
+    "end_to_end", "acme_authorization",
 }  # fmt: skip
 
 

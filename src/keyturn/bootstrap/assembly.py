@@ -9,6 +9,7 @@ from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.application import Application
 from keyturn.engine.calls.calls import Calls
+from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.calls.observed_connections import ObservedConnections
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.in_flight import InFlight
@@ -78,12 +79,10 @@ def assemble(
     offline_grace_s: float = OFFLINE_GRACE_S,
 ) -> Application:
     """Build the application; nothing runs yet (`Application.scheduler.start()` begins the loops)."""
-    clock, entropy = ports.clock, ports.entropy
+    clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
     connections = ObservedConnections(ports.connections)
     published = PublishedConnectors(ports.connectors)
-    gate = ProviderGate(clock)
-    budget = LoginBudget(ports.logins, clock)
-    tests = TestCalls(ports.egress, ports.suffixes)
+    budget, tests = LoginBudget(ports.logins, clock), TestCalls(ports.egress, ports.suffixes)
     keep_tokens = KeepTokens(connections, ports.revocations, ports.spill, clock, entropy)
     settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
     attempt = RenewalAttempt(connections, published, ports.egress, budget, gate, settlement, clock, entropy, known)
@@ -94,25 +93,26 @@ def assemble(
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
     connect = Connect(published, ports.egress, budget, ports.audit, store_login, clock, known)
+    sessions = ConnectSessions(ports.sessions, connections, published, connect, clock, entropy, public_url)
     api_keys = ApiKeys(ports.api_keys, clock, entropy, admin_api_key)
 
     def fail_closed() -> None:
         calls.forget_all()
         api_keys.forget_all()
 
+    others = OtherProcesses(ports.audit, connections, calls, api_keys, gate)
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
-        offline_grace_s=offline_grace_s, when_grace_ends=fail_closed,
-        others=OtherProcesses(ports.audit, connections, calls, api_keys, gate),
-    )  # fmt: skip
+        offline_grace_s=offline_grace_s, when_grace_ends=fail_closed, others=others)  # fmt: skip
     return Application(
         connect=connect,
-        connect_sessions=ConnectSessions(ports.sessions, connections, published, connect, clock, entropy, public_url),
+        connect_sessions=sessions,
         renewals=renewals,
         test_connection=TestConnection(connections, published, renewals, tests, clock, known),
         disconnect=Disconnect(connections, published, revoke, clock, entropy),
         pause=Pause(connections, published, keep_tokens, clock),
         calls=calls,
+        hand_out=HandOut(calls, ports.audit, clock),
         edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
         api_keys=api_keys,
         scheduler=scheduler,

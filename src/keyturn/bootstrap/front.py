@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from typing import Any, TypeAlias
@@ -12,6 +13,8 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PROXY = "/v1/proxy/"
+# As they were sent: an escape in them leads to the control plane, which knows no such path.
+HANDS_OUT = re.compile(rb"/v1/forward-auth|/v1/connections/[^/]+/token")
 PAGES = ("/c/", "/connect/", "/static/")
 
 
@@ -31,7 +34,7 @@ def dated(app: AsgiApp) -> AsgiApp:
 
 def make_front(dataplane: AsgiApp, control: AsgiApp, connect: AsgiApp) -> AsgiApp:
     """Hand each request to its zone by the first part of its path, and websockets to none."""
-    control, connect = dated(control), dated(connect)
+    control, connect, hand_out = dated(control), dated(connect), dated(dataplane)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -41,6 +44,8 @@ def make_front(dataplane: AsgiApp, control: AsgiApp, connect: AsgiApp) -> AsgiAp
                 await dataplane(scope, receive, send)
             elif path.startswith(PAGES):
                 await connect(scope, receive, send)
+            elif HANDS_OUT.fullmatch(scope["raw_path"]):
+                await hand_out(scope, receive, send)
             else:
                 await control(scope, receive, send)
         elif kind == "websocket":

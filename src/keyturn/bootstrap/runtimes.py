@@ -31,6 +31,7 @@ from keyturn.engine.actor import Actor
 from keyturn.web.connect.app import make_connect
 from keyturn.web.control.application import make_control
 from keyturn.web.dataplane.application import DataPlane
+from keyturn.web.dataplane.openapi import OPENAPI_PATHS
 from keyturn.web.kit.joined_writes import JoinedHttpProtocol
 
 REQUESTS_END_WITHIN_S: Final = 20
@@ -51,7 +52,7 @@ def prepare_process(settings: Settings) -> KnownSecrets:
     return known
 
 
-def front_of(up: Wired) -> AsgiApp:
+def front_of(up: Wired, settings: Settings) -> AsgiApp:
     """All doors of an application, as one ASGI application."""
     application = up.application
 
@@ -66,13 +67,18 @@ def front_of(up: Wired) -> AsgiApp:
         link = await application.connect_sessions.reconnect_link(connection_id, DOOR)
         return link.url.reveal()
 
-    dataplane = DataPlane(application, reconnect_link=reconnect_link)
+    dataplane = DataPlane(application, reconnect_link=reconnect_link, trusted_proxies=settings.trusted_proxies)
     metrics = prometheus_client.CollectorRegistry()
     for collector in (prometheus_client.PROCESS_COLLECTOR, prometheus_client.PLATFORM_COLLECTOR, dataplane.counts):
         metrics.register(collector)
     return make_front(
         dataplane,
-        make_control(application, readiness=readiness, metrics=lambda: prometheus_client.generate_latest(metrics)),
+        make_control(
+            application,
+            readiness=readiness,
+            metrics=lambda: prometheus_client.generate_latest(metrics),
+            other_paths=OPENAPI_PATHS,
+        ),
         make_connect(application),
     )
 
@@ -101,7 +107,7 @@ async def serve(
     async with wired(settings, known, wrap) as up:
         if up.new_key_file is not None:
             _say_key_was_made(up.new_key_file)
-        server = _Server(_config(front_of(up)))
+        server = _Server(_config(front_of(up, settings)))
         application = up.application
         application.scheduler.start()
         serving = asyncio.create_task(server.serve(sockets=sockets))

@@ -11,6 +11,7 @@ Sources: RFC 9110 section 15.4 (redirects), RFC 9457 (problem documents).
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import json
 import socket
@@ -31,7 +32,7 @@ CONNECT_TIMEOUT_S: Final = 10.0
 ANSWER_TIMEOUT_S: Final = 120.0  # a login may take a token request and a test call, 30 s each, and wait for others
 MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
 PIECE_BYTES: Final = 65_536
-Body = bytes | IO[bytes] | None
+Body = bytes | IO[bytes] | io.BufferedIOBase | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ class Streamed:
     def header(self, name: str) -> str:
         """A header's value, or an empty text."""
         return self._response.getheader(name) or ""
+
+    def headers(self) -> list[tuple[str, str]]:
+        """All headers, in their order."""
+        return self._response.getheaders()
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it arrives; Failure (exit 8) where it ends too early."""
@@ -145,13 +150,16 @@ class ApiClient:
     def stream(
         self, method: str, target: str, headers: Mapping[str, str], body: Body, *, keyless: bool = False
     ) -> Iterator[Streamed]:
-        """Send a request and hand out its answer while it comes; a body without a length goes out in chunks."""
+        """Send a request and hand out its answer while it comes.
+
+        A body that is no bytes goes out in chunks, unless `headers` have its Content-Length.
+        """
         sent = {"User-Agent": "keyturn-cli", **headers}
         if not keyless:
             if self._key is None:
                 raise Unauthenticated("Set KEYTURN_API_KEY, or KEYTURN_API_KEY_FILE to a file that holds the key.")
             sent["Authorization"] = f"Bearer {self._key.reveal()}"
-        chunked = body is not None and not isinstance(body, bytes)
+        chunked = body is not None and not isinstance(body, bytes) and "Content-Length" not in sent
         if chunked:
             sent["Transfer-Encoding"] = "chunked"
         connection = self._connection()
@@ -160,7 +168,9 @@ class ApiClient:
             with _said(where):
                 connection.connect()
                 connection.sock.settimeout(ANSWER_TIMEOUT_S)
-                pieces: bytes | Iterable[bytes] | None = body if isinstance(body, bytes | None) else _read(body)
+                pieces: bytes | Iterable[bytes] | None = (
+                    body if body is None or isinstance(body, bytes) else _read(body)
+                )
                 with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it read everything
                     connection.request(
                         method, self._base.path + target, body=pieces, headers=sent, encode_chunked=chunked
@@ -263,7 +273,7 @@ def _text_of(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-def _read(source: IO[bytes]) -> Iterator[bytes]:
+def _read(source: IO[bytes] | io.BufferedIOBase) -> Iterator[bytes]:
     read = getattr(source, "read1", source.read)
     while piece := read(PIECE_BYTES):
         yield piece

@@ -171,6 +171,12 @@ _ROWS: Final = (
         ),
     ),
     Verb(
+        "proxy",
+        "Open a port on this machine that calls through a connection.",
+        "proxy:proxy",
+        ("keyturn proxy cxn_…", "keyturn proxy cxn_… --port 9100"),
+    ),
+    Verb(
         "link create",
         "Make a link by which a person connects an account.",
         "link:create",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.calls.calls import Calls
+from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
@@ -35,6 +36,7 @@ class Application:
     disconnect: Disconnect
     pause: Pause
     calls: Calls
+    hand_out: HandOut
     edit_connector: EditConnector
     api_keys: ApiKeys
     scheduler: Scheduler

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from keyturn.core.errors import BadRequest
-from keyturn.web.control.bodies import MAX_BODY_BYTES, MAX_DEPTH, parse_json
+from keyturn.web.kit.strict_json import MAX_BODY_BYTES, MAX_DEPTH, parse_json
 from tests.web.control.house import CANARY, assert_problem, begin, login_body
 
 PATH = "/v1/connections"

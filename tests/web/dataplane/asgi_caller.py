@@ -30,6 +30,7 @@ class Exchange:
         host: bool = True,
         http_version: str = "1.1",
         more_comes: bool = False,
+        client: tuple[str, int] | None = ("127.0.0.1", 40_000),
     ) -> None:
         raw, _, query = path.encode("latin-1").partition(b"?")
         head = [*([HOST] if host else []), *([key] if key else []), *headers]
@@ -41,6 +42,7 @@ class Exchange:
             "query_string": query,
             "headers": head,
             "http_version": http_version,
+            "client": client,
         }
         self._app = app
         self._pieces = list(pieces)

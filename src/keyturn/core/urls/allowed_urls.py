@@ -177,24 +177,30 @@ class Verdict:
 
 
 class AllowedUrls:
-    """The rules of one connection, ready to judge. Without rules everything is refused."""
+    """The rules of one connection, ready to judge. Without rules everything is refused.
 
-    __slots__ = ("_insecure_http", "_rules")
+    `texts`: those that the rules were read from, without the ones that are no rules.
+    """
+
+    __slots__ = ("_insecure_http", "_rules", "texts")
 
     def __init__(self, rules: Iterable[Rule], insecure_http: bool = False) -> None:
         self._insecure_http = insecure_http
         self._rules = tuple(rules)
+        self.texts: tuple[str, ...] = ()
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], suffixes: PublicSuffixes, insecure_http: bool = False) -> Self:
         """Read the rules; a text that is none covers nothing, and the others still count."""
-        rules = []
+        rules = {}
         for text in texts:
             try:
-                rules.append(Rule.parse(text, suffixes))
+                rules[text] = Rule.parse(text, suffixes)
             except InvalidRule:
                 continue
-        return cls(rules, insecure_http)
+        allowed = cls(rules.values(), insecure_http)
+        allowed.texts = tuple(rules)
+        return allowed
 
     def judge(self, url: str) -> Verdict:
         """Decide on an absolute URL, judged as the text it is. Never raises.

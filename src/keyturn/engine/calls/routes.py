@@ -50,6 +50,7 @@ class Route:
     noted_at: float = 0.0
     outdated: bool = False  # its connection was written after it was made
     other_bases: dict[str, ProxyBase] = field(default_factory=dict, repr=False)
+    token_type: str = "Bearer"  # noqa: S105
 
     def ended(self, now: float) -> bool:
         """Whether the token's own lifetime is over; `now` in Unix seconds."""
@@ -111,4 +112,5 @@ def make_route(
         and (refresh_usable(connection, connector) or password_usable(connection, connector)),
         worked=worked,
         token=secrets.token_set.access_token,
+        token_type=secrets.token_set.token_type,
     )

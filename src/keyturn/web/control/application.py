@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,7 +20,7 @@ from keyturn.engine.application import Application
 from keyturn.web.control.caller import caller_in
 from keyturn.web.control.door import App, Door, request_counter
 from keyturn.web.control.idempotency import Replays
-from keyturn.web.control.openapi import as_bytes, make_document
+from keyturn.web.control.openapi import as_bytes, make_document, with_paths
 from keyturn.web.control.operations import PUBLIC, Operation
 from keyturn.web.control.route import OPERATION, ControlRoute, problem_response
 from keyturn.web.control.routes.api_keys import OPERATIONS as API_KEYS
@@ -47,6 +48,7 @@ def make_control(
     *,
     readiness: Callable[[], Awaitable[dict[str, str]]],
     metrics: Callable[[], bytes],
+    other_paths: Mapping[str, Any] | None = None,
 ) -> App:
     """Build the control plane.
 
@@ -54,15 +56,16 @@ def make_control(
         application: the use cases.
         readiness: each part that is needed (`database`, `keys` …) → `ok`, or a word for what is wrong.
         metrics: the exposition of everybody else's metrics, in Prometheus' text format; the zone's own follow it.
+        other_paths: other zones' calls, as `paths` of an OpenAPI document.
     """
-    app = make_framework(application)
+    app = make_framework(application, other_paths or {})
     app.state.readiness = readiness
     own = CollectorRegistry()
     app.state.metrics = lambda: metrics() + generate_latest(own)
     return Door(app, application, PUBLIC_PATHS, request_counter(own))
 
 
-def make_framework(application: Application) -> FastAPI:
+def make_framework(application: Application, other_paths: Mapping[str, Any] = MappingProxyType({})) -> FastAPI:
     """The routes and their document, without the door."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.router.route_class = ControlRoute
@@ -71,7 +74,9 @@ def make_framework(application: Application) -> FastAPI:
     app.state.operations = {each.name: each for each in OPERATIONS}
     for operation in OPERATIONS:
         _add(app, operation)
-    app.state.document = cache(lambda: as_bytes(document_of(app)))  # made when it is first asked for
+    app.state.document = cache(
+        lambda: as_bytes(with_paths(document_of(app), other_paths))
+    )  # made when it is first asked for
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(Exception, _crashed)
     return app

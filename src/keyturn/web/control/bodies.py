@@ -1,28 +1,21 @@
-"""Reading a request's body: bounded, of a kind that is read here, and strict JSON.
+"""Reading a request's body: bounded, and of a kind that is read here.
 
 Rule 1: a body that is too large is refused by its Content-Length before it is read, or while it comes.
-Rule 2: JSON that two readers could understand differently is refused: duplicate members, NaN, lone surrogates.
-Rule 3: nothing of a body is ever said back.
-
-Sources: RFC 8259 sections 4 and 8.2; RFC 7493 (I-JSON).
+Rule 2: nothing of a body is ever said back.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
 from keyturn.core.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from keyturn.web.kit.strict_json import MAX_BODY_BYTES
 
-MAX_BODY_BYTES: Final = 256 * 1024
-MAX_DEPTH: Final = 32
 JSON_TYPES: Final = frozenset({"application/json"})
 CONNECTOR_TYPES: Final = JSON_TYPES | {"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"}
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 
 
@@ -71,50 +64,3 @@ def _check_kind(request: Request, types: frozenset[str]) -> None:
     plain = request.headers.get("content-encoding", "identity").strip().lower() == "identity"
     if kind not in types or not utf8 or not plain:
         raise UnsupportedMediaType(f"This is read here: {', '.join(sorted(types))}, in UTF-8, uncompressed.")
-
-
-def parse_json(raw: bytes) -> Any:
-    """Read strict JSON; BadRequest says what kind of thing is wrong, never where it came from."""
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadRequest("The body is no UTF-8.") from None
-    try:
-        value = json.loads(text, object_pairs_hook=_members, parse_constant=_no_constant)
-    except RecursionError:
-        raise BadRequest(f"JSON is nested at most {MAX_DEPTH} deep.") from None
-    except ValueError:  # no JSON, or a number with thousands of digits
-        raise BadRequest("The body is no well-formed JSON.") from None
-    _check_values(value)
-    return value
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise BadRequest("A member stands twice in one object.")
-    return found
-
-
-def _no_constant(_: str) -> NoReturn:
-    raise BadRequest("JSON has no NaN and no Infinity.")
-
-
-def _check_values(value: Any) -> None:
-    level, depth = [value], 0
-    while level:
-        if depth > MAX_DEPTH:
-            raise BadRequest(f"JSON is nested at most {MAX_DEPTH} deep.")
-        texts = [each for each in level if isinstance(each, str)]
-        texts += [key for each in level if isinstance(each, Mapping) for key in each]
-        if any(_SURROGATE.search(text) for text in texts):
-            raise BadRequest("A text holds half a character.")
-        if any(isinstance(each, float) and each in (float("inf"), float("-inf")) for each in level):
-            raise BadRequest("A number is too large.")
-        level = [
-            inner
-            for each in level
-            if isinstance(each, Mapping | list)
-            for inner in (each.values() if isinstance(each, Mapping) else each)
-        ]
-        depth += 1

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from keyturn.core.errors import Finding, KeyturnError, NotFound, ValidationFailed
 from keyturn.engine.application import Application
 from keyturn.ports.store import StoredReply
-from keyturn.web.control.bodies import CONNECTOR_TYPES, JSON_TYPES, parse_json, read_body
+from keyturn.web.control.bodies import CONNECTOR_TYPES, JSON_TYPES, read_body
 from keyturn.web.control.caller import caller_in
 from keyturn.web.control.crashes import write_down
 from keyturn.web.control.idempotency import HEADER, REPLAYED, Claim, Replays
@@ -31,6 +31,7 @@ from keyturn.web.control.shapes import requests
 from keyturn.web.control.shapes.validation import validation_failed
 from keyturn.web.control.shown_once import link_text
 from keyturn.web.kit.problems import problem_answer
+from keyturn.web.kit.strict_json import parse_json
 
 OPERATION: Final = "x-keyturn-operation"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")

@@ -13,8 +13,7 @@ Source: the product, "Renew" and "Call"; invariants I3 and I5.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +24,6 @@ from keyturn.core.errors import (
     ConnectionPaused,
     KeyturnError,
     MethodNotAllowed,
-    NeedsReconnect,
     ProviderBadResponse,
     UrlNotAllowed,
 )
@@ -38,6 +36,7 @@ from keyturn.ports.egress import Upstream, UpstreamAnswer, UpstreamRequest
 from keyturn.web.dataplane.answer_head import ending_of, handed_on
 from keyturn.web.dataplane.call_counts import CALLER_GONE, CUT_OFF, NO_CONNECTOR, REFUSED, CallCounts
 from keyturn.web.dataplane.interruption import InterruptibleCall, Why
+from keyturn.web.dataplane.next_step import ReconnectLink, next_url
 from keyturn.web.dataplane.request_body import CallerGone, Receive, RequestBody, merged_body
 from keyturn.web.dataplane.request_head import read_head
 from keyturn.web.dataplane.staleness import judge_stale
@@ -51,8 +50,6 @@ CLOSE: Final = (b"connection", b"close")
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 ECHOING: Final = "TRACE"
 ALLOWED: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-ReconnectLink = Callable[[str], Awaitable[str]]
 
 log = structlog.get_logger("keyturn.proxy")
 
@@ -285,13 +282,8 @@ class ProxiedCall(InterruptibleCall):
         await answer.send(self._send)
 
     async def _problem(self, error: Exception) -> ProblemAnswer:
-        url = None
-        if isinstance(error, NeedsReconnect):
-            url = f"{self._parts.public_url}/v1/connections/{self._connection_id}/reconnect"
-            link = self._parts.reconnect_link
-            if link is not None and self._principal is not None and self._principal.allows("connect"):
-                with suppress(KeyturnError):
-                    url = await link(self._connection_id)
+        parts = self._parts
+        url = await next_url(error, self._connection_id, self._principal, parts.public_url, parts.reconnect_link)
         return problem_answer(error, request_id=self._request_id.decode("ascii"), next_url=url)
 
     async def _why_stopped(self) -> KeyturnError:
