@@ -6,6 +6,7 @@ Rule 2: a token that was waited for is handed out only if the key is still good.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -42,7 +43,7 @@ class DoorParts:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
-class HandOutDoor:
+class HandOutDoor(ABC):
     """One request at a door. Subclasses say which, and what a good answer is."""
 
     __slots__ = ("_connection_id", "_head", "_parts", "_principal", "_receive", "_request_id", "_scope", "_send")
@@ -85,9 +86,9 @@ class HandOutDoor:
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *more]})
         await self._send({"type": "http.response.body", "body": body})
 
+    @abstractmethod
     async def _answer(self, principal: Principal) -> tuple[int, Headers, bytes]:
         """Status, headers and body of the answer, without what every answer carries."""
-        raise NotImplementedError
 
     def _say(self, answer: ProblemAnswer) -> ProblemAnswer:
         """The refusal as this door says it."""
