@@ -163,7 +163,7 @@ class Calls:
             return None
         issued_at = route.connection.token_issued_at or 0.0
         if not route.worked and 0 <= now - issued_at < YOUNG_S:  # below: the clock was set back
-            return None
+            return await self._renewed_elsewhere(route)
         if not route.renewable and route.connection.state is State.ACTIVE and not await self._really_ended(route):
             self.replay_refused(route, method, base_url=base_url)
             return None
@@ -279,10 +279,21 @@ class Calls:
         kept = self._routes.get(connection.id)
         if kept is not None and kept.generation >= renewed.generation:
             return kept  # made by another of those who waited
-        return await self._make(connection.id, connection.project)
+        return await self._make(connection.id, connection.project, newest=renewed.generation)
 
-    async def _make(self, connection_id: str, project: str) -> Route:
-        """Make the route, once however many callers wait; again where it was outdated before it was there."""
+    async def _renewed_elsewhere(self, route: Route) -> Route | None:
+        """The route of a newer generation that another process has made, and not told of yet; None: there is none."""
+        connection = await self._connections.load(route.connection.id, project=route.connection.project)
+        if connection is None or connection.generation <= route.generation:
+            return None
+        return await self._make(connection.id, connection.project, newest=connection.generation)
+
+    async def _make(self, connection_id: str, project: str, *, newest: int = 0) -> Route:
+        """Make the route, once however many callers wait; again where it was outdated before it was there.
+
+        `newest`: a generation that is known to be stored. Where another process stored it, an older one may be on its
+        way into memory here.
+        """
         key = (connection_id, project)
         deadline = self._clock.monotonic() + WAIT_FOR_A_ROUTE_S
         while True:
@@ -291,10 +302,18 @@ class Calls:
                 making = self._making[key] = _Making(asyncio.create_task(self._open(connection_id, project)))
                 making.task.add_done_callback(partial(self._made, key, making))
             route = await asyncio.shield(making.task)
+            if route.generation < newest:
+                self._outdate(connection_id, route)
             if not (making.outdated or route.outdated):
                 return route
             if self._clock.monotonic() >= deadline:
                 raise RenewalInProgress(retry_after_s=1.0)
+
+    def _outdate(self, connection_id: str, route: Route) -> None:
+        """Drop this route, and no other that may have taken its place."""
+        route.outdated = True
+        if self._routes.get(connection_id) is route:
+            del self._routes[connection_id]
 
     def _made(self, key: tuple[str, str], making: _Making, task: asyncio.Task[Route]) -> None:
         if self._making.get(key) is making:
