@@ -168,6 +168,8 @@ class Field:
     max_length: int | None = None
     hosts: tuple[str, ...] = ()  # only with type host: patterns such as *.my.example.com
     self_hosted: bool = False  # only with type host: any public host, shown before the password
+    choices_from: str | None = None  # only in a challenge: JMESPath on its answer, a list of {value, label}
+    visible_when: Mapping[str, tuple[str | int | float | bool, ...]] = field(default_factory=_empty)  # key → any of
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,17 +313,36 @@ class RequestParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Poll:
+    """What the person confirms elsewhere: `then` is sent again while an answer says that nothing was decided yet.
+
+    `every_s`, `for_s`: seconds between two requests, and in all. `pending`: JMESPath on the body (the file's `while`).
+    """
+
+    pending: str
+    every_s: float = 3.0
+    for_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
 class Challenge:
-    """Something that the provider asks in between: a code, a choice.
+    """Something that the provider asks in between: a code, a choice, a confirmation elsewhere.
 
     `then` is the next request with the keys of `token` where the author gave none;
-    `extra_params` add to its parameters or replace one of the same name.
+    `extra_params` add to its parameters or replace one of the same name. `resend` asks the provider for another code,
+    with the same defaults as `then`; None where it has no such request. `answers_challenge`: the answer of `then` is a
+    further challenge by design, and one that matches none is malformed. `lifetime`: seconds, or where the answer says
+    them; ten minutes at most either way.
     """
 
     when: When
     ask: tuple[Field, ...] = ()
     capture: Mapping[str, str] = field(default_factory=_empty)
     then: ProviderRequest | None = None
+    poll: Poll | None = None
+    answers_challenge: bool = False
+    lifetime: float | Lifetime | None = None
+    resend: ProviderRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +402,7 @@ class Connector:
     notes: Notes = Notes()
     private_network: bool = False
     insecure_http: bool = False
+    interactive: bool = False  # `login: interactive`: each login needs a code, so none is tried without the person
 
     def field_named(self, key: str) -> Field | None:
         """Find the step-1 field with this key."""

@@ -201,6 +201,18 @@ class SessionUsed(CallerError):
     code = "session_used"
 
 
+class ChallengeUsed(CallerError):
+    """A challenge was answered before; each is answered once."""
+
+    code = "challenge_used"
+
+
+class ChallengeExpired(CallerError):
+    """A challenge outlived its time, or its login is gone; a new login asks anew."""
+
+    code = "challenge_expired"
+
+
 class ReturnUrlNotAllowed(CallerError):
     """The return URL is no https URL (or loopback)."""
 
