@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from keyturn.web.connect import app
-from keyturn.web.connect.static_files import FOLDER, StaticFiles
 from keyturn.web.connect.texts.english import ENGLISH
 from keyturn.web.connect.texts.wording import LANGUAGES, wording_for
+from keyturn.web.kit.static_files import FOLDER, StaticFiles
 from tests.web.connect.browsing import CANARY, CONNECTOR, make_site
 
 ZONE = Path(app.__file__).parent

@@ -34,9 +34,9 @@ from keyturn.web.connect.details import post_details, show_details
 from keyturn.web.connect.ending import post_cancel, show_done, show_failed
 from keyturn.web.connect.landing import claim, show_landing
 from keyturn.web.connect.outcomes import outcome_of, status_of
-from keyturn.web.connect.posts import ForeignForm
 from keyturn.web.connect.rendering import REQUEST_ID, Pages
 from keyturn.web.connect.sign_in import post_sign_in, show_sign_in
+from keyturn.web.kit.posts import ForeignForm
 from keyturn.web.kit.request_ids import RequestIds
 from keyturn.web.kit.security_headers import OF_PAGE
 

@@ -16,9 +16,9 @@ from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.browser import Browser
 from keyturn.web.connect.connector_view import ConnectorView, host_or_none
 from keyturn.web.connect.inputs import inputs_for, messages_of, summary_of, values_of
-from keyturn.web.connect.posts import Form, read_form
 from keyturn.web.connect.rendering import Pages, asker_of, back_link, wording_of
 from keyturn.web.connect.texts.wording import Wording
+from keyturn.web.kit.posts import Form, read_form
 
 
 async def show_details(pages: Pages, request: Request) -> Response:

@@ -13,8 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from keyturn.core.connection import Connection
 from keyturn.core.errors import KeyturnError, SessionExpired, SessionUsed
 from keyturn.ports.store import ConnectSession
-from keyturn.web.connect.posts import read_form
 from keyturn.web.connect.rendering import Pages, asker_of, back_link, wording_of
+from keyturn.web.kit.posts import read_form
 
 
 async def show_done(pages: Pages, request: Request) -> Response:

@@ -16,8 +16,8 @@ from keyturn.core.connector import Field, FieldType
 from keyturn.core.errors import Finding
 from keyturn.core.secret import Secret
 from keyturn.web.connect.connector_view import SECRET_TYPES
-from keyturn.web.connect.posts import Form
 from keyturn.web.connect.texts.wording import Wording
+from keyturn.web.kit.posts import Form
 
 MOST_RADIOS: Final = 6
 PREFIX: Final = "field."

@@ -24,9 +24,9 @@ from keyturn.web.connect.attempts import Attempts
 from keyturn.web.connect.browser import Browser, CookieJar, browser_of
 from keyturn.web.connect.connector_view import ConnectorView, view_for
 from keyturn.web.connect.outcomes import outcome_of, status_of
-from keyturn.web.connect.posts import OwnPlace
-from keyturn.web.connect.static_files import StaticFiles
 from keyturn.web.connect.texts.wording import Wording, wording_for
+from keyturn.web.kit.posts import OwnPlace
+from keyturn.web.kit.static_files import StaticFiles
 
 REQUEST_ID: Final = "keyturn.request_id"
 _TEMPLATES: Final = Path(__file__).parent / "templates"

@@ -26,8 +26,8 @@ from keyturn.web.connect.browser import Browser
 from keyturn.web.connect.connector_view import ConnectorView, ShownHost, web_address
 from keyturn.web.connect.inputs import inputs_for, messages_of, secret_names, summary_of, values_of
 from keyturn.web.connect.outcomes import links_of, outcome_of, status_of
-from keyturn.web.connect.posts import Form, read_form
 from keyturn.web.connect.rendering import Pages, asker_of, back_link, request_id_of, wording_of
+from keyturn.web.kit.posts import Form, read_form
 
 
 @dataclass(frozen=True, slots=True)
