@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 class Finding:
     """One thing wrong with an input: where, and what would be right.
 
-    `pointer`: RFC 6901 into the input. `line` and `column` count from 1, where the input was a text.
+    `pointer`: RFC 6901 into the input. `line` and `column` count from 1, where the input was a text. `rule`, `limit`:
+    what is said, for pages that have words of their own (`field_values.RULES`); they are no part of the JSON.
     """
 
     pointer: str
@@ -24,6 +25,8 @@ class Finding:
     message: str
     line: int | None = None
     column: int | None = None
+    rule: str = ""
+    limit: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Say it as a member of `errors[]`."""

@@ -2,6 +2,7 @@
 
 Rule 1: the same checks in form, REST and CLI; a value is never echoed.
 Rule 2: a password is taken byte for byte; it may hold anything but nothing at all.
+Rule 3: what is wrong has a name besides its English sentence, so that a page can say it in another language.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from keyturn.core.connector import Field, FieldType, UsernameInput
 from keyturn.core.errors import Finding, ValidationFailed, ValueAbsent
@@ -24,8 +26,38 @@ MAX_OWNER_CHARS: Final = 255
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+# What a value can break, by the name that `Finding.rule` carries; `{limit}` is put in.
+RULES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "field_required": "This field is required.",
+        "host_needs_it": "The provider's address can't be told without it.",
+        "username_required": "A username is required.",
+        "username_characters": "A username has no control characters and at most 4096 characters.",
+        "password_required": "A password is required.",
+        "password_too_long": "A password has at most 4096 characters.",
+        "not_boolean": "This is either true or false.",
+        "not_number": "This is a number.",
+        "not_text": "This is a text.",
+        "characters": "A value has at most 4096 characters and no control characters.",
+        "not_listed": "Choose one of the listed values.",
+        "not_email": "This is no e-mail address.",
+        "not_url": "This is no http or https URL.",
+        "not_host": "This is no host name, such as api.example.com.",
+        "not_pattern": "This does not have the form that the provider uses.",
+        "too_short": "This has at least {limit} characters.",
+        "too_long": "This has at most {limit} characters.",
+        "foreign_host": "This host does not belong to the provider.",
+    }
+)
 _TRUE: Final = frozenset({"true", "on", "yes", "1"})
 _FALSE: Final = frozenset({"false", "off", "no", "0"})
+
+
+class Broken(NamedTuple):
+    """A rule of RULES that a value breaks, with the number in it if it has one."""
+
+    rule: str
+    limit: int | None = None
 
 
 def check_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
@@ -50,11 +82,11 @@ def check_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> tuple[dic
             raw = each.default
         if raw is None or raw == "":
             if each.required:
-                errors.append(_wrong(each, "required", "This field is required."))
+                errors.append(_wrong(each, "required", Broken("field_required")))
             continue
-        value, message = _read(each, raw)
-        if message:
-            errors.append(_wrong(each, "invalid", message))
+        value, broken = _read(each, raw)
+        if broken:
+            errors.append(_wrong(each, "invalid", broken))
         else:
             values[each.key] = value
     return values, errors
@@ -82,7 +114,7 @@ def check_hosts(
             found.update({each.pointer: each for each in error.errors})
         except ValueAbsent as error:
             pointer = f"/fields/{error.path}"
-            found[pointer] = Finding(pointer, "required", "The provider's address can't be told without it.")
+            found[pointer] = _finding(pointer, "required", Broken("host_needs_it"))
     return list(found.values())
 
 
@@ -103,20 +135,20 @@ def origin_of(url: Template) -> Template:
 def check_username(declared: UsernameInput, given: object) -> list[Finding]:
     """Say what is wrong with a username; it is sent as it is."""
     if not isinstance(given, str) or not given.strip():
-        return [Finding("/username", "required", "A username is required.")]
+        return [_finding("/username", "required", Broken("username_required"))]
     if len(given) > MAX_VALUE_CHARS or _CONTROL.search(given):
-        return [Finding("/username", "invalid", "A username has no control characters and at most 4096 characters.")]
+        return [_finding("/username", "invalid", Broken("username_characters"))]
     if declared.type is FieldType.EMAIL and not _EMAIL.fullmatch(given.strip()):
-        return [Finding("/username", "invalid", "This is no e-mail address.")]
+        return [_finding("/username", "invalid", Broken("not_email"))]
     return []
 
 
 def check_password(given: Secret | None) -> list[Finding]:
     """Say what is wrong with a password; it is sent byte for byte."""
     if given is None or not given:
-        return [Finding("/password", "required", "A password is required.")]
+        return [_finding("/password", "required", Broken("password_required"))]
     if len(given.reveal()) > MAX_VALUE_CHARS:
-        return [Finding("/password", "invalid", "A password has at most 4096 characters.")]
+        return [_finding("/password", "invalid", Broken("password_too_long"))]
     return []
 
 
@@ -129,7 +161,7 @@ def check_owner(given: object) -> list[Finding]:
     return []
 
 
-def _read(declared: Field, raw: object) -> tuple[Any, str]:
+def _read(declared: Field, raw: object) -> tuple[Any, Broken | None]:
     match declared.type:
         case FieldType.BOOLEAN:
             return _boolean(raw)
@@ -139,78 +171,83 @@ def _read(declared: Field, raw: object) -> tuple[Any, str]:
             return _text(declared, raw)
 
 
-def _boolean(raw: object) -> tuple[Any, str]:
+def _boolean(raw: object) -> tuple[Any, Broken | None]:
     if isinstance(raw, bool):
-        return raw, ""
+        return raw, None
     word = raw.lower() if isinstance(raw, str) else ""
     if word in _TRUE or word in _FALSE:
-        return word in _TRUE, ""
-    return None, "This is either true or false."
+        return word in _TRUE, None
+    return None, Broken("not_boolean")
 
 
-def _number(raw: object) -> tuple[Any, str]:
+def _number(raw: object) -> tuple[Any, Broken | None]:
     if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw):
-        return raw, ""
+        return raw, None
     if isinstance(raw, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", raw.strip()):
         text = raw.strip()
-        return (float(text) if "." in text else int(text)), ""
-    return None, "This is a number."
+        return (float(text) if "." in text else int(text)), None
+    return None, Broken("not_number")
 
 
-def _text(declared: Field, raw: object) -> tuple[Any, str]:
+def _text(declared: Field, raw: object) -> tuple[Any, Broken | None]:
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         raw = str(raw)
     if not isinstance(raw, str):
-        return None, "This is a text."
+        return None, Broken("not_text")
     if len(raw) > MAX_VALUE_CHARS or _CONTROL.search(raw):
-        return None, "A value has at most 4096 characters and no control characters."
+        return None, Broken("characters")
     secret = declared.type in (FieldType.SECRET, FieldType.OTP, FieldType.TOTP_SEED)
     value = raw if secret else raw.strip()
-    message = _shape(declared, value) or _length(declared, value)
-    if declared.type is FieldType.HOST and not message:
+    broken = _shape(declared, value) or _length(declared, value)
+    if declared.type is FieldType.HOST and not broken:
         value = normalise_host(value)
-        message = _host_allowed(declared, value)
-    return (Secret(value) if secret else value), message
+        broken = _host_allowed(declared, value)
+    return (Secret(value) if secret else value), broken
 
 
-def _shape(declared: Field, value: str) -> str:
+def _shape(declared: Field, value: str) -> Broken | None:
     match declared.type:
         case FieldType.CHOICE if value not in declared.choices:
-            return "Choose one of the listed values."
+            return Broken("not_listed")
         case FieldType.EMAIL if not _EMAIL.fullmatch(value):
-            return "This is no e-mail address."
+            return Broken("not_email")
         case FieldType.URL if not re.fullmatch(r"https?://[^\s/?#@\\]+([/?#][^\s\\]*)?", value, re.IGNORECASE):
-            return "This is no http or https URL."
+            return Broken("not_url")
         case FieldType.HOST:
             try:
                 normalise_host(value)
             except HostError:
-                return "This is no host name, such as api.example.com."
+                return Broken("not_host")
     if declared.pattern is not None and not matches_whole(declared.pattern, value):
-        return "This does not have the form that the provider uses."
-    return ""
+        return Broken("not_pattern")
+    return None
 
 
-def _length(declared: Field, value: str) -> str:
+def _length(declared: Field, value: str) -> Broken | None:
     if declared.min_length is not None and len(value) < declared.min_length:
-        return f"This has at least {declared.min_length} characters."
+        return Broken("too_short", declared.min_length)
     if declared.max_length is not None and len(value) > declared.max_length:
-        return f"This has at most {declared.max_length} characters."
-    return ""
+        return Broken("too_long", declared.max_length)
+    return None
 
 
-def _host_allowed(declared: Field, host: str) -> str:
+def _host_allowed(declared: Field, host: str) -> Broken | None:
     if declared.self_hosted:
-        return ""
+        return None
     for pattern in declared.hosts:
         wanted = pattern.lower()
         if host == wanted or (wanted.startswith("*.") and host.endswith(wanted[1:]) and len(host) > len(wanted) - 1):
-            return ""
-    return "This host does not belong to the provider."
+            return None
+    return Broken("foreign_host")
 
 
-def _wrong(declared: Field, code: str, message: str) -> Finding:
-    return Finding(f"/fields/{declared.key}", code, message)
+def _wrong(declared: Field, code: str, broken: Broken) -> Finding:
+    return _finding(f"/fields/{declared.key}", code, broken)
+
+
+def _finding(pointer: str, code: str, broken: Broken) -> Finding:
+    message = RULES[broken.rule].format(limit=broken.limit)
+    return Finding(pointer, code, message, rule=broken.rule, limit=broken.limit)
 
 
 def _known(keys: set[str]) -> str:
