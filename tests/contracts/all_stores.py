@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.lease import Lease
 from keyturn.ports.store import (
     ApiKeyStore,
@@ -59,6 +60,11 @@ class AllStores(Protocol):
     @property
     def sessions(self) -> SessionStore:
         """Connect sessions."""
+        ...
+
+    @property
+    def challenges(self) -> ChallengeStore:
+        """Challenges that wait."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
+from keyturn.ports.challenges import ChallengeRow
 from keyturn.ports.store import ApiKey, ConnectSession
 
 NOW = 1_700_000_000.0
@@ -58,6 +59,7 @@ FULL_CONNECTION = Connection(
     worked_generation=6,
     disconnected_at=NOW + 9,
     revocation={"refresh_token": {"status": 200, "at": NOW}},
+    totp_step=56_666_666,
 )
 
 
@@ -165,5 +167,20 @@ def session(session_id: str = "ses_1", **changes: Any) -> ConnectSession:
         link_digest=f"link of {session_id}",
         created_at=NOW,
         expires_at=NOW + 1800,
+    )
+    return replace(plain, **changes)
+
+
+def challenge(challenge_id: str = "chl_1", **changes: Any) -> ChallengeRow:
+    """A challenge that waits for an answer."""
+    plain = ChallengeRow(
+        id=challenge_id,
+        holder="key:k1",
+        connector="acme",
+        connector_version=1,
+        owner="owner-1",
+        place=0,
+        created_at=NOW,
+        expires_at=NOW + 600,
     )
     return replace(plain, **changes)

@@ -8,6 +8,7 @@ from keyturn.ports.keys import KeyProvider
 from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
 from tests.contracts.audit_log_contract import AuditLogContract
+from tests.contracts.challenge_store_contract import ChallengeStoreContract
 from tests.contracts.connection_store_contract import (
     AccountContract,
     ConnectionListContract,
@@ -85,6 +86,10 @@ class TestFakeApiKeyStore(ApiKeyStoreContract):
 
 class TestFakeSessionStore(SessionStoreContract):
     """SessionStore."""
+
+
+class TestFakeChallengeStore(ChallengeStoreContract):
+    """ChallengeStore."""
 
 
 class TestFakeIdempotencyStore(IdempotencyStoreContract):

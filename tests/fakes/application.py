@@ -49,6 +49,7 @@ def make_world(
         audit=stores.audit,
         api_keys=stores.api_keys,
         sessions=stores.sessions,
+        challenges=stores.challenges,
         idempotency=stores.idempotency,
         spill=stores.spill,
         lease=stores.leases,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fakes.challenges import FakeChallengeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.connections import FakeConnectionStore, FakeRevocationStore, FakeSpill
 from tests.fakes.connectors import FakeConnectorStore
@@ -26,6 +27,7 @@ class FakeStores:
         self.audit = FakeAuditLog(self.database)
         self.api_keys = FakeApiKeyStore(self.database)
         self.sessions = FakeSessionStore(self.database)
+        self.challenges = FakeChallengeStore(self.database)
         self.idempotency = FakeIdempotencyStore(self.database)
 
     async def ping(self) -> None:

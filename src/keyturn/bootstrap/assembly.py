@@ -31,6 +31,7 @@ from keyturn.engine.revocation.revoke import Revoke
 from keyturn.engine.scheduler import OFFLINE_GRACE_S, Scheduler
 from keyturn.engine.test_connection import TestCalls, TestConnection
 from keyturn.ports.catalogue import Catalogue
+from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress, Upstream
 from keyturn.ports.lease import Lease
@@ -58,6 +59,7 @@ class Ports:
     audit: AuditLog
     api_keys: ApiKeyStore
     sessions: SessionStore
+    challenges: ChallengeStore
     idempotency: IdempotencyStore
     spill: Spill
     lease: Lease

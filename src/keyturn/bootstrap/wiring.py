@@ -41,6 +41,7 @@ STORES: Final = (
     "audit",
     "api_keys",
     "sessions",
+    "challenges",
     "idempotency",
     "spill",
 )

@@ -127,7 +127,8 @@ class Connection:
     token set. `hosts`: where token, refresh, revoke and challenge requests of this connection may go, pinned at its
     login. `refreshable`: a refresh token is kept and honoured. `password_rejected`: the kept password was refused
     once and is never sent again by itself. `worked_generation`: the newest generation that an API accepted.
-    `failures_in_a_row`: renewals that failed for a passing reason since the last that did not.
+    `failures_in_a_row`: renewals that failed for a passing reason since the last that did not. `totp_step`: the last
+    time step (RFC 6238 §4.2) whose code may have been sent; none is ever used twice.
     """
 
     id: str
@@ -164,6 +165,7 @@ class Connection:
     worked_generation: int | None = None
     disconnected_at: float | None = None
     revocation: Mapping[str, Any] = field(default_factory=dict)  # what the provider answered to revocations
+    totp_step: int | None = None
 
     @property
     def ended(self) -> bool:

@@ -6,6 +6,7 @@ from keyturn.adapters.store.opening import Stores
 from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
 from tests.contracts.audit_log_contract import AuditLogContract
+from tests.contracts.challenge_store_contract import ChallengeStoreContract
 from tests.contracts.connection_store_contract import (
     AccountContract,
     ConnectionListContract,
@@ -54,6 +55,10 @@ class TestSqlApiKeyStore(ApiKeyStoreContract):
 
 class TestSqlSessionStore(SessionStoreContract):
     """SessionStore."""
+
+
+class TestSqlChallengeStore(ChallengeStoreContract):
+    """ChallengeStore."""
 
 
 class TestSqlIdempotencyStore(IdempotencyStoreContract):

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.api_keys import SqlApiKeyStore
 from keyturn.adapters.store.audit import SqlAuditLog
+from keyturn.adapters.store.challenges import SqlChallengeStore
 from keyturn.adapters.store.connections import SqlConnectionStore
 from keyturn.adapters.store.connectors import Dump, Load, SqlConnectorStore
 from keyturn.adapters.store.database import meta
@@ -51,6 +52,7 @@ class Stores:
     audit: SqlAuditLog
     api_keys: SqlApiKeyStore
     sessions: SqlSessionStore
+    challenges: SqlChallengeStore
     idempotency: SqlIdempotencyStore
     leases: SqliteLease
     database: Database
@@ -117,6 +119,7 @@ async def open_store(
         audit=SqlAuditLog(database),
         api_keys=SqlApiKeyStore(database),
         sessions=SqlSessionStore(database),
+        challenges=SqlChallengeStore(database, data_keys),
         idempotency=SqlIdempotencyStore(database, store_keys),
         leases=leases,
         database=database,

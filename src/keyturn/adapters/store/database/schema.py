@@ -35,26 +35,31 @@ def plain(text: str) -> str:
 
 
 def text_column(name: str, *, empty: bool = False, key: bool = False) -> sa.Column[str]:
+    """Text that may have come from anywhere."""
     """A text."""
     return sa.Column(name, PlainText, nullable=empty, primary_key=key)
 
 
 def number_column(name: str, *, empty: bool = False, key: bool = False) -> sa.Column[int]:
     """A whole number."""
+    """A whole number."""
     return sa.Column(name, sa.Integer, nullable=empty, primary_key=key)
 
 
 def time_column(name: str, *, empty: bool = False) -> sa.Column[float]:
+    """Unix seconds."""
     """A time, Unix seconds."""
     return sa.Column(name, sa.Float, nullable=empty)
 
 
 def flag_column(name: str, *, empty: bool = False) -> sa.Column[bool]:
     """Yes or no."""
+    """Yes or no."""
     return sa.Column(name, sa.Boolean, nullable=empty)
 
 
 def bytes_column(name: str, *, empty: bool = True) -> sa.Column[bytes]:
+    """Bytes: sealed values, keys, hashes."""
     """Bytes."""
     return sa.Column(name, sa.LargeBinary, nullable=empty)
 
@@ -115,6 +120,7 @@ connections: Final = sa.Table(
     number_column("sealed_username_generation", empty=True),
     bytes_column("sealed_password"),
     number_column("sealed_password_generation", empty=True),
+    number_column("totp_step", empty=True),
 )
 
 NOT_ENDED: Final = "state NOT IN ({})".format(", ".join(f"'{each}'" for each in sorted(ENDED)))

@@ -64,6 +64,7 @@ def columns_of(connection: Connection) -> dict[str, Any]:
         "worked_generation": connection.worked_generation,
         "disconnected_at": connection.disconnected_at,
         "revocation": json_of(connection.revocation),
+        "totp_step": connection.totp_step,
     }
 
 
@@ -104,6 +105,7 @@ def connection_in(row: sa.Row[Any]) -> Connection:
         worked_generation=row.worked_generation,
         disconnected_at=row.disconnected_at,
         revocation=mapping_in(row.revocation),
+        totp_step=row.totp_step,
     )
 
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 
-def json_of(value: Mapping[str, Any] | Iterable[str]) -> str:
-    """Write a mapping or a series of texts; mappings that can't be changed, too."""
+def json_of(value: Mapping[str, Any] | Iterable[str] | Iterable[Mapping[str, Any]]) -> str:
+    """Write a mapping, or a series of texts or mappings; mappings that can't be changed, too."""
     return json.dumps(_open(value), separators=(",", ":"))
 
 
@@ -21,6 +21,11 @@ def mapping_in(text: str) -> Mapping[str, Any]:
 def texts_in(text: str) -> tuple[str, ...]:
     """Read a series of texts."""
     return tuple(json.loads(text))
+
+
+def mappings_in(text: str) -> tuple[Mapping[str, Any], ...]:
+    """Read a series of mappings; nobody can change one."""
+    return tuple(MappingProxyType(each) for each in json.loads(text))
 
 
 def _open(value: Any) -> Any:
