@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from keyturn.ports.challenges import ChallengeStore
+from keyturn.ports.jobs import Jobs
 from keyturn.ports.lease import Lease
+from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
     ApiKeyStore,
     AuditLog,
@@ -73,6 +75,16 @@ class AllStores(Protocol):
         ...
 
     @property
+    def jobs(self) -> Jobs:
+        """The queue of jobs."""
+        ...
+
+    @property
     def leases(self) -> Lease:
         """Leases."""
+        ...
+
+    @property
+    def people(self) -> PeopleStore:
+        """People who sign in to the console."""
         ...

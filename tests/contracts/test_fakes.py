@@ -18,9 +18,11 @@ from tests.contracts.connection_store_contract import (
 )
 from tests.contracts.connector_store_contract import ConnectorStoreContract
 from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
+from tests.contracts.jobs_contract import JobsContract
 from tests.contracts.key_provider_contract import KeyProviderContract
 from tests.contracts.lease_contract import LeaseContract, Pass
 from tests.contracts.login_ledger_contract import LoginLedgerContract
+from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
@@ -96,9 +98,17 @@ class TestFakeIdempotencyStore(IdempotencyStoreContract):
     """IdempotencyStore."""
 
 
+class TestFakeJobs(JobsContract):
+    """Jobs."""
+
+
 class TestFakeLease(LeaseContract):
     """Lease."""
 
 
 class TestFakeKeyProvider(KeyProviderContract):
     """KeyProvider."""
+
+
+class TestFakePeopleStore(PeopleStoreContract):
+    """PeopleStore."""

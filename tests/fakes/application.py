@@ -51,6 +51,8 @@ def make_world(
         sessions=stores.sessions,
         challenges=stores.challenges,
         idempotency=stores.idempotency,
+        people=stores.people,
+        jobs=stores.jobs,
         spill=stores.spill,
         lease=stores.leases,
         egress=egress,

@@ -7,8 +7,10 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.connections import FakeConnectionStore, FakeRevocationStore, FakeSpill
 from tests.fakes.connectors import FakeConnectorStore
 from tests.fakes.database import FakeDatabase
+from tests.fakes.jobs import FakeJobs
 from tests.fakes.leases import FakeLease
 from tests.fakes.logins import FakeLoginLedger
+from tests.fakes.people import FakePeopleStore
 from tests.fakes.records import FakeApiKeyStore, FakeAuditLog, FakeIdempotencyStore, FakeSessionStore
 
 
@@ -29,6 +31,8 @@ class FakeStores:
         self.sessions = FakeSessionStore(self.database)
         self.challenges = FakeChallengeStore(self.database)
         self.idempotency = FakeIdempotencyStore(self.database)
+        self.people = FakePeopleStore(self.database)
+        self.jobs = FakeJobs(self.database)
 
     async def ping(self) -> None:
         """Raise StoreUnavailable where the database is gone."""

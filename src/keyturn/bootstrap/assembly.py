@@ -19,6 +19,7 @@ from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.pause import Pause
+from keyturn.engine.people.people import People
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
@@ -35,6 +36,7 @@ from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress, Upstream
 from keyturn.ports.lease import Lease
+from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
     ApiKeyStore,
     AuditLog,
@@ -61,6 +63,7 @@ class Ports:
     sessions: SessionStore
     challenges: ChallengeStore
     idempotency: IdempotencyStore
+    people: PeopleStore
     spill: Spill
     lease: Lease
     egress: Egress
@@ -117,6 +120,7 @@ def assemble(
         hand_out=HandOut(calls, ports.audit, clock),
         edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
         api_keys=api_keys,
+        people=People(ports.people, clock, entropy, public_url),
         scheduler=scheduler,
         published=published,
         gate=gate,

@@ -43,6 +43,8 @@ STORES: Final = (
     "sessions",
     "challenges",
     "idempotency",
+    "jobs",
+    "people",
     "spill",
 )
 

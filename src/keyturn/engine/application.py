@@ -11,6 +11,7 @@ from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.pause import Pause
+from keyturn.engine.people.people import People
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.renew import Renewals
@@ -39,6 +40,7 @@ class Application:
     hand_out: HandOut
     edit_connector: EditConnector
     api_keys: ApiKeys
+    people: People
     scheduler: Scheduler
     published: PublishedConnectors
     gate: ProviderGate

@@ -16,8 +16,10 @@ from tests.contracts.connection_store_contract import (
 )
 from tests.contracts.connector_store_contract import ConnectorStoreContract
 from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
+from tests.contracts.jobs_contract import JobsContract
 from tests.contracts.lease_contract import LeaseContract
 from tests.contracts.login_ledger_contract import LoginLedgerContract
+from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
@@ -63,6 +65,14 @@ class TestSqlChallengeStore(ChallengeStoreContract):
 
 class TestSqlIdempotencyStore(IdempotencyStoreContract):
     """IdempotencyStore."""
+
+
+class TestSqlJobs(JobsContract):
+    """Jobs."""
+
+
+class TestSqlPeopleStore(PeopleStoreContract):
+    """PeopleStore."""
 
 
 class TestSqliteLease(LeaseContract):

@@ -15,6 +15,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from keyturn.adapters.sealing.data_keys import DataKeys
+from keyturn.adapters.store.access.people import SqlPeopleStore
 from keyturn.adapters.store.api_keys import SqlApiKeyStore
 from keyturn.adapters.store.audit import SqlAuditLog
 from keyturn.adapters.store.challenges import SqlChallengeStore
@@ -25,6 +26,7 @@ from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.migrating import migrate
 from keyturn.adapters.store.database.schema import meta as meta_table
 from keyturn.adapters.store.idempotency import SqlIdempotencyStore
+from keyturn.adapters.store.jobs import SqlJobs
 from keyturn.adapters.store.lease_holder import Host
 from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.logins import SqlLoginLedger
@@ -54,6 +56,8 @@ class Stores:
     sessions: SqlSessionStore
     challenges: SqlChallengeStore
     idempotency: SqlIdempotencyStore
+    jobs: SqlJobs
+    people: SqlPeopleStore
     leases: SqliteLease
     database: Database
 
@@ -121,6 +125,8 @@ async def open_store(
         sessions=SqlSessionStore(database),
         challenges=SqlChallengeStore(database, data_keys),
         idempotency=SqlIdempotencyStore(database, store_keys),
+        jobs=SqlJobs(database),
+        people=SqlPeopleStore(database),
         leases=leases,
         database=database,
     )
