@@ -7,8 +7,8 @@ neither to the person nor, but for its kind and place, in a log.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 from starlette.applications import Starlette
@@ -16,9 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     BadRequest,
     KeyturnError,
@@ -34,11 +33,11 @@ from keyturn.web.connect.details import post_details, show_details
 from keyturn.web.connect.ending import post_cancel, show_done, show_failed
 from keyturn.web.connect.landing import claim, show_landing
 from keyturn.web.connect.outcomes import outcome_of, status_of
-from keyturn.web.connect.rendering import REQUEST_ID, Pages
+from keyturn.web.connect.rendering import Pages
 from keyturn.web.connect.sign_in import post_sign_in, show_sign_in
+from keyturn.web.kit.guarded_pages import GuardedPages
 from keyturn.web.kit.posts import ForeignForm
 from keyturn.web.kit.request_ids import RequestIds
-from keyturn.web.kit.security_headers import OF_PAGE
 
 Endpoint = Callable[[Pages, Request], Awaitable[Response]]
 _WITH_WORDS: Final = (
@@ -47,10 +46,6 @@ _WITH_WORDS: Final = (
 _BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
 
 log = structlog.get_logger("keyturn.connect_pages")
-
-
-class BrokenOff(Exception):
-    """A page ended before its end; the server closes the connection, so that the browser sees it."""
 
 
 def make_connect(application: Application) -> ASGIApp:
@@ -83,7 +78,7 @@ def make_connect(application: Application) -> ASGIApp:
         exception_handlers=dict.fromkeys((KeyturnError, ForeignForm, HTTPException, Exception), show_error),
     )
     inner.router.redirect_slashes = False  # a redirect would be made of the Host header
-    return _Guarded(inner, RequestIds(application.entropy))
+    return GuardedPages(inner, RequestIds(application.entropy), log)
 
 
 async def _error_page(pages: Pages, request: Request, error: Exception) -> Response:
@@ -98,36 +93,3 @@ async def _error_page(pages: Pages, request: Request, error: Exception) -> Respo
             session = await pages.application.sessions.load(request.path_params.get("session", ""))
         return pages.notice(request, known.code, status_of(known), session=session)
     return pages.notice(request, outcome_of(known, None).text, status_of(known), show_id=True)
-
-
-class _Guarded:
-    """Names each request, and puts on each answer the headers that it does not set itself."""
-
-    def __init__(self, inner: ASGIApp, request_ids: RequestIds) -> None:
-        self._inner = inner
-        self._request_ids = request_ids
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._inner(scope, receive, send)
-            return
-        request_id = self._request_ids.next()
-        whole = False
-
-        async def send_guarded(message: MutableMapping[str, Any]) -> None:
-            nonlocal whole
-            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                there = {name.lower() for name, _ in headers}
-                headers += [(name, value) for name, value in OF_PAGE if name not in there]
-                message = {**message, "headers": [*headers, (b"keyturn-request-id", request_id)]}
-            await send(message)
-
-        name = request_id.decode("ascii")
-        try:
-            await self._inner({**scope, REQUEST_ID: name}, receive, send_guarded)
-        except Exception as error:  # noqa: BLE001  (the page is out; the server would write it down whole)
-            log.error("page_crashed", request_id=name, **crash_facts(error))
-            if not whole:
-                raise BrokenOff from None

@@ -25,10 +25,10 @@ from keyturn.web.connect.browser import Browser, CookieJar, browser_of
 from keyturn.web.connect.connector_view import ConnectorView, view_for
 from keyturn.web.connect.outcomes import outcome_of, status_of
 from keyturn.web.connect.texts.wording import Wording, wording_for
+from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import OwnPlace
 from keyturn.web.kit.static_files import StaticFiles
 
-REQUEST_ID: Final = "keyturn.request_id"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 

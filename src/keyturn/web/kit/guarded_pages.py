@@ -1,0 +1,56 @@
+"""What stands before every application that answers with pages.
+
+Rule 1: every answer carries the security headers, unless it sets them itself, and a request id of ours.
+Rule 2: of an error that is none of ours only kind and place are logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from keyturn.core.crashes import crash_facts
+from keyturn.web.kit.request_ids import RequestIds
+from keyturn.web.kit.security_headers import OF_PAGE
+
+REQUEST_ID: Final = "keyturn.request_id"
+
+
+class BrokenOff(Exception):
+    """A page ended before its end; the server closes the connection, so that the browser sees it."""
+
+
+class GuardedPages:
+    """Names each request, and puts on each answer the headers that it does not set itself."""
+
+    def __init__(self, inner: ASGIApp, request_ids: RequestIds, log: Any) -> None:
+        self._inner = inner
+        self._log = log
+        self._request_ids = request_ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        request_id = self._request_ids.next()
+        whole = False
+
+        async def send_guarded(message: MutableMapping[str, Any]) -> None:
+            nonlocal whole
+            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                there = {name.lower() for name, _ in headers}
+                headers += [(name, value) for name, value in OF_PAGE if name not in there]
+                message = {**message, "headers": [*headers, (b"keyturn-request-id", request_id)]}
+            await send(message)
+
+        name = request_id.decode("ascii")
+        try:
+            await self._inner({**scope, REQUEST_ID: name}, receive, send_guarded)
+        except Exception as error:  # noqa: BLE001  (the page is out; the server would write it down whole)
+            self._log.error("page_crashed", request_id=name, **crash_facts(error))
+            if not whole:
+                raise BrokenOff from None
