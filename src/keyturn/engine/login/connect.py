@@ -18,7 +18,6 @@ from typing import Any
 import structlog
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection
 from keyturn.core.connector import Connector, Keep, PasswordKeep
 from keyturn.core.errors import (
     CredentialsRejected,
@@ -36,6 +35,8 @@ from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.in_flight import InFlight, secrets_among
+from keyturn.engine.login.challenged import Challenged
+from keyturn.engine.login.login_request import Checked, Connected, LoginRequest
 from keyturn.engine.login.store_login import Login, StoreLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.published import PublishedConnectors
@@ -44,48 +45,11 @@ from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.template_values import dotted_names, login_values, urls_of
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import Egress
-from keyturn.ports.store import Attempt, AttemptResult, AuditLog, ClientCredentials
+from keyturn.ports.store import Attempt, AttemptResult, AuditLog
+
+__all__ = ["Connect", "Connected", "LoginRequest"]
 
 log = structlog.get_logger("keyturn.connect")
-
-
-@dataclass(frozen=True, slots=True)
-class LoginRequest:
-    """What somebody wants connected.
-
-    `reconnects`: the connection that has to come back as the same account, unless `allow_account_change`.
-    `unconfirmed`: the embedder still has to confirm whose connection this is.
-    """
-
-    connector: str
-    owner: str
-    username: str = field(repr=False)
-    password: Secret | None
-    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    keep_password: bool = False
-    reconnects: str | None = None
-    allow_account_change: bool = False
-    unconfirmed: bool = False
-    project: str = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """How a login ended well: the connection, and whether it is new."""
-
-    connection: Connection
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A request whose values hold: nothing has been sent."""
-
-    connector: Connector
-    version: int
-    client: ClientCredentials | None
-    fields: Mapping[str, Any] = field(repr=False)
-    keep_password: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +65,7 @@ class Connect:
     known: InFlight
     running: set[asyncio.Task[Connected]] = field(default_factory=set)
 
-    async def __call__(self, request: LoginRequest, actor: Actor) -> Connected:
+    async def __call__(self, request: LoginRequest, actor: Actor) -> Connected | Challenged:
         """Connect an account.
 
         Raises:
