@@ -67,3 +67,14 @@ class IdempotencyStoreContract:
 
         assert again is None
         assert REPLY == await stores.idempotency.begin("k", "digest", now=NOW)
+
+    async def test_old_ones_are_purged(self, stores: AllStores) -> None:
+        """Whether they led to a reply or not; a later one stays."""
+        await stores.idempotency.begin("k1", "digest", now=NOW - 2)
+        await stores.idempotency.finish("k1", REPLY)
+        await stores.idempotency.begin("k2", "digest", now=NOW - 1)
+        await stores.idempotency.begin("k3", "digest", now=NOW)
+        purged = await stores.idempotency.purge(claimed_before=NOW)
+
+        assert 2 == purged
+        assert RUNNING == await stores.idempotency.begin("k3", "other", now=NOW + 1)

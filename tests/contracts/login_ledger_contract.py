@@ -143,6 +143,15 @@ class LoginLedgerContract:
 
         assert 900 == await _reserve(stores, NOW)
 
+    async def test_what_counts_no_more_is_purged(self, stores: AllStores) -> None:
+        """Not while a window holds it, or a minute more for one whose end nobody reported."""
+        await _login(stores, FAILED)
+        await _login(stores, SUCCEEDED, NOW + 10, account="b")
+        early = await stores.logins.purge(now=NOW + 960)
+        later = [await stores.logins.purge(now=NOW + seconds) for seconds in (960.5, 960.5, 971)]
+
+        assert (0, [1, 0, 1]) == (early, later)
+
     async def test_account_keys_tell_accounts_apart(self, stores: AllStores) -> None:
         """The same account has the same key; any part that differs, or moves over, gives another; no name in it."""
         key = await stores.logins.account_key("acme", "a.example.com", "ada")

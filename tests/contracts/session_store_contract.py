@@ -80,3 +80,14 @@ class SessionStoreContract:
         assert earlier is not None
         assert ["ses_2", "ses_5"] == [found.id, earlier.id]
         assert await stores.sessions.find_open_reconnect("cxn_1", now=NOW + 1800) is None
+
+    @pytest.mark.parametrize("state", ["open", "claimed", "done", "failed", "confirmed"])
+    async def test_old_ones_are_purged(self, stores: AllStores, state: str) -> None:
+        """By their end, whatever became of them."""
+        await stores.sessions.add(session("ses_1", state=state, expires_at=NOW - 0.5))
+        await stores.sessions.add(session("ses_2", state=state, expires_at=NOW))
+        purged = await stores.sessions.purge(expired_before=NOW)
+
+        assert 1 == purged
+        assert await stores.sessions.load("ses_1") is None
+        assert await stores.sessions.load("ses_2") is not None

@@ -12,7 +12,6 @@ from keyturn.core.errors import ConnectionDisconnected, NotFound, ProviderUnreac
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.revocation import RevocationCause
 from keyturn.core.secret import Secret
-from tests.engine.passing import in_time
 from tests.engine.story import ACTOR, actions, bodies, error, log_in, publish, read, token
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
@@ -260,20 +259,3 @@ async def test_every_living_state_can_be_ended(world: FakeWorld, change: dict[st
     ended = await world.application.disconnect(connection.id, ACTOR)
 
     assert (State.DISCONNECTED, None, None) == (ended.state, ended.intent, ended.reason)
-
-
-async def test_tombstones_are_purged_after_thirty_days(world: FakeWorld) -> None:
-    """Not a second before."""
-    await publish(world)
-    connection = (await log_in(world)).connection
-    world.egress.will_reply(OK, OK)
-    await world.application.disconnect(connection.id, ACTOR)
-
-    world.clock.advance(30 * 86_400)
-    await in_time(world, world.application.scheduler.purge())
-    kept = await world.stores.connections.load(connection.id)
-    world.clock.advance(1)
-    await in_time(world, world.application.scheduler.purge())
-
-    assert kept is not None
-    assert await world.stores.connections.load(connection.id) is None

@@ -318,7 +318,7 @@ async def test_a_disconnect_that_lost_its_last_write_is_ended_later(world: FakeW
     rows = world.stores.connections.rows
     rows[connection.id] = (replace(connection, state=State.DISCONNECTING, renews_at=None), rows[connection.id][1])
 
-    await world.application.scheduler.purge()
+    await world.application.scheduler.end_disconnects()
 
     assert State.DISCONNECTED is (await read(world, connection.id)).state
     assert ("connection.disconnected", "ok") in actions(world)

@@ -17,6 +17,7 @@ class _Login:
     account: str
     at: float
     limits: LoginLimits
+    keep_until: float
     result: AttemptResult | None = None
 
     def failed(self, now: float) -> bool:
@@ -30,6 +31,7 @@ class FakeLoginLedger:
     def __init__(self, database: FakeDatabase) -> None:
         self._database = database
         self._logins: dict[str, _Login] = {}
+        self._booked = 0
 
     async def reserve(
         self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits
@@ -51,8 +53,10 @@ class FakeLoginLedger:
         under_way = sum(each.result is None and not each.failed(now) for each in own)
         if len(failed) + under_way >= limits.logins or len(passed) + under_way >= successes.logins:
             return None
-        name = f"att_{len(self._logins)}"
-        self._logins[name] = _Login(account, now, limits)
+        self._booked += 1
+        name = f"att_{self._booked}"
+        keep_until = now + max(limits.per_s, successes.per_s) + _UNDER_WAY_S
+        self._logins[name] = _Login(account, now, limits, keep_until)
         return Attempt(name, limits.logins - len(failed) - under_way - 1)
 
     async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
@@ -70,6 +74,14 @@ class FakeLoginLedger:
             each.result is None or (each.failed(login.at) and each.at + login.limits.per_s > login.at) for each in own
         )
         return max(0, login.limits.logins - spent)
+
+    async def purge(self, *, now: float) -> int:
+        """Take away what counts in no window any more."""
+        await self._database.write("logins.purge")
+        outdated = [name for name, each in self._logins.items() if each.keep_until < now]
+        for name in outdated:
+            del self._logins[name]
+        return len(outdated)
 
     async def account_key(self, connector: str, host: str, username: str, *, project: str = "default") -> str:
         """Hash the account's name."""

@@ -129,6 +129,14 @@ class FakeSessionStore:
         self._database.log(records)
         return replace(written, facts=plain_copy(session.facts))
 
+    async def purge(self, *, expired_before: float) -> int:
+        """Take away those that ended earlier."""
+        await self._database.write("sessions.purge")
+        old = [each.id for each in self._sessions.values() if each.expires_at < expired_before]
+        for session_id in old:
+            del self._sessions[session_id]
+        return len(old)
+
 
 def _lent(session: ConnectSession | None) -> ConnectSession | None:
     """Give out a copy: nothing that a caller does to it changes the row."""
@@ -171,3 +179,11 @@ class FakeIdempotencyStore:
         await self._database.write("idempotency.abandon")
         if key in self._claims and self._claims[key].reply.status is None:
             del self._claims[key]
+
+    async def purge(self, *, claimed_before: float) -> int:
+        """Take away what is older."""
+        await self._database.write("idempotency.purge")
+        old = [key for key, claim in self._claims.items() if claim.at < claimed_before]
+        for key in old:
+            del self._claims[key]
+        return len(old)

@@ -13,6 +13,10 @@ from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.calls.observed_connections import ObservedConnections
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.in_flight import InFlight
+from keyturn.engine.jobs.background import Background
+from keyturn.engine.jobs.retention import daily, retention_kinds
+from keyturn.engine.jobs.run_jobs import RunJobs
+from keyturn.engine.jobs.schedule import Schedule
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.login.store_login import StoreLogin
@@ -35,6 +39,7 @@ from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress, Upstream
+from keyturn.ports.jobs import Jobs
 from keyturn.ports.lease import Lease
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
@@ -63,6 +68,7 @@ class Ports:
     sessions: SessionStore
     challenges: ChallengeStore
     idempotency: IdempotencyStore
+    jobs: Jobs
     people: PeopleStore
     spill: Spill
     lease: Lease
@@ -106,9 +112,11 @@ def assemble(
         api_keys.forget_all()
 
     others = OtherProcesses(ports.audit, connections, calls, api_keys, gate)
+    background = _background(ports, connections)
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
-        offline_grace_s=offline_grace_s, when_grace_ends=fail_closed, others=others)  # fmt: skip
+        offline_grace_s=offline_grace_s, when_grace_ends=fail_closed, others=others,
+        background=background)  # fmt: skip
     return Application(
         connect=connect,
         connect_sessions=sessions,
@@ -122,6 +130,7 @@ def assemble(
         api_keys=api_keys,
         people=People(ports.people, clock, entropy, public_url),
         scheduler=scheduler,
+        run_jobs=background.run_jobs,
         published=published,
         gate=gate,
         connections=connections,
@@ -129,9 +138,26 @@ def assemble(
         sessions=ports.sessions,
         audit=ports.audit,
         idempotency=ports.idempotency,
+        jobs=ports.jobs,
         upstream=ports.upstream,
         clock=clock,
         entropy=entropy,
         public_url=public_url,
         operator_name=operator_name,
+    )
+
+
+def _background(ports: Ports, connections: ConnectionStore) -> Background:
+    """The jobs, and what recurs of them."""
+    retention = retention_kinds(
+        connections=connections,
+        sessions=ports.sessions,
+        idempotency=ports.idempotency,
+        logins=ports.logins,
+        jobs=ports.jobs,
+        clock=ports.clock,
+    )
+    return Background(
+        RunJobs(ports.jobs, retention, ports.clock, ports.entropy),
+        Schedule(ports.jobs, daily(retention), ports.clock),
     )

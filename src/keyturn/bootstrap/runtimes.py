@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.redaction.redactor import Redactor
 from keyturn.engine.actor import Actor
 from keyturn.web.connect.app import make_connect
+from keyturn.web.console.application import make_console
 from keyturn.web.control.application import make_control
 from keyturn.web.dataplane.application import DataPlane
 from keyturn.web.dataplane.openapi import OPENAPI_PATHS
@@ -80,6 +82,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
             other_paths=OPENAPI_PATHS,
         ),
         make_connect(application),
+        make_console(application, version=version("keyturn")),
     )
 
 
@@ -126,6 +129,7 @@ async def serve(
                 await serving
             await application.scheduler.stop()
             await asyncio.gather(
+                application.run_jobs.drain(WORK_ENDS_WITHIN_S),
                 application.renewals.drain(WORK_ENDS_WITHIN_S), application.connect.drain(WORK_ENDS_WITHIN_S)
             )
             log.info("stopped")

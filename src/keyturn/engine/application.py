@@ -8,6 +8,7 @@ from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.edit_connector import EditConnector
+from keyturn.engine.jobs.run_jobs import RunJobs
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.pause import Pause
@@ -20,6 +21,7 @@ from keyturn.engine.scheduler import Scheduler
 from keyturn.engine.test_connection import TestConnection
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Upstream
+from keyturn.ports.jobs import Jobs
 from keyturn.ports.store import AuditLog, ConnectionStore, ConnectorStore, IdempotencyStore, SessionStore
 
 
@@ -42,6 +44,7 @@ class Application:
     api_keys: ApiKeys
     people: People
     scheduler: Scheduler
+    run_jobs: RunJobs
     published: PublishedConnectors
     gate: ProviderGate
     connections: ConnectionStore
@@ -49,6 +52,7 @@ class Application:
     sessions: SessionStore
     audit: AuditLog
     idempotency: IdempotencyStore
+    jobs: Jobs
     upstream: Upstream
     clock: Clock
     entropy: Entropy

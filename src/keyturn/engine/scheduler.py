@@ -28,6 +28,8 @@ from keyturn.core.renewal.plan import renewable
 from keyturn.core.renewal.retry import RETRY_AFTER_CAP_S
 from keyturn.core.renewal.window import IDLE_AFTER_S
 from keyturn.engine.calls.calls import Calls
+from keyturn.engine.jobs.background import LOOK_EVERY_S as LOOK_FOR_JOBS_EVERY_S
+from keyturn.engine.jobs.background import Background
 from keyturn.engine.other_processes import LOOK_EVERY_S as LOOK_AT_OTHERS_EVERY_S
 from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.provider_gate import ProviderGate
@@ -42,8 +44,7 @@ LOOK_EVERY_S: Final = 1.0
 OFFLINE_GRACE_S: Final = 60.0
 FLUSH_EVERY_S: Final = 30.0
 SPILL_EVERY_S: Final = 60.0
-PURGE_EVERY_S: Final = 3600.0
-TOMBSTONES_FOR_S: Final = 30 * 86_400.0
+END_EVERY_S: Final = 3600.0
 AT_ONCE: Final = 64
 AT_ONCE_PER_CONNECTOR: Final = 16  # twice what a host is sent: one that hangs leaves room for the others
 LOOKED_AT: Final = 512  # rows of one round; more than are begun, so that those of a busy provider hide no others
@@ -73,11 +74,13 @@ class Scheduler:
         offline_grace_s: float = OFFLINE_GRACE_S,
         when_grace_ends: Callable[[], None] = lambda: None,
         others: OtherProcesses | None = None,
+        background: Background | None = None,
     ) -> None:
         """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone.
 
-        `others`: looks at what other processes wrote.
+        `others`: looks at what other processes wrote. `background`: jobs, and what recurs of them.
         """
+        self.background = background
         self._others = others
         self._offline_grace_s = offline_grace_s
         self._when_grace_ends = when_grace_ends
@@ -102,11 +105,14 @@ class Scheduler:
             asyncio.create_task(self._every(LOOK_EVERY_S, self.revoke_due), name="revocations due"),
             asyncio.create_task(self._every(SPILL_EVERY_S, self.apply_spilled), name="spill files"),
             asyncio.create_task(self._every(FLUSH_EVERY_S, self._calls.flush_uses), name="uses"),
-            asyncio.create_task(self._every(PURGE_EVERY_S, self.purge), name="tombstones"),
+            asyncio.create_task(self._every(END_EVERY_S, self.end_disconnects), name="disconnects"),
         ]
         if self._others is not None:
             following = self._every(LOOK_AT_OTHERS_EVERY_S, self._others.look)
             self._loops.append(asyncio.create_task(following, name="other processes"))
+        if self.background is not None:
+            due = self._every(LOOK_FOR_JOBS_EVERY_S, self.background.jobs_due)
+            self._loops.append(asyncio.create_task(due, name="jobs due"))
 
     async def stop(self) -> None:
         """Begin nothing new; what is under way ends by itself."""
@@ -256,10 +262,9 @@ class Scheduler:
         """Try the revocations that are due."""
         await self._revoke.due()
 
-    async def purge(self) -> None:
-        """End disconnects that have nothing open, and take old tombstones away."""
+    async def end_disconnects(self) -> None:
+        """End disconnects that have nothing open."""
         await self._revoke.end_disconnects()
-        await self._connections.purge(disconnected_before=self._clock.now() - TOMBSTONES_FOR_S)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -320,6 +320,10 @@ class LoginLedger(Protocol):
         """Say how it ended; returns how many more may fail in this window."""
         ...
 
+    async def purge(self, *, now: float) -> int:
+        """Take away what counts in no window any more; returns how many."""
+        ...
+
     async def account_key(self, connector: str, host: str, username: str, *, project: str = "default") -> str:
         """The keyed hash under which an account is counted (username trimmed and in lower case by the caller)."""
         ...
@@ -415,6 +419,16 @@ class ConnectSession:
     facts: dict[str, Any] = field(default_factory=dict)
     project: str = "default"
 
+    @property
+    def origin(self) -> str | None:
+        """Of the page that opened the link in a popup; None where it was opened in the whole window."""
+        return self.facts.get("origin")
+
+    @property
+    def makes_another(self) -> bool:
+        """Whether the person decided, at a reconnect link, to make a connection with another account instead."""
+        return bool(self.facts.get("makes_another"))
+
 
 class SessionStore(Protocol):
     """Connect sessions."""
@@ -437,6 +451,10 @@ class SessionStore(Protocol):
 
     async def save(self, session: ConnectSession, *, records: Sequence[AuditRecord] = ()) -> ConnectSession:
         """Write over the row that has `session.revision`, or raise RevisionConflict."""
+        ...
+
+    async def purge(self, *, expired_before: float) -> int:
+        """Take away those that ended earlier, whatever became of them; returns how many."""
         ...
 
 
@@ -463,4 +481,8 @@ class IdempotencyStore(Protocol):
 
     async def abandon(self, key: str) -> None:
         """Give the claim back: the request failed before it did anything."""
+        ...
+
+    async def purge(self, *, claimed_before: float) -> int:
+        """Take away what is of a request that came earlier; returns how many."""
         ...

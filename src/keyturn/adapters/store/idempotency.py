@@ -73,6 +73,11 @@ class SqlIdempotencyStore:
         giving = sa.delete(idempotency).where(_c.key_hash == self._hash(key), _c.status.is_(None))
         await self._database.write(lambda tx: tx.execute(giving))
 
+    async def purge(self, *, claimed_before: float) -> int:
+        """Take away what is older."""
+        old = sa.delete(idempotency).where(_c.claimed_at < claimed_before)
+        return await self._database.write(lambda tx: tx.execute(old).rowcount)
+
     def _hash(self, key: str) -> bytes:
         return self._store_keys.hash_of("idempotency key", key)
 

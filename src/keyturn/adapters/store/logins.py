@@ -78,6 +78,11 @@ class SqlLoginLedger:
 
         return await self._database.write(body)
 
+    async def purge(self, *, now: float) -> int:
+        """Take away what counts in no window any more."""
+        outdated = sa.delete(logins).where(_c.keep_until < now)
+        return await self._database.write(lambda tx: tx.execute(outdated).rowcount)
+
     async def account_key(self, connector: str, host: str, username: str, *, project: str = "default") -> str:
         """The keyed hash under which an account is counted."""
         return self._store_keys.hash_of("login account", project, connector, host, username).hex()

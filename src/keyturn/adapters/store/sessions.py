@@ -70,6 +70,11 @@ class SqlSessionStore:
 
         return await self._database.write(body)
 
+    async def purge(self, *, expired_before: float) -> int:
+        """Take away those that ended earlier."""
+        old = sa.delete(sessions).where(_c.expires_at < expired_before)
+        return await self._database.write(lambda tx: tx.execute(old).rowcount)
+
     async def _found(self, query: sa.Select[Any]) -> ConnectSession | None:
         row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
         if row is None:

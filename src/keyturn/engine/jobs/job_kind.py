@@ -8,8 +8,16 @@ from typing import Any, Protocol
 from keyturn.ports.jobs import Job
 
 
-class JobCancelled(Exception):
-    """Somebody asked for the job's end; it ends where it stands."""
+class JobEnds(Exception):
+    """A running job has to end where it stands. A kind lets it pass: only who runs the job knows what follows."""
+
+
+class JobCancelled(JobEnds):
+    """Somebody asked for the job's end."""
+
+
+class JobStopped(JobEnds):
+    """This process ends; the job is queued again, goes on at its last cursor and has lost no try."""
 
 
 class Progress(Protocol):
@@ -31,9 +39,12 @@ class Progress(Protocol):
     ) -> None:
         """Write down how far it has come; counts are added to those so far, cursor, total and report replaced.
 
+        To be called by one task at a time.
+
         Raises:
-            JobCancelled: it has to end now.
+            JobCancelled, JobStopped: it has to end now; what was given is written down.
             RevisionConflict: another process has taken the job over; this one has to end as well.
+            StoreUnavailable: nothing was written.
         """
         ...
 
@@ -54,6 +65,7 @@ class JobKind(Protocol):
     async def run(self, job: Job, progress: Progress) -> None:
         """Do it, or raise: a KeyturnError's code is written down and it is tried again by `delays_s`.
 
-        A `retry_after_s` of the error is honoured where it is longer than the delay.
+        A `retry_after_s` of the error is honoured where it is longer than the delay. What is cancelled as a task ends
+        as one that was stopped: its process ends, or another has taken the job over.
         """
         ...
