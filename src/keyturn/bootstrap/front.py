@@ -15,7 +15,9 @@ AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROXY = "/v1/proxy/"
 # As they were sent: an escape in them leads to the control plane, which knows no such path.
 HANDS_OUT = re.compile(rb"/v1/forward-auth|/v1/connections/[^/]+/token")
-PAGES = ("/c/", "/connect/", "/static/")
+PAGES = ("/c/", "/connect/", "/static/", "/connect.js")
+# What programs ask for; every other path is a page of the console, or none.
+FOR_PROGRAMS = re.compile(r"/v1(/.*)?|/(healthz|readyz|metrics|openapi\.json)")
 
 
 def dated(app: AsgiApp) -> AsgiApp:
@@ -32,9 +34,9 @@ def dated(app: AsgiApp) -> AsgiApp:
     return with_date
 
 
-def make_front(dataplane: AsgiApp, control: AsgiApp, connect: AsgiApp) -> AsgiApp:
+def make_front(dataplane: AsgiApp, control: AsgiApp, connect: AsgiApp, console: AsgiApp) -> AsgiApp:
     """Hand each request to its zone by the first part of its path, and websockets to none."""
-    control, connect, hand_out = dated(control), dated(connect), dated(dataplane)
+    control, connect, console, hand_out = dated(control), dated(connect), dated(console), dated(dataplane)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -46,8 +48,10 @@ def make_front(dataplane: AsgiApp, control: AsgiApp, connect: AsgiApp) -> AsgiAp
                 await connect(scope, receive, send)
             elif HANDS_OUT.fullmatch(scope["raw_path"]):
                 await hand_out(scope, receive, send)
-            else:
+            elif FOR_PROGRAMS.fullmatch(path):
                 await control(scope, receive, send)
+            else:
+                await console(scope, receive, send)
         elif kind == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1002})

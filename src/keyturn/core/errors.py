@@ -105,6 +105,12 @@ class ForbiddenScope(CallerError):
     code = "forbidden_scope"
 
 
+class ForbiddenRole(CallerError):
+    """The person who is signed in has another role."""
+
+    code = "forbidden_role"
+
+
 class NotFound(CallerError):
     """No such thing for this key."""
 
@@ -437,6 +443,24 @@ class WrongKey(OperatorError):
     """The key at hand is not the one that sealed this data."""
 
     code = "wrong_key"
+
+
+class KeyNotMadeHere(OperatorError):
+    """KEYTURN_KEYS names the keys, so none is made in the data directory."""
+
+    code = "key_not_made_here"
+
+
+class KeyStateConflict(OperatorError):
+    """What is asked for doesn't go with the state that the key is in."""
+
+    code = "key_state_conflict"
+
+
+class KeyInUse(OperatorError):
+    """A key still wraps data keys, so it can't be retired."""
+
+    code = "key_in_use"
 
 
 class SealBroken(OperatorError):

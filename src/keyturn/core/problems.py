@@ -52,6 +52,7 @@ _EXIT_BY_CODE: Final = {
     "unauthenticated": 4,
     "api_key_expired": 4,
     "forbidden_scope": 4,
+    "forbidden_role": 4,
     "version_conflict": 5,
     "generation_conflict": 5,
     "connection_exists": 5,
@@ -72,6 +73,8 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
     ("api_key_expired", 401, "The API key has expired.", Who.CALLER, "Make a new key and use it."),
     ("forbidden_scope", 403, "The API key may not do this.", Who.CALLER,
      "Use a key with the scope that “required_scope” names."),
+    ("forbidden_role", 403, "Your role may not do this.", Who.CALLER,
+     "Ask an administrator of this instance, or sign in as somebody else."),
     ("not_found", 404, "There is no such thing for this key.", Who.CALLER, "Check the id."),
     ("method_not_allowed", 405, "This path takes other methods.", Who.CALLER, "See the “Allow” header."),
     ("payload_too_large", 413, "The body is too large.", Who.CALLER, "Send a smaller body."),
@@ -166,6 +169,12 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
     ("internal_error", 500, "Something went wrong here.", Who.OPERATOR, "Report the request id."),
     ("key_unavailable", 503, "The key provider can't be reached.", Who.OPERATOR, "Bring the key provider back."),
     ("wrong_key", 503, "The key is not the one that sealed this data.", Who.OPERATOR, "Put the right key in place."),
+    ("key_not_made_here", 409, "This server makes no key files: KEYTURN_KEYS names its keys.", Who.OPERATOR,
+     "Make the key where KEYTURN_KEYS points, name it there beside the others, and start every process again."),
+    ("key_state_conflict", 409, "The key's state does not allow this.", Who.OPERATOR,
+     "Read the keys' states: only a standby key can be made current or be retired."),
+    ("key_in_use", 409, "Data keys are still wrapped by this key.", Who.OPERATOR,
+     "Let the rotation come to its end, then retire the key."),
     ("seal_broken", 503, "A sealed value can't be opened: it was altered or swapped.", Who.OPERATOR,
      "Restore the row from a back-up, or disconnect the connection."),
     ("store_unavailable", 503, "The database can't be used.", Who.OPERATOR, "See /readyz, then the log."),
@@ -189,3 +198,4 @@ class Cause(StrEnum):
     INTERACTION_REQUIRED = "provider_interaction_required"
     ACCESS_DENIED = "provider_access_denied"
     NO_ANSWER = "provider_timeout"
+    KEY_LOST = "key_lost"

@@ -35,7 +35,7 @@ def front(story: Story) -> httpx.AsyncClient:
     """A client of all doors together."""
     application = story.world.application
     control = make_control(application, readiness=ready, metrics=lambda: b"", other_paths=OPENAPI_PATHS)
-    app = make_front(DataPlane(application), control, no_pages)
+    app = make_front(DataPlane(application), control, no_pages, no_pages)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://keyturn.test")
 
 

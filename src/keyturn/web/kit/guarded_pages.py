@@ -31,6 +31,7 @@ class GuardedPages:
         self._request_ids = request_ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application within does, guarded."""
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return

@@ -17,19 +17,30 @@ from keyturn.core.errors import NotFound
 from keyturn.web.kit.security_headers import OF_IMMUTABLE_FILE
 
 FOLDER: Final = Path(__file__).parent.parent / "static"
-_TYPES: Final[Mapping[str, str]] = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_TYPES: Final[Mapping[str, str]] = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+}
 
 
 class StaticFiles:
     """The files of one folder."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = FOLDER, prefix: str = "/static", more: Mapping[str, bytes] | None = None) -> None:
+        """`prefix`: where the zone serves them; `more`: files that lie elsewhere, by the name that they get here."""
+        self._prefix = prefix
         self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in _TYPES}
+        self._files |= more or {}
         self._digests = {name: hashlib.sha256(body).hexdigest()[:16] for name, body in self._files.items()}
 
     def url(self, name: str) -> str:
         """Where a page finds a file; KeyError where there is none (our bug)."""
-        return f"/static/{self._digests[name]}/{name}"
+        return f"{self._prefix}/{self._digests[name]}/{name}"
+
+    def body(self, name: str) -> bytes:
+        """The bytes of a file; KeyError where there is none (our bug)."""
+        return self._files[name]
 
     async def show(self, request: Request) -> Response:
         """Answer with a file; NotFound for any other name or hash."""

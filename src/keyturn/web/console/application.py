@@ -1,0 +1,93 @@
+"""The console as an application: everything behind its sign-in.
+
+Rule 1: every answer carries the security headers and a request id of ours; a path is never logged here.
+Rule 2: who is not signed in is led to the sign-in, and back afterwards; a form of theirs is refused and does nothing.
+Rule 3: role, origin and form token are checked here, before any page's code runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlencode
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from keyturn.core.errors import BadRequest, ForbiddenRole, KeyturnError, MethodNotAllowed, NotFound
+from keyturn.engine.application import Application
+from keyturn.web.console.page import OpenPage, Page
+from keyturn.web.console.pages import ALL
+from keyturn.web.console.rendering import Console
+from keyturn.web.console.visit import TOKEN_INPUT, Visit, token_holds
+from keyturn.web.kit.guarded_pages import GuardedPages
+from keyturn.web.kit.posts import ForeignForm, Form, read_form
+from keyturn.web.kit.request_ids import RequestIds
+
+_BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
+
+log = structlog.get_logger("keyturn.console")
+
+
+def make_console(application: Application, *, version: str) -> ASGIApp:
+    """The console's pages; their files are those of `web/static`."""
+    console = Console(application, version=version)
+    console.paths = frozenset(each.path for each in ALL if each.method == "GET")
+
+    async def show_error(request: Request, error: Exception) -> Response:
+        if isinstance(error, ForeignForm):
+            return console.open_page("foreign.html", status=403)
+        if isinstance(error, HTTPException):
+            error = _BY_STATUS.get(error.status_code, BadRequest)()
+        known = error if isinstance(error, KeyturnError) else KeyturnError()
+        return console.error(request, known, request.scope.get("keyturn.visit"))
+
+    inner = Starlette(
+        routes=[
+            *(Route(each.path, _answering(console, each), methods=[each.method]) for each in ALL),
+            Route("/assets/{digest}/{name}", console.files.show),
+        ],
+        exception_handlers=dict.fromkeys((KeyturnError, ForeignForm, HTTPException, Exception), show_error),
+    )
+    inner.router.redirect_slashes = False  # a redirect would be made of the Host header
+    return GuardedPages(inner, RequestIds(application.entropy), log)
+
+
+def _answering(console: Console, page: Page | OpenPage) -> Callable[[Request], Awaitable[Response]]:
+    async def answer_anybody(request: Request) -> Response:
+        assert isinstance(page, OpenPage)
+        return await page.endpoint(console, request)
+
+    async def answer(request: Request) -> Response:
+        assert isinstance(page, Page)
+        if request.method == "POST":
+            console.own_place.check(request)
+        cookie = console.cookie.value(request)
+        who = await console.application.people.of_cookie(cookie) if cookie else None
+        if who is None:
+            return _to_sign_in(request)
+        form = (
+            await read_form(request, secret=page.secret, most_bytes=page.most_bytes) if page.method == "POST" else None
+        )
+        visit = Visit(request, who, cookie, form or Form({}, {}))
+        request.scope["keyturn.visit"] = visit
+        if form is not None and not token_holds(cookie, form.text(TOKEN_INPUT)):
+            raise ForeignForm
+        if not visit.may(page.needs):
+            raise ForbiddenRole
+        return await page.endpoint(console, visit)
+
+    return answer_anybody if isinstance(page, OpenPage) else answer
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Lead to the sign-in; of a form that was sent, nothing is done."""
+    after = request.url.path if request.method == "GET" else ""
+    if request.method == "GET" and request.url.query:
+        after = f"{after}?{request.url.query}"
+    return RedirectResponse("/login" + (f"?{urlencode({'next': after})}" if after not in ("", "/") else ""), 303)

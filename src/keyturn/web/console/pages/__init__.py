@@ -1,0 +1,10 @@
+"""The console's pages, one file a subject, and the table of all of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keyturn.web.console.page import OpenPage, Page
+from keyturn.web.console.pages import home, people, sign_in
+
+ALL: Final[tuple[Page | OpenPage, ...]] = (*sign_in.PAGES, *home.PAGES, *people.PAGES)

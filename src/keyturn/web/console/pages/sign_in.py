@@ -1,0 +1,70 @@
+"""Signing in by a one-time link, and out.
+
+Rule 1: opening a link shows whom it lets in and changes nothing (mail scanners open links); its button lets in, once.
+Rule 2: where to go afterwards is a path of this instance or nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyturn.core.access.roles import Permission
+from keyturn.web.console.page import OpenPage, Page
+from keyturn.web.console.rendering import Console
+from keyturn.web.console.visit import Visit
+from keyturn.web.kit.guarded_pages import REQUEST_ID
+from keyturn.web.kit.posts import read_form
+
+_OWN_PATH: Final = re.compile(r"/(?![/\\])[^\x00-\x20\\]*")
+
+
+async def show_login(console: Console, request: Request) -> Response:
+    """Say how one signs in."""
+    cookie = console.cookie.value(request)
+    if cookie and await console.application.people.of_cookie(cookie) is not None:
+        return console.back(own_path(request.query_params.get("next", "")))
+    return console.open_page("login.html", out=request.query_params.get("out") == "1")
+
+
+async def show_link(console: Console, request: Request) -> Response:
+    """Show whom a link lets in."""
+    person = await console.application.people.look(request.path_params["link"])
+    return console.open_page("sign_in.html", person=person)
+
+
+async def post_link(console: Console, request: Request) -> Response:
+    """Let this browser in."""
+    console.own_place.check(request)
+    await read_form(request)
+    agent, request_id = request.headers.get("user-agent", ""), str(request.scope[REQUEST_ID])
+    _, cookie = await console.application.people.sign_in(
+        request.path_params["link"], agent=agent, request_id=request_id
+    )
+    response = console.back("/")
+    console.cookie.put(response, cookie)
+    return response
+
+
+async def post_logout(console: Console, visit: Visit) -> Response:
+    """Sign this browser out."""
+    await console.application.people.end_session(visit.who.session.id, visit.who.person, visit.actor)
+    response = console.back("/login?out=1")
+    console.cookie.drop(response)
+    return response
+
+
+def own_path(text: str) -> str:
+    """The path, where it is one of this instance; else the overview."""
+    return text if _OWN_PATH.fullmatch(text) else "/"
+
+
+PAGES: Final = (
+    OpenPage("GET", "/login", show_login),
+    OpenPage("GET", "/sign-in/{link}", show_link),
+    OpenPage("POST", "/sign-in/{link}", post_link),
+    Page("POST", "/logout", post_logout, Permission.VIEW),
+)

@@ -1,0 +1,160 @@
+"""From what a page has to say to the answer: templates that escape, one frame around all of them.
+
+Rule 1: a template sees values and texts; none of them is a secret.
+Rule 2: an error has its code, a sentence, the next step and the request id, the same words as on every surface.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from keyturn.core.access.roles import Permission
+from keyturn.core.errors import KeyturnError
+from keyturn.core.problems import PROBLEMS
+from keyturn.engine.application import Application
+from keyturn.web.console.spans import ago
+from keyturn.web.console.visit import SessionCookie, Visit, form_token
+from keyturn.web.kit.guarded_pages import REQUEST_ID
+from keyturn.web.kit.posts import OwnPlace
+from keyturn.web.kit.static_files import StaticFiles
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_FILES: Final = Path(__file__).parent / "static"
+# Shape and word of each state as shown; never colour alone.
+GLYPHS: Final = {
+    "active": "●",
+    "uncertain": "◐",
+    "needs_reconnect": "■",
+    "paused": "‖",
+    "unconfirmed": "◌",
+    "disconnecting": "○",
+    "disconnected": "○",
+}
+WORDS: Final = {
+    "active": "active",
+    "uncertain": "uncertain",
+    "needs_reconnect": "needs reconnect",
+    "paused": "paused",
+    "unconfirmed": "not confirmed",
+    "disconnecting": "disconnecting",
+    "disconnected": "disconnected",
+}
+# Heading, address and the permission without which it is not shown.
+MENU: Final = (
+    ("Overview", "/", Permission.VIEW),
+    ("Connectors", "/connectors", Permission.VIEW),
+    ("Connections", "/connections", Permission.VIEW),
+    ("Links", "/links", Permission.VIEW),
+    ("Jobs", "/jobs", Permission.VIEW),
+    ("Audit", "/audit", Permission.VIEW),
+    ("Webhooks", "/webhooks", Permission.ADMINISTER),
+    ("Keys", "/keys", Permission.ADMINISTER),
+    ("People", "/people", Permission.ADMINISTER),
+    ("Settings", "/settings", Permission.ADMINISTER),
+)
+
+
+class Console:
+    """What every page needs: the use cases, the templates, where this instance is reached."""
+
+    def __init__(self, application: Application, *, version: str) -> None:
+        self.application = application
+        self.own_place = OwnPlace.of(application.public_url)
+        self.cookie = SessionCookie(secure=self.own_place.scheme == "https")
+        self.files = StaticFiles(_FILES, "/assets")
+        self.version = version
+        self.paths: frozenset[str] = frozenset()  # of all GET pages, as routes; the menu shows only what is there
+        self._environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            glyphs=GLYPHS,
+            state_words=WORDS,
+            problems=PROBLEMS,
+            Permission=Permission,
+            static=self.files.url,
+            query=_query,
+            segment=lambda text: quote(str(text), safe=""),
+        )
+        self._environment.filters.update(utc=_utc, iso=_iso)
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)
+
+    def now(self) -> float:
+        """The time, Unix seconds."""
+        return self.application.clock.now()
+
+    def page(self, visit: Visit, template: str, *, status: int = 200, **context: Any) -> Response:
+        """Answer somebody who is signed in with a page."""
+        return self._answer(
+            template,
+            status,
+            who=visit.who.person,
+            may=visit.may,
+            token=form_token(visit.cookie),
+            here=visit.request.url.path,
+            said=visit.query("said"),
+            **context,
+        )
+
+    def part(self, visit: Visit, template: str, **context: Any) -> Response:
+        """Answer a script of ours with a part of a page: the same template that the whole page includes."""
+        return self.page(visit, template, **context)
+
+    def open_page(self, template: str, *, status: int = 200, **context: Any) -> Response:
+        """Answer anybody with a page."""
+        return self._answer(template, status, visit=None, who=None, may=_nothing, token="", here="", said="", **context)
+
+    def back(self, path: str, *, said: str = "") -> Response:
+        """Send the browser on after a form; `said`: the word by which the next page tells what was done."""
+        joint = "&" if "?" in path else "?"
+        return RedirectResponse(f"{path}{joint}{urlencode({'said': said})}" if said else path, 303)
+
+    def error(self, request: Request, error: KeyturnError, visit: Visit | None) -> Response:
+        """Answer with what went wrong and what to do."""
+        problem = PROBLEMS.get(error.code, PROBLEMS[KeyturnError.code])
+        context = {"problem": problem, "detail": error.detail, "request_id": str(request.scope[REQUEST_ID])}
+        if visit is not None:
+            return self.page(visit, "error.html", status=problem.status, **context)
+        return self.open_page("error.html", status=problem.status, **context)
+
+    def _answer(self, template: str, status: int, **context: Any) -> Response:
+        may, now = context["may"], self.now()
+        text = self._environment.get_template(template).render(
+            menu=[each for each in MENU if each[1] in self.paths and may(each[2])],
+            operator=self.application.operator_name,
+            version=self.version,
+            ago=lambda at: ago(at, now),
+            **context,
+        )
+        return HTMLResponse(text, status)
+
+
+def _nothing(permission: Permission) -> bool:
+    return False
+
+
+def _query(**pairs: Any) -> str:
+    """A query of what is given; empty values are left out."""
+    given = {name: value for name, value in pairs.items() if value not in (None, "")}
+    return f"?{urlencode(given, doseq=True)}" if given else ""
+
+
+def _utc(at: float | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _iso(at: float | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,23 @@
+"""Times as people say them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_STEPS: Final = ((86_400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
+
+
+def ago(at: float | None, now: float) -> str:
+    """How long ago something was, or how long it is until then; both in Unix seconds.
+
+    "never" where it has no time; "now" within a second.
+    """
+    if at is None:
+        return "never"
+    distance = abs(now - at)
+    for length, word in _STEPS:
+        if distance >= length:
+            count = int(distance // length)
+            span = f"{count} {word}{'' if count == 1 else 's'}"
+            return f"{span} ago" if at < now else f"in {span}"
+    return "now"

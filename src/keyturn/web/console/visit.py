@@ -1,0 +1,101 @@
+"""Who is at the browser, and the one request that is being answered.
+
+Rule 1: the cookie is `__Host-`, HttpOnly and SameSite=Lax: a link from elsewhere may lead in, a form may not.
+Rule 2: a form's token is a MAC under the session's own cookie; together with Host, Origin and Sec-Fetch-Site it proves
+that the form is ours and this browser's.
+
+Source: the threat model, A2; RFC 6265bis section 4.1.3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyturn.core.access.roles import Permission
+from keyturn.core.secret import Secret
+from keyturn.engine.actor import Actor
+from keyturn.engine.people.people import SESSION_LIVES_S, SignedIn
+from keyturn.web.kit.guarded_pages import REQUEST_ID
+from keyturn.web.kit.posts import Form
+
+TOKEN_INPUT: Final = "form"  # noqa: S105  (the hidden input's name)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """The cookie's name and flags: `__Host-` and Secure where the instance is reached by https."""
+
+    secure: bool
+
+    @property
+    def name(self) -> str:
+        """The name; without TLS, as on loopback, a browser would not take one with the prefix."""
+        return "__Host-keyturn-console" if self.secure else "keyturn-console"
+
+    def value(self, request: Request) -> str:
+        """What this browser holds; empty where it holds none."""
+        return request.cookies.get(self.name, "")
+
+    def put(self, response: Response, value: Secret) -> None:
+        """Give it to the browser."""
+        response.set_cookie(
+            self.name,
+            value.reveal(),
+            max_age=int(SESSION_LIVES_S),
+            path="/",
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def drop(self, response: Response) -> None:
+        """Take it away."""
+        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody who is signed in. `form`: of a POST, token checked; empty for a GET."""
+
+    request: Request
+    who: SignedIn
+    cookie: str = field(repr=False)
+    form: Form = field(default_factory=lambda: Form({}, {}))
+
+    @property
+    def actor(self) -> Actor:
+        """Who does what this request asks for."""
+        return Actor(self.who.actor_name, self.request_id)
+
+    @property
+    def request_id(self) -> str:
+        """The request's id."""
+        return str(self.request.scope[REQUEST_ID])
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this person may."""
+        return self.who.may(permission)
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str, otherwise: str = "") -> str:
+        """A parameter of the query."""
+        return self.request.query_params.get(name, otherwise)
+
+
+def form_token(cookie: str) -> str:
+    """The token that this browser's forms carry."""
+    return hmac.new(cookie.encode(), b"console form", hashlib.sha256).hexdigest()
+
+
+def token_holds(cookie: str, token: str) -> bool:
+    """Whether a form carries this browser's token."""
+    return token.isascii() and hmac.compare_digest(form_token(cookie), token)
