@@ -17,7 +17,7 @@ from keyturn.core.problems import PROBLEMS, Cause, Who
 from keyturn.core.reading.codes import MEANINGS, Fault
 from keyturn.core.reading.fields import FIELD_TABLE, PASSWORD, USERNAME
 from keyturn.core.reading.later import LATER
-from keyturn.core.reading.requests import FAILURES, REFRESH, RESPONSE, REVOKE, TEST, THEN, TOKEN, When
+from keyturn.core.reading.requests import FAILURES, REFRESH, RESEND, RESPONSE, REVOKE, TEST, THEN, TOKEN, When
 from keyturn.core.reading.secret_placement import RULES, Place
 from keyturn.core.reading.shapes import Key, Table
 from keyturn.core.reading.top import CHALLENGE, CLIENT, CONNECTOR, LINKS, NOTES, REQUEST, TRUST
@@ -42,6 +42,7 @@ __all__ = [
     "PROBLEMS",
     "REFRESH",
     "REQUEST",
+    "RESEND",
     "RESPONSE",
     "REVOKE",
     "RULES",

@@ -20,6 +20,7 @@ from scripts.reference_sources import (
     PASSWORD,
     REFRESH,
     REQUEST,
+    RESEND,
     RESPONSE,
     REVOKE,
     RULES,
@@ -63,8 +64,14 @@ SECTIONS: Final[tuple[tuple[str, Schema, str], ...]] = (
     ("revoke", REVOKE.schema(), "Without it, a disconnect forgets the tokens here and tells nobody."),
     ("test", TEST.schema(), "Must lie within `allowed_urls`. Its answer is `{{ test.… }}`."),
     ("request", REQUEST.schema(), "`Authorization: Bearer` is put on where no header or query uses the token."),
-    ("A challenge", CHALLENGE.schema(), "Recognised, and answered with `provider_mfa_unsupported` in this version."),
-    ("then", THEN.schema(), "The request that answers a challenge."),
+    (
+        "A challenge",
+        CHALLENGE.schema(),
+        "The list is tried in order on every answer of a login; the first match wins. One without `then` is only "
+        "recognised: `provider_mfa_unsupported`. Examples: [Second factors](../how-to/second-factors.md).",
+    ),
+    ("then", THEN.schema(), "The request that answers a challenge. Without `ask` it is sent by itself."),
+    ("resend", RESEND.schema(), "Asks the provider for another code. It has none of the answers."),
     ("A condition", When().schema(), "All given parts must hold."),
     ("A list of failures", FAILURES.schema(), "The first that fits decides what the person reads and what is tried."),
     ("response", RESPONSE.schema(), "A place is a JMESPath on the body, `header:NAME`, `cookie:NAME` or `@`."),
@@ -154,9 +161,9 @@ def _words(schema: Schema) -> str:
 def _either(schemas: list[Schema]) -> str:
     if any("minimum" in one for one in schemas):
         number = next(one for one in schemas if "minimum" in one)
-        return (
-            f"a duration such as `90s`, `15m`, `2h`, or seconds; {number['minimum']:.0f} s to {number['maximum']:.0f} s"
-        )
+        otherwise = ", or an object" if any(one.get("type") == "object" for one in schemas) else ""
+        span = f"{number['minimum']:.0f} s to {number['maximum']:.0f} s"
+        return f"a duration such as `90s`, `15m`, `2h`, or seconds; {span}{otherwise}"
     return " or ".join(_words(one) for one in schemas)
 
 
@@ -188,8 +195,9 @@ def _templates() -> str:
 
 `{{{{ name }}}}` and `{{{{ name | filter }}}}` are replaced once; what a value holds is never evaluated. Names are field
 keys, `username`, `password`, `client_id`, `client_secret`, `access_token`, `refresh_token`, `token.NAME` (from
-`response.keep`), `claims.NAME` (of a token that is a JWT, read as data), `test.NAME` and what a challenge captures. In
-`revoke` there are `token` and `token_type_hint`. A path goes on with `.name` and `[0]`.
+`response.keep`), `claims.NAME` (of a token that is a JWT, read as data), `test.NAME` and what a challenge asks and
+captures. The key of a `totp_seed` field stands for the code of this moment, never for the seed. In `revoke` there are
+`token` and `token_type_hint`. A path goes on with `.name` and `[0]`.
 
 Filters: {filters}.
 `hmac_sha256(name)` takes its key from that name.

@@ -71,11 +71,26 @@ REVOKES = objects(
     tokens=st.sampled_from([["access_token"], ["access_token", "refresh_token"]]),
     on_replace=st.booleans(),
 )
+ASKED: list[dict[str, Any]] = [
+    {"key": "code", "label": "Code", "type": "otp"},
+    {"key": "factor", "label": "How", "type": "choice", "choices_from": "f[].{value: i, label: n}", "required": False},
+]
 CHALLENGES = st.lists(
     objects(
-        {"when": CONDITIONS, "then": objects(**COMMON, url=URLS, extra_params=PARAMS)},
-        ask=st.just([{"key": "code", "label": "Code", "type": "otp"}]),
+        {
+            "when": CONDITIONS,
+            "then": objects(
+                **COMMON,
+                url=URLS,
+                extra_params=PARAMS,
+                poll=objects({"while": EXPRESSIONS}, every=st.sampled_from([1, 2.5, "3s"]), **{"for": st.just("1m")}),
+                answers=st.just("challenge"),
+            ),
+        },
+        ask=st.sampled_from([[], ASKED[:1], ASKED]),
         capture=st.just({"session": "session"}),
+        lifetime=st.sampled_from([180, 1.5, "3m"]) | LIFETIMES,
+        resend=objects(**COMMON, url=URLS, extra_params=PARAMS),
     ),
     max_size=2,
 )
@@ -83,6 +98,8 @@ FIELDS = [
     {"key": "region", "label": "Region", "pattern": "[a-z]{2}"},
     {"key": "key", "label": "Key", "type": "secret"},
     {"key": "kind", "label": "Kind", "type": "choice", "choices": {"b": "B", "a": "A"}, "default": "a"},
+    {"key": "seed", "label": "Seed", "type": "totp_seed"},
+    {"key": "site", "label": "Site", "visible_when": {"kind": "a", "region": ["eu", "us"]}},
 ]
 REQUESTS = objects(
     base_url=st.just("https://api.example.com/v2"),

@@ -263,7 +263,6 @@ def test_how_long_a_field_lives(field: dict[str, Any], keep: Keep) -> None:
 @pytest.mark.parametrize(
     ("field", "expected"),
     [
-        pytest.param({"choices": {"a": "A"}}, ("choices", "contradiction"), id="choices of a text"),
         pytest.param({"type": "choice"}, ("", "required_key"), id="a choice without choices"),
         pytest.param({"type": "choice", "choices": {}}, ("choices", "wrong_length"), id="no choices"),
         pytest.param(
@@ -291,8 +290,19 @@ def test_how_long_a_field_lives(field: dict[str, Any], keep: Keep) -> None:
         ),
         pytest.param({"self_hosted": True}, ("self_hosted", "contradiction"), id="a text that is a host"),
         pytest.param({"hosts": ["a.example.com"]}, ("hosts", "contradiction"), id="hosts of a text"),
-        pytest.param({"type": "totp_seed"}, ("type", "key_not_supported_yet"), id="a seed"),
-        pytest.param({"visible_when": {}}, ("visible_when", "key_not_supported_yet"), id="a condition"),
+        pytest.param(
+            {"type": "totp_seed", "required": True}, ("required", "contradiction"), id="a seed from everybody"
+        ),
+        pytest.param({"type": "totp_seed", "keep": "never"}, ("keep", "contradiction"), id="a seed for one login"),
+        pytest.param({"type": "totp_seed", "keep": "plain"}, ("keep", "contradiction"), id="a seed in the clear"),
+        pytest.param({"type": "totp_seed", "pattern": "a"}, ("pattern", "contradiction"), id="the form of a seed"),
+        pytest.param({"type": "totp_seed", "default": "A"}, ("default", "contradiction"), id="a seed for everybody"),
+        pytest.param({"type": "choice"}, ("", "required_key"), id="nothing to choose from"),
+        pytest.param(
+            {"type": "choice", "choices_from": "a"}, ("choices_from", "contradiction"), id="choices of no answer"
+        ),
+        pytest.param({"visible_when": {}}, ("visible_when", "wrong_length"), id="a condition without a part"),
+        pytest.param({"visible_when": "x"}, ("visible_when", "wrong_type"), id="a condition that is a text"),
     ],
 )
 def test_a_field_that_contradicts_itself(field: dict[str, Any], expected: tuple[str, str]) -> None:
@@ -368,7 +378,7 @@ WHEN = {"status": [400]}
         ),
         pytest.param(
             [("password", KEPT), ("fields", [{**FIELD, "type": "otp"}])],
-            [("/fields/0/type", "key_not_supported_yet")],
+            [("/fields/0/type", "contradiction")],
             id="a code at each login, with a kept password",
         ),
         pytest.param([("fields", [{**FIELD, "type": "otp"}])], [], id="a code at each login, by the person"),
@@ -400,14 +410,11 @@ def test_what_only_the_whole_file_tells(changes: list[tuple[str, Any]], expected
 
 PLACES = {
     "connector": "",
-    "field": "/fields/0",
     "provider request": "/token",
     "token": "/token",
     "response": "/token/response",
     "refresh": "/refresh",
     "request": "/request",
-    "challenge": "/challenges/0",
-    "then": "/challenges/0/then",
 }
 
 

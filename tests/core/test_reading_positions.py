@@ -37,9 +37,7 @@ ADDED = [
         "fields: [{key: test, label: x}]", (9, 16, "reserved_name", "/fields/0/key"), id="a name that is taken"
     ),
     pytest.param(
-        "fields: [{key: a, label: x, type: totp_seed}]",
-        (9, 35, "key_not_supported_yet", "/fields/0/type"),
-        id="a type for later",
+        "fields: [{key: a, label: x, type: totp_code}]", (9, 35, "wrong_value", "/fields/0/type"), id="no type"
     ),
     pytest.param(
         "stale_when: {body: 'a =='}", (9, 20, "expression_invalid", "/stale_when/body"), id="half an expression"

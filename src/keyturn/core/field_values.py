@@ -2,7 +2,8 @@
 
 Rule 1: the same checks in form, REST and CLI; a value is never echoed.
 Rule 2: a password is taken byte for byte; it may hold anything but nothing at all.
-Rule 3: what is wrong has a name besides its English sentence, so that a page can say it in another language.
+Rule 3: spaces and dashes in a code are forgiven; a code that has letters keeps its dashes, which may be part of it.
+Rule 4: what is wrong has a name besides its English sentence, so that a page can say it in another language.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from keyturn.core.challenges.totp import SeedInvalid, read_seed
 from keyturn.core.connector import Field, FieldType, UsernameInput
 from keyturn.core.errors import Finding, ValidationFailed, ValueAbsent
 from keyturn.core.format.patterns import matches_whole
@@ -47,10 +49,14 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "too_short": "This has at least {limit} characters.",
         "too_long": "This has at most {limit} characters.",
         "foreign_host": "This host does not belong to the provider.",
+        "not_seed": "This is no TOTP seed: 16 or more letters A to Z and digits 2 to 7, as the provider shows it.",
+        "not_shown": "This is not asked with the other values that were given.",
     }
 )
 _TRUE: Final = frozenset({"true", "on", "yes", "1"})
 _FALSE: Final = frozenset({"false", "off", "no", "0"})
+_BLANKS: Final = re.compile(r"\s+")
+_BETWEEN_DIGITS: Final = re.compile(r"[\s\u2010-\u2015-]+")
 
 
 class Broken(NamedTuple):
@@ -68,25 +74,61 @@ def check_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> tuple[dic
         given: key → text, number, boolean, Secret or None, as it came in.
 
     Returns:
-        The values by key (secrets as Secret; defaults put in; absent optional ones left out), and what is wrong.
+        The values by key (secrets as Secret; defaults put in; absent optional ones and those of fields that
+        `visible_when` hides left out), and what is wrong.
     """
+    return _check("/fields", fields, given)
+
+
+def check_answers(ask: Sequence[Field], answers: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """Read the answers to a challenge's questions.
+
+    Args:
+        ask: the questions, the provider's choices put in.
+        answers: key → text, number, boolean, Secret or None, as it came in.
+
+    Returns:
+        As `check_fields`; what is wrong points to `/answers/KEY`.
+    """
+    return _check("/answers", ask, answers)
+
+
+def is_visible(field: Field, values: Mapping[str, Any]) -> bool:
+    """Whether a field is asked, with these values of those before it; the value of a hidden one counts as absent."""
+    return all(values.get(key) in wanted for key, wanted in field.visible_when.items())
+
+
+def _check(where: str, fields: Sequence[Field], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
     values: dict[str, Any] = {}
+    unknown: set[str] = set()  # fields whose value is wrong, or hangs on one that is
     known = {each.key for each in fields}
     # An unknown key is input as well, so it is counted but not echoed.
-    errors = [Finding("/fields", "unknown_field", _known(known)) for key in given if key not in known][:1]
+    errors = [Finding(where, "unknown_field", _known(where, known)) for key in given if key not in known][:1]
     for each in fields:
         raw = given.get(each.key)
         if isinstance(raw, Secret):
             raw = raw.reveal()
+        if unknown & each.visible_when.keys():
+            unknown.add(each.key)
+            continue
+        pointer = f"{where}/{each.key}"
+        if not is_visible(each, values):
+            if raw is not None and raw != "":
+                errors.append(_finding(pointer, "not_allowed", Broken("not_shown")))
+            continue
+        if isinstance(raw, str) and each.type is FieldType.OTP:
+            raw = raw.strip()
         if raw is None or raw == "":
             raw = each.default
         if raw is None or raw == "":
             if each.required:
-                errors.append(_wrong(each, "required", Broken("field_required")))
+                unknown.add(each.key)
+                errors.append(_finding(pointer, "required", Broken("field_required")))
             continue
         value, broken = _read(each, raw)
         if broken:
-            errors.append(_wrong(each, "invalid", broken))
+            unknown.add(each.key)
+            errors.append(_finding(pointer, "invalid", broken))
         else:
             values[each.key] = value
     return values, errors
@@ -196,13 +238,32 @@ def _text(declared: Field, raw: object) -> tuple[Any, Broken | None]:
         return None, Broken("not_text")
     if len(raw) > MAX_VALUE_CHARS or _CONTROL.search(raw):
         return None, Broken("characters")
-    secret = declared.type in (FieldType.SECRET, FieldType.OTP, FieldType.TOTP_SEED)
+    if declared.type is FieldType.TOTP_SEED:
+        return _seed(raw)
+    secret = declared.type in (FieldType.SECRET, FieldType.OTP)
     value = raw if secret else raw.strip()
+    if declared.type is FieldType.OTP:
+        value = _code(declared, raw)
     broken = _shape(declared, value) or _length(declared, value)
     if declared.type is FieldType.HOST and not broken:
         value = normalise_host(value)
         broken = _host_allowed(declared, value)
     return (Secret(value) if secret else value), broken
+
+
+def _seed(raw: str) -> tuple[Any, Broken | None]:
+    try:
+        return read_seed(Secret(raw)), None
+    except SeedInvalid:
+        return None, Broken("not_seed")
+
+
+def _code(declared: Field, raw: str) -> str:
+    """A code without what people put between its digits; one that has the provider's own form stays as it is."""
+    if declared.pattern is not None and matches_whole(declared.pattern, raw.strip()):
+        return raw.strip()
+    digits = _BETWEEN_DIGITS.sub("", raw)
+    return digits if digits.isdigit() else _BLANKS.sub("", raw)
 
 
 def _shape(declared: Field, value: str) -> Broken | None:
@@ -241,14 +302,12 @@ def _host_allowed(declared: Field, host: str) -> Broken | None:
     return Broken("foreign_host")
 
 
-def _wrong(declared: Field, code: str, broken: Broken) -> Finding:
-    return _finding(f"/fields/{declared.key}", code, broken)
-
-
 def _finding(pointer: str, code: str, broken: Broken) -> Finding:
     message = RULES[broken.rule].format(limit=broken.limit)
     return Finding(pointer, code, message, rule=broken.rule, limit=broken.limit)
 
 
-def _known(keys: set[str]) -> str:
+def _known(where: str, keys: set[str]) -> str:
+    if where == "/answers":
+        return f"What is asked is: {', '.join(sorted(keys))}." if keys else "Nothing is asked."
     return f"The connector's fields are: {', '.join(sorted(keys))}." if keys else "The connector has no fields."

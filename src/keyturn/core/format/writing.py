@@ -23,6 +23,7 @@ from keyturn.core.connector import (
     FieldType,
     Lifetime,
     Params,
+    Poll,
     ProviderRequest,
     Refresh,
     RequestParameters,
@@ -46,6 +47,7 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "fields": [_field(each) for each in connector.fields],
         "username": _plain(connector.username),
         "password": _plain(connector.password),
+        "login": "interactive" if connector.interactive else None,
         "client": {"authentication": connector.client_authentication.value},
         "token": _request(connector.token) | _present(default_ttl=_seconds(connector.default_ttl_s)),
         "refresh": _refresh(connector.refresh),
@@ -95,7 +97,8 @@ def _field(field: Field) -> dict[str, Any]:
         label=field.label,
         type=field.type.value,
         help=field.help,
-        choices=dict(field.choices) if field.type is FieldType.CHOICE else None,
+        choices=dict(field.choices) if field.type is FieldType.CHOICE and field.choices_from is None else None,
+        choices_from=field.choices_from,
         default=field.default,
         required=field.required,
         keep=field.keep.value,
@@ -104,6 +107,7 @@ def _field(field: Field) -> dict[str, Any]:
         max_length=field.max_length,
         hosts=list(field.hosts) or None,
         self_hosted=field.self_hosted if field.type is FieldType.HOST else None,
+        visible_when={key: list(values) for key, values in field.visible_when.items()} or None,
     )
 
 
@@ -188,9 +192,23 @@ def _parameters(request: RequestParameters) -> dict[str, Any]:
 
 
 def _challenge(challenge: Challenge) -> dict[str, Any]:
+    lifetime = challenge.lifetime
     return _present(
         when=_when(challenge.when),
         ask=[_field(each) for each in challenge.ask],
         capture=dict(challenge.capture),
-        then=_request(challenge.then) if challenge.then else None,
+        then=_then(challenge.then, challenge) if challenge.then else None,
+        resend=_request(challenge.resend) if challenge.resend else None,
+        lifetime=_lifetime(lifetime) if isinstance(lifetime, Lifetime) else _seconds(lifetime),
     )
+
+
+def _then(then: ProviderRequest, challenge: Challenge) -> dict[str, Any]:
+    return _request(then) | _present(
+        poll=_poll(challenge.poll) if challenge.poll else None,
+        answers="challenge" if challenge.answers_challenge else None,
+    )
+
+
+def _poll(poll: Poll) -> dict[str, Any]:
+    return {"every": _seconds(poll.every_s), "for": _seconds(poll.for_s), "while": poll.pending}

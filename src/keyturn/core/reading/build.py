@@ -30,6 +30,7 @@ from keyturn.core.connector import (
     Params,
     PasswordInput,
     PasswordKeep,
+    Poll,
     ProviderRequest,
     Refresh,
     RequestParameters,
@@ -67,6 +68,8 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
     client = tree.get("client", {}).get("authentication", ClientAuthentication.BASIC)
     password = PasswordInput(**tree.get("password", {}))
     token = _request(tree["token"], _Defaults(client, params=_TOKEN_PARAMS))
+    interactive = "login" in tree
+    may_repeat = password.keep is not PasswordKeep.NEVER and not interactive
     test = tree["test"]
     optional = {key: tree[key] for key in _COPIED if key in tree}
     return Connector(
@@ -81,7 +84,7 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
         unique_id=tree["unique_id"],
         connection_name=tree.get("connection_name") or default_name(tree["title"], tree["unique_id"]),
         request=_request_parameters(tree.get("request", {}), tree["allowed_urls"], names),
-        refresh=_refresh(tree.get("refresh", {}), token, tree["token"], names, password.keep),
+        refresh=_refresh(tree.get("refresh", {}), token, tree["token"], names, may_repeat),
         fields=tuple(_field(each) for each in tree.get("fields", ())),
         username=UsernameInput(**tree.get("username", {})),
         password=password,
@@ -94,6 +97,7 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
         failures=_failures(tree),
         links=Links(**tree.get("links", {})),
         notes=Notes(**tree.get("notes", {})),
+        interactive=interactive,
         **optional,
     )
 
@@ -173,15 +177,15 @@ def _refresh(
     token: ProviderRequest,
     given: Mapping[str, Any],
     names: Names,
-    keep: PasswordKeep,
+    may_repeat: bool,
 ) -> Refresh:
+    """Resolve step 3. `may_repeat`: whether a kept password can log in without the person."""
     honoured = not isinstance(read, str)
     own: Mapping[str, Any] = {} if isinstance(read, str) else read
-    kept = keep is not PasswordKeep.NEVER
     if honoured:
-        strategy = Strategy.REFRESH_THEN_PASSWORD if kept else Strategy.REFRESH_ONLY
+        strategy = Strategy.REFRESH_THEN_PASSWORD if may_repeat else Strategy.REFRESH_ONLY
     else:
-        strategy = Strategy.PASSWORD_ONLY if kept else Strategy.REFRESH_ONLY
+        strategy = Strategy.PASSWORD_ONLY if may_repeat else Strategy.REFRESH_ONLY
     own = {"headers": _headers_for_refresh(token, names), **own}
     request = _request(own, _Defaults(token.authentication, _REFRESH_PARAMS, inherited=token), given)
     further = {name: own[key] for name, key in (("rotation", "rotation"), ("leeway_s", "leeway")) if key in own}
@@ -205,18 +209,35 @@ def _revoke(read: Mapping[str, Any], client: ClientAuthentication) -> Revoke:
 
 
 def _challenge(read: Mapping[str, Any], token: ProviderRequest, given: Mapping[str, Any]) -> Challenge:
-    then = None
-    if "then" in read:
-        own = dict(read["then"])
-        extra = own.pop("extra_params", {})
-        own["params"] = {**own.get("params", token.params), **extra}
-        then = _request(own, _Defaults(token.authentication, inherited=token), given)
+    then = read.get("then", {})
+    lifetime = read.get("lifetime")
     return Challenge(
         when=_when(read["when"]),
         ask=tuple(_field(each, asked=True) for each in read.get("ask", ())),
         capture=_frozen(read.get("capture", {})),
-        then=then,
+        then=_following(read, "then", token, given),
+        poll=_poll(then["poll"]) if "poll" in then else None,
+        answers_challenge="answers" in then,
+        lifetime=_lifetime(lifetime) if isinstance(lifetime, Mapping) else lifetime,
+        resend=_following(read, "resend", token, given),
     )
+
+
+def _following(
+    read: Mapping[str, Any], key: str, token: ProviderRequest, given: Mapping[str, Any]
+) -> ProviderRequest | None:
+    """A challenge's `then` or `resend`, which takes what it doesn't say from `token`."""
+    if key not in read:
+        return None
+    own = dict(read[key])
+    extra = own.pop("extra_params", {})
+    own["params"] = {**own.get("params", token.params), **extra}
+    return _request(own, _Defaults(token.authentication, inherited=token), given)
+
+
+def _poll(read: Mapping[str, Any]) -> Poll:
+    further = {name: read[key] for name, key in (("every_s", "every"), ("for_s", "for")) if key in read}
+    return Poll(read["while"], **further)
 
 
 def _field(read: Mapping[str, Any], *, asked: bool = False) -> Field:
@@ -224,7 +245,8 @@ def _field(read: Mapping[str, Any], *, asked: bool = False) -> Field:
     keep = Keep.SEALED if kind in (FieldType.SECRET, FieldType.TOTP_SEED) else Keep.PLAIN
     if asked or kind is FieldType.OTP:
         keep = Keep.NEVER
-    return Field(**{"keep": keep, **read, "choices": _frozen(read.get("choices", {}))})
+    mappings = {key: _frozen(read.get(key, {})) for key in ("choices", "visible_when")}
+    return Field(**{"keep": keep, "required": kind is not FieldType.TOTP_SEED, **read, **mappings})
 
 
 def _limits(read: Mapping[str, Any]) -> LoginLimits:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from keyturn.core.errors import ConnectorInvalid, Finding
 
@@ -62,3 +62,9 @@ def invalid(findings: list[Finding]) -> ConnectorInvalid:
     unique.sort(key=lambda each: (each.line or 0, each.column or 0))
     count = "1 error" if len(unique) == 1 else f"{len(unique)} errors"
     return ConnectorInvalid(f"the connector file has {count}", errors=unique)
+
+
+def given_objects(document: Document, key: str) -> list[Mapping[str, Any]]:
+    """The objects of a list at the top of the file as it was given, right or wrong; what is no object is empty."""
+    given = document.value.get(key) if isinstance(document.value, Mapping) else None
+    return [one if isinstance(one, Mapping) else {} for one in given] if isinstance(given, list) else []

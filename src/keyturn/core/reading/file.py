@@ -1,6 +1,7 @@
 """A connector file → the model: every error at once, each with its place.
 
-Rule 1: the tables say what a value may look like; what only the whole file can tell is judged here, once.
+Rule 1: the tables say what a value may look like; what only the whole file can tell, `judges` and this
+file do.
 Rule 2: either a whole `Connector` comes out, or every finding there is.
 
 Source: the connector format, "Reading, linting, versions".
@@ -11,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from keyturn.core.connector import Connector, FieldType, PasswordKeep
+from keyturn.core.connector import Connector, PasswordKeep
 from keyturn.core.reading.build import build, usable_in_refresh
 from keyturn.core.reading.codes import Fault
-from keyturn.core.reading.document import Document, child_pointer, invalid
+from keyturn.core.reading.document import Document, child_pointer, given_objects, invalid
 from keyturn.core.reading.host_rules import judge_hosts
-from keyturn.core.reading.later import LATER
+from keyturn.core.reading.judges.challenges import judge_challenges, judge_codes, judge_polls, judge_resends
+from keyturn.core.reading.judges.visible_when import judge_visibility
 from keyturn.core.reading.names import RESERVED, Names, collect_names
 from keyturn.core.reading.secret_placement import judge_authentication, judge_names
 from keyturn.core.reading.shapes import Absent, Cursor, Reading, meant
@@ -41,15 +43,11 @@ def read_connector(document: Document, *, suffixes: PublicSuffixes) -> Connector
     names = collect_names(document.value)
     for judge in _JUDGES:
         judge(reading, names, tree)
-    insecure_http = _given(document, "insecure_http") is True
+    insecure_http = tree.get("insecure_http") is True
     judge_hosts(reading, names, insecure_http=insecure_http, suffixes=suffixes)
     if reading.findings:
         raise invalid(reading.findings)
     return build(tree, names)
-
-
-def _given(document: Document, key: str) -> object:
-    return document.value.get(key) if isinstance(document.value, Mapping) else None
 
 
 def _judge_password(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
@@ -59,16 +57,6 @@ def _judge_password(reading: Reading, _names: Names, tree: Mapping[str, Any]) ->
         reading.fault("/password", Fault.REQUIRED_KEY, message, at_key=True)
 
 
-def _judge_codes(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
-    """A one-time code in the form is fine as long as no login happens without the person."""
-    if tree.get("password", {}).get("keep", PasswordKeep.NEVER) is PasswordKeep.NEVER:
-        return
-    for index, one in enumerate(_objects(reading.document, "fields")):
-        if one.get("type") == FieldType.OTP.value:
-            message = f"with a kept password: {LATER['connector']['login']}"
-            reading.fault(f"/fields/{index}/type", Fault.KEY_NOT_SUPPORTED_YET, message)
-
-
 def _judge_taken_names(reading: Reading, _names: Names, _tree: Mapping[str, Any]) -> None:
     taken: set[str] = set()
     for pointer, key in _named(reading.document):
@@ -76,16 +64,16 @@ def _judge_taken_names(reading: Reading, _names: Names, _tree: Mapping[str, Any]
             reading.fault(pointer, Fault.RESERVED_NAME, "the format uses this name itself; take another")
         elif key in taken and not pointer.startswith("/challenges"):
             reading.fault(pointer, Fault.DUPLICATE, "another field has this key")
-        elif key in taken and any(key == one.get("key") for one in _objects(reading.document, "fields")):
+        elif key in taken and any(key == one.get("key") for one in given_objects(reading.document, "fields")):
             reading.fault(pointer, Fault.RESERVED_NAME, "a field of step 1 has this name; take another")
         taken.add(key)
 
 
 def _named(document: Document) -> Iterator[tuple[str, str]]:
-    for index, one in enumerate(_objects(document, "fields")):
+    for index, one in enumerate(given_objects(document, "fields")):
         if isinstance(one.get("key"), str):
             yield f"/fields/{index}/key", one["key"]
-    for number, challenge in enumerate(_objects(document, "challenges")):
+    for number, challenge in enumerate(given_objects(document, "challenges")):
         start = f"/challenges/{number}"
         asked = challenge.get("ask")
         for index, one in enumerate(asked if isinstance(asked, list) else ()):
@@ -94,24 +82,6 @@ def _named(document: Document) -> Iterator[tuple[str, str]]:
         captured = challenge.get("capture")
         for key in captured if isinstance(captured, Mapping) else ():
             yield child_pointer(f"{start}/capture", key), key
-
-
-def _objects(document: Document, key: str) -> list[Mapping[str, Any]]:
-    given = _given(document, key)
-    return [one if isinstance(one, Mapping) else {} for one in given] if isinstance(given, list) else []
-
-
-def _judge_challenges(reading: Reading, _names: Names, _tree: Mapping[str, Any]) -> None:
-    for index, one in enumerate(_objects(reading.document, "challenges")):
-        pointer = f"/challenges/{index}"
-        asked = one.get("ask")
-        if one.get("then") is None and (asked or one.get("capture")):
-            message = "a challenge that asks or captures needs the key “then”: the next request"
-            reading.fault(pointer, Fault.REQUIRED_KEY, message, at_key=True)
-        keys = [each.get("key") for each in asked if isinstance(each, Mapping)] if isinstance(asked, list) else []
-        for number, key in enumerate(keys):
-            if key is not None and key in keys[:number]:
-                reading.fault(f"{pointer}/ask/{number}/key", Fault.DUPLICATE, "another question has this key")
 
 
 def _judge_locked(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
@@ -148,9 +118,12 @@ def _judge_placement(reading: Reading, names: Names, tree: Mapping[str, Any]) ->
 
 _JUDGES: tuple[Callable[[Reading, Names, Mapping[str, Any]], None], ...] = (
     _judge_password,
-    _judge_codes,
+    judge_codes,
     _judge_taken_names,
-    _judge_challenges,
+    judge_challenges,
+    judge_polls,
+    judge_resends,
+    judge_visibility,
     _judge_locked,
     _judge_base_url,
     _judge_refresh_url,

@@ -15,16 +15,10 @@ LATER: Final[Mapping[str, Mapping[str, str]]] = {
         "generate": "values made once per connection are not supported yet",
         "remember": "values remembered for later logins are not supported yet",
         "session": "limits on sessions per account are not supported yet",
-        "login": "logins that need a code each time are not supported yet",
         "retires": "retirement dates are not supported yet; say it in notes.warning",
         "client_address_header": "passing the end user's address on is not supported yet",
         "tls": "trust anchors and client certificates per connector are not supported yet",
     },
-    "field": {
-        "visible_when": "fields that depend on another field are not supported yet",
-        "choices_from": "choices from a provider's answer are not supported yet; ask with type: text",
-    },
-    "field type": {"totp_seed": "TOTP seeds are not supported yet; ask for the code in a challenge"},
     "client authentication": {"private_key_jwt": "private_key_jwt is not supported yet"},
     "encoding": {
         "xml": "XML bodies are not supported yet",
@@ -46,10 +40,5 @@ LATER: Final[Mapping[str, Mapping[str, str]]] = {
     "request": {
         "only": "values for some calls only are not supported yet",
         "encoded_slashes": "paths with an escaped slash are not supported yet",
-    },
-    "challenge": {"lifetime": "lifetimes of challenges are not supported yet; each lives ten minutes at most"},
-    "then": {
-        "poll": "challenges that are confirmed elsewhere are not supported yet",
-        "answers": "chains that are declared as such are not supported yet; the list of challenges applies anyway",
     },
 }

@@ -33,6 +33,7 @@ class Kind(Enum):
     SEALED_FIELD = auto()
     SEALED_FIELD_ONCE = auto()  # secret and not kept
     CODE = auto()  # one-time codes
+    SEED = auto()  # a kept TOTP seed: its name stands for the current code
     ASKED = auto()  # in a challenge
     CAPTURED = auto()  # from a challenge's answer
 
@@ -48,8 +49,6 @@ BUILT_IN: Final[Mapping[str, Kind]] = {
     "token_type_hint": Kind.REVOKED_HINT,
 }
 RESERVED: Final = frozenset(BUILT_IN) | {"test", "claims"}
-# Secrets of types that are sealed where the author says nothing, and those that live for one login.
-_SECRET_TYPES: Final = frozenset({"secret", "totp_seed"})
 
 
 @dataclass(slots=True)
@@ -108,7 +107,9 @@ def _field_kind(one: Mapping[str, Any]) -> Kind:
     kind, keep = one.get("type"), one.get("keep")
     if kind == "otp":
         return Kind.CODE
-    if kind in _SECRET_TYPES or keep == "sealed":
+    if kind == "totp_seed":
+        return Kind.SEED
+    if kind == "secret" or keep == "sealed":
         return Kind.SEALED_FIELD_ONCE if keep == "never" else Kind.SEALED_FIELD
     return Kind.PLAIN_FIELD_ONCE if keep == "never" else Kind.PLAIN_FIELD
 

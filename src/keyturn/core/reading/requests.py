@@ -39,6 +39,12 @@ class Method(StrEnum):
     HEAD = "HEAD"
 
 
+class ThenAnswers(StrEnum):
+    """What the answer of a challenge's request is by design, where it is no token."""
+
+    CHALLENGE = "challenge"
+
+
 class When:
     """A condition on an answer; `anything`: whether one without parts is fine."""
 
@@ -111,6 +117,8 @@ RESPONSE: Final = Table(
     ),
     {"refresh_expires": LATER["response"]["refresh_expires"]},
 )
+
+LIFETIME: Final = Table("lifetime", _LIFETIME_KEYS)
 
 HEADERS: Final = MapOf(
     TemplateText("a header's value, with templates"), HEADER_NAME.pattern, "a header's name", fold_case=True
@@ -200,11 +208,27 @@ TEST: Final = _request(
     ),
 )
 
+_EXTRA_PARAMS: Final = Key(
+    "extra_params", ParamsTree(), "parameters added to those of the token request, or in their place"
+)
+
+POLL: Final = Table(
+    "poll",
+    (
+        Key("every", Duration(1, 60), "how long to wait between two requests", default=3),
+        Key("for", Duration(1, 600), "how long to go on in all", default=120),
+        Key("while", Expression(), "a JMESPath on the body that is true as long as nothing is decided", required=True),
+    ),
+)
+
 THEN: Final = _request(
     "then",
     (
-        Key("extra_params", ParamsTree(), "parameters added to those of the token request, or in their place"),
+        _EXTRA_PARAMS,
+        Key("poll", POLL, "sent again and again, for what the person confirms elsewhere"),
+        Key("answers", Choice(ThenAnswers), "where the answer is a further challenge by design, and never a token"),
         *_request_keys(url_required=False, encoding=None),
     ),
-    "then",
 )
+
+RESEND: Final = _request("resend", (_EXTRA_PARAMS, *_request_keys(url_required=False, encoding=None)))

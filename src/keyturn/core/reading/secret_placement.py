@@ -75,6 +75,7 @@ RULES: Final[Mapping[Kind, Rule]] = {
     Kind.SEALED_FIELD: Rule("a sealed field", _ALL - _NOT_SECRET, secret=True),
     Kind.SEALED_FIELD_ONCE: Rule("a secret field that is not kept", _LOGIN, secret=True, in_url=False),
     Kind.CODE: Rule("a one-time code", _LOGIN, secret=True, in_url=False),
+    Kind.SEED: Rule("the code of a TOTP seed", _LOGIN, secret=True, in_url=False),
     Kind.ASKED: Rule("what a challenge asks", frozenset({Place.CHALLENGE}), secret=True, in_url=False),
     Kind.CAPTURED: Rule("what a challenge captures", frozenset({Place.CHALLENGE})),
 }
@@ -141,7 +142,7 @@ def _travels_in_query(tree: Mapping[str, Any], pointer: str) -> bool:
     if steps[:2] == ("request", "query"):
         return True
     if steps[0] == "challenges":
-        request, key = _challenge_request(tree, int(steps[1])), steps[3]
+        request, key = _challenge_request(tree, int(steps[1]), steps[2]), steps[3]
         inherited = tree.get("token")
     else:
         request, key = tree.get(steps[0]), steps[1] if len(steps) > 1 else ""
@@ -151,10 +152,10 @@ def _travels_in_query(tree: Mapping[str, Any], pointer: str) -> bool:
     return effective_encoding(request, inherited, test=steps[0] == "test") is Encoding.QUERY
 
 
-def _challenge_request(tree: Mapping[str, Any], index: int) -> object:
-    """Find a challenge's request; one that could not be read has shifted the others, and counts as absent."""
+def _challenge_request(tree: Mapping[str, Any], index: int, key: str) -> object:
+    """Find a challenge's `then` or `resend`; one that can't be read has shifted the others, and counts as absent."""
     challenges = tree.get("challenges", ())
-    return challenges[index].get("then") if index < len(challenges) else None
+    return challenges[index].get(key) if index < len(challenges) else None
 
 
 def effective_encoding(
@@ -183,7 +184,8 @@ def judge_authentication(reading: Reading, tree: Mapping[str, Any]) -> None:
         for name in ("token", "refresh", "revoke", "test")
     ]
     for index, challenge in enumerate(tree.get("challenges", ())):
-        requests.append((f"/challenges/{index}/then", challenge.get("then"), token))
+        for key in ("then", "resend"):
+            requests.append((f"/challenges/{index}/{key}", challenge.get(key), token))
     for pointer, request, inherited in requests:
         if not isinstance(request, Mapping):
             continue

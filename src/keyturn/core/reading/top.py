@@ -5,6 +5,7 @@ Source: the connector format.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from keyturn.core.connector import FORMAT_VERSION, ClientAuthentication, OnDuplicate, TrustReason
@@ -13,9 +14,11 @@ from keyturn.core.reading.later import LATER
 from keyturn.core.reading.requests import (
     FAILURES,
     HEADERS,
+    LIFETIME,
     NAME,
     NAME_FORM,
     REFRESH,
+    RESEND,
     REVOKE,
     TEST,
     THEN,
@@ -24,11 +27,18 @@ from keyturn.core.reading.requests import (
 )
 from keyturn.core.reading.shapes import Key, ListOf, NotYet, Table
 from keyturn.core.reading.templated import ParamsTree, PlainUrl, TemplateText
-from keyturn.core.reading.values import Boolean, Choice, Constant, Duration, Expression, MapOf, Text, Whole
+from keyturn.core.reading.values import Boolean, Choice, Constant, Duration, DurationOr, Expression, MapOf, Text, Whole
 
 CONNECTOR_ID: Final = r"[a-z][a-z0-9-]{1,62}"
 _ID: Final = Text("an id", 63, pattern=CONNECTOR_ID, form="2 to 63 lower-case letters, digits and -, a letter first")
 _NOTE: Final = Text("text", 4_000, lines=True, empty=True)
+
+
+class LoginKind(StrEnum):
+    """What a login needs, where username and password alone don't do."""
+
+    INTERACTIVE = "interactive"
+
 
 TRUST: Final = Table(
     "trust",
@@ -82,8 +92,13 @@ CHALLENGE: Final = Table(
             "name → where it stands in this answer, for templates in then",
         ),
         Key("then", THEN, "the next request; absent keys are those of token"),
+        Key("resend", RESEND, "the request for another code; absent keys are those of token"),
+        Key(
+            "lifetime",
+            DurationOr(Duration(1, 86_400), LIFETIME),
+            "how long the provider waits, or where its answer says so; ten minutes at most",
+        ),
     ),
-    LATER["challenge"],
 )
 
 LINKS: Final = Table(
@@ -121,6 +136,7 @@ CONNECTOR: Final = Table(
         Key("fields", FIELDS, "step 1: further inputs of the connect form"),
         Key("username", USERNAME, "step 1: how the username is asked for"),
         Key("password", PASSWORD, "step 1: how the password is asked for, and what becomes of it"),
+        Key("login", Choice(LoginKind), "interactive: each login needs a code, so none is tried without the person"),
         Key("client", CLIENT, "step 2: the application registered with the provider"),
         Key("token", TOKEN, "step 2: username and password for a token", required=True),
         Key("refresh", REFRESH, "step 3: renewal without the person; none where refresh tokens are not honoured"),

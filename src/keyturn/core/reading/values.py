@@ -17,7 +17,7 @@ from keyturn.core.format.durations import DURATION, parse_duration
 from keyturn.core.format.expressions import MAX_EXPRESSION, ExpressionError, check_expression, check_place
 from keyturn.core.format.patterns import MAX_PATTERN, PatternError, check_pattern
 from keyturn.core.reading.codes import Fault
-from keyturn.core.reading.shapes import ABSENT, Absent, Cursor, Schema, Shape, meant
+from keyturn.core.reading.shapes import ABSENT, Absent, Cursor, ListOf, Schema, Shape, meant
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LINE_END: Final = re.compile(r"[\n\t]")
@@ -190,6 +190,43 @@ class Duration:
         """Describe the span."""
         number: Schema = {"type": "number", "minimum": self.minimum_s, "maximum": self.maximum_s}
         return {"anyOf": [number, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}
+
+
+@dataclass(frozen=True, slots=True)
+class DurationOr:
+    """A span, or an object that says where the answer has it; reads to seconds or to what the object reads."""
+
+    duration: Duration
+    otherwise: Shape
+
+    def read(self, at: Cursor) -> object:
+        """Take the span, or read the object."""
+        return (self.otherwise if isinstance(at.value, Mapping) else self.duration).read(at)
+
+    def schema(self) -> Schema:
+        """Describe both."""
+        return {"anyOf": [*self.duration.schema()["anyOf"], self.otherwise.schema()]}
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrSeveral:
+    """One value of a shape, or a list of them; reads to a tuple either way."""
+
+    shape: Shape
+    max_items: int = 50
+
+    def read(self, at: Cursor) -> object:
+        """Take the value or each of the list."""
+        if isinstance(at.value, list | tuple):
+            return ListOf(self.shape, "values", 1, self.max_items, unique=True).read(at)
+        read = self.shape.read(at)
+        return ABSENT if read is ABSENT else (read,)
+
+    def schema(self) -> Schema:
+        """Describe both."""
+        one = self.shape.schema()
+        several = {"type": "array", "items": one, "minItems": 1, "maxItems": self.max_items, "uniqueItems": True}
+        return {"anyOf": [one, several]}
 
 
 @dataclass(frozen=True, slots=True)
