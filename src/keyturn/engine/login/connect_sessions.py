@@ -4,7 +4,10 @@ Rule 1: what is stored are digests; neither a stolen database nor a log opens a 
 Rule 2: a link is claimed once, by POST; from then on the browser's own cookie is what counts.
 Rule 3: with a return URL a connection that is new, or that took no calls before the login, stays unconfirmed until the
 embedder's backend exchanges the one-time code; a reconnect link is no way around that.
-Rule 4: the code is derived from the browser's cookie: the page behind a login can be shown again, by any process and
+Rule 4: a login that a challenge stopped leaves the session as it is; `finish` ends it once the challenge has led to a
+connection, whoever asks first.
+Rule 5: a session with an origin is opened in a popup, whose pages tell that one origin how it ends, and nothing else.
+Rule 6: the code is derived from the browser's cookie: the page behind a login can be shown again, by any process and
 after a restart, though only the code's digest is stored.
 
 Source: the product, "Account planting"; the threat model, L3.
@@ -36,8 +39,10 @@ from keyturn.core.errors import (
 from keyturn.core.field_values import check_owner
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
-from keyturn.engine.login.connect import Connect, Connected, LoginRequest
+from keyturn.engine.login.challenged import Challenged
+from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.link_memory import LinkMemory
+from keyturn.engine.login.login_request import Connected, LoginRequest
 from keyturn.engine.published import PublishedConnectors
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, ConnectSession, RevisionConflict, SessionStore
@@ -52,7 +57,10 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """What an embedder asks a link for. `reconnects`: repair this connection instead of making one."""
+    """What an embedder asks a link for.
+
+    `reconnects`: repair this connection instead of making one. `origin`: of the page that opens the link in a popup.
+    """
 
     connector: str
     owner: str
@@ -60,6 +68,7 @@ class SessionRequest:
     app_name: str = ""
     owner_label: str = ""
     reconnects: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,9 @@ class ConnectSessions:
             if len(text) > most or not text.isprintable():
                 message = f"This has at most {most} characters and no control characters."
                 errors.append(Finding(f"/{name}", "invalid", message))
+        if request.origin is not None and not origin_allowed(request.origin):
+            message = "This is an https origin, such as https://app.example, or an http one on loopback."
+            errors.append(Finding("/origin", "invalid", message))
         if errors:
             raise ValidationFailed(errors=errors)
         if request.return_url is not None and not return_url_allowed(request.return_url):
@@ -134,9 +146,10 @@ class ConnectSessions:
             owner_label=request.owner_label.strip(),
             reconnects=request.reconnects,
             created_by=actor.name,
+            facts={} if request.origin is None else {"origin": request.origin},
         )
         await self._sessions.add(session, records=[self._record(session, "session.created", actor)])
-        plain_repair = request.return_url is None and not request.app_name and not request.owner_label
+        plain_repair = not (request.return_url or request.app_name or request.owner_label or request.origin)
         return self._opened_by(session, link, repairs=request.reconnects if plain_repair else None)
 
     async def reconnect_link(
@@ -147,6 +160,7 @@ class ConnectSessions:
         return_url: str | None = None,
         app_name: str = "",
         owner_label: str = "",
+        origin: str | None = None,
     ) -> OpenLink:
         """A link that repairs this connection; where nothing special is asked for, the one that nobody opened yet.
 
@@ -159,9 +173,9 @@ class ConnectSessions:
         if connection.ended:
             raise ConnectionDisconnected
         request = SessionRequest(
-            connection.connector, connection.owner, return_url, app_name, owner_label, reconnects=connection_id
+            connection.connector, connection.owner, return_url, app_name, owner_label, connection_id, origin
         )
-        if return_url is not None or app_name or owner_label:
+        if return_url is not None or app_name or owner_label or origin is not None:
             return await self.create(request, actor)
         async with self._one_by_one:  # five hundred callers that find a token ended get one link
             return await self._unclaimed(connection_id) or await self.create(request, actor)
@@ -258,13 +272,15 @@ class ConnectSessions:
         password: Secret | None,
         fields: Mapping[str, Any],
         keep_password: bool,
+        keep_totp_seed: bool = False,
         allow_account_change: bool = False,
         cookie: str | None = None,
         request_id: str | None = None,
-    ) -> Finished:
+    ) -> Finished | Challenged:
         """Log in for the person at the page. Raises as `Connect`; the page stays open for another try.
 
-        `cookie`: the claiming browser's; with it `code_for` gives the code again later.
+        `cookie`: the claiming browser's; with it `code_for` gives the code again later. What a challenge leads to is
+        handed to `finish`.
         """
         if session.state != "claimed":
             raise SessionUsed
@@ -276,32 +292,57 @@ class ConnectSessions:
             password=password,
             fields=fields,
             keep_password=keep_password,
-            reconnects=session.reconnects,
+            keep_totp_seed=keep_totp_seed,
+            reconnects=None if session.makes_another else session.reconnects,
             allow_account_change=allow_account_change,
             unconfirmed=session.return_url is not None,
             project=session.project,
         )
         connected = await self._connect(request, actor)
+        if isinstance(connected, Challenged):
+            return connected
+        return await self.finish(session, connected, cookie=cookie, request_id=request_id)
+
+    async def finish(
+        self,
+        session: ConnectSession,
+        connected: Connected,
+        *,
+        cookie: str | None = None,
+        request_id: str | None = None,
+        unchanged: bool = False,
+    ) -> Finished:
+        """End the session with a connection: of its login, of the challenge after it, or one that was there before.
+
+        `unchanged`: the person chose to keep the one that was there, and nothing was written to it.
+
+        Raises:
+            GenerationConflict: the row could not be written; the connection stands.
+        """
+        actor = Actor(f"session:{session.id}", request_id)
         code: str | None = None
         if session.return_url is not None:
             code = _code_of(session, cookie) if cookie else self._entropy.token(32)
-        saved = await self._finish(session, connected, code, actor)
+        saved = await self._finish(session, connected, code, actor, unchanged)
         return Finished(connected, saved, Secret(code) if code else None)
 
     async def _finish(
-        self, session: ConnectSession, connected: Connected, code: str | None, actor: Actor
+        self, session: ConnectSession, connected: Connected, code: str | None, actor: Actor, unchanged: bool
     ) -> ConnectSession:
         """Write down what the login led to. The connection is stored, so a row that moved on is read again."""
         current: ConnectSession | None = session
         for _ in range(WRITE_TRIES):
             if current is None:
                 break
+            if current.connection == connected.connection.id:  # somebody else at this page was faster
+                return current
             done = replace(
                 current,
                 state="done",
                 connection=connected.connection.id,
                 code_digest=digest_of(code) if code else None,
                 expires_at=self._clock.now() + CODE_LIVES_S,
+                facts={**current.facts, "created": connected.created, "unchanged": unchanged},
             )
             try:
                 return await self._sessions.save(done, records=[self._record(done, "session.completed", actor)])
@@ -387,6 +428,15 @@ def _code_of(session: ConnectSession, cookie: str) -> str:
     """256 bits from which the cookie can't be had."""
     mac = hmac.digest(cookie.encode("utf-8", "surrogatepass"), f"code of {session.id}".encode(), "sha256")
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
+
+
+def origin_allowed(origin: str) -> bool:
+    """A scheme, a host and perhaps a port, as browsers write an origin: lower case, and no port that goes unsaid."""
+    if not return_url_allowed(origin) or origin != origin.lower():
+        return False
+    parts = urlsplit(origin)
+    usual = {"https": 443, "http": 80}[parts.scheme]
+    return origin == f"{parts.scheme}://{parts.netloc}" and parts.port != usual and not parts.netloc.endswith(":")
 
 
 def return_url_allowed(url: str) -> bool:
