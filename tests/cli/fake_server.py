@@ -46,12 +46,24 @@ class FakeServer:
 
     url: str = ""
     replies: dict[str, Reply] = field(default_factory=dict)
+    earlier: dict[str, list[Reply]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
     def answer(self, request: str, document: object = None, status: int = 200) -> None:
         """Answer `METHOD target` with a JSON document."""
         body = b"" if document is None else json.dumps(document).encode()
         self.replies[request] = Reply(status, body, (("Content-Type", "application/json"),))
+
+    def answer_first(self, request: str, *documents: object, status: int = 200) -> None:
+        """Answer `METHOD target` with these, one after the other, before what `answer` says."""
+        kind = (("Content-Type", "application/json"),)
+        self.earlier[request] = [Reply(status, json.dumps(each).encode(), kind) for each in documents]
+
+    def reply_to(self, request: str) -> Reply:
+        """What comes next for `METHOD target`."""
+        if self.earlier.get(request):
+            return self.earlier[request].pop(0)
+        return self.replies.get(request, problem("not_found"))
 
     def refuse(self, request: str, code: str, **members: object) -> None:
         """Answer `METHOD target` with a problem of the register."""
@@ -98,7 +110,7 @@ def running() -> Iterator[FakeServer]:
         def _handle(self) -> None:
             body = self._chunks() if self.headers.get("Transfer-Encoding") else self._sized()
             fake.asked.append(Asked(self.command, self.path, dict(self.headers.items()), body))
-            reply = fake.replies.get(f"{self.command} {self.path}", problem("not_found"))
+            reply = fake.reply_to(f"{self.command} {self.path}")
             self.send_response(reply.status)
             for name, value in reply.headers:
                 self.send_header(name, value)

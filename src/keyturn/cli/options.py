@@ -35,6 +35,15 @@ def connection_argument(function: Decorated) -> Decorated:
     return click.argument("connection", metavar="CONNECTION")(function)
 
 
+def answer_option(function: Decorated) -> Decorated:
+    """Add `--answer`: what a challenge asks, as far as it is no code; codes come on standard input."""
+    return click.option(
+        "--answer", "answers", multiple=True, metavar="KEY=-",
+        help="What the provider asks in between: KEY=- reads a line of standard input, as codes have to come;"
+        " KEY=VALUE for what is no secret.",
+    )(function)  # fmt: skip
+
+
 def page_options(function: Decorated) -> Decorated:
     """Add `--limit` and `--cursor`."""
     function = click.option("--cursor", metavar="TEXT", help="Go on where another page ended.")(function)

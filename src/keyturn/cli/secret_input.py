@@ -54,6 +54,18 @@ def given_secret(from_stdin: bool, from_fd: int | None) -> Secret | None:
     return None
 
 
+def next_line() -> Secret | None:
+    """The next line of standard input, for a program that sends codes; None where there is none any more.
+
+    Raises:
+        UsageError: standard input is a terminal, which would show it; the line is too long, or no UTF-8.
+    """
+    if sys.stdin.isatty():
+        raise click.UsageError("Standard input is a terminal and would show it; leave the answer out to be asked.")
+    read = sys.stdin.buffer.readline(MAX_BYTES + 1)
+    return _secret(read) if read.strip(b"\r\n") else None
+
+
 def secrets_in(path: Path) -> dict[str, Secret]:
     """Read a private file: a JSON object of names and texts.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import TextIO
 
 import click
@@ -56,6 +57,29 @@ def ask_secret(question: str, *, instead: str) -> Secret:
             raise click.UsageError(f"This terminal would show what is typed. {instead}") from None
         except EOFError:
             raise click.Abort from None
+
+
+def ask_choice(question: str, choices: Sequence[tuple[str, str]], *, instead: str) -> str:
+    """Show values by their labels, with numbers, and give back the value that was chosen.
+
+    Raises:
+        UsageError: three times something else was typed.
+    """
+    _insist(instead)
+    with _opened() as terminal:
+        terminal.write(f"{one_line(question)}\n")
+        for number, (_, label) in enumerate(choices, start=1):
+            terminal.write(f"  {number}  {one_line(label)}\n")
+        for _ in range(3):
+            terminal.write(f"Which (1-{len(choices)}): ")
+            terminal.flush()
+            line = terminal.readline()
+            if not line:
+                raise click.Abort
+            typed = line.strip()
+            if typed.isascii() and typed.isdecimal() and 1 <= int(typed) <= len(choices):
+                return choices[int(typed) - 1][0]
+    raise click.UsageError("None of these was chosen.")
 
 
 def confirm(what: str, *, instead: str) -> bool:

@@ -114,6 +114,12 @@ _ROWS: Final = (
         ),
     ),
     Verb(
+        "connection answer",
+        "Answer what the provider asks in the middle of a login.",
+        "connection_answer:answer",
+        ("keyturn connection answer chl_…", "keyturn connection answer chl_… --answer otp=- < code.txt"),
+    ),
+    Verb(
         "connection list",
         "List connections.",
         "connection_views:list_connections",

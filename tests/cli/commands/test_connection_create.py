@@ -210,13 +210,15 @@ def test_updated(server: FakeServer) -> None:
 
 
 def test_second_step(server: FakeServer) -> None:
-    """A challenge is not lost in silence: it is said where it can be answered."""
-    server.answer("POST /v1/connections", {"challenge": {"id": "ch_1", "ask": []}}, 202)
+    """A challenge is not lost in silence: it is said how it can be answered, with an exit code of its own."""
+    question = {"key": "otp", "label": "Code", "type": "otp", "help": "", "required": True, "choices": []}
+    server.answer("POST /v1/connections", {"challenge": {"id": "chl_1", "ask": [question]}}, 202)
 
-    ran = run(*WORDS, "--password-stdin", given="a")
+    ran = run(*WORDS, "--password-stdin", "--keep-totp-seed", given="a")
 
-    assert (7, "") == (ran.code, ran.out)
-    assert "keyturn link create" in ran.err
+    assert (9, "") == (ran.code, ran.out)
+    assert "keyturn connection answer chl_1 --answer otp=-" in ran.err
+    assert sent(server)["keep_totp_seed"] is True
 
 
 def test_rejected(server: FakeServer) -> None:

@@ -10,11 +10,10 @@ from typing import Any, Final
 import click
 
 from keyturn.cli.api_client import ApiClient, connect, path_of
+from keyturn.cli.challenges import Course, FromStdin, given_answers, refuse_shown
 from keyturn.cli.command import command
-from keyturn.cli.commands.connection_views import show_connection
-from keyturn.cli.failures import Failure, ProblemAnswered, exit_code_of
-from keyturn.cli.options import json_option
-from keyturn.cli.output import tell
+from keyturn.cli.failures import ProblemAnswered
+from keyturn.cli.options import answer_option, json_option
 from keyturn.cli.secret_input import given_secret, one_secret, secrets_in
 from keyturn.cli.terminal import ask, ask_secret
 from keyturn.core.connector import Connector, Field, FieldType
@@ -39,6 +38,8 @@ _FIELD_WAYS: Final = "Give it by --field KEY=VALUE, or a secret one by --secrets
     help='A file of mode 0600: {"password": "…", "KEY OF A SECRET FIELD": "…"}.',
 )
 @click.option("--keep-password", is_flag=True, help="Keep the password sealed, where the connector offers it.")
+@click.option("--keep-totp-seed", is_flag=True, help="Keep the seed of one-time codes sealed, if one is given.")
+@answer_option
 @json_option
 def create(
     connector: str,
@@ -49,15 +50,25 @@ def create(
     from_fd: int | None,
     secrets_file: Path | None,
     keep_password: bool,
+    keep_totp_seed: bool,
+    answers: tuple[str, ...],
     as_json: bool,
-) -> None:
+) -> int:
     """The password is asked for without being shown, and so is each secret field. It is used once and forgotten.
+
+    What the provider asks in between, such as a code, is asked for here; without a terminal the command ends with exit
+    code 9 and “keyturn connection answer” goes on.
 
     Only for accounts that are yours to use; other people connect theirs by a link.
     """  # fmt: skip
+    given = given_answers(answers)
+    if from_stdin and any(isinstance(each, FromStdin) for each in given.values()):
+        raise click.UsageError("Standard input brings the password or answers; give the other in another way.")
     client = connect()
     form = _form_of(client, connector)
     plain = _plain_fields(fields, form)
+    asked = [each for challenge in form.challenges for each in challenge.ask] if form else []
+    refuse_shown(given, {each.key: each.type.value for each in asked})
     secrets = secrets_in(secrets_file) if secrets_file is not None else {}
     password = given_secret(from_stdin, from_fd)
     if password is not None and "password" in secrets:
@@ -75,13 +86,9 @@ def create(
         "fields": values,
         "keep_password": keep_password,
     }
-    made = client.send("POST", path_of("connections"), document)
-    if made.status == 202:
-        sentence = "The provider asks for a second step, which the person answers on the page: “keyturn link create”."
-        raise Failure(sentence, exit_code_of("provider_mfa_unsupported"))
-    if made.status == 200 and not as_json:
-        tell("This account was connected already; the connection has new tokens now.")
-    show_connection(made.members, as_json=as_json)
+    if keep_totp_seed:
+        document["keep_totp_seed"] = True
+    return Course(client, as_json, given).go_on(client.send("POST", path_of("connections"), document))
 
 
 def _form_of(client: ApiClient, connector: str) -> Connector | None:
