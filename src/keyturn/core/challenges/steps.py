@@ -88,7 +88,13 @@ def needs_password(connector: Connector, place: int) -> bool:
     """
     challenge = connector.challenges[place]
     following = connector.challenges if challenge.then is not None else (challenge,)
-    return any(_names(request, "password") for request in _requests(following))
+    return any("password" in names_in(request) for request in _requests(following))
+
+
+def names_in(request: ProviderRequest) -> frozenset[str]:
+    """Every path that a request's templates read."""
+    templates = [request.url, *request.headers.values(), *templates_of(request.params)]
+    return frozenset(path for each in templates for path in each.names())
 
 
 def seed_field(connector: Connector) -> Field | None:
@@ -157,8 +163,3 @@ def _secret(value: Any) -> object:
 def _requests(challenges: Iterable[Challenge]) -> Iterator[ProviderRequest]:
     for each in challenges:
         yield from (one for one in (each.then, each.resend) if one is not None)
-
-
-def _names(request: ProviderRequest, name: str) -> bool:
-    templates = [request.url, *request.headers.values(), *templates_of(request.params)]
-    return any(each.uses(name) for each in templates)

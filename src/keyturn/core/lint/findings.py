@@ -1,6 +1,7 @@
 """The findings of the linter: what each is called, how grave it is, and what to do about it.
 
-Rule 1: this table is the only place that knows codes, severities and words; the reference page is made from it.
+Rule 1: this table and `challenge_rules` are the only places that know codes, severities and words; the reference page
+is made from them.
 Rule 2: a code is public and stable. Its hundreds are the step of the connector that it belongs to, 0 for the whole.
 Rule 3: an error blocks publishing; a warning or an information never does.
 """
@@ -9,36 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
+from keyturn.core.lint.challenge_rules import CHALLENGE_RULES
+from keyturn.core.lint.rule import LintRule, Severity
 
-class Severity(StrEnum):
-    """How grave a finding is."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True)
-class LintRule:
-    """One thing that the linter looks for.
-
-    `message`: what was found. `remedy`: what to do. `security`: whether it stands before all others.
-    """
-
-    code: str
-    name: str
-    severity: Severity
-    message: str
-    remedy: str
-    security: bool = False
-
-    @property
-    def step(self) -> int:
-        """The step of the connector, 1 to 9; 0 for the connector as a whole."""
-        return int(self.code[1])
+__all__ = ["RULES", "LintFinding", "LintRule", "Severity", "found", "in_order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +387,9 @@ _RULES: Final = (
     ),
 )
 
-RULES: Final[Mapping[str, LintRule]] = {rule.code: rule for rule in _RULES}
+RULES: Final[Mapping[str, LintRule]] = {
+    rule.code: rule for rule in sorted((*_RULES, *CHALLENGE_RULES), key=lambda rule: rule.code)
+}
 _ORDER: Final = {_E: 0, _W: 1, _I: 2}
 
 

@@ -35,7 +35,14 @@ _RESERVED_HEADERS: Final = frozenset(
     "proxy-connection expect".split()
 )
 _TOKENS: Final = frozenset({Kind.ACCESS_TOKEN, Kind.REFRESH_TOKEN, Kind.REVOKED_TOKEN, Kind.KEPT_TOKEN})
-_IN_QUERY: Final = _TOKENS | {Kind.PASSWORD, Kind.CODE, Kind.ASKED, Kind.SEALED_FIELD, Kind.SEALED_FIELD_ONCE}
+_IN_QUERY: Final = _TOKENS | {
+    Kind.PASSWORD,
+    Kind.CODE,
+    Kind.SEED,
+    Kind.ASKED,
+    Kind.SEALED_FIELD,
+    Kind.SEALED_FIELD_ONCE,
+}
 
 
 def lint_secrets(subject: Subject) -> Iterator[LintFinding]:

@@ -33,6 +33,8 @@ class Subject:
         for index, challenge in enumerate(connector.challenges):
             if challenge.then is not None:
                 requests[f"/challenges/{index}/then"] = challenge.then
+            if challenge.resend is not None:
+                requests[f"/challenges/{index}/resend"] = challenge.resend
         names = collect_names(written)
         return cls(connector, names, names.fields, requests)
 
