@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from keyturn.ports.audit import AuditChain
 from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.jobs import Jobs
 from keyturn.ports.lease import Lease
@@ -52,6 +53,11 @@ class AllStores(Protocol):
     @property
     def audit(self) -> AuditLog:
         """The audit log."""
+        ...
+
+    @property
+    def chain(self) -> AuditChain:
+        """The audit log as a chain."""
         ...
 
     @property

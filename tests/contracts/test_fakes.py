@@ -7,6 +7,7 @@ import pytest
 from keyturn.ports.keys import KeyProvider
 from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
+from tests.contracts.audit_chain_contract import AuditChainContract
 from tests.contracts.audit_log_contract import AuditLogContract
 from tests.contracts.challenge_store_contract import ChallengeStoreContract
 from tests.contracts.connection_store_contract import (
@@ -80,6 +81,10 @@ class TestFakeLoginLedger(LoginLedgerContract):
 
 class TestFakeAuditLog(AuditLogContract):
     """AuditLog."""
+
+
+class TestFakeAuditChain(AuditChainContract):
+    """AuditChain."""
 
 
 class TestFakeApiKeyStore(ApiKeyStoreContract):

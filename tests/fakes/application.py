@@ -54,6 +54,7 @@ def make_world(
         people=stores.people,
         jobs=stores.jobs,
         spill=stores.spill,
+        chain=stores.chain,
         lease=stores.leases,
         egress=egress,
         upstream=upstream,

@@ -138,6 +138,14 @@ class FakeSessionStore:
         return len(old)
 
 
+    def forget(self, owner: str, project: str) -> int:
+        """Drop an owner's sessions, within a write of another."""
+        gone = [each.id for each in self._sessions.values() if (each.owner, each.project) == (owner, project)]
+        for session_id in gone:
+            del self._sessions[session_id]
+        return len(gone)
+
+
 def _lent(session: ConnectSession | None) -> ConnectSession | None:
     """Give out a copy: nothing that a caller does to it changes the row."""
     return None if session is None else replace(session, facts=plain_copy(session.facts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fakes.audit import FakeAuditChain
 from tests.fakes.challenges import FakeChallengeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.connections import FakeConnectionStore, FakeRevocationStore, FakeSpill
@@ -27,12 +28,16 @@ class FakeStores:
         self.connectors = FakeConnectorStore(self.database)
         self.logins = FakeLoginLedger(self.database)
         self.audit = FakeAuditLog(self.database)
+        self.chain = FakeAuditChain(self.database, self.connections.rows, self._forget_sessions)
         self.api_keys = FakeApiKeyStore(self.database)
         self.sessions = FakeSessionStore(self.database)
         self.challenges = FakeChallengeStore(self.database)
         self.idempotency = FakeIdempotencyStore(self.database)
         self.people = FakePeopleStore(self.database)
         self.jobs = FakeJobs(self.database)
+
+    def _forget_sessions(self, owner: str, project: str) -> int:
+        return self.sessions.forget(owner, project)
 
     async def ping(self) -> None:
         """Raise StoreUnavailable where the database is gone."""

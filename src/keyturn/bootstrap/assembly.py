@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keyturn.core.secret import Secret
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.application import Application
+from keyturn.engine.audit.auditing import AuditSettings, make_auditing
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.calls.observed_connections import ObservedConnections
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.in_flight import InFlight
 from keyturn.engine.jobs.background import Background
-from keyturn.engine.jobs.retention import daily, retention_kinds
+from keyturn.engine.jobs.bulk.bulk_actions import BulkActions
+from keyturn.engine.jobs.bulk.bulk_job import BulkJob
+from keyturn.engine.jobs.bulk.bulk_jobs import BulkJobs
+from keyturn.engine.jobs.job_kind import JobKind
+from keyturn.engine.jobs.retention import Retention, daily, retention_kinds
 from keyturn.engine.jobs.run_jobs import RunJobs
 from keyturn.engine.jobs.schedule import Schedule
+from keyturn.engine.keys.manage_keys import ManageKeys
+from keyturn.engine.keys.rewrap import RewrapDataKeys
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.login.store_login import StoreLogin
@@ -32,14 +39,17 @@ from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.revocation.disconnect import Disconnect
+from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.revocation.revoke import Revoke
 from keyturn.engine.scheduler import OFFLINE_GRACE_S, Scheduler
 from keyturn.engine.test_connection import TestCalls, TestConnection
+from keyturn.ports.audit import AuditChain
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress, Upstream
 from keyturn.ports.jobs import Jobs
+from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
@@ -69,8 +79,10 @@ class Ports:
     challenges: ChallengeStore
     idempotency: IdempotencyStore
     jobs: Jobs
+    keys: KeyCustody
     people: PeopleStore
     spill: Spill
+    chain: AuditChain
     lease: Lease
     egress: Egress
     upstream: Upstream
@@ -78,6 +90,7 @@ class Ports:
     suffixes: PublicSuffixes
     clock: Clock
     entropy: Entropy
+    audit_settings: AuditSettings = field(default_factory=AuditSettings)
 
 
 def assemble(
@@ -111,8 +124,12 @@ def assemble(
         calls.forget_all()
         api_keys.forget_all()
 
-    others = OtherProcesses(ports.audit, connections, calls, api_keys, gate)
-    background = _background(ports, connections)
+    others = OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys)
+    disconnect = Disconnect(connections, published, revoke, clock, entropy)
+    pause = Pause(connections, published, keep_tokens, clock)
+    testing = TestConnection(connections, published, renewals, tests, clock, known)
+    bulk = BulkActions(testing, renewals, pause, disconnect, sessions, gate, clock)
+    background = _background(ports, connections, bulk)
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
         offline_grace_s=offline_grace_s, when_grace_ends=fail_closed, others=others,
@@ -121,9 +138,10 @@ def assemble(
         connect=connect,
         connect_sessions=sessions,
         renewals=renewals,
-        test_connection=TestConnection(connections, published, renewals, tests, clock, known),
-        disconnect=Disconnect(connections, published, revoke, clock, entropy),
-        pause=Pause(connections, published, keep_tokens, clock),
+        test_connection=testing,
+        disconnect=disconnect,
+        erase_owner=EraseOwner(connections, disconnect, ports.chain, clock),
+        pause=pause,
         calls=calls,
         hand_out=HandOut(calls, ports.audit, clock),
         edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
@@ -131,12 +149,15 @@ def assemble(
         people=People(ports.people, clock, entropy, public_url),
         scheduler=scheduler,
         run_jobs=background.run_jobs,
+        keys=ManageKeys(ports.keys, ports.jobs, clock, entropy),
+        bulk_jobs=BulkJobs(ports.jobs, clock, entropy),
         published=published,
         gate=gate,
         connections=connections,
         connectors=ports.connectors,
         sessions=ports.sessions,
         audit=ports.audit,
+        auditing=make_auditing(ports.chain, ports.audit, connections, ports.lease, clock, ports.audit_settings),
         idempotency=ports.idempotency,
         jobs=ports.jobs,
         upstream=ports.upstream,
@@ -147,7 +168,7 @@ def assemble(
     )
 
 
-def _background(ports: Ports, connections: ConnectionStore) -> Background:
+def _background(ports: Ports, connections: ConnectionStore, bulk: BulkActions) -> Background:
     """The jobs, and what recurs of them."""
     retention = retention_kinds(
         connections=connections,
@@ -157,7 +178,11 @@ def _background(ports: Ports, connections: ConnectionStore) -> Background:
         jobs=ports.jobs,
         clock=ports.clock,
     )
+    kept_s = ports.audit_settings.retention_s
+    if kept_s is not None:
+        retention.append(Retention("audit.cut", lambda now: ports.chain.cut(before=now - kept_s, at=now), ports.clock))
+    kinds: list[JobKind] = [*retention, BulkJob(connections, bulk, ports.clock)]
     return Background(
-        RunJobs(ports.jobs, retention, ports.clock, ports.entropy),
+        RunJobs(ports.jobs, kinds, ports.clock, ports.entropy),
         Schedule(ports.jobs, daily(retention), ports.clock),
     )

@@ -113,6 +113,7 @@ async def serve(
         server = _Server(_config(front_of(up, settings)))
         application = up.application
         application.scheduler.start()
+        application.auditing.keeper.start()
         serving = asyncio.create_task(server.serve(sockets=sockets))
         try:
             while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event for it)
@@ -132,6 +133,7 @@ async def serve(
                 application.run_jobs.drain(WORK_ENDS_WITHIN_S),
                 application.renewals.drain(WORK_ENDS_WITHIN_S), application.connect.drain(WORK_ENDS_WITHIN_S)
             )
+            await application.auditing.keeper.stop()
             log.info("stopped")
 
 

@@ -16,8 +16,10 @@ from typing import Any, Final
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from keyturn.adapters.egress.syslog import syslog_address
 from keyturn.core.errors import SettingsInvalid
 from keyturn.core.secret import Secret
+from keyturn.web.kit.brand import Brand, check_color, read_logo
 
 PREFIX: Final = "KEYTURN_"
 # Read by the command line, which calls a server, not by the server itself.
@@ -73,6 +75,11 @@ class Settings(BaseSettings):
     log_level: str = "info"
     log_format: str = "auto"  # auto: console on a terminal, else json
     operator_name: str = ""
+    audit_anchor: Path | None = None
+    audit_syslog: str | None = None
+    audit_retention: int | None = Field(default=None, ge=1, le=36_500)  # days
+    brand_color: str | None = None
+    brand_logo: Path | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -115,12 +122,36 @@ class Settings(BaseSettings):
             raise ValueError("one of debug, info, warning, error")
         return value.lower()
 
+    @field_validator("audit_syslog")
+    @classmethod
+    def _audit_syslog(cls, value: str | None) -> str | None:
+        if value:
+            syslog_address(value)
+        return value or None
+
     @field_validator("public_url")
     @classmethod
     def _public_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("https://", "http://")):
             raise ValueError("an http or https URL")
         return value.rstrip("/") if value else None
+
+    @field_validator("brand_color")
+    @classmethod
+    def _brand_color(cls, value: str | None) -> str | None:
+        return check_color(value.strip()) if value else None
+
+    @field_validator("brand_logo")
+    @classmethod
+    def _brand_logo(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            read_logo(value)
+        return value
+
+    @property
+    def brand(self) -> Brand:
+        """How the pages look. BrandUnusable: the logo was taken away since the settings were read."""
+        return Brand(self.brand_color, read_logo(self.brand_logo) if self.brand_logo else None)
 
     @property
     def host_and_port(self) -> tuple[str, int]:

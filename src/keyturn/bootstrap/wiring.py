@@ -12,12 +12,14 @@ from typing import Final
 
 import structlog
 
+from keyturn.adapters.anchor_file import JsonAnchorFile
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.egress.client import AiohttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
+from keyturn.adapters.egress.syslog import SyslogSink, syslog_address
 from keyturn.adapters.egress.upstream import PooledUpstream
-from keyturn.adapters.keys.key_setting import key_provider_from
+from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.opening import Stores, holds_sealed_rows, open_store
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
@@ -28,6 +30,7 @@ from keyturn.core.format.writing import dump_connector
 from keyturn.core.reading import Document, read_connector
 from keyturn.core.redaction.known import KnownSecrets
 from keyturn.engine.application import Application
+from keyturn.engine.audit.auditing import AuditSettings
 from keyturn.ports.keys import KeyProvider
 
 log = structlog.get_logger("keyturn")
@@ -39,6 +42,7 @@ STORES: Final = (
     "connectors",
     "logins",
     "audit",
+    "chain",
     "api_keys",
     "sessions",
     "challenges",
@@ -96,6 +100,7 @@ async def wired(
         suffixes=suffixes,
         clock=clock,
         entropy=entropy,
+        audit_settings=_audit_settings(settings),
     )
     try:
         yield Wired(
@@ -115,10 +120,18 @@ async def wired(
         await stores.close()
 
 
+def _audit_settings(settings: Settings) -> AuditSettings:
+    return AuditSettings(
+        JsonAnchorFile(settings.audit_anchor) if settings.audit_anchor is not None else None,
+        SyslogSink(syslog_address(settings.audit_syslog)) if settings.audit_syslog is not None else None,
+        settings.audit_retention * 86_400.0 if settings.audit_retention is not None else None,
+    )
+
+
 def _find_key(settings: Settings) -> tuple[KeyProvider, Path | None]:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.data.stat().st_mode & 0o077:
         log.warning("data_directory_open", note="Others may enter the data directory: chmod 700 it.")
     sealed = holds_sealed_rows(settings.data, settings.database_url)
-    key = key_provider_from(settings.keys, settings.data, sealed, environ=os.environ)
+    key = key_ring_from(settings.keys, settings.data, sealed, environ=os.environ)
     return key, key.made_file

@@ -171,6 +171,18 @@ class LoginBudgetSpent(CallerError):
     code = "login_budget_spent"
 
 
+class JobNotEnded(CallerError):
+    """What can be done with ended jobs only was asked of one that still runs or waits."""
+
+    code = "job_not_ended"
+
+
+class JobWithoutFailures(CallerError):
+    """Nothing of the job failed, so there is nothing to do again."""
+
+    code = "job_without_failures"
+
+
 class IllegalTransition(CallerError):
     """A connection in this state can't take this event."""
 
@@ -473,6 +485,12 @@ class StoreUnavailable(OperatorError):
     """The database can't be reached or written."""
 
     code = "store_unavailable"
+
+
+class AuditUnavailable(OperatorError):
+    """The place outside the database where the audit log is written down can't be used."""
+
+    code = "audit_unavailable"
 
 
 class SettingsInvalid(OperatorError):

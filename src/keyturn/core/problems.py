@@ -62,6 +62,8 @@ _EXIT_BY_CODE: Final = {
     "idempotency_key_reused": 5,
     "renewal_not_possible": 5,
     "identity_mismatch": 5,
+    "job_not_ended": 5,
+    "job_without_failures": 5,
     "connector_invalid": 6,
     "publish_blocked": 6,
 }
@@ -93,6 +95,8 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
      "Wait as long as “Retry-After” says: one more failure could lock the account."),
     ("illegal_transition", 409, "The connection's state does not allow this.", Who.CALLER,
      "Read the connection's state."),
+    ("job_not_ended", 409, "The job has not ended.", Who.CALLER, "Wait for its end, or cancel it first."),
+    ("job_without_failures", 409, "Nothing of this job failed.", Who.CALLER, "Begin a new job."),
     ("connector_invalid", 422, "The connector has errors.", Who.AUTHOR, "Mend every entry of “errors”."),
     ("connector_not_published", 409, "The connector has no published version.", Who.AUTHOR,
      "Publish the draft first."),
@@ -178,6 +182,8 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
     ("seal_broken", 503, "A sealed value can't be opened: it was altered or swapped.", Who.OPERATOR,
      "Restore the row from a back-up, or disconnect the connection."),
     ("store_unavailable", 503, "The database can't be used.", Who.OPERATOR, "See /readyz, then the log."),
+    ("audit_unavailable", 503, "The audit log's anchor file or sink can't be used.", Who.OPERATOR,
+     "See the log; look at KEYTURN_AUDIT_ANCHOR and KEYTURN_AUDIT_SYSLOG."),
     ("settings_invalid", 500, "A setting can't be used.", Who.OPERATOR, "Correct the setting and start again."),
 )  # fmt: skip
 

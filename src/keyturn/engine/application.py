@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyturn.engine.api_keys import ApiKeys
+from keyturn.engine.audit.auditing import Auditing
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.edit_connector import EditConnector
+from keyturn.engine.jobs.bulk.bulk_jobs import BulkJobs
 from keyturn.engine.jobs.run_jobs import RunJobs
+from keyturn.engine.keys.manage_keys import ManageKeys
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.pause import Pause
@@ -17,6 +20,7 @@ from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.revocation.disconnect import Disconnect
+from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.scheduler import Scheduler
 from keyturn.engine.test_connection import TestConnection
 from keyturn.ports.clock import Clock, Entropy
@@ -37,6 +41,7 @@ class Application:
     renewals: Renewals
     test_connection: TestConnection
     disconnect: Disconnect
+    erase_owner: EraseOwner
     pause: Pause
     calls: Calls
     hand_out: HandOut
@@ -45,12 +50,15 @@ class Application:
     people: People
     scheduler: Scheduler
     run_jobs: RunJobs
+    keys: ManageKeys
+    bulk_jobs: BulkJobs
     published: PublishedConnectors
     gate: ProviderGate
     connections: ConnectionStore
     connectors: ConnectorStore
     sessions: SessionStore
     audit: AuditLog
+    auditing: Auditing
     idempotency: IdempotencyStore
     jobs: Jobs
     upstream: Upstream

@@ -5,6 +5,7 @@ from __future__ import annotations
 from keyturn.adapters.store.opening import Stores
 from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
+from tests.contracts.audit_chain_contract import AuditChainContract
 from tests.contracts.audit_log_contract import AuditLogContract
 from tests.contracts.challenge_store_contract import ChallengeStoreContract
 from tests.contracts.connection_store_contract import (
@@ -49,6 +50,10 @@ class TestSqlLoginLedger(LoginLedgerContract):
 
 class TestSqlAuditLog(AuditLogContract):
     """AuditLog."""
+
+
+class TestSqlAuditChain(AuditChainContract):
+    """AuditChain."""
 
 
 class TestSqlApiKeyStore(ApiKeyStoreContract):

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import sqlalchemy as sa
 
+from keyturn.adapters.store.chained.audit_row import ROWS, record_in
+from keyturn.adapters.store.chained.chain_writer import WRITER, ChainWriter
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.schema import audit
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
-from keyturn.adapters.store.rows.plain_columns import json_of, mapping_in
 from keyturn.core.audit_record import AuditRecord
 
 
 def add_records(tx: sa.Connection, records: Sequence[AuditRecord]) -> None:
-    """Add the records of a write to its transaction."""
+    """Add the records of a write to its transaction, at the end of the chain."""
     if records:
-        tx.execute(sa.insert(audit), [_columns_of(each) for each in records])
+        cast("ChainWriter", tx.get_execution_options()[WRITER]).add(tx, records)
 
 
 class SqlAuditLog:
@@ -39,7 +40,7 @@ class SqlAuditLog:
         project: str = "default",
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """List, newest first."""
-        query = sa.select(audit).where(audit.c.project == project).order_by(audit.c.seq.desc()).limit(limit + 1)
+        query = ROWS.where(audit.c.project == project).order_by(audit.c.seq.desc()).limit(limit + 1)
         if connection is not None:
             query = query.where(audit.c.connection == connection)
         if cursor is not None:
@@ -47,7 +48,7 @@ class SqlAuditLog:
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         shown = rows[:limit]
         following = cursor_of("audit", shown[-1].seq) if len(rows) > limit else None
-        return tuple((row.seq, _record_in(row)) for row in shown), following
+        return tuple((row.seq, record_in(row, row.owner)) for row in shown), following
 
     async def newest(self) -> int:
         """The newest record's number."""
@@ -56,36 +57,6 @@ class SqlAuditLog:
 
     async def since(self, seq: int, *, limit: int) -> Sequence[tuple[int, AuditRecord]]:
         """The records after a number."""
-        query = sa.select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
+        query = ROWS.where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
         rows = await self._database.read(lambda tx: tx.execute(query).all())
-        return tuple((row.seq, _record_in(row)) for row in rows)
-
-
-def _columns_of(record: AuditRecord) -> dict[str, Any]:
-    return {
-        "project": record.project,
-        "at": record.at,
-        "action": record.action,
-        "actor": record.actor,
-        "outcome": record.outcome,
-        "connector": record.connector,
-        "connection": record.connection,
-        "owner": record.owner,
-        "request_id": record.request_id,
-        "facts": json_of(record.facts),
-    }
-
-
-def _record_in(row: sa.Row[Any]) -> AuditRecord:
-    return AuditRecord(
-        at=row.at,
-        action=row.action,
-        actor=row.actor,
-        outcome=row.outcome,
-        connector=row.connector,
-        connection=row.connection,
-        owner=row.owner,
-        request_id=row.request_id,
-        facts=mapping_in(row.facts),
-        project=row.project,
-    )
+        return tuple((row.seq, record_in(row, row.owner)) for row in rows)

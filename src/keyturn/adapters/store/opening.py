@@ -14,10 +14,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from keyturn.adapters.keys.key_ring import KeyRing
 from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.access.people import SqlPeopleStore
 from keyturn.adapters.store.api_keys import SqlApiKeyStore
 from keyturn.adapters.store.audit import SqlAuditLog
+from keyturn.adapters.store.chained.audit_chain import SqlAuditChain, begun_chain
 from keyturn.adapters.store.challenges import SqlChallengeStore
 from keyturn.adapters.store.connections import SqlConnectionStore
 from keyturn.adapters.store.connectors import Dump, Load, SqlConnectorStore
@@ -27,6 +29,9 @@ from keyturn.adapters.store.database.migrating import migrate
 from keyturn.adapters.store.database.schema import meta as meta_table
 from keyturn.adapters.store.idempotency import SqlIdempotencyStore
 from keyturn.adapters.store.jobs import SqlJobs
+from keyturn.adapters.store.keys.admission import admit_keys
+from keyturn.adapters.store.keys.custody import SqlKeyCustody
+from keyturn.adapters.store.keys.lost import SqlLostKeys, give_up_key
 from keyturn.adapters.store.lease_holder import Host
 from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.logins import SqlLoginLedger
@@ -52,12 +57,16 @@ class Stores:
     connectors: SqlConnectorStore
     logins: SqlLoginLedger
     audit: SqlAuditLog
+    chain: SqlAuditChain
     api_keys: SqlApiKeyStore
     sessions: SqlSessionStore
     challenges: SqlChallengeStore
     idempotency: SqlIdempotencyStore
     jobs: SqlJobs
     people: SqlPeopleStore
+    keys: SqlKeyCustody
+    lost_keys: SqlLostKeys
+    key_ring: KeyRing
     leases: SqliteLease
     database: Database
 
@@ -66,8 +75,9 @@ class Stores:
         await self.database.read(lambda tx: tx.execute(sa.select(meta_table.c.name).limit(1)).all())
 
     async def close(self) -> None:
-        """End the writes under way and close the database."""
+        """End the writes under way, close the database, and let go of key services."""
         await self.database.close()
+        await self.key_ring.close()
 
 
 async def open_store(
@@ -80,22 +90,25 @@ async def open_store(
     load: Load,
     database_url: str | None = None,
     host: Host | None = None,
+    lost_key: str | None = None,
 ) -> Stores:
     """Open the store, make or migrate its tables, and see that the key is the right one.
 
     Args:
         data_dir: made if it is not there (0700); holds spill files, and the database unless `database_url` says
             otherwise.
-        keys: the provider of the wrapping key.
+        keys: the wrapping keys, or the one provider there is.
         clock: to wait for another start that is migrating.
         entropy: gives ids and lease tokens.
         dump: writes a connector as a plain mapping.
         load: reads it back.
         database_url: `sqlite:///path` or None.
         host: who this process is, for leases.
+        lost_key: the id of a key that is given up by this opening; nothing may serve before what it had sealed is.
 
     Raises:
         WrongKey: the database was sealed under another key.
+        KeyStateConflict, NotFound: `lost_key` is at hand, or there is no such key.
         KeyUnavailable: the key provider can't be reached.
         StoreUnavailable: the database or its directory can't be used.
         SettingsInvalid: the URL is of no database that this release knows.
@@ -106,21 +119,31 @@ async def open_store(
     database = await asyncio.to_thread(Database, path)
     try:
         await _migrated(database, clock)
-        data_keys = DataKeys(keys)
-        store_keys = await meta.store_keys(database, data_keys, keys)
+        ring = keys if isinstance(keys, KeyRing) else KeyRing([keys])
+        data_keys = DataKeys(ring)
+        if lost_key is not None:
+            await give_up_key(database, ring, data_keys, lost_key, clock.now())
+        await admit_keys(database, ring, clock.now(), lost=lost_key)
+        store_keys = await meta.store_keys(database, data_keys, ring)
+        chain = await begun_chain(database, data_keys, clock)
     except BaseException:
         await database.close()
         raise
     seals = ConnectionSeals(database, data_keys)
     revocations = SqlRevocationStore(database, data_keys, seals)
     leases = SqliteLease(database, host or Host(), entropy)
+    file_spill = FileSpill(spill, data_keys, seals)
     return Stores(
         connections=SqlConnectionStore(database, store_keys, seals, revocations, leases),
         revocations=revocations,
-        spill=FileSpill(spill, data_keys, seals),
+        spill=file_spill,
+        keys=SqlKeyCustody(database, ring, data_keys, file_spill),
+        lost_keys=SqlLostKeys(database),
+        key_ring=ring,
         connectors=SqlConnectorStore(database, data_keys, dump, load),
         logins=SqlLoginLedger(database, store_keys, entropy),
         audit=SqlAuditLog(database),
+        chain=SqlAuditChain(database, chain),
         api_keys=SqlApiKeyStore(database),
         sessions=SqlSessionStore(database),
         challenges=SqlChallengeStore(database, data_keys),
@@ -133,7 +156,7 @@ async def open_store(
 
 
 def holds_sealed_rows(data_dir: Path, database_url: str | None = None) -> bool:
-    """Say whether a database is there that something was sealed in; for `key_provider_from`. Makes nothing."""
+    """Say whether a database is there that something was sealed in; for `key_ring_from`. Makes nothing."""
     return meta.holds_sealed_rows(database_path(data_dir, database_url))
 
 

@@ -54,6 +54,10 @@ class Database:
         self._readers = _engine(path, busy_timeout_s, size=READERS, pragmas=_READER_PRAGMAS)
         self._under_way: set[asyncio.Task[Any]] = set()
 
+    def provide(self, **things: Any) -> None:
+        """Put things within reach of every write transaction: its connection's execution options hold them."""
+        self._writer.sync_engine.update_execution_options(**things)
+
     async def read(self, body: Body[Result]) -> Result:
         """Run a function that only reads."""
         return await _mapped(self._read(body))
@@ -64,6 +68,13 @@ class Database:
         self._under_way.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    async def empty_journal(self) -> None:
+        """Move what the journal holds into the database and cut it to nothing, so that no older page stays in it.
+
+        A reader that is under way keeps it from that; then the next checkpoint does it.
+        """
+        await self.read(lambda tx: tx.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all())
 
     async def close(self) -> None:
         """Wait for the writes under way, then close every connection."""

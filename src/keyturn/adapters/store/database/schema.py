@@ -216,12 +216,14 @@ audit: Final = sa.Table(
     text_column("outcome"),
     text_column("connector", empty=True),
     text_column("connection", empty=True),
-    text_column("owner", empty=True),
+    text_column("subject", empty=True),  # a person, by a random id: `audit_subjects` knows whose
     text_column("request_id", empty=True),
     text_column("facts"),
-    bytes_column("chain"),  # for the HMAC that ties a record to the one before it; nothing writes it so far
+    bytes_column("mac"),
+    bytes_column("previous"),  # the MAC of the record before
     sa.Index("audit_by_project", "project", "seq"),
     sa.Index("audit_by_connection", "connection", "seq"),
+    sa.Index("audit_by_subject", "project", "subject", "seq"),
     sqlite_autoincrement=True,
 )
 

@@ -1,0 +1,230 @@
+"""The chain: read, checked, signed, cut, and freed of a name.
+
+Rule 1: checking reads in batches, each in a transaction of its own, and holds up no writer.
+Rule 2: what is cut off is named by a signed mark, so that the chain can be checked from there on.
+Rule 3: erasing takes the owner's name out of every table that has one; a test walks them.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from keyturn.adapters.sealing.data_keys import DataKeys
+from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
+from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, record_in
+from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, WRITER, ChainWriter, begin_chain
+from keyturn.adapters.store.database.audit_tables import audit_marks, audit_subjects
+from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.schema import audit, connections, metadata, plain
+from keyturn.adapters.store.rows.cursors import cursor_of, position_in
+from keyturn.core.audit.chain import MAC_BYTES, START, ChainWalk, Entry, Fault, subject_mac
+from keyturn.core.audit.checkpoint import Checkpoint, Kind
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import ENDED
+from keyturn.ports.audit import AuditFilter, Bounds
+from keyturn.ports.clock import Clock
+
+_MOST_STRANGERS: Final = 100
+_BATCH: Final = 500
+_ENDED: Final = [each.value for each in ENDED]
+# Tables whose rows name an owner, but stay: the connections as tombstones, the ties as what is taken away last.
+_STAYING: Final = frozenset({"connections", "audit_subjects"})
+
+
+async def begun_chain(database: Database, keys: DataKeys, clock: Clock) -> AuditKeys:
+    """Find the log's keys, chain what an older release wrote, and let write transactions add records."""
+    found = await audit_keys(database, keys)
+    database.provide(**{WRITER: ChainWriter(found)})
+    now = clock.now()
+    await database.write(lambda tx: begin_chain(tx, found, now))
+    return found
+
+
+class SqlAuditChain:
+    """Promises: the port's."""
+
+    def __init__(self, database: Database, keys: AuditKeys) -> None:
+        self._database = database
+        self._keys = keys
+        self._writer = ChainWriter(keys)
+
+    async def page(
+        self, which: AuditFilter, *, cursor: str | None, limit: int, project: str = "default"
+    ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
+        """List, newest first."""
+        query = ROWS.where(audit.c.project == project, *_conditions(which, project))
+        if cursor is not None:
+            query = query.where(audit.c.seq < position_in(cursor, "audit", int)[0])
+        query = query.order_by(audit.c.seq.desc()).limit(limit + 1)
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        shown = rows[:limit]
+        following = cursor_of("audit", shown[-1].seq) if len(rows) > limit else None
+        return tuple((row.seq, record_in(row, row.owner)) for row in shown), following
+
+    async def entry(self, seq: int, *, project: str = "default") -> Entry | None:
+        """Read one."""
+        query = ROWS.where(audit.c.project == project, audit.c.seq == seq)
+        row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
+        return None if row is None else entry_in(row)
+
+    async def entries(self, after: int, *, limit: int) -> Sequence[Entry]:
+        """The records after a number."""
+        query = ROWS.where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return tuple(entry_in(row) for row in rows)
+
+    async def bounds(self) -> Bounds:
+        """Where it begins and ends."""
+        query = sa.select(audit_marks).where(audit_marks.c.name.in_((HEAD, CUT)))
+        marks = {row.name: row for row in await self._database.read(lambda tx: tx.execute(query).all())}
+        head = (marks[HEAD].seq, _mac_in(marks[HEAD])) if HEAD in marks else (0, b"")
+        if CUT not in marks:
+            return Bounds((0, START), head)
+        cut = marks[CUT]
+        start = (cut.seq, _mac_in(cut))
+        said = Checkpoint(Kind.CUT, cut.seq, start[1], cut.at, signature=cut.signature or b"")
+        return Bounds(start, head, None if self.is_signed(said) else Fault(cut.seq + 1, "cut_unsigned"))
+
+    async def check(self, after: tuple[int, bytes], *, until: int, limit: int) -> tuple[Sequence[Entry], Fault | None]:
+        """The next records that are right, and what is wrong with the one after them."""
+        query = ROWS.where(audit.c.seq > after[0], audit.c.seq <= until).order_by(audit.c.seq).limit(limit)
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        walk = ChainWalk(self._keys.mac_key, *after)
+        right: list[Entry] = []
+        for row in rows:
+            entry = entry_in(row)
+            fault = walk.take(entry)
+            if fault is not None:
+                return right, fault
+            right.append(entry)
+        return right, None
+
+    async def strangers(self) -> Sequence[str]:
+        """Subjects that somebody tied to another owner."""
+        found: list[str] = []
+        last = ""
+        while len(found) < _MOST_STRANGERS:
+            rows = await self._database.read(partial(_ties, after=last))
+            if not rows:
+                break
+            found += [row.subject for row in rows if not self._tied(row)]
+            last = rows[-1].subject
+        return found[:_MOST_STRANGERS]
+
+    async def sign(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Put public key and signature on it."""
+        return self._keys.signed(checkpoint)
+
+    def is_signed(self, checkpoint: Checkpoint) -> bool:
+        """Whether this log signed it."""
+        return is_signed_by(self._keys.public_key, checkpoint)
+
+    async def cut(self, *, before: float, at: float) -> int:
+        """Cut off the oldest records, as far as all of them are older; never the newest one."""
+
+        def body(tx: sa.Connection) -> int:
+            first_kept = sa.select(sa.func.min(audit.c.seq)).where(audit.c.at >= before)
+            newest = sa.select(sa.func.max(audit.c.seq))
+            end = tx.execute(first_kept).scalar() or tx.execute(newest).scalar() or 0
+            last = tx.execute(
+                sa.select(audit.c.seq, audit.c.mac).where(audit.c.seq < end).order_by(audit.c.seq.desc()).limit(1)
+            ).one_or_none()
+            if last is None:
+                return 0
+            mark = self._keys.signed(Checkpoint(Kind.CUT, last.seq, _mac_in(last), at))
+            _put_mark(tx, CUT, seq=mark.seq, mac=mark.mac, at=at, signature=mark.signature)
+            number = tx.execute(sa.delete(audit).where(audit.c.seq <= last.seq)).rowcount
+            facts = {"records": number, "through": last.seq, "mac": mark.mac.hex()}
+            self._writer.add(tx, [AuditRecord(at, "audit.cut", "scheduler", facts=facts)])
+            return number
+
+        return await self._database.write(body)
+
+    async def sent(self, sink: str) -> int | None:
+        """The number of the last record that this sink was sent."""
+        query = sa.select(audit_marks.c.seq).where(audit_marks.c.name == f"sink:{sink}")
+        return await self._database.read(lambda tx: tx.execute(query).scalar())
+
+    async def note_sent(self, sink: str, seq: int, *, at: float) -> None:
+        """Note that."""
+        await self._database.write(lambda tx: _put_mark(tx, f"sink:{sink}", seq=seq, at=at))
+
+    async def subject_of(self, owner: str, *, project: str = "default") -> str | None:
+        """The subject that stands for an owner."""
+        query = sa.select(audit_subjects.c.subject).where(
+            audit_subjects.c.project == project, audit_subjects.c.owner == owner
+        )
+        return await self._database.read(lambda tx: tx.execute(query).scalar())
+
+    async def erase(self, owner: str, *, records: Sequence[AuditRecord], project: str = "default") -> int:
+        """Take the owner's name out of all rows."""
+
+        def body(tx: sa.Connection) -> int:
+            subject = self._writer.subject_of(tx, owner, project)
+            number = _make_nameless(tx, owner, project, subject)
+            self._writer.add(tx, records)
+            tx.execute(sa.delete(audit_subjects).where(audit_subjects.c.subject == subject))
+            return number
+
+        return await self._database.write(body)
+
+    def _tied(self, row: sa.Row[Any]) -> bool:
+        return hmac.compare_digest(subject_mac(self._keys.mac_key, row.subject, row.project, row.owner), _mac_in(row))
+
+
+def _ties(tx: sa.Connection, *, after: str) -> Sequence[sa.Row[Any]]:
+    query = sa.select(audit_subjects).where(audit_subjects.c.subject > after)
+    return tx.execute(query.order_by(audit_subjects.c.subject).limit(_BATCH)).all()
+
+
+def _make_nameless(tx: sa.Connection, owner: str, project: str, subject: str) -> int:
+    """Tombstones name the subject; other rows that name the owner go."""
+    number = 0
+    for table in metadata.sorted_tables:
+        if "owner" in table.c and table.name not in _STAYING:
+            of_owner = (table.c.project == project, table.c.owner == owner)
+            number += tx.execute(sa.delete(table).where(*of_owner)).rowcount
+    c = connections.c
+    ended = (
+        sa.update(connections)
+        .where(c.project == project, c.owner == owner, c.state.in_(_ENDED))
+        .values(owner=subject, name="", unique_id="", unique_hash=b"", fields="{}", revision=c.revision + 1)
+    )
+    return number + int(tx.execute(ended).rowcount)
+
+
+def _mac_in(row: Any) -> bytes:
+    return row.mac if isinstance(row.mac, bytes) and len(row.mac) == MAC_BYTES else b""
+
+
+def _put_mark(tx: sa.Connection, name: str, **values: Any) -> None:
+    if tx.execute(sa.update(audit_marks).where(audit_marks.c.name == name).values(**values)).rowcount == 0:
+        tx.execute(sa.insert(audit_marks).values(name=name, **values))
+
+
+def _conditions(which: AuditFilter, project: str) -> list[sa.ColumnElement[bool]]:
+    columns = {
+        audit.c.actor: which.actor,
+        audit.c.action: which.action,
+        audit.c.connection: which.connection,
+        audit.c.connector: which.connector,
+        audit.c.outcome: which.outcome,
+    }
+    conditions = [column == plain(value) for column, value in columns.items() if value is not None]
+    if which.owner is not None:
+        of_owner = sa.select(audit_subjects.c.subject).where(
+            audit_subjects.c.project == project, audit_subjects.c.owner == plain(which.owner)
+        )
+        conditions.append(sa.or_(audit.c.subject == plain(which.owner), audit.c.subject.in_(of_owner)))
+    if which.since is not None:
+        conditions.append(audit.c.at >= which.since)
+    if which.until is not None:
+        conditions.append(audit.c.at < which.until)
+    if which.connectors is not None:
+        conditions.append(audit.c.connector.in_(sorted(which.connectors)))
+    return conditions

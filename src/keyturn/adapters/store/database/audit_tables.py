@@ -1,0 +1,37 @@
+"""What stands beside the audit log: who its subjects are, and marks along its chain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from keyturn.adapters.store.database.schema import (
+    bytes_column,
+    metadata,
+    number_column,
+    text_column,
+    time_column,
+)
+
+# The only tie between a person's name and what the log says of the person; erasing a row leaves the chain as it is.
+audit_subjects: Final = sa.Table(
+    "audit_subjects",
+    metadata,
+    text_column("subject", key=True),
+    text_column("project"),
+    text_column("owner"),
+    bytes_column("mac"),
+    sa.Index("audit_subjects_by_owner", "project", "owner", unique=True),
+)
+
+# `head`: the newest record. `cut`: the last one that was cut off, signed. `sink:…`: the last one that was sent there.
+audit_marks: Final = sa.Table(
+    "audit_marks",
+    metadata,
+    text_column("name", key=True),
+    number_column("seq"),
+    bytes_column("mac"),
+    time_column("at"),
+    bytes_column("signature"),
+)

@@ -1,0 +1,180 @@
+"""Whether the audit log is what was written: the chain, its anchors, and each connection's generation.
+
+Rule 1: it goes along the chain in batches and holds nothing but one number for each connection.
+Rule 2: a fault that appears because records were cut off meanwhile, by retention, is none: it begins again.
+Rule 3: generations only grow. A connection with an older one than the log has recorded is an older row put back; its
+seals alone can't tell.
+
+Source: the threat model, U1 and S2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from keyturn.core.audit.chain import Entry, Fault
+from keyturn.core.audit.checkpoint import Checkpoint, Kind
+from keyturn.ports.audit import AnchorFile, AuditChain, Bounds
+from keyturn.ports.store import ConnectionFilter, ConnectionStore
+
+BATCH: Final = 500
+ROWS_AT_ONCE: Final = 200
+TRIES: Final = 3
+MOST_NAMED: Final = 100
+GONE: Final = "connection.disconnected"  # after this a connection's row may be taken away
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorVerdict:
+    """How many heads from outside were held against the log, and the newest of them."""
+
+    checked: int = 0
+    newest: int | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationVerdict:
+    """`older`: connection id → (generation of the row, generation recorded). `missing`: rows that are gone."""
+
+    checked: int = 0
+    older: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`entries`: how many records are right, from the first one on. `since`: the first record that is there."""
+
+    entries: int
+    since: int
+    head: tuple[int, bytes]
+    public_key: bytes
+    first_bad: Fault | None
+    anchors: AnchorVerdict
+    generations: GenerationVerdict
+    strangers: Sequence[str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        clean = not (self.generations.older or self.generations.missing or self.strangers)
+        return clean and self.first_bad is None and self.anchors.fault is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    entries: int
+    fault: Fault | None
+    anchor_fault: Fault | None
+    recorded: dict[str, int]
+    ended: set[str]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAudit:
+    """The use case and what it needs."""
+
+    chain: AuditChain
+    connections: ConnectionStore
+    anchor_file: AnchorFile | None = None
+
+    async def __call__(self, *, anchor: tuple[int, bytes] | None = None, project: str = "default") -> Verdict:
+        """Go along the whole chain.
+
+        Args:
+            anchor: number and MAC of a head that the caller kept, beside those of the anchor file.
+            project: whose connections are looked at; the chain is one for all.
+
+        Raises:
+            StoreUnavailable: the database, or the anchor file, can't be read.
+        """
+        written = list(await self.anchor_file.read()) if self.anchor_file is not None else []
+        known = [(each.seq, each.mac) for each in written] + ([anchor] if anchor is not None else [])
+        unsigned = next((each for each in written if not self._is_ours(each)), None)
+        for _ in range(TRIES):
+            bounds = await self.chain.bounds()
+            walked = await self._walk(bounds, known, project)
+            if walked.fault is None or (await self.chain.bounds()).start == bounds.start:
+                break
+        anchor_fault = Fault(unsigned.seq, "anchor_unsigned") if unsigned else walked.anchor_fault
+        signed = await self.chain.sign(Checkpoint(Kind.HEAD, *bounds.head, at=0.0))
+        return Verdict(
+            walked.entries,
+            bounds.start[0] + 1,
+            bounds.head,
+            signed.public_key,
+            walked.fault,
+            AnchorVerdict(len(known), max((seq for seq, _ in known), default=None), anchor_fault),
+            await self._generations(walked, project),
+            await self.chain.strangers(),
+        )
+
+    def _is_ours(self, head: Checkpoint) -> bool:
+        return head.kind is Kind.HEAD and self.chain.is_signed(head)
+
+    async def _walk(self, bounds: Bounds, known: Sequence[tuple[int, bytes]], project: str) -> _Walked:
+        """From the first record to the one that was the newest when this began."""
+        anchors, beyond = _anchors_of(known, bounds)
+        recorded: dict[str, int] = {}
+        ended: set[str] = set()
+        position, entries, fault, anchor_fault = bounds.start, 0, bounds.fault, beyond
+        while fault is None and position[0] < bounds.head[0]:
+            found, fault = await self.chain.check(position, until=bounds.head[0], limit=BATCH)
+            for entry in found:
+                _note(entry, project, recorded, ended)
+                if entry.mac != anchors.get(entry.seq, entry.mac):
+                    anchor_fault = anchor_fault or Fault(entry.seq, "rewritten")
+            entries += len(found)
+            if found:
+                position = (found[-1].seq, found[-1].mac)
+            elif fault is None:
+                fault = Fault(position[0] + 1, "missing")
+        if fault is None and position != bounds.head:
+            fault = Fault(bounds.head[0], "head_changed")
+        return _Walked(entries, fault, anchor_fault, recorded, ended)
+
+    async def _generations(self, walked: _Walked, project: str) -> GenerationVerdict:
+        """Rows are read after the records: a row that is behind its records is an old one."""
+        left = dict(walked.recorded)
+        older: dict[str, tuple[int, int]] = {}
+        cursor: str | None = None
+        checked = 0
+        while True:
+            page = await self.connections.list(ConnectionFilter(), cursor=cursor, limit=ROWS_AT_ONCE, project=project)
+            for row in page.items:
+                recorded = left.pop(row.id, None)
+                checked += recorded is not None
+                if recorded is not None and row.generation < recorded and len(older) < MOST_NAMED:
+                    older[row.id] = (row.generation, recorded)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        missing = sorted(each for each in left if each not in walked.ended)
+        return GenerationVerdict(checked, older, missing[:MOST_NAMED])
+
+
+def _anchors_of(known: Sequence[tuple[int, bytes]], bounds: Bounds) -> tuple[dict[int, bytes], Fault | None]:
+    """What the anchors say of records that are there, and a fault where the log ends before one of them."""
+    (start, start_mac), (head, _) = bounds.start, bounds.head
+    anchors: dict[int, bytes] = {}
+    fault = None
+    for seq, mac in sorted(known):
+        if seq > head:
+            return anchors, fault or Fault(head + 1, "cut_off")
+        if anchors.setdefault(seq, mac) != mac or (seq == start and mac != start_mac):
+            fault = fault or Fault(seq, "rewritten")
+    return anchors, fault
+
+
+def _note(entry: Entry, project: str, recorded: dict[str, int], ended: set[str]) -> None:
+    record = entry.record
+    if record.connection is None or record.project != project:
+        return
+    generation = record.facts.get("generation")
+    if isinstance(generation, int):
+        recorded[record.connection] = max(generation, recorded.get(record.connection, 0))
+    if record.action == GONE:
+        ended.add(record.connection)
