@@ -304,6 +304,7 @@ class ConnectionListContract:
             pytest.param(ConnectionFilter(connectors=frozenset({"other", "x"})), "b", id="what a key may see"),
             pytest.param(ConnectionFilter(connectors=frozenset()), "", id="a key that may see none"),
             pytest.param(ConnectionFilter(connector="acme", owner="other", state="active"), "c", id="all at once"),
+            pytest.param(ConnectionFilter(not_ended=True), "abcdef", id="those that live"),
         ],
     )
     async def test_a_list_is_filtered(self, stores: AllStores, which: ConnectionFilter, expected: str) -> None:
@@ -322,6 +323,7 @@ class ConnectionListContract:
         page = await stores.connections.list(which, cursor=None, limit=50)
 
         assert sorted(expected) == sorted(each.id for each in page.items)
+        assert len(expected) == await stores.connections.count(which)
 
     async def test_counts(self, stores: AllStores) -> None:
         """Connections are counted by connector and state, within a project."""

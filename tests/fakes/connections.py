@@ -133,6 +133,11 @@ class FakeConnectionStore:
         chosen.sort(key=lambda each: (each.created_at, each.id), reverse=True)
         return Page(*page_of([(each.id, each) for each in chosen], cursor, limit))
 
+    async def count(self, which: ConnectionFilter, *, project: str = "default") -> int:
+        """Count what a list would show."""
+        await self._database.read()
+        return sum(each.project == project and _matches(which, each) for each, _ in self.rows.values())
+
     async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
         """Find what is to be renewed."""
         await self._database.read()
@@ -204,6 +209,7 @@ def _matches(which: ConnectionFilter, each: Connection) -> bool:
         and which.owner in (None, each.owner)
         and which.state in (None, each.shown_state)
         and (which.connectors is None or each.connector in which.connectors)
+        and not (which.not_ended and each.ended)
     )
 
 

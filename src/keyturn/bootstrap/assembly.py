@@ -24,8 +24,14 @@ from keyturn.engine.jobs.run_jobs import RunJobs
 from keyturn.engine.jobs.schedule import Schedule
 from keyturn.engine.keys.manage_keys import ManageKeys
 from keyturn.engine.keys.rewrap import RewrapDataKeys
+from keyturn.engine.login.answer_challenge import Challenges
+from keyturn.engine.login.challenge_rows import ChallengeRows
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
+from keyturn.engine.login.course.course import LoginCourse
+from keyturn.engine.login.course.seed_codes import SeedCodes
+from keyturn.engine.login.finish_session import FinishSession
+from keyturn.engine.login.poll_challenges import PollChallenges
 from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.other_processes import OtherProcesses
@@ -33,6 +39,7 @@ from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renewal.answer_by_seed import AnswerBySeed
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
 from keyturn.engine.renewal.attempt import RenewalAttempt
 from keyturn.engine.renewal.keep import KeepTokens
@@ -109,15 +116,25 @@ def assemble(
     budget, tests = LoginBudget(ports.logins, clock), TestCalls(ports.egress, ports.suffixes)
     keep_tokens = KeepTokens(connections, ports.revocations, ports.spill, clock, entropy)
     settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
-    attempt = RenewalAttempt(connections, published, ports.egress, budget, gate, settlement, clock, entropy, known)
+    codes = SeedCodes(connections, clock)
+    by_seed = AnswerBySeed(ports.egress, settlement, codes, known)
+    attempt = RenewalAttempt(
+        connections, published, ports.egress, budget, gate, settlement, clock, entropy, known, by_seed
+    )
     apply_spilled = ApplySpilled(connections, published, ports.spill, keep_tokens)
     renewals = Renewals(connections, ports.lease, attempt, clock)
     revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known)
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
-    connect = Connect(published, ports.egress, budget, ports.audit, store_login, clock, known)
-    sessions = ConnectSessions(ports.sessions, connections, published, connect, clock, entropy, public_url)
+    course = LoginCourse(
+        ports.challenges, ports.egress, budget, gate, ports.audit, store_login, codes, clock, entropy, known
+    )
+    connect = Connect(published, ports.egress, budget, ports.audit, gate, course, clock, known)
+    challenges = _challenges(ports, course, published)
+    sessions = ConnectSessions(
+        ports.sessions, connections, published, connect, challenges, keep_tokens, clock, entropy, public_url
+    )
     api_keys = ApiKeys(ports.api_keys, clock, entropy, admin_api_key)
 
     def fail_closed() -> None:
@@ -129,13 +146,14 @@ def assemble(
     pause = Pause(connections, published, keep_tokens, clock)
     testing = TestConnection(connections, published, renewals, tests, clock, known)
     bulk = BulkActions(testing, renewals, pause, disconnect, sessions, gate, clock)
-    background = _background(ports, connections, bulk)
+    background = _background(ports, connections, bulk, challenges)
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
         offline_grace_s=offline_grace_s, when_grace_ends=fail_closed, others=others,
-        background=background)  # fmt: skip
+        background=background, challenges_due=challenges.poll_due)  # fmt: skip
     return Application(
         connect=connect,
+        challenges=challenges,
         connect_sessions=sessions,
         renewals=renewals,
         test_connection=testing,
@@ -168,7 +186,16 @@ def assemble(
     )
 
 
-def _background(ports: Ports, connections: ConnectionStore, bulk: BulkActions) -> Background:
+def _challenges(ports: Ports, course: LoginCourse, published: PublishedConnectors) -> Challenges:
+    """Logins that wait, and what ends by itself of them."""
+    rows = ChallengeRows(ports.challenges, published, ports.clock, ports.entropy)
+    finish_session = FinishSession(ports.sessions, ports.clock)
+    return Challenges(rows, course, PollChallenges(rows, course, finish_session), finish_session)
+
+
+def _background(
+    ports: Ports, connections: ConnectionStore, bulk: BulkActions, challenges: Challenges
+) -> Background:
     """The jobs, and what recurs of them."""
     retention = retention_kinds(
         connections=connections,
@@ -178,10 +205,15 @@ def _background(ports: Ports, connections: ConnectionStore, bulk: BulkActions) -
         jobs=ports.jobs,
         clock=ports.clock,
     )
+    retention.append(Retention("challenge.purge", lambda _: challenges.purge(), ports.clock))
     kept_s = ports.audit_settings.retention_s
     if kept_s is not None:
         retention.append(Retention("audit.cut", lambda now: ports.chain.cut(before=now - kept_s, at=now), ports.clock))
-    kinds: list[JobKind] = [*retention, BulkJob(connections, bulk, ports.clock)]
+    kinds: list[JobKind] = [
+        *retention,
+        BulkJob(connections, bulk, ports.clock),
+        RewrapDataKeys(ports.keys, ports.clock),
+    ]
     return Background(
         RunJobs(ports.jobs, kinds, ports.clock, ports.entropy),
         Schedule(ports.jobs, daily(retention), ports.clock),

@@ -12,6 +12,7 @@ from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.jobs.bulk.bulk_jobs import BulkJobs
 from keyturn.engine.jobs.run_jobs import RunJobs
 from keyturn.engine.keys.manage_keys import ManageKeys
+from keyturn.engine.login.answer_challenge import Challenges
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.pause import Pause
@@ -37,6 +38,7 @@ class Application:
     """
 
     connect: Connect
+    challenges: Challenges
     connect_sessions: ConnectSessions
     renewals: Renewals
     test_connection: TestConnection

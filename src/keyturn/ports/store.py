@@ -63,6 +63,7 @@ class ConnectionFilter:
     owner: str | None = None
     state: str | None = None
     connectors: frozenset[str] | None = None  # what an API key is limited to
+    not_ended: bool = False  # leaves out those that are disconnected or about to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,10 @@ class ConnectionStore(Protocol):
 
     async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
         """List without opening anything sealed; a cursor that is none of ours raises ValidationFailed."""
+        ...
+
+    async def count(self, which: ConnectionFilter, *, project: str = "default") -> int:
+        """How many `list` would show on all its pages."""
         ...
 
     async def due(self, now: float, *, limit: int) -> Sequence[Connection]:

@@ -155,6 +155,11 @@ class SqlConnectionStore:
         more = len(rows) > limit
         return Page(items, cursor_of("connections", float(items[-1].created_at), items[-1].id) if more else None)
 
+    async def count(self, which: ConnectionFilter, *, project: str = "default") -> int:
+        """How many of them there are."""
+        query = sa.select(sa.func.count()).select_from(connections).where(_c.project == project, *_conditions(which))
+        return await self._database.read(lambda tx: tx.execute(query).scalar_one())
+
     async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
         """Connections whose `renews_at` is reached and that nobody renews."""
         held = await self._leases.held_query()
@@ -244,6 +249,8 @@ def _conditions(which: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(_c.owner == which.owner)
     if which.connectors is not None:
         conditions.append(_c.connector.in_(sorted(which.connectors)))
+    if which.not_ended:
+        conditions.append(_c.state.not_in(_ENDED))
     if which.state is not None:
         conditions.append(_shown_as(which.state))
     return conditions

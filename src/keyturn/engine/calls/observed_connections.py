@@ -62,6 +62,10 @@ class ObservedConnections:
         """See the port."""
         return await self._store.list(which, cursor=cursor, limit=limit, project=project)
 
+    async def count(self, which: ConnectionFilter, *, project: str = "default") -> int:
+        """See the port."""
+        return await self._store.count(which, project=project)
+
     async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
         """See the port."""
         return await self._store.due(now, limit=limit)

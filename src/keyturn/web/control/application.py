@@ -25,19 +25,27 @@ from keyturn.web.control.operations import PUBLIC, Operation
 from keyturn.web.control.route import OPERATION, ControlRoute, problem_response
 from keyturn.web.control.routes.api_keys import OPERATIONS as API_KEYS
 from keyturn.web.control.routes.audit import OPERATIONS as AUDIT
+from keyturn.web.control.routes.challenges import OPERATIONS as CHALLENGES
 from keyturn.web.control.routes.connect_sessions import OPERATIONS as CONNECT_SESSIONS
 from keyturn.web.control.routes.connection_steps import OPERATIONS as CONNECTION_STEPS
 from keyturn.web.control.routes.connections import OPERATIONS as CONNECTIONS
 from keyturn.web.control.routes.connectors import OPERATIONS as CONNECTORS
 from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
+from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
+from keyturn.web.control.routes.keys import OPERATIONS as KEYS
+from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
 
 OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,
     *CONNECTIONS,
     *CONNECTION_STEPS,
+    *CHALLENGES,
     *CONNECT_SESSIONS,
+    *JOBS,
+    *KEYS,
     *API_KEYS,
     *AUDIT,
+    *OWNERS,
     *INSTANCE,
 )
 PUBLIC_PATHS = frozenset(each.path for each in OPERATIONS if each.scope == PUBLIC)
@@ -94,7 +102,7 @@ def document_of(app: FastAPI) -> dict[str, Any]:
 def _add(app: FastAPI, operation: Operation) -> None:
     words = (operation.endpoint.__doc__ or "").strip().split("\n\n", 1)
     app.router.add_api_route(
-        operation.path,
+        operation.path.replace("{owner}", "{owner:path}"),  # an owner is any text, slashes among it
         operation.endpoint,
         methods=[operation.method],
         operation_id=operation.name,

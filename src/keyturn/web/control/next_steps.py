@@ -24,6 +24,7 @@ _CALLS: Final[Mapping[str, str]] = {
     "publish_blocked": "/v1/connectors/{connector_id}",
     "connector_client_missing": "/v1/connectors/{connector_id}/client",
     "connector_client_rejected": "/v1/connectors/{connector_id}/client",
+    "job_not_ended": "/v1/jobs/{job_id}",
     "version_conflict": "{path}",
     "store_unavailable": "/readyz",
     "key_unavailable": "/readyz",

@@ -75,16 +75,27 @@ class NewConnection(_Members):
     password: SecretText | None = Field(default=None, repr=False)
     fields: dict[str, FieldValue] = Field(default_factory=dict, repr=False, max_length=100)
     keep_password: bool = False
+    keep_totp_seed: bool = False
     connection: Text | None = None
     allow_account_change: bool = False
 
 
+class Answers(_Members):
+    """What the person answered, by the keys that the challenge asks for."""
+
+    answers: dict[str, FieldValue] = Field(default_factory=dict, repr=False, max_length=100)
+
+
 class NewConnectSession(_Members):
-    """Who shall get a link, and where the person goes afterwards."""
+    """Who shall get a link, and where the person goes afterwards.
+
+    `origin`: of the page that opens the link in a popup, such as `https://app.example`.
+    """
 
     connector: ConnectorId
     owner: Text
     return_url: Text | None = None
+    origin: Text | None = None
     app_name: Text = ""
     owner_label: Text = ""
 
@@ -93,6 +104,7 @@ class Reconnect(_Members):
     """How the person who repairs a connection is spoken to; without any of these an unopened link is shown again."""
 
     return_url: Text | None = None
+    origin: Text | None = None
     app_name: Text = ""
     owner_label: Text = ""
 
@@ -110,6 +122,22 @@ class NewApiKey(_Members):
     scopes: list[Text] = Field(max_length=20)
     connectors: list[ConnectorId] = Field(default_factory=list, max_length=1000)
     expires_at: Instant | None = None
+
+
+class JobFilter(_Members):
+    """Which connections a job is about; what is left out means any."""
+
+    connector: ConnectorId | None = None
+    owner: Text | None = None
+    state: Text | None = None
+
+
+class NewJob(_Members):
+    """One action on many connections."""
+
+    kind: Text
+    action: Text
+    filter: JobFilter = Field(default_factory=JobFilter)
 
 
 class Nothing(_Members):
@@ -133,10 +161,11 @@ class PageQuery(_Members):
     limit: Annotated[int, Field(ge=1, le=200, strict=False)] = 50
 
 
-class AuditQuery(PageQuery):
-    """Which records; those of one connection, or all."""
+class JobQuery(PageQuery):
+    """Which jobs; those of one kind or in one state, or all."""
 
-    connection: Text | None = None
+    kind: Text | None = None
+    state: Text | None = None
 
 
 class TestQuery(_Members):

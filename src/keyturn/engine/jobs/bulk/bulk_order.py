@@ -1,0 +1,85 @@
+"""What a bulk job is told to do, as its row keeps it: names and ids, no secret.
+
+Rule: a job acts within the limits of the API key that asked for it; they stand in its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from keyturn.core.connection import State
+from keyturn.ports.jobs import Job
+from keyturn.ports.store import ConnectionFilter
+
+KIND: Final = "connection.bulk"
+
+
+class BulkAction(StrEnum):
+    """What is done with each connection."""
+
+    TEST = "test"
+    RENEW = "renew"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DISCONNECT = "disconnect"
+    RECONNECT_LINKS = "reconnect_links"
+
+
+# Where nobody says which state: an action leaves those alone that it could only fail on.
+_STATE_OF: Final[Mapping[BulkAction, str]] = {
+    BulkAction.RECONNECT_LINKS: State.NEEDS_RECONNECT.value,
+    BulkAction.RESUME: "paused",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOrder:
+    """One action on the connections of a filter, or on those with these ids.
+
+    `connectors`: what the API key that asks is limited to (none: all). `ids`: of a job that is done again for what
+    failed. `request_id`: of the request that began it, for the audit log.
+    """
+
+    action: BulkAction
+    connector: str | None = None
+    owner: str | None = None
+    state: str | None = None
+    connectors: tuple[str, ...] = ()
+    ids: tuple[str, ...] | None = None
+    request_id: str | None = None
+
+    def filter(self) -> ConnectionFilter:
+        """Which connections it is about; never those that are disconnected already."""
+        return ConnectionFilter(
+            connector=self.connector,
+            owner=self.owner,
+            state=self.state or _STATE_OF.get(self.action),
+            connectors=frozenset(self.connectors) or None,
+            not_ended=True,
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """As the row keeps it."""
+        return {
+            "action": self.action.value,
+            "filter": {"connector": self.connector, "owner": self.owner, "state": self.state},
+            "connectors": list(self.connectors),
+            "ids": None if self.ids is None else list(self.ids),
+            "request_id": self.request_id,
+        }
+
+    @classmethod
+    def of(cls, job: Job) -> BulkOrder:
+        """Read it back."""
+        given = job.arguments
+        ids = given.get("ids")
+        return cls(
+            BulkAction(given["action"]),
+            **given["filter"],
+            connectors=tuple(given["connectors"]),
+            ids=None if ids is None else tuple(ids),
+            request_id=given.get("request_id"),
+        )
