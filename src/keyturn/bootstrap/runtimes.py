@@ -153,6 +153,7 @@ class _Server(uvicorn.Server):
             for each in caught:
                 loop.remove_signal_handler(each)
 
+                application.challenges.drain(WORK_ENDS_WITHIN_S),
 
 def _config(app: AsgiApp) -> uvicorn.Config:
     return uvicorn.Config(

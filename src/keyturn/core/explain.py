@@ -222,7 +222,10 @@ def _well(connection: Connection, connector: Connector | None, now: float) -> Ex
         code = EXPIRES_SOON if expires_soon(connection, connector, now) else None
         who = Who.END_USER if code else Who.NOBODY
         step = NextStep("The person has to reconnect it before this time.", ends)
-        return Explanation(state, code, "It works, and can't be renewed without the person.", who, step)
+        text = "It works, and can't be renewed without the person."
+        if connector is not None and connector.interactive:
+            text = "It works. The provider asks for a code at each login, so only the person can renew it."
+        return Explanation(state, code, text, who, step)
     used = max(connection.last_used_at or 0.0, connection.created_at)
     if connection.refreshable and now - used > IDLE_AFTER_S:
         step = NextStep("It is renewed by the next call.")

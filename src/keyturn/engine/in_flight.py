@@ -17,10 +17,10 @@ class InFlight(Protocol):
         ...
 
 
-def secrets_among(values: Mapping[str, Any]) -> Iterator[Secret]:
+def secrets_among(values: Mapping[str, Any] | list[Any]) -> Iterator[Secret]:
     """The secrets of a step's values, at any depth."""
-    for each in values.values():
+    for each in values.values() if isinstance(values, Mapping) else values:
         if isinstance(each, Secret):
             yield each
-        elif isinstance(each, Mapping):
+        elif isinstance(each, Mapping | list):
             yield from secrets_among(each)

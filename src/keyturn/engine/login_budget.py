@@ -9,12 +9,14 @@ from typing import Final
 
 from keyturn.core.connector import Connector, LoginLimits
 from keyturn.core.errors import LoginBudgetSpent
+from keyturn.core.renewal.plan import SendOutcome
 from keyturn.ports.clock import Clock
 from keyturn.ports.store import Attempt, AttemptResult, LoginLedger
 
 SUCCESSES: Final = LoginLimits(logins=60, per_s=900.0)
 WAIT_FOR_OTHERS_S: Final = 35.0  # no login takes longer than its 30 s
 POLL_S: Final = 0.1
+ENDLESS: Final = 1_000_000
 
 
 class LoginBudget:
@@ -44,6 +46,34 @@ class LoginBudget:
                 raise LoginBudgetSpent(retry_after_s=POLL_S)
             await self._clock.sleep(POLL_S)
 
+    async def note(
+        self, connector: Connector, host: str, username: str, result: AttemptResult, project: str = "default"
+    ) -> int:
+        """Book the end of a login that was not counted when it began: a challenge stood between.
+
+        Nothing waits for it and nothing refuses it, as it took place. Returns how many more may fail in this window.
+        """
+        account = await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
+        endless = LoginLimits(logins=ENDLESS, per_s=connector.limits.per_s)
+        got = await self._ledger.reserve(account, now=self._clock.now(), limits=endless, successes=endless)
+        if not isinstance(got, Attempt):
+            return 0
+        spent = ENDLESS - await self._ledger.settle(got, result)
+        return max(0, connector.limits.logins - spent)
+
     async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
         """Say how it ended; returns how many more may fail in this window."""
         return await self._ledger.settle(attempt, result)
+
+
+def counted(outcome: SendOutcome) -> AttemptResult:
+    """What the login budget makes of an outcome: rejected, unanswered and unclassified sends count."""
+    match outcome:
+        case SendOutcome.TOKEN:
+            return AttemptResult.SUCCEEDED
+        case SendOutcome.NOT_SENT | SendOutcome.UNAVAILABLE | SendOutcome.RATE_LIMITED | SendOutcome.SETUP_WRONG:
+            return AttemptResult.NOT_SENT
+        case SendOutcome.CHALLENGE:
+            return AttemptResult.NOT_SENT
+        case _:
+            return AttemptResult.FAILED

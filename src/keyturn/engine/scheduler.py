@@ -75,12 +75,15 @@ class Scheduler:
         when_grace_ends: Callable[[], None] = lambda: None,
         others: OtherProcesses | None = None,
         background: Background | None = None,
+        challenges_due: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone.
 
         `others`: looks at what other processes wrote. `background`: jobs, and what recurs of them.
+        `challenges_due`: looks at logins whose provider has to be asked after, or whose time is up.
         """
         self.background = background
+        self._challenges_due = challenges_due
         self._others = others
         self._offline_grace_s = offline_grace_s
         self._when_grace_ends = when_grace_ends
@@ -110,6 +113,9 @@ class Scheduler:
         if self._others is not None:
             following = self._every(LOOK_AT_OTHERS_EVERY_S, self._others.look)
             self._loops.append(asyncio.create_task(following, name="other processes"))
+        if self._challenges_due is not None:
+            waiting = self._every(LOOK_EVERY_S, self._challenges_due)
+            self._loops.append(asyncio.create_task(waiting, name="challenges due"))
         if self.background is not None:
             due = self._every(LOOK_FOR_JOBS_EVERY_S, self.background.jobs_due)
             self._loops.append(asyncio.create_task(due, name="jobs due"))

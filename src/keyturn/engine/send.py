@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from keyturn.core.answers.answer_body import UNREADABLE, Body
 from keyturn.core.answers.lifetimes import parse_http_date
 from keyturn.core.answers.token_response import Outcome, Reading, read_answer
 from keyturn.core.connector import Challenge, Connector, FailureClass, ProviderRequest
@@ -47,7 +48,10 @@ _NOT_SENT = (ProviderUnreachable, ProviderTlsFailed, AddressNotAllowed, UrlNotAl
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How one send ended. `error` says it for callers; None with a token."""
+    """How one send ended. `error` says it for callers; None with a token.
+
+    `weaker`: what an answer that matched a challenge held besides: a token set that is never kept.
+    """
 
     outcome: SendOutcome
     error: KeyturnError | None = None
@@ -56,6 +60,8 @@ class Sent:
     challenge: Challenge | None = None
     retry_after_s: float | None = None
     answer: Answer | None = None
+    body: Body = field(default=UNREADABLE, repr=False)
+    weaker: TokenSet | None = None
 
 
 def policy_of(connector: Connector, timeout_s: float = TOKEN_TIMEOUT_S) -> EgressPolicy:
@@ -64,15 +70,23 @@ def policy_of(connector: Connector, timeout_s: float = TOKEN_TIMEOUT_S) -> Egres
 
 
 def build(
-    connector: Connector, spec: ProviderRequest, values: Mapping[str, Any], client: ClientCredentials | None
+    connector: Connector,
+    spec: ProviderRequest,
+    values: Mapping[str, Any],
+    client: ClientCredentials | None,
+    *,
+    optional: frozenset[str] = frozenset(),
 ) -> OutgoingRequest:
-    """Build the request; ValueAbsent or ValidationFailed where the values do not make one."""
+    """Build the request; ValueAbsent or ValidationFailed where the values do not make one.
+
+    `optional`: names that may be absent besides those of step 1.
+    """
     return build_request(
         spec,
         values,
         client_id=client.client_id if client else None,
         client_secret=client.client_secret if client else None,
-        optional=optional_names(connector),
+        optional=optional_names(connector) | optional,
         dotted=dotted_names(connector),
     )
 
@@ -101,6 +115,10 @@ async def send_for_token(
         default_ttl_s=connector.default_ttl_s,
     )
     outcome = classify(reading, answer.status)
+    weaker = None
+    if reading.challenge is not None:
+        bare = read_answer(answer, mapping=spec.response)
+        weaker = bare.token_set
     return Sent(
         outcome,
         None if outcome is SendOutcome.TOKEN else error_of(reading, answer),
@@ -109,6 +127,8 @@ async def send_for_token(
         reading.challenge,
         reading.retry_after_s,
         answer,
+        reading.body,
+        weaker,
     )
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from keyturn.core.answers.jwt_claims import claims_of
 from keyturn.core.connection import Connection, ConnectionSecrets
-from keyturn.core.connector import Connector
+from keyturn.core.connector import Connector, ProviderRequest
+from keyturn.core.field_values import origin_of
+from keyturn.core.requests.request_encoding import templates_of
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
@@ -34,13 +36,27 @@ class TokenToRevoke(Secret, Mapping[str, object]):
 
 
 def optional_names(connector: Connector) -> frozenset[str]:
-    """Names that may be absent: fields that the person may leave empty, and the client's secret."""
-    return frozenset({each.key for each in connector.fields if not each.required} | {"client_secret"})
+    """Names that may be absent: what the person may leave empty or isn't asked, and the client's secret."""
+    asked = (question for each in connector.challenges for question in each.ask)
+    maybe = (each for each in (*connector.fields, *asked) if not each.required or each.visible_when)
+    return frozenset({each.key for each in maybe} | {"client_secret"})
 
 
 def dotted_names(connector: Connector) -> frozenset[str]:
     """Fields that may be several labels of a host: those whose pattern says what they look like."""
     return frozenset(each.key for each in connector.fields if each.pattern is not None)
+
+
+def request_uses(spec: ProviderRequest, *names: str) -> bool:
+    """Whether a request's templates read one of these."""
+    return any(each.uses(*names) for each in (spec.url, *spec.headers.values(), *templates_of(spec.params)))
+
+
+def challenge_urls(connector: Connector) -> tuple[Template, ...]:
+    """The URLs of what follows a challenge, where their hosts can be told before one comes."""
+    known = {each.key for each in connector.fields}
+    requests = [one for each in connector.challenges for one in (each.then, each.resend) if one is not None]
+    return tuple(each.url for each in requests if set(origin_of(each.url).names()) <= known)
 
 
 def urls_of(connector: Connector) -> tuple[Template, ...]:
@@ -51,6 +67,7 @@ def urls_of(connector: Connector) -> tuple[Template, ...]:
         connector.token.url,
         connector.refresh.request.url,
         *revoke,
+        *challenge_urls(connector),
         test,
         connector.request.base_url,
         *connector.allowed_urls,

@@ -149,9 +149,13 @@ def loss_cause(kind: IntentKind, outcome: SendOutcome, failure: FailureClass | N
 
 
 def password_usable(connection: Connection, connector: Connector) -> bool:
-    """Whether a renewal may send the kept password: it may be used, and nothing that was not kept goes along."""
+    """Whether a renewal may send the kept password: it may be used, and nothing goes along that was not kept.
+
+    With `login: interactive` each login needs the person, whatever is kept.
+    """
     return (
         connector.refresh.strategy is not Strategy.REFRESH_ONLY
+        and not connector.interactive
         and connection.password_kept_at is not None
         and not connection.password_rejected
         and not _needs_what_is_not_kept(connector)

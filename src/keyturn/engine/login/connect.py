@@ -18,31 +18,25 @@ from typing import Any
 import structlog
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connector import Connector, Keep, PasswordKeep
-from keyturn.core.errors import (
-    CredentialsRejected,
-    Finding,
-    KeyturnError,
-    OtpInvalid,
-    ProviderBadResponse,
-    ProviderTimeout,
-    ValidationFailed,
-)
+from keyturn.core.challenges.steps import seed_field
+from keyturn.core.connector import Connector, PasswordKeep
+from keyturn.core.errors import Finding, KeyturnError, ValidationFailed
 from keyturn.core.field_values import check_fields, check_hosts, check_owner, check_password, check_username
-from keyturn.core.renewal.plan import SendOutcome
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
-from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.challenged import Challenged
+from keyturn.engine.login.course.course import LoginCourse, outcome_of
+from keyturn.engine.login.course.refusals import hear, refusal, refuse_while_held
+from keyturn.engine.login.course.seed_codes import seed_among, with_code
+from keyturn.engine.login.course.under_way import UnderWay
 from keyturn.engine.login.login_request import Checked, Connected, LoginRequest
-from keyturn.engine.login.store_login import Login, StoreLogin
-from keyturn.engine.login_budget import LoginBudget
+from keyturn.engine.login_budget import LoginBudget, counted
+from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.renewal.attempt import counted
 from keyturn.engine.send import Sent, build, send_for_token
-from keyturn.engine.template_values import dotted_names, login_values, urls_of
+from keyturn.engine.template_values import dotted_names, login_values, request_uses, urls_of
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import Egress
 from keyturn.ports.store import Attempt, AttemptResult, AuditLog
@@ -60,10 +54,11 @@ class Connect:
     egress: Egress
     budget: LoginBudget
     audit: AuditLog
-    store_login: StoreLogin
+    gate: ProviderGate
+    course: LoginCourse
     clock: Clock
     known: InFlight
-    running: set[asyncio.Task[Connected]] = field(default_factory=set)
+    running: set[asyncio.Task[Connected | Challenged]] = field(default_factory=set)
 
     async def __call__(self, request: LoginRequest, actor: Actor) -> Connected | Challenged:
         """Connect an account.
@@ -73,7 +68,10 @@ class Connect:
             ValidationFailed: every wrong value at once; nothing was sent.
             LoginBudgetSpent: nothing was sent.
             CredentialsRejected and its kin: with `tries_left`; ProviderError: as the provider answered.
+            ProviderRateLimited: the provider asked to wait; nothing was sent, or this was its answer.
             ConnectionTestFailed, UniqueIdMissing, ConnectionExists, IdentityMismatch: the token set is revoked.
+
+        Where the provider asks for something in between, what it asks is returned, and `Challenges` goes on.
         """
         checked = await self.check(request)
         task = asyncio.create_task(self._guarded(request, checked, actor), name="login")
@@ -81,7 +79,7 @@ class Connect:
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[Connected]) -> None:
+    def _ended(self, task: asyncio.Task[Connected | Challenged]) -> None:
         self.running.discard(task)
         if not task.cancelled():
             task.exception()  # fetched, as the caller may have hung up
@@ -105,22 +103,38 @@ class Connect:
         errors += check_password(request.password)
         keep, more = _keeps_password(connector, request.keep_password)
         errors += more
+        if seed_among(connector, values) is not None and not request.keep_totp_seed:
+            message = "A TOTP seed is kept, sealed: that needs the person's consent."
+            errors.append(Finding("/keep_totp_seed", "required", message))
         if errors:
             raise ValidationFailed(errors=errors)
         return Checked(connector, newest.version, client, values, keep)
 
-    async def _guarded(self, request: LoginRequest, checked: Checked, actor: Actor) -> Connected:
+    async def _guarded(self, request: LoginRequest, checked: Checked, actor: Actor) -> Connected | Challenged:
         password = request.password or Secret("")
         values = login_values(checked.fields, request.username, password, checked.client)
         with self.known.in_flight(*secrets_among(values)):
-            return await self._log_in(request, checked, values, actor)
+            values, step = await self._with_code(request, checked, values)
+            with self.known.in_flight(*secrets_among(values)):
+                return await self._log_in(request, checked, values, step, actor)
+
+    async def _with_code(
+        self, request: LoginRequest, checked: Checked, values: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], int | None]:
+        """Put the code of a seed in its place, where the token request names it; its step is committed."""
+        connector, step = checked.connector, None
+        declared = seed_field(connector)
+        if declared and seed_among(connector, values) and request_uses(connector.token, declared.key):
+            step = await self.course.codes.take_step(request.reconnects, None, request.project)
+        return with_code(connector, values, step), step
 
     async def _log_in(
-        self, request: LoginRequest, checked: Checked, values: Mapping[str, Any], actor: Actor
-    ) -> Connected:
+        self, request: LoginRequest, checked: Checked, values: Mapping[str, Any], step: int | None, actor: Actor
+    ) -> Connected | Challenged:
         connector = checked.connector
         outgoing = build(connector, connector.token, values, checked.client)
         host = host_of(outgoing)
+        refuse_while_held(self.gate, host)
         attempt = await self.budget.reserve(connector, host, request.username, request.project)
         try:
             await self.audit.append([self._record(request, "login.sent", actor, host=host)])
@@ -129,10 +143,11 @@ class Connect:
                 await self.budget.settle(attempt, AttemptResult.NOT_SENT)
             raise
         sent = await send_for_token(self.egress, connector, connector.token, outgoing, login=True)
+        hear(self.gate, host, sent)
         tries_left = await self._written_down(request, attempt, sent, host, actor)
-        if sent.token_set is None:
-            raise _refusal(sent, tries_left)
-        return await self._store(request, checked, sent.token_set, host, actor)
+        if sent.token_set is None and sent.challenge is None:
+            raise refusal(sent, tries_left)
+        return await self.course.follow(UnderWay(request, checked, actor, host, totp_step=step), sent)
 
     async def _written_down(
         self, request: LoginRequest, attempt: Attempt, sent: Sent, host: str, actor: Actor
@@ -142,7 +157,7 @@ class Connect:
         No failure here may lose a token, nor hide what the provider said. An attempt that is not settled counts as
         failed in the end, and a send without an answer in the log is one whose outcome is not known.
         """
-        outcome = sent.error.code if sent.error else "ok"
+        outcome = outcome_of(sent)
         tries_left: int | None = None
         try:
             tries_left = await self.budget.settle(attempt, counted(sent.outcome))
@@ -150,30 +165,6 @@ class Connect:
         except KeyturnError as error:
             log.warning("login_not_written_down", connector=request.connector, code=error.code)
         return tries_left
-
-    async def _store(
-        self, request: LoginRequest, checked: Checked, token_set: TokenSet, host: str, actor: Actor
-    ) -> Connected:
-        kept = {each.key: each.keep for each in checked.connector.fields}
-        login = Login(
-            connector=checked.connector,
-            version=checked.version,
-            client=checked.client,
-            owner=request.owner,
-            token_set=token_set,
-            fields=checked.fields,
-            plain={k: v for k, v in checked.fields.items() if kept[k] is Keep.PLAIN},
-            sealed={k: _as_secret(v) for k, v in checked.fields.items() if kept[k] is Keep.SEALED},
-            username=Secret(request.username) if checked.keep_password else None,
-            password=request.password if checked.keep_password else None,
-            token_host=host,
-            reconnects=request.reconnects,
-            allow_account_change=request.allow_account_change,
-            unconfirmed=request.unconfirmed,
-            project=request.project,
-        )
-        connection, created = await self.store_login(login, actor)
-        return Connected(connection, created)
 
     def _record(
         self, request: LoginRequest, action: str, actor: Actor, *, outcome: str = "ok", host: str = ""
@@ -202,20 +193,3 @@ def _keeps_password(connector: Connector, asked: bool) -> tuple[bool, list[Findi
             message = "This connector does not allow the password to be kept."
             return False, [Finding("/keep_password", "not_allowed", message)]
     return False, []
-
-
-def _as_secret(value: object) -> Secret:
-    if isinstance(value, Secret):
-        return value
-    return Secret("true" if value is True else "false" if value is False else str(value))
-
-
-def _refusal(sent: Sent, tries_left: int | None) -> KeyturnError:
-    """The error for the person; where the password was sent and not accepted, with the tries that are left."""
-    error = sent.error or ProviderBadResponse()
-    counts = isinstance(error, CredentialsRejected | OtpInvalid | ProviderTimeout | ProviderBadResponse)
-    if counts and tries_left is not None:
-        error.extensions["tries_left"] = tries_left
-    if sent.outcome in (SendOutcome.UNCLASSIFIED, SendOutcome.UNCLASSIFIED_SUCCESS):
-        error.extensions["reason"] = "provider_answer_unknown"
-    return error

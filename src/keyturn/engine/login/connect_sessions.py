@@ -25,7 +25,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection
+from keyturn.core.connection import Connection, State
 from keyturn.core.errors import (
     ConnectionDisconnected,
     Finding,
@@ -39,17 +39,18 @@ from keyturn.core.errors import (
 from keyturn.core.field_values import check_owner
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
+from keyturn.engine.login.answer_challenge import Challenges
 from keyturn.engine.login.challenged import Challenged
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.link_memory import LinkMemory
 from keyturn.engine.login.login_request import Connected, LoginRequest
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, ConnectSession, RevisionConflict, SessionStore
 
 LINK_LIVES_S: Final = 30 * 60.0
 PAGE_LIVES_S: Final = 15 * 60.0
-CODE_LIVES_S: Final = 10 * 60.0
 SHOWN_AGAIN_FOR_S: Final = 10 * 60.0  # a reconnect link that ends sooner is no use to somebody who gets it now
 WRITE_TRIES: Final = 20
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -97,6 +98,8 @@ class ConnectSessions:
         connections: ConnectionStore,
         published: PublishedConnectors,
         connect: Connect,
+        challenges: Challenges,
+        keep_tokens: KeepTokens,
         clock: Clock,
         entropy: Entropy,
         public_url: str,
@@ -105,6 +108,8 @@ class ConnectSessions:
         self._connections = connections
         self._published = published
         self._connect = connect
+        self._challenges = challenges
+        self._keep_tokens = keep_tokens
         self._clock = clock
         self._entropy = entropy
         self._public_url = public_url
@@ -241,6 +246,8 @@ class ConnectSessions:
             session,
             state="claimed",
             browser_digest=digest_of(cookie),
+            # Known from now on: a login may end by itself, when no browser is there to show its cookie.
+            code_digest=digest_of(_code_of(session, cookie)) if session.return_url is not None else None,
             expires_at=self._clock.now() + PAGE_LIVES_S,
         )
         try:
@@ -323,32 +330,39 @@ class ConnectSessions:
         code: str | None = None
         if session.return_url is not None:
             code = _code_of(session, cookie) if cookie else self._entropy.token(32)
-        saved = await self._finish(session, connected, code, actor, unchanged)
+        saved = await self._challenges.finish_session(
+            session, connected, actor, code_digest=digest_of(code) if code else None, unchanged=unchanged
+        )
         return Finished(connected, saved, Secret(code) if code else None)
 
-    async def _finish(
-        self, session: ConnectSession, connected: Connected, code: str | None, actor: Actor, unchanged: bool
-    ) -> ConnectSession:
-        """Write down what the login led to. The connection is stored, so a row that moved on is read again."""
-        current: ConnectSession | None = session
-        for _ in range(WRITE_TRIES):
-            if current is None:
-                break
-            if current.connection == connected.connection.id:  # somebody else at this page was faster
-                return current
-            done = replace(
-                current,
-                state="done",
-                connection=connected.connection.id,
-                code_digest=digest_of(code) if code else None,
-                expires_at=self._clock.now() + CODE_LIVES_S,
-                facts={**current.facts, "created": connected.created, "unchanged": unchanged},
-            )
-            try:
-                return await self._sessions.save(done, records=[self._record(done, "session.completed", actor)])
-            except RevisionConflict:
-                current = await self._sessions.load(session.id, project=session.project)
-        raise GenerationConflict
+    async def answer(
+        self,
+        session: ConnectSession,
+        challenge_id: str,
+        answers: Mapping[str, Any],
+        *,
+        cookie: str,
+        request_id: str | None = None,
+    ) -> Finished | Challenged:
+        """Answer a challenge of the page's login. Raises as `Challenges.answer`; SessionUsed: the page has ended."""
+        if session.state != "claimed":
+            raise SessionUsed
+        actor = Actor(f"session:{session.id}", request_id)
+        result = await self._challenges.answer(challenge_id, answers, actor, project=session.project)
+        if isinstance(result, Challenged):
+            return result
+        return await self.finish(session, result, cookie=cookie, request_id=request_id)
+
+    async def look_at_challenge(self, session: ConnectSession, challenge_id: str) -> Challenged:
+        """Say how a challenge of the page's login stands; once it is done, so is the session. NotFound."""
+        return await self._challenges.look(challenge_id, f"session:{session.id}", project=session.project)
+
+    async def resend(self, session: ConnectSession, challenge_id: str, *, request_id: str | None = None) -> Challenged:
+        """Have the provider send another code. Raises as `Challenges.resend`; SessionUsed: the page has ended."""
+        if session.state != "claimed":
+            raise SessionUsed
+        actor = Actor(f"session:{session.id}", request_id)
+        return await self._challenges.resend(challenge_id, actor, project=session.project)
 
     def code_for(self, session: ConnectSession, cookie: str) -> Secret | None:
         """The one-time code for the embedder of the session that this browser claimed; None without a return URL."""
@@ -397,10 +411,14 @@ class ConnectSessions:
                 raise ConnectionDisconnected
             if not connection.unconfirmed:
                 return connection
-            try:
-                return await self._connections.save(
-                    replace(connection, unconfirmed=False, updated_at=self._clock.now())
+            confirmed = replace(connection, unconfirmed=False, updated_at=self._clock.now())
+            if confirmed.state is not State.NEEDS_RECONNECT:
+                connector = await self._published.version(
+                    confirmed.connector, confirmed.connector_version, project=confirmed.project
                 )
+                confirmed = replace(confirmed, renews_at=self._keep_tokens.due(confirmed, connector))
+            try:
+                return await self._connections.save(confirmed)
             except RevisionConflict:
                 continue
         raise GenerationConflict

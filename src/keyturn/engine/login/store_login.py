@@ -17,7 +17,7 @@ import structlog
 from keyturn.core.answers.test_verdict import test_values
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Event, State, TestRecord, advance
-from keyturn.core.connector import Connector, OnDuplicate
+from keyturn.core.connector import Connector, Keep, OnDuplicate
 from keyturn.core.errors import (
     ConnectionDisconnected,
     ConnectionExists,
@@ -25,6 +25,7 @@ from keyturn.core.errors import (
     GenerationConflict,
     IdentityMismatch,
     KeyturnError,
+    MfaUnsupported,
     NotFound,
     StoreUnavailable,
     UniqueIdMissing,
@@ -34,15 +35,16 @@ from keyturn.core.errors import (
 from keyturn.core.field_values import origin_of
 from keyturn.core.renewal.retry import back_off_s
 from keyturn.core.requests.request_url import render_url
-from keyturn.core.revocation import RevocationCause
+from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.login.login_request import Checked, LoginRequest
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
-from keyturn.engine.template_values import client_values, dotted_names, token_values
+from keyturn.engine.template_values import challenge_urls, client_values, dotted_names, token_values
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.store import (
     ClientCredentials,
@@ -79,7 +81,37 @@ class Login:
     reconnects: str | None = None
     allow_account_change: bool = False
     unconfirmed: bool = False
+    totp_step: int | None = None  # the last whose code was sent
     project: str = "default"
+
+
+def login_from(request: LoginRequest, checked: Checked, token_set: TokenSet, host: str, totp_step: int | None) -> Login:
+    """The login that a provider accepted; `host`: where its token request went."""
+    kept = {each.key: each.keep for each in checked.connector.fields}
+    return Login(
+        connector=checked.connector,
+        version=checked.version,
+        client=checked.client,
+        owner=request.owner,
+        token_set=token_set,
+        fields=checked.fields,
+        plain={k: v for k, v in checked.fields.items() if kept[k] is Keep.PLAIN},
+        sealed={k: _as_secret(v) for k, v in checked.fields.items() if kept[k] is Keep.SEALED},
+        username=Secret(request.username) if checked.keep_password else None,
+        password=request.password if checked.keep_password else None,
+        token_host=host,
+        reconnects=request.reconnects,
+        allow_account_change=request.allow_account_change,
+        unconfirmed=request.unconfirmed,
+        totp_step=totp_step,
+        project=request.project,
+    )
+
+
+def _as_secret(value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    return Secret("true" if value is True else "false" if value is False else str(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +300,7 @@ class StoreLogin:
             failures_in_a_row=0,
             last_test=identity.tested,
             worked_generation=generation,
+            totp_step=max(login.totp_step or 0, base.totp_step or 0) or None,
             unconfirmed=login.unconfirmed and (base.unconfirmed or not _usable(base, now)),
             updated_at=now,
         )
@@ -276,7 +309,7 @@ class StoreLogin:
     def _hosts(self, login: Login) -> tuple[str, ...]:
         """Where requests that carry a password or a refresh token may go from now on."""
         connector = login.connector
-        urls = [connector.refresh.request.url]
+        urls = [connector.refresh.request.url, *challenge_urls(connector)]
         if connector.revoke is not None:
             urls.append(connector.revoke.request.url)
         hosts = {login.token_host}
@@ -286,7 +319,26 @@ class StoreLogin:
                 hosts.add(urlsplit(render_url(origin_of(url), login.fields, dotted=dotted_names(connector))).netloc)
         return tuple(sorted(hosts))
 
+    async def revoke_weaker(self, login: Login, actor: Actor, *, not_before: float | None = None) -> str | None:
+        """Hand a token set that is not to be kept to revocation; returns the revocation's id, None without one.
+
+        `not_before`: Unix seconds, where the login still shows the token; None: at once.
+        """
+        row, record = self._refused_row(login, MfaUnsupported(), actor)
+        if row is None:
+            return None
+        if not_before is not None:
+            row = replace(row, due_at=not_before)
+        return row.id if await self._hand_over(login, row, record, None) else None
+
     async def _revoke_refused(self, login: Login, error: KeyturnError, written: list[str], actor: Actor) -> None:
+        row, record = self._refused_row(login, error, actor)
+        stored = written if isinstance(error, StoreUnavailable) else None
+        if row is not None and not await self._hand_over(login, row, record, stored):
+            # The first error is what the person has to hear; the token lapses at its own end.
+            error.extensions["revocation"] = "not_possible"
+
+    def _refused_row(self, login: Login, error: KeyturnError, actor: Actor) -> tuple[Revocation | None, AuditRecord]:
         clock, entropy = self.keep_tokens.clock, self.keep_tokens.entropy
         now = clock.now()
         nobody = replace(
@@ -305,21 +357,21 @@ class StoreLogin:
             entropy=entropy,
             stored=False,
         )
-        record = replace(self._record(nobody, "login.refused", actor), outcome=error.code, connection=None)
-        if row is None:
-            return
+        return row, replace(self._record(nobody, "login.refused", actor), outcome=error.code, connection=None)
+
+    async def _hand_over(self, login: Login, row: Revocation, record: AuditRecord, written: list[str] | None) -> bool:
+        """Add the revocation; False where the store does not take it. `written`: where the tokens may be live."""
         for failures in range(1, STORE_TRIES + 2):
             try:
-                if isinstance(error, StoreUnavailable) and await self._stored(login, written) is not None:
-                    return  # it was stored after all: these tokens are live
+                if written is not None and await self._stored(login, written) is not None:
+                    return True  # it was stored after all: these tokens are live
                 await self.revocations.add(row, records=[record])
-                return
+                return True
             except KeyturnError:
                 if failures <= STORE_TRIES:
                     await self._wait(failures)
-        # The first error is what the person has to hear; the token lapses at its own end.
-        error.extensions["revocation"] = "not_possible"
         log.warning("refused_login_not_revoked", connector=login.connector.id)
+        return False
 
     def _record(self, connection: Connection, action: str, actor: Actor) -> AuditRecord:
         return AuditRecord(

@@ -48,9 +48,12 @@ from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.in_flight import InFlight, secrets_among
-from keyturn.engine.login_budget import LoginBudget
+from keyturn.engine.login.course.seed_codes import seed_among as code_among
+from keyturn.engine.login.course.seed_codes import with_code
+from keyturn.engine.login_budget import LoginBudget, counted
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renewal.answer_by_seed import AnswerBySeed, Stopped
 from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.template_values import client_values, connection_values, login_values
@@ -71,6 +74,9 @@ class _Ready:
     request: OutgoingRequest
     client: ClientCredentials | None
     username: str = field(default="", repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a login; a seed as itself
+    code: Secret | None = None
+    totp_step: int | None = None  # whose code that is
 
     @property
     def host(self) -> str:
@@ -90,6 +96,7 @@ class RenewalAttempt:
     clock: Clock
     entropy: Entropy
     known: InFlight
+    answer_by_seed: AnswerBySeed
     unsent: dict[str, tuple[str, Intent | None]] = field(default_factory=dict)  # declared, and surely not sent
 
     async def once(
@@ -176,10 +183,14 @@ class RenewalAttempt:
         login = step.step is Step.LOGIN
         spec = connector.token if login else connector.refresh.request
         values = _login_values(current, secrets, client) if login else connection_values(current, secrets, client)
-        request = build(connector, spec, values, client)
+        totp_step = await self.answer_by_seed.first_step(current, connector, values) if login else None
+        coded = with_code(connector, values, totp_step)
+        request = build(connector, spec, coded, client)
         kind = IntentKind.LOGIN if login else IntentKind.REFRESH
         username = secrets.username.reveal() if login and secrets.username else ""
         ready = _Ready(kind, current, secrets, connector, spec, request, client, username)
+        if login:
+            ready = replace(ready, values=values, code=code_among(connector, coded), totp_step=totp_step)
         if ready.host not in current.hosts:
             raise UrlNotAllowed("The connection is pinned to other hosts; it needs a new login.")
         return ready
@@ -198,6 +209,9 @@ class RenewalAttempt:
             sent = await send_for_token(
                 self.egress, ready.connector, ready.spec, ready.request, login=ready.kind is IntentKind.LOGIN
             )
+        if ready.kind is IntentKind.LOGIN and sent.challenge is not None:
+            stopped = Stopped(declared, ready.connector, ready.client, ready.values, ready.secrets.token_set)
+            declared, sent = await self.answer_by_seed(stopped, sent, actor)
         if booked:
             await self._settle(booked, counted(sent.outcome))
         self._tell_gate(ready, sent)
@@ -227,6 +241,8 @@ class RenewalAttempt:
         refreshable = ready.connection.refreshable and (before is None or ready.kind is IntentKind.REFRESH)
         # Due at once, should this process die: the scheduler passes over what a living renewer holds.
         marked = replace(ready.connection, intent=intent, renews_at=now, refreshable=refreshable)
+        if ready.totp_step is not None:
+            marked = replace(marked, totp_step=ready.totp_step)
         try:
             declared = await self.connections.save(marked, records=records)
         except RevisionConflict:
@@ -338,18 +354,7 @@ def _secrets_of(ready: _Ready) -> Iterator[Secret]:
         yield secrets.token_set.refresh_token
     if secrets.password is not None:
         yield secrets.password
+    if ready.code is not None:
+        yield ready.code
     yield from secrets.fields.values()
     yield from secrets_among(client_values(ready.client))
-
-
-def counted(outcome: SendOutcome) -> AttemptResult:
-    """What the login budget makes of an outcome: rejected, unanswered and unclassified sends count."""
-    match outcome:
-        case SendOutcome.TOKEN:
-            return AttemptResult.SUCCEEDED
-        case SendOutcome.NOT_SENT | SendOutcome.UNAVAILABLE | SendOutcome.RATE_LIMITED | SendOutcome.SETUP_WRONG:
-            return AttemptResult.NOT_SENT
-        case SendOutcome.CHALLENGE:
-            return AttemptResult.NOT_SENT
-        case _:
-            return AttemptResult.FAILED

@@ -182,6 +182,16 @@ class Settlement:
             raise error
         return None
 
+    async def between(
+        self, connection: Connection, record: AuditRecord, *, totp_step: int | None = None, after_send: bool = False
+    ) -> Connection | None:
+        """Write down a further request of a login, or its answer; `totp_step`: whose code it takes."""
+
+        def noted(current: Connection) -> Connection:
+            return replace(current, totp_step=current.totp_step if totp_step is None else totp_step)
+
+        return await self._write(connection, noted, [record], after_send=after_send)
+
     async def unanswered_login(self, connection: Connection, record: AuditRecord) -> None:
         """The intent stays: the plan sees how often this login was tried."""
         now = self.clock.now()

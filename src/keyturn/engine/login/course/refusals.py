@@ -1,0 +1,54 @@
+"""What a person is told of a login that ended without a token, and what the provider's host is remembered for."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from keyturn.core.connector import FailureClass
+from keyturn.core.errors import CredentialsRejected, KeyturnError, OtpInvalid, ProviderBadResponse, ProviderUnavailable
+from keyturn.core.renewal.plan import SendOutcome
+from keyturn.engine.login_budget import counted
+from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.send import Sent
+from keyturn.ports.store import AttemptResult
+
+ANSWER_UNKNOWN = "provider_answer_unknown"
+
+
+def refusal(sent: Sent, tries_left: int | None) -> KeyturnError:
+    """The error for the person; where the send counts against the budget or was refused, with the tries left."""
+    error = sent.error or ProviderBadResponse()
+    counts = counted(sent.outcome) is AttemptResult.FAILED or isinstance(error, CredentialsRejected | OtpInvalid)
+    if counts and tries_left is not None:
+        error.extensions["tries_left"] = tries_left
+    if sent.outcome in (SendOutcome.UNCLASSIFIED, SendOutcome.UNCLASSIFIED_SUCCESS):
+        error.extensions["reason"] = ANSWER_UNKNOWN
+    if sent.failure is FailureClass.PASSWORD_OR_CODE:
+        error.extensions["retry"] = "sign_in"
+    return error
+
+
+def unknown_answer() -> ProviderBadResponse:
+    """The error of an answer that a connector's challenges don't describe."""
+    return ProviderBadResponse(extensions={"reason": ANSWER_UNKNOWN})
+
+
+def of_own_request(sent: Sent) -> Sent:
+    """Read what a challenge's own request was answered: a plain rejection is one of the code, not of the password."""
+    if sent.outcome is not SendOutcome.REJECTED or sent.failure is not None or sent.error is None:
+        return sent
+    error = OtpInvalid(extensions=sent.error.extensions)
+    return replace(sent, outcome=SendOutcome.CHALLENGE, failure=FailureClass.WRONG_CODE, error=error)
+
+
+def refuse_while_held(gate: ProviderGate, host: str) -> None:
+    """Raise ProviderRateLimited while the provider asks everybody to wait; a person may try one that was down."""
+    with suppress(ProviderUnavailable):
+        gate.check(host)
+
+
+def hear(gate: ProviderGate, host: str, sent: Sent) -> None:
+    """Remember a provider that asks to wait."""
+    if sent.outcome in (SendOutcome.RATE_LIMITED, SendOutcome.UNAVAILABLE) and sent.retry_after_s:
+        gate.hold(host, sent.retry_after_s)
