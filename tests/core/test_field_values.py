@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from keyturn.core.connector import Field, FieldType, UsernameInput
 from keyturn.core.field_values import (
+    check_answers,
     check_fields,
     check_hosts,
     check_owner,
@@ -36,6 +37,10 @@ READ = [
     pytest.param(one(), "x" * 4096, "x" * 4096, id="the longest"),
     pytest.param(one(T.SECRET), "  s ", Secret("  s "), id="a secret byte for byte"),
     pytest.param(one(T.OTP), "012345", Secret("012345"), id="a code"),
+    pytest.param(one(T.OTP), " 012 345 ", Secret("012345"), id="a code with blanks"),
+    pytest.param(one(T.OTP), "012–34-5", Secret("012345"), id="a code with dashes"),
+    pytest.param(one(T.OTP), " ab12-cd34 ", Secret("ab12-cd34"), id="dashes of a code with letters"),
+    pytest.param(one(T.OTP, pattern="[0-9]{3}-[0-9]{3}"), " 012-345", Secret("012-345"), id="the provider's dashes"),
     pytest.param(one(T.TOTP_SEED), "JBSWY3DPEHPK3PXP", Secret("JBSWY3DPEHPK3PXP"), id="a seed"),
     pytest.param(one(T.NUMBER), "12", 12, id="a number"),
     pytest.param(one(T.NUMBER), " -1.5 ", -1.5, id="with a fraction"),
@@ -277,3 +282,77 @@ ORIGINS = [
 def test_the_origin_is_cut_off_behind_host_and_port(url: str, origin: str) -> None:
     """What a connection is pinned to hangs on no value of the path."""
     assert [p for p in Template.parse(origin).parts if p] == [p for p in origin_of(Template.parse(url)).parts if p]
+
+
+FIELDS = (
+    Field("kind", "Kind", T.CHOICE, choices={"cloud": "Cloud", "own": "Own"}, default="cloud"),
+    Field("host", "Host", T.HOST, self_hosted=True, visible_when={"kind": ("own",)}),
+    Field("proxy", "Proxy", T.BOOLEAN, required=False, visible_when={"host": ("a.example", "b.example")}),
+)
+
+
+@pytest.mark.parametrize(
+    ("given_values", "expected", "wrong"),
+    [
+        pytest.param({}, {"kind": "cloud"}, [], id="hidden by a default"),
+        pytest.param({"kind": "cloud", "host": ""}, {"kind": "cloud"}, [], id="hidden, and sent empty by a form"),
+        pytest.param({"host": "a.example"}, {"kind": "cloud"}, [("/fields/host", "not_allowed")], id="hidden, given"),
+        pytest.param({"kind": "own"}, {"kind": "own"}, [("/fields/host", "required")], id="shown, and missing"),
+        pytest.param({"kind": "own", "host": "c.example"}, {"kind": "own", "host": "c.example"}, [], id="shown"),
+        pytest.param(
+            {"kind": "own", "host": "b.example", "proxy": "on"},
+            {"kind": "own", "host": "b.example", "proxy": True},
+            [],
+            id="one of several values",
+        ),
+        pytest.param(
+            {"kind": "cloud", "proxy": True},
+            {"kind": "cloud"},
+            [("/fields/proxy", "not_allowed")],
+            id="hidden by a hidden one",
+        ),
+        pytest.param({"kind": "none", "host": "a.example"}, {}, [("/fields/kind", "invalid")], id="no way to tell"),
+    ],
+)
+def test_fields_that_depend_on_others(
+    given_values: dict[str, Any], expected: dict[str, Any], wrong: list[tuple[str, str]]
+) -> None:
+    """A hidden field is not required, and a value for it is refused."""
+    values, errors = check_fields(FIELDS, given_values)
+
+    assert expected == values
+    assert wrong == [(each.pointer, each.code) for each in errors]
+
+
+def test_answers_are_checked_like_fields() -> None:
+    """Against the questions as they were asked, each error at its answer, nothing echoed."""
+    ask = (
+        Field("otp", "Code", T.OTP, min_length=6),
+        Field("how", "How", T.CHOICE, choices={"sms": "SMS"}),
+        Field("note", "Note", required=False),
+    )
+
+    assert ({"otp": Secret("123456"), "how": "sms"}, []) == check_answers(ask, {"otp": "123 456", "how": "sms"})
+    values, errors = check_answers(ask, {"otp": " ", "how": "pigeon", "more": "hunter2"})
+    assert {} == values
+    assert [("/answers", "unknown_field"), ("/answers/otp", "required"), ("/answers/how", "invalid")] == [
+        (each.pointer, each.code) for each in errors
+    ]
+    assert not any(text in each.message for each in errors for text in ("pigeon", "hunter2"))
+    assert [("/answers/otp", "too_short")] == [
+        (each.pointer, each.rule) for each in check_answers(ask[:1], {"otp": "12 345"})[1]
+    ]
+
+
+def test_nothing_is_asked() -> None:
+    """What is confirmed elsewhere takes no answer."""
+    assert ({}, []) == check_answers((), {})
+    assert ["Nothing is asked."] == [each.message for each in check_answers((), {"a": "b"})[1]]
+
+
+def test_what_is_no_seed_is_refused_without_an_echo() -> None:
+    """The form of a seed is checked before anything is kept."""
+    _, errors = check_fields([one(T.TOTP_SEED)], {"f": "JBSWY3DP"})
+
+    assert [("/fields/f", "not_seed")] == [(each.pointer, each.rule) for each in errors]
+    assert "JBSWY3DP" not in errors[0].message

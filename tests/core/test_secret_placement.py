@@ -12,6 +12,7 @@ FIELDS = [
     {"key": "api_key", "label": "API key", "type": "secret"},
     {"key": "pin", "label": "PIN", "type": "secret", "keep": "never"},
     {"key": "code", "label": "Code", "type": "otp"},
+    {"key": "seed", "label": "Seed", "type": "totp_seed"},
     {"key": "site", "label": "Site"},
     {"key": "once", "label": "Once", "keep": "never"},
 ]
@@ -50,6 +51,7 @@ PLACES = {
     "password": LOGIN,
     "pin": LOGIN,
     "code": LOGIN,
+    "seed": LOGIN,
     "api_key": LOGIN | WITH_TOKEN,
     "client_secret": LOGIN | WITH_TOKEN - {"test"},  # the test's parameters travel in the query
     "access_token": WITH_TOKEN,

@@ -40,7 +40,8 @@ def judge_challenges(reading: Reading, _names: Names, _tree: Mapping[str, Any]) 
     """What a challenge asks or captures needs a request that it is for, and each question a key of its own."""
     for index, one in enumerate(given_objects(reading.document, "challenges")):
         pointer = f"/challenges/{index}"
-        if one.get("then") is None and any(one.get(key) for key in ("ask", "capture", "resend")):
+        needs_next = one.get("ask") or one.get("capture") or one.get("resend") is not None
+        if one.get("then") is None and needs_next:
             message = "a challenge that asks, captures or sends again needs the key “then”: the next request"
             reading.fault(pointer, Fault.REQUIRED_KEY, message, at_key=True)
         keys = list(_asked(one))
