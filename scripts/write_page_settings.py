@@ -32,6 +32,9 @@ SENTENCES: Final = {
     "log_format": "`json`, `console`, or `auto`: `console` on a terminal and else `json`. The log goes to standard "
     "error.",
     "operator_name": "Who runs this server, as people read it on the connect page.",
+    "brand_color": "The colour of the connect page's buttons and links, `#rrggbb`. White has to be readable on it "
+    "(4.5 to 1, WCAG 2.2); a lighter one for dark screens is made of it.",
+    "brand_logo": "A PNG file of up to 8 KiB that stands on top of the connect page.",
 }
 
 HEAD: Final = """\

@@ -167,7 +167,7 @@ class Site:
 
     def browser(self, **headers: str) -> Browser:
         """A fresh browser."""
-        return Browser(self.app, headers=headers or None)
+        return Browser(self.app, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     def restarted(self) -> Site:
         """The same stores, behind pages that were started anew."""

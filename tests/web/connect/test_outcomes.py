@@ -200,16 +200,6 @@ async def test_what_is_set_up_wrongly_is_said_before_a_password_is_asked() -> No
     assert "open" == session.state
 
 
-async def test_an_account_that_is_connected_already() -> None:
-    """With `reject` nothing changes, and the page says where to go."""
-    site = await make_site(CONNECTOR + "on_duplicate: reject\n", replies=(TOKEN, ME, TOKEN, ME))
-    browser = site.browser()
-    await browser.submit(await site.sign_in_page(browser), username="jo", password=CANARY)
-    again = await browser.submit(await site.sign_in_page(browser), username="jo", password=CANARY)
-
-    assert (409, True) == (again.status, "This account is already connected. Nothing was changed." in again.text)
-
-
 def _kinds() -> list[type[KeyturnError]]:
     return [kind for kind in leaves() if kind.__init__ is KeyturnError.__init__]
 

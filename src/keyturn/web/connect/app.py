@@ -29,12 +29,16 @@ from keyturn.core.errors import (
     UnsupportedMediaType,
 )
 from keyturn.engine.application import Application
+from keyturn.web.connect.challenge.code import post_again, post_code, post_resend, show_code, show_state
+from keyturn.web.connect.choose import post_another, post_choose, show_choose
 from keyturn.web.connect.details import post_details, show_details
+from keyturn.web.connect.embedding import noted, opened, script_of
 from keyturn.web.connect.ending import post_cancel, show_done, show_failed
 from keyturn.web.connect.landing import claim, show_landing
 from keyturn.web.connect.outcomes import outcome_of, status_of
 from keyturn.web.connect.rendering import Pages
 from keyturn.web.connect.sign_in import post_sign_in, show_sign_in
+from keyturn.web.kit.brand import Brand
 from keyturn.web.kit.guarded_pages import GuardedPages
 from keyturn.web.kit.posts import ForeignForm
 from keyturn.web.kit.request_ids import RequestIds
@@ -45,29 +49,43 @@ _WITH_WORDS: Final = (
 )  # fmt: skip
 _BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
 
+_PLAIN: Final = Brand()
+
 log = structlog.get_logger("keyturn.connect_pages")
 
 
-def make_connect(application: Application) -> ASGIApp:
-    """The pages below `/c/` and `/connect/`, and their files below `/static/`."""
-    pages = Pages(application)
+def make_connect(application: Application, brand: Brand = _PLAIN) -> ASGIApp:
+    """The pages below `/c/` and `/connect/`, their files below `/static/`, and `/connect.js` for embedders."""
+    pages = Pages(application, brand)
 
     def page(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            return await endpoint(pages, request)
+            return opened(request, await endpoint(pages, request))
 
         return answer
 
     async def show_error(request: Request, error: Exception) -> Response:
-        return await _error_page(pages, request, error)
+        return opened(request, await _error_page(pages, request, error))
+
+    async def embedding_script(_request: Request) -> Response:
+        return script_of(pages.files)
 
     routes = [
+        Route("/connect.js", embedding_script),
         Route("/c/{link}", page(show_landing)),
         Route("/c/{link}", page(claim), methods=["POST"]),
         Route("/connect/{session}/details", page(show_details)),
         Route("/connect/{session}/details", page(post_details), methods=["POST"]),
         Route("/connect/{session}/sign-in", page(show_sign_in)),
         Route("/connect/{session}/sign-in", page(post_sign_in), methods=["POST"]),
+        Route("/connect/{session}/code", page(show_code)),
+        Route("/connect/{session}/code", page(post_code), methods=["POST"]),
+        Route("/connect/{session}/resend", page(post_resend), methods=["POST"]),
+        Route("/connect/{session}/again", page(post_again), methods=["POST"]),
+        Route("/connect/{session}/state", page(show_state)),
+        Route("/connect/{session}/choose", page(show_choose)),
+        Route("/connect/{session}/choose", page(post_choose), methods=["POST"]),
+        Route("/connect/{session}/another", page(post_another), methods=["POST"]),
         Route("/connect/{session}/cancel", page(post_cancel), methods=["POST"]),
         Route("/connect/{session}/done", page(show_done)),
         Route("/connect/{session}/failed", page(show_failed)),
@@ -91,5 +109,8 @@ async def _error_page(pages: Pages, request: Request, error: Exception) -> Respo
         session = None
         if isinstance(known, SessionExpired):  # only the browser that claimed it hears that it expired
             session = await pages.application.sessions.load(request.path_params.get("session", ""))
-        return pages.notice(request, known.code, status_of(known), session=session)
+        over = isinstance(known, SessionExpired)
+        return pages.notice(
+            request, known.code, status_of(known), session=session and noted(request, session), over=over
+        )
     return pages.notice(request, outcome_of(known, None).text, status_of(known), show_id=True)

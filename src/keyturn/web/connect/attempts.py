@@ -6,6 +6,7 @@ Rule 2: a second post of the same form waits for the first and is answered as th
 old form: nothing is done. No fingerprint of what was typed is kept to tell them apart.
 Rule 3: a login runs in a task of its own: a browser that hangs up leaves no session behind that knows nothing of it.
 Rule 4: a page has ten logins; each gives it its full time again.
+Rule 5: a login that a challenge stopped has ended as an attempt; the session names the challenge, and nothing of it.
 
 Source: the product's rules for logging in; the threats L1 and L2.
 """
@@ -18,6 +19,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from keyturn.core.errors import (
+    ConnectionExists,
     Finding,
     KeyturnError,
     NotFound,
@@ -29,6 +31,7 @@ from keyturn.core.errors import (
     error_named,
 )
 from keyturn.core.renewal.retry import RETRY_AFTER_CAP_S
+from keyturn.engine.login.challenged import Challenged
 from keyturn.engine.login.connect_sessions import PAGE_LIVES_S, Finished
 from keyturn.ports.clock import Clock
 from keyturn.ports.store import ConnectSession, RevisionConflict, SessionStore
@@ -38,7 +41,10 @@ LONGEST_LOGIN_S: Final = 120.0  # waiting for others' logins, the token request,
 SAME_POST_S: Final = 10.0
 POLL_S: Final = 0.2
 
-LogIn = Callable[[ConnectSession], Awaitable[Finished]]
+CHALLENGE: Final = "challenge"  # the fact that names the challenge that the person is at
+_CHALLENGED: Final = "challenged"
+
+LogIn = Callable[[ConnectSession], Awaitable[Finished | Challenged]]
 
 
 class OldForm(Exception):
@@ -62,6 +68,8 @@ class Attempts:
             Whatever `log_in` raises.
         """
         begun = await self._begin(session, nonce)
+        if begun is None:
+            return
         task = asyncio.create_task(self._log_in(begun, nonce, log_in), name="login of a page")
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -97,40 +105,46 @@ class Attempts:
         if not task.cancelled():
             task.exception()  # fetched, as the browser may have hung up
 
-    async def _begin(self, session: ConnectSession, nonce: str) -> ConnectSession:
+    async def _begin(self, session: ConnectSession, nonce: str) -> ConnectSession | None:
+        """The session with this login in it; None where the form led to a challenge before."""
         while True:
             current = await self.settled(session)
             if current.state != "claimed":
                 raise SessionUsed
             attempts = current.facts.get("attempts", [])
             for each in attempts:
-                if each["nonce"] == nonce:
-                    self._answer_again(each)
+                if each["nonce"] == nonce and self._answered_before(each):
+                    return None
             if self.wait_s(current) > 0:
                 raise ProviderRateLimited(retry_after_s=self.wait_s(current))
             if len(attempts) >= MOST_LOGINS:
                 raise RateLimited
             now = self._clock.now()
             facts = {**current.facts, "attempts": [*attempts, {"nonce": nonce, "at": now, "outcome": None}]}
+            facts |= {CHALLENGE: None, "answers": {}, "ended": None, "exists": None}
             try:
                 return await self._sessions.save(replace(current, facts=facts, expires_at=now + PAGE_LIVES_S))
             except RevisionConflict:
                 continue
 
-    def _answer_again(self, attempt: Mapping[str, Any]) -> None:
-        """Raise what the first post of a form was answered."""
+    def _answered_before(self, attempt: Mapping[str, Any]) -> bool:
+        """Raise what the first post of a form was answered; True where that was a challenge."""
         outcome = attempt["outcome"]
         if outcome is None:  # its process died, and nobody knows what the provider said
             raise ProviderTimeout
         if self._clock.now() - outcome["at"] > SAME_POST_S:
             raise OldForm
-        raise _as_error(outcome)
+        if outcome["code"] == _CHALLENGED:
+            return True
+        raise error_in(outcome)
 
     async def _log_in(self, begun: ConnectSession, nonce: str, log_in: LogIn) -> None:
         error: KeyturnError = KeyturnError()
         ended_well = False
         try:
-            await log_in(begun)
+            led_to = await log_in(begun)
+            if isinstance(led_to, Challenged):
+                await self._note_challenge(begun, nonce, led_to.id)
             ended_well = True
         except KeyturnError as raised:
             error = raised
@@ -138,6 +152,19 @@ class Attempts:
         finally:
             if not ended_well:
                 await self._note_failure(begun, nonce, error)
+
+    async def _note_challenge(self, begun: ConnectSession, nonce: str, challenge_id: str) -> None:
+        while True:
+            current, now = await self._load(begun), self._clock.now()
+            if current.state != "claimed":
+                raise SessionUsed
+            noted = _noted(current.facts, nonce, {"code": _CHALLENGED, "at": now})
+            facts = {**noted, CHALLENGE: challenge_id, "answers": {}}
+            try:
+                await self._sessions.save(replace(current, facts=facts, expires_at=now + PAGE_LIVES_S))
+                return
+            except RevisionConflict:
+                continue
 
     async def _note_failure(self, begun: ConnectSession, nonce: str, error: KeyturnError) -> None:
         while True:
@@ -166,27 +193,44 @@ class Attempts:
 
 def failures_in(facts: Mapping[str, Any]) -> int:
     """How many logins of a session have failed."""
-    return sum(each["outcome"] is not None for each in facts.get("attempts", []))
+    outcomes = (each["outcome"] for each in facts.get("attempts", []))
+    return sum(each is not None and each["code"] != _CHALLENGED for each in outcomes)
 
 
-def _with_outcome(facts: Mapping[str, Any], nonce: str, error: KeyturnError, now: float) -> dict[str, Any]:
-    shown = {key: error.extensions[key] for key in ("tries_left", "help") if key in error.extensions}
-    outcome = {
+def outcome_facts(error: KeyturnError, now: float) -> dict[str, Any]:
+    """What a session remembers of an error, as plain JSON; `error_in` reads it."""
+    shown = {key: error.extensions[key] for key in ("tries_left", "help", "retry") if key in error.extensions}
+    return {
         "code": error.code,
         "at": now,
         "retry_after_s": error.retry_after_s,
         "extensions": shown,
-        "errors": [{"pointer": each.pointer, "code": each.code, "message": each.message} for each in error.errors],
+        "errors": [
+            {name: getattr(each, name) for name in ("pointer", "code", "message", "rule", "limit")}
+            for each in error.errors
+        ],
+        "failures": 0,
     }
+
+
+def _noted(facts: Mapping[str, Any], nonce: str, outcome: Mapping[str, Any]) -> dict[str, Any]:
     attempts = [{**each, "outcome": outcome} if each["nonce"] == nonce else each for each in facts.get("attempts", [])]
-    found = {**facts, "attempts": attempts}
+    return {**facts, "attempts": attempts}
+
+
+def _with_outcome(facts: Mapping[str, Any], nonce: str, error: KeyturnError, now: float) -> dict[str, Any]:
+    outcome = outcome_facts(error, now)
+    found = _noted(facts, nonce, outcome)
     outcome["failures"] = failures_in(found)
+    if isinstance(error, ConnectionExists):
+        found["exists"] = error.extensions.get("connection_id")
     if isinstance(error, ProviderRateLimited) and error.retry_after_s is not None:
         found["not_before"] = now + min(error.retry_after_s, RETRY_AFTER_CAP_S)
     return found
 
 
-def _as_error(outcome: Mapping[str, Any]) -> KeyturnError:
+def error_in(outcome: Mapping[str, Any]) -> KeyturnError:
+    """The error that a session remembers."""
     error = error_named(outcome["code"], outcome["retry_after_s"])
     error.extensions |= {**outcome["extensions"], "failures": outcome["failures"]}
     error.errors = tuple(Finding(**each) for each in outcome["errors"])

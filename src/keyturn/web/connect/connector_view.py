@@ -60,9 +60,10 @@ class ConnectorView:
 
     @property
     def deciding_fields(self) -> tuple[Field, ...]:
-        """The fields that decide where the password goes, or name a host of the person's own."""
+        """The fields that decide where the password goes, name a host of the person's own, or show other fields."""
         roots = {name for part in authority_of(self.connector.token.url) if isinstance(part, Reference)
                  for name in (part.root, *part.names())}  # fmt: skip
+        roots |= {key for each in self.connector.fields for key in each.visible_when}
         return tuple(
             each
             for each in self.connector.fields

@@ -75,7 +75,7 @@ def _page(
 ) -> Response:
     wording = wording_of(request)
     fields = view.deciding_fields
-    messages = messages_of(findings or [], fields, wording)
+    messages = messages_of(findings or [], fields, wording, provider=view.connector.title)
     before = session.facts.get("details", {})
     inputs = inputs_for(fields, form, messages, before=before, notes=_notes(view, wording))
     return pages.render(

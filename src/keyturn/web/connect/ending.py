@@ -41,7 +41,7 @@ async def show_failed(pages: Pages, request: Request) -> Response:
     if session.state != "failed":
         return RedirectResponse(f"/connect/{session.id}/sign-in", 303)
     asker = asker_of(session, wording_of(request))
-    return pages.render(request, "failed.html", asker=asker, back=back_link(session, error="cancelled"))
+    return pages.render(request, "failed.html", tells="exit", asker=asker, back=back_link(session, error="cancelled"))
 
 
 async def post_cancel(pages: Pages, request: Request) -> Response:
@@ -70,10 +70,17 @@ async def _page(
         labels = [each.label for each in connector.fields if each.key in kept]
     except KeyturnError:
         pass  # a version that was taken away; the connection stands
+    anew = session.reconnects is None or session.makes_another
+    before = anew and not session.facts.get("created", True)
+    unchanged = bool(session.facts.get("unchanged"))
+    say = wording_of(request)
     return pages.render(
         request,
         "done.html",
-        asker=asker_of(session, wording_of(request)),
+        tells="done",
+        asker=asker_of(session, say),
+        before="done.unchanged" if unchanged else "done.updated" if before else None,
+        since=say.date(connection.created_at),
         provider=connector.title if connector else connection.connector,
         account=connection.name,
         password_kept=connection.password_kept_at is not None,

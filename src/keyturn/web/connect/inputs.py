@@ -6,6 +6,7 @@ Rule 2: an error stands at its input and, in the same words, in the summary.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ from keyturn.web.kit.posts import Form
 
 MOST_RADIOS: Final = 6
 PREFIX: Final = "field."
+_CLASSES: Final = re.compile(r"\\[dDsSbB]")  # parts of a pattern that are letters and allow none
 _KINDS: Final[Mapping[FieldType, str]] = {
     FieldType.BOOLEAN: "checkbox",
     FieldType.SECRET: "password",
@@ -57,12 +59,11 @@ class Input:
     notes: Mapping[str, Markup]
     inputmode: str | None
     autocomplete: str | None
-    seed: bool = False
 
     @property
     def described_by(self) -> str:
         """The ids of what describes it, for `aria-describedby`."""
-        parts = [(self.hint or self.seed, "hint"), (self.error, "error")]
+        parts = [(self.hint, "hint"), (self.error, "error")]
         return " ".join(f"{self.id}-{name}" for there, name in parts if there)
 
 
@@ -107,10 +108,14 @@ def _input(
         error=error,
         choices=field.choices,
         notes=notes,
-        inputmode=_MODES.get(field.type),
+        inputmode=None if field.type is FieldType.OTP and may_have_letters(field) else _MODES.get(field.type),
         autocomplete=_AUTOCOMPLETE.get(field.type),
-        seed=field.type is FieldType.TOTP_SEED,
     )
+
+
+def may_have_letters(code: Field) -> bool:
+    """Whether a one-time code may hold more than digits: then a keyboard of digits would lock people out."""
+    return code.pattern is not None and bool(re.search(r"[A-Za-z.]|\[\^", _CLASSES.sub("", code.pattern)))
 
 
 def _written(value: object) -> str:
@@ -137,14 +142,27 @@ def secret_names(fields: Sequence[Field]) -> frozenset[str]:
 
 
 def messages_of(
-    findings: Sequence[Finding], fields: Sequence[Field], wording: Wording, labelled: Mapping[str, str] | None = None
+    findings: Sequence[Finding],
+    fields: Sequence[Field],
+    wording: Wording,
+    labelled: Mapping[str, str] | None = None,
+    *,
+    provider: str,
 ) -> dict[str, str]:
-    """What is wrong, by pointer, in the page's words where it has them. `labelled`: pointer → label of other inputs."""
+    """What is wrong, by pointer, in the page's words.
+
+    Args:
+        findings: as the checks give them.
+        fields: of the form.
+        wording: of the page's language.
+        labelled: pointer → label of other inputs.
+        provider: the connector's title.
+    """
     labelled = labelled or {}
     labels = {f"/fields/{each.key}": each for each in fields}
     found: dict[str, str] = {}
     for each in findings:
-        message, field = each.message, labels.get(each.pointer)
+        message, field = _said(each, wording, provider), labels.get(each.pointer)
         if each.code == "required" and field is not None:
             key = "field.choose" if field.type is FieldType.CHOICE else "field.required"
             message = wording.plain(key, label=field.label)
@@ -152,6 +170,14 @@ def messages_of(
             message = wording.plain("field.required", label=labelled[each.pointer])
         found.setdefault(each.pointer, message)
     return found
+
+
+def _said(found: Finding, wording: Wording, provider: str) -> str:
+    """What a finding says; one that names no rule is said in English as it is, and in other languages in general."""
+    if wording.has(f"rule.{found.rule}"):
+        limit = "" if found.limit is None else found.limit
+        return wording.plain(f"rule.{found.rule}", limit=limit, provider=provider)
+    return found.message if wording.language == "en" else wording.plain("rule.other")
 
 
 def summary_of(messages: Mapping[str, str], inputs: Sequence[Input]) -> list[tuple[str, str]]:

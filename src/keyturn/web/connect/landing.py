@@ -15,6 +15,7 @@ from keyturn.engine.login.connect_sessions import digest_of
 from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.browser import browser_of
 from keyturn.web.connect.connector_view import host_or_none, web_address
+from keyturn.web.connect.embedding import noted
 from keyturn.web.connect.outcomes import status_of
 from keyturn.web.connect.rendering import Pages, asker_of, request_id_of, wording_of
 
@@ -23,7 +24,7 @@ async def show_landing(pages: Pages, request: Request) -> Response:
     """GET /c/{link}."""
     link = request.path_params["link"]
     try:
-        session = await pages.application.connect_sessions.look(link)
+        session = noted(request, await pages.application.connect_sessions.look(link))
     except (SessionUsed, SessionExpired) as error:
         return await _no_longer(pages, request, link, error)
     refused = await _set_up_wrongly(pages, request, session)
@@ -50,7 +51,7 @@ async def claim(pages: Pages, request: Request) -> Response:
     link = request.path_params["link"]
     sessions = pages.application.connect_sessions
     try:
-        refused = await _set_up_wrongly(pages, request, await sessions.look(link))
+        refused = await _set_up_wrongly(pages, request, noted(request, await sessions.look(link)))
         if refused is not None:
             return refused
         session, cookie = await sessions.claim(link, request_id=request_id_of(request))
@@ -76,8 +77,9 @@ async def _no_longer(pages: Pages, request: Request, link: str, error: KeyturnEr
     session = await pages.application.sessions.find_link(digest_of(link))
     if session is None:
         raise NotFound
+    noted(request, session)
     try:
         await browser_of(request, pages.jar, pages.application.connect_sessions, session.id)
     except KeyturnError:
-        return pages.notice(request, error.code, status_of(error), session=session)
+        return pages.notice(request, error.code, status_of(error), session=session, over=True)
     return RedirectResponse(f"/connect/{session.id}/sign-in", 303)

@@ -34,6 +34,8 @@ _ROWS: Final = {
     "validation_failed": Outcome("validation_failed"),
     "provider_credentials_rejected": Outcome("provider_credentials_rejected", links=("reset_password",)),
     "provider_otp_invalid": Outcome("provider_otp_invalid"),
+    "challenge_used": Outcome("challenge_used"),
+    "challenge_expired": Outcome("challenge_expired"),
     "provider_mfa_unsupported": Outcome("provider_mfa_unsupported", form=False, links=("app_password",)),
     "provider_account_locked": Outcome("provider_account_locked", form=False, links=("unlock", "reset_password")),
     "provider_password_expired": Outcome("provider_password_expired", links=("reset_password",)),
@@ -63,6 +65,11 @@ _SET_UP_CODES: Final = frozenset(
         "connector_value_absent", "connector_invalid", "connector_not_published", "url_not_allowed",
     }
 )  # fmt: skip
+# Where an error of the same code means something else to the person, as its `retry` says.
+_RETRIES: Final = {
+    ("provider_credentials_rejected", "sign_in"): Outcome("password_or_code", links=("reset_password",)),
+    ("challenge_expired", "lost"): Outcome("challenge_lost"),
+}
 _OUR_FAULT: Final = Outcome("our_fault", form=False)
 
 
@@ -70,6 +77,9 @@ def outcome_of(error: KeyturnError, connector: Connector | None) -> Outcome:
     """The row of an error; the form stays where an app password can be made and takes the place of a second step."""
     if error.code in _SET_UP_CODES:
         return _SET_UP
+    told_apart = _RETRIES.get((error.code, error.extensions.get("retry", "")))
+    if told_apart is not None:
+        return told_apart
     found = _ROWS.get(error.code, _OUR_FAULT)
     if found.text == "provider_mfa_unsupported" and connector and connector.links.app_password:
         return Outcome(found.text, links=found.links)

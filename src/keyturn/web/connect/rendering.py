@@ -1,7 +1,8 @@
 """From what a page has to say to the answer: templates that escape, one frame around all of them.
 
 Rule 1: a template sees texts through `say`, and values; none of them is a secret.
-Rule 2: a notice (a link that is used up, a form that can't be read …) has a heading, a sentence and a way back.
+Rule 2: the language is what the person chose, by `?lang=` once and by a cookie afterwards, else what the browser wants.
+Rule 3: a notice (a link that is used up, a form that can't be read …) has a heading, a sentence and a way back.
 """
 
 from __future__ import annotations
@@ -23,24 +24,30 @@ from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.attempts import Attempts
 from keyturn.web.connect.browser import Browser, CookieJar, browser_of
 from keyturn.web.connect.connector_view import ConnectorView, view_for
+from keyturn.web.connect.embedding import noted, popup_of
 from keyturn.web.connect.outcomes import outcome_of, status_of
-from keyturn.web.connect.texts.wording import Wording, wording_for
+from keyturn.web.connect.texts.wording import LANGUAGES, Wording, wording_for
+from keyturn.web.kit.brand import Brand
 from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import OwnPlace
 from keyturn.web.kit.static_files import StaticFiles
 
+LANGUAGE_COOKIE: Final = "keyturn-language"
+LANGUAGE_KEPT_S: Final = 31_536_000
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 class Pages:
     """What every page needs: the use cases, the templates, where this instance is reached."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, brand: Brand) -> None:
         self.application = application
         self.own_place = OwnPlace.of(application.public_url)
         self.jar = CookieJar(secure=self.own_place.scheme == "https")
         self.attempts = Attempts(application.sessions, application.clock)
-        self.files = StaticFiles()
+        looks = {"brand.css": brand.style_sheet(), "logo.png": brand.logo}
+        self.files = StaticFiles(more={name: body for name, body in looks.items() if body is not None})
+        self._looks = {name: None if body is None else self.files.url(name) for name, body in looks.items()}
         self._environment = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -55,20 +62,37 @@ class Pages:
     async def browser(self, request: Request) -> tuple[ConnectSession, Browser]:
         """The session in the path, for the browser that claimed it; NotFound, SessionExpired."""
         session_id = request.path_params["session"]
-        return await browser_of(request, self.jar, self.application.connect_sessions, session_id)
+        session, browser = await browser_of(request, self.jar, self.application.connect_sessions, session_id)
+        return noted(request, session), browser
 
     async def view(self, session: ConnectSession) -> ConnectorView:
         """The session's connector; as `view_for`, and ConnectionDisconnected where what it repairs has ended."""
-        if session.reconnects is not None:
+        if session.reconnects is not None and not session.makes_another:
             repaired = await self.application.connections.load(session.reconnects, project=session.project)
             if repaired is None or repaired.ended:
                 raise ConnectionDisconnected
         return await view_for(session, self.application.published, self.application.edit_connector.suffixes)
 
     def render(
-        self, request: Request, template: str, *, status: int = 200, wait_s: float | None = None, **context: Any
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        wait_s: float | None = None,
+        tells: str = "ready",
+        **context: Any,
     ) -> Response:
-        """Answer with a page. `wait_s`: seconds until trying again makes sense, for `Retry-After`."""
+        """Answer with a page.
+
+        Args:
+            request: says which language, and whether a popup is looked at.
+            template: its file.
+            status: of the answer.
+            wait_s: seconds until trying again makes sense, for `Retry-After`.
+            tells: what the page that opened the popup hears: `ready`, `done`, `failed` or `exit`.
+            context: what the template takes besides.
+        """
         wording = wording_of(request)
         page_host = Markup('<bdi class="host"><strong>{}</strong></bdi>').format(
             urlsplit(self.application.public_url).netloc
@@ -79,28 +103,53 @@ class Pages:
             operator=self.application.operator_name,
             style=self.files.url("connect.css"),
             script=self.files.url("connect.js"),
+            brand_style=self._looks["brand.css"],
+            logo=self._looks["logo.png"],
+            languages=LANGUAGES.values(),
+            popup=popup_of(request),
+            tells=tells,
             **context,
         )
         response = HTMLResponse(text, status)
         if wait_s is not None:
             response.headers["retry-after"] = str(max(1, math.ceil(wait_s)))
+        if request.query_params.get("lang") in LANGUAGES:
+            response.set_cookie(
+                LANGUAGE_COOKIE,
+                wording.language,
+                max_age=LANGUAGE_KEPT_S,
+                secure=self.jar.secure,
+                httponly=True,
+                samesite="strict",
+            )
         return response
 
     def refused(self, request: Request, error: KeyturnError, session: ConnectSession) -> Response:
         """Answer with what stands in the way before a password is asked; a connector that is gone is a wrong set-up."""
         stem = "set_up" if isinstance(error, NotFound | ValidationFailed) else outcome_of(error, None).text
-        return self.notice(request, stem, status_of(error), session=session, show_id=True)
+        return self.notice(request, stem, status_of(error), session=session, show_id=True, over=True)
 
     def notice(
-        self, request: Request, stem: str, status: int, *, session: ConnectSession | None = None, show_id: bool = False
+        self,
+        request: Request,
+        stem: str,
+        status: int,
+        *,
+        session: ConnectSession | None = None,
+        show_id: bool = False,
+        over: bool = False,
     ) -> Response:
-        """Answer with a page that only says something: the texts `<stem>.title` and `<stem>.next`."""
+        """Answer with a page that only says something: the texts `<stem>.title` and `<stem>.next`.
+
+        `over`: nothing can come of the session any more.
+        """
         wording = wording_of(request)
         asker = asker_of(session, wording)
         return self.render(
             request,
             "notice.html",
             status=status,
+            tells="failed" if over else "ready",
             stem=stem,
             heading=wording(f"{stem}.title", **asker),
             title=wording.plain(f"{stem}.title", **asker),
@@ -112,7 +161,9 @@ class Pages:
 
 def wording_of(request: Request) -> Wording:
     """The texts in this browser's language."""
-    return wording_for(request.headers.get("accept-language"))
+    asked = request.query_params.get("lang")
+    chosen = asked if asked in LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
+    return wording_for(request.headers.get("accept-language"), chosen)
 
 
 def asker_of(session: ConnectSession | None, wording: Wording) -> dict[str, str]:

@@ -49,3 +49,23 @@ window.addEventListener("load", () => {
   const first = document.querySelector("[autofocus]");
   if (first && document.activeElement === document.body) first.focus();
 });
+const { origin, session, tells, state, next } = document.body.dataset;
+// In a popup: the page that opened it hears how it goes, and nobody else does.
+if (origin && window.opener) {
+  const { opener } = window;
+  opener.postMessage({ v: 1, type: `keyturn:${tells}`, session }, origin);
+  window.addEventListener("message", ({ source, origin: from, data }) => {
+    if (source === opener && from === origin && data && data.type === "keyturn:close") window.close();
+  });
+}
+// While the provider waits for the person, or is asked.
+const look = async () => {
+  try {
+    const answer = await fetch(state);
+    if (!answer.ok || !(await answer.json()).waits) return location.replace(next);
+  } catch {
+    // asked again
+  }
+  setTimeout(look, 2000);
+};
+if (state) setTimeout(look, 2000);

@@ -1,4 +1,4 @@
-"""Every text of the connect page, in English. A second language is a second table with the same keys.
+"""Every text of the connect page, in English. Another language is another table with the same keys.
 
 Rule 1: texts are plain; `{name}` is replaced by a value that is escaped. Emphasis is the template's business.
 Rule 2: what can be counted has two keys, `….one` and `….other`.
@@ -24,6 +24,9 @@ _PAGES: Final = {
     "again": "Try again",
     "request_id": "Request id: {id}",
     "optional": "(optional)",
+    "languages": "Language",
+    "months": "January February March April May June July August September October November December",
+    "date": "{day} {month} {year}",
     "summary.title": "There is a problem",
     "heading.connect": "Connect your {provider} account",
     "heading.reconnect": "Sign in to {provider} again",
@@ -77,10 +80,15 @@ _PAGES: Final = {
     "form.stay": "Stay connected",
     "form.stay_hint": "Your password is then kept, encrypted, and used to renew the access. Reason: {reason}",
     "form.choose": "Choose one",
-    "form.seed_hint": "This is kept, encrypted. Beside a kept password it makes two factors one.",
+    "form.keep_seed": "Keep this key and make my codes from it",
+    "form.keep_seed_hint": "It is then kept, encrypted, and {provider} is sent a code without asking you. "
+    "Beside a kept password it makes two factors one. If you do not want that, leave both empty.",
+    "form.keep_seed_missing": "Tick the box if “{label}” may be kept, or leave it empty",
     "form.stale": "Nothing was sent: this form was out of date. Check the address and type your password again.",
     "done.heading": "Your {provider} account is connected",
     "done.lead": "{app} can now use {account}.",
+    "done.updated": "It was connected before, since {date}. That connection was kept and has new access keys now.",
+    "done.unchanged": "It is the connection that has been there since {date}. Nothing about it was changed.",
     "done.confirm": "Go back to {app} to finish: until then it can do nothing with the connection.",
     "done.kept": "What is stored now",
     "done.keys": "The access keys that {provider} returned, encrypted.",
@@ -98,6 +106,52 @@ _PAGES: Final = {
     "failed.lead": "Nothing was connected. The password was not kept.",
 }  # fmt: skip
 
+# What the provider asks in between, and what to decide where an account is connected already.
+_STEPS: Final = {
+    "code.heading": "{provider} asks for one more step",
+    "code.lead": "{provider} wants to make sure that it is you. Your answer is sent there once and not kept.",
+    "code.where": "You are typing it into {page_host}, to connect {app}.",
+    "code.left": "There are {duration} left for this step.",
+    "code.part": "Question {number} of {count}",
+    "code.wrong": "{provider} did not accept the code.",
+    "code.wrong_next": "Type a new one.",
+    "code.tries.one": "You have one more try, then you sign in again.",
+    "code.tries.other": "You have {count} more tries, then you sign in again.",
+    "code.form": "Nothing was sent: this form was out of date. Answer again.",
+    "code.missing": "You did not get a code?",
+    "code.resend": "Send another code",
+    "code.resend_wait": "Another one can be sent every {duration}.",
+    "code.resent": "Another code is on its way. Type the newest one.",
+    "code.too_soon": "No other code was sent yet: the last one is on its way.",
+    "code.resend_failed": "No other code could be sent. Use the last one, or sign in again.",
+    "code.change": "Change the answer before",
+    "code.sign_in": "Sign in again instead",
+    "push.heading": "Approve on your device",
+    "push.lead": "{provider} has asked you on your device, or in whatever way you set up there, to approve this "
+    "sign-in.",
+    "push.stop": "Approve it only if you started it yourself, in {app}.",
+    "push.waiting": "This page goes on by itself after that.",
+    "push.approved": "I have approved",
+    "push.not_yet": "{provider} still waits for you.",
+    "checking.heading": "Checking with {provider}",
+    "checking.lead": "This takes a few seconds.",
+    "checking.look": "Go on",
+    "exists.heading": "Your {provider} account is connected already",
+    "exists.since": "{account} has been connected since {date}.",
+    "exists.means": "An account can be connected once. So nothing was changed, and the new sign-in was ended again.",
+    "exists.broken": "That connection does not work at the moment: it has to be renewed, not made again. Ask {app} "
+    "for a link that does so.",
+    "exists.legend": "What do you want to do?",
+    "exists.keep": "Keep the connection as it is",
+    "exists.keep_hint": "{app} goes on with it.",
+    "exists.other": "Sign in with another account",
+    "exists.cancel": "Stop here",
+    "exists.choose": "Choose what you want to do",
+    "mismatch.for": "This connection is for {account}.",
+    "mismatch.anew": "Make a new connection with the other account",
+    "mismatch.anew_hint": "You sign in once more. The connection for {account} stays as it is.",
+}  # fmt: skip
+
 # For each code: `.title` is the heading or the sentence of the summary; `.next` says what to do.
 _OUTCOMES: Final = {
     "validation_failed.title": "Nothing was sent.",
@@ -105,6 +159,14 @@ _OUTCOMES: Final = {
     "provider_credentials_rejected.next": "Check both and type your password again.",
     "provider_otp_invalid.title": "{provider} did not accept the code.",
     "provider_otp_invalid.next": "Type your password and a new code.",
+    "password_or_code.title": "{provider} did not accept the password or the code.",
+    "password_or_code.next": "Check both, and sign in again. This does not count as a failed try.",
+    "challenge_expired.title": "The time for the second step is over. Nothing was connected.",
+    "challenge_expired.next": "Sign in again: {provider} then asks anew.",
+    "challenge_used.title": "The second step was answered before.",
+    "challenge_used.next": "Sign in again.",
+    "challenge_lost.title": "The sign-in that was under way is lost. Nothing was connected.",
+    "challenge_lost.next": "Sign in again. Your password was not kept, so it has to be typed once more.",
     "provider_mfa_unsupported.title": "{provider} asks for a second step that this connection can’t do.",
     "provider_mfa_unsupported.next": "If {provider} has app passwords, use one in place of your password. "
     "Otherwise tell {app} that your account has a second step.",
@@ -179,6 +241,27 @@ _OUTCOMES: Final = {
 _VALUES: Final = {
     "field.required": "Type “{label}”",
     "field.choose": "Choose “{label}”",
+    "rule.field_required": "This is required.",
+    "rule.host_needs_it": "The address of {provider} can’t be told without it.",
+    "rule.username_required": "Type your username.",
+    "rule.username_characters": "A username has no control characters and at most 4096 characters.",
+    "rule.password_required": "Type your password.",
+    "rule.password_too_long": "A password has at most 4096 characters.",
+    "rule.not_boolean": "This is either yes or no.",
+    "rule.not_number": "This is no number.",
+    "rule.not_text": "This is no text.",
+    "rule.characters": "This has at most 4096 characters and no control characters.",
+    "rule.not_listed": "Choose one of the list.",
+    "rule.not_email": "This is no e-mail address.",
+    "rule.not_url": "This is no web address, such as https://example.com.",
+    "rule.not_host": "This is no host name, such as api.example.com.",
+    "rule.not_pattern": "This does not have the form that {provider} uses.",
+    "rule.too_short": "This has at least {limit} characters.",
+    "rule.too_long": "This has at most {limit} characters.",
+    "rule.foreign_host": "This address does not belong to {provider}.",
+    "rule.not_seed": "This is no key for codes. It has 16 or more letters A to Z and digits 2 to 7.",
+    "rule.not_shown": "This is not asked with what else you chose. Leave it empty.",
+    "rule.other": "This can’t be used here.",
     "duration.seconds.one": "1 second",
     "duration.seconds.other": "{count} seconds",
     "duration.minutes.one": "1 minute",
@@ -187,4 +270,4 @@ _VALUES: Final = {
     "duration.hours.other": "{count} hours",
 }
 
-ENGLISH: Final[Mapping[str, str]] = MappingProxyType({**_PAGES, **_OUTCOMES, **_VALUES})
+ENGLISH: Final[Mapping[str, str]] = MappingProxyType({**_PAGES, **_STEPS, **_OUTCOMES, **_VALUES})

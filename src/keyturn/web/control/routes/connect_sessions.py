@@ -25,11 +25,15 @@ async def create_connect_session(body: NewConnectSession, app: App, caller: Call
     """Make a link by which a person connects an account.
 
     It opens once and is good for 30 minutes. With a `return_url` the person comes back there with a one-time `code`,
-    and the connection takes no calls until it is confirmed with that.
+    and the connection takes no calls until it is confirmed with that. With an `origin`, pages of that origin may open
+    the link in a popup, by `/connect.js`.
     """
     caller.must_see(body.connector)
     link = await app.connect_sessions.create(
-        SessionRequest(body.connector, body.owner, body.return_url, body.app_name, body.owner_label), caller.actor
+        SessionRequest(
+            body.connector, body.owner, body.return_url, body.app_name, body.owner_label, origin=body.origin
+        ),
+        caller.actor,
     )
     made = LinkAnswer(id=link.session.id, url=link_text(link), expires_at=time_of(link.session.expires_at))
     return answer(made, 201, location=f"/v1/connect-sessions/{link.session.id}")

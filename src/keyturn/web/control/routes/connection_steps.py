@@ -93,6 +93,7 @@ async def reconnect(
         return_url=wanted.return_url,
         app_name=wanted.app_name,
         owner_label=wanted.owner_label,
+        origin=wanted.origin,
     )
     session = link.session
     return answer(LinkAnswer(id=session.id, url=link_text(link), expires_at=time_of(session.expires_at)))

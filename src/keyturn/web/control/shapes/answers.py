@@ -237,6 +237,7 @@ class SessionAnswer(BaseModel):
     reconnects: str | None
     connection: str | None
     return_url: str | None
+    origin: str | None
     app_name: str
     owner_label: str
     created_at: Time
