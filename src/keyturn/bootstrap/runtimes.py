@@ -81,7 +81,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
             metrics=lambda: prometheus_client.generate_latest(metrics),
             other_paths=OPENAPI_PATHS,
         ),
-        make_connect(application),
+        make_connect(application, settings.brand),
         make_console(application, version=version("keyturn")),
     )
 

@@ -193,6 +193,7 @@ def session_answer(session: ConnectSession, now: float) -> SessionAnswer:
         reconnects=session.reconnects,
         connection=session.connection,
         return_url=session.return_url,
+        origin=session.origin,
         app_name=session.app_name,
         owner_label=session.owner_label,
         created_at=time_of(session.created_at),
