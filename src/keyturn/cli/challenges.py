@@ -117,7 +117,7 @@ class Course:
         given = self.given.get(key)
         if isinstance(given, FromStdin):
             if (line := next_line()) is not None:
-                return line if kind in HIDDEN else _typed(line.reveal(), kind)
+                return Secret(line) if kind in HIDDEN else _typed(line, kind)
         elif given is not None:
             del self.given[key]
             return _typed(given, kind)

@@ -54,8 +54,10 @@ def given_secret(from_stdin: bool, from_fd: int | None) -> Secret | None:
     return None
 
 
-def next_line() -> Secret | None:
+def next_line() -> str | None:
     """The next line of standard input, for a program that sends codes; None where there is none any more.
+
+    It is plain text: only the caller knows whether it is a secret, and makes it one.
 
     Raises:
         UsageError: standard input is a terminal, which would show it; the line is too long, or no UTF-8.
@@ -63,7 +65,7 @@ def next_line() -> Secret | None:
     if sys.stdin.isatty():
         raise click.UsageError("Standard input is a terminal and would show it; leave the answer out to be asked.")
     read = sys.stdin.buffer.readline(MAX_BYTES + 1)
-    return _secret(read) if read.strip(b"\r\n") else None
+    return _text(read) if read.strip(b"\r\n") else None
 
 
 def secrets_in(path: Path) -> dict[str, Secret]:
@@ -94,6 +96,10 @@ def secrets_in(path: Path) -> dict[str, Secret]:
 
 
 def _secret(read: bytes) -> Secret:
+    return Secret(_text(read))
+
+
+def _text(read: bytes) -> str:
     if len(read) > MAX_BYTES:
         raise click.UsageError("The secret is too long.")
     try:
@@ -103,4 +109,4 @@ def _secret(read: bytes) -> Secret:
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         raise click.UsageError("The secret is empty.")
-    return Secret(text)
+    return text

@@ -23,11 +23,18 @@ from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.ports.egress import EgressPolicy
 from keyturn.web.control.application import OPERATIONS
 from keyturn.web.control.operations import Operation, Takes
-from tests.engine.story import me, token
+from tests.engine.story import error, me, token
 from tests.fakes.egress import FakeEgress
-from tests.web.control.house import CANARY, House, begin
+from tests.web.control.house import CANARY, House, begin, login_body
 
 EXAMPLES = 20
+CHALLENGES = """
+challenges:
+  - when: {body: "error == 'mfa_required'"}
+    ask: [{key: otp, label: Code, type: otp}]
+    then: {extra_params: {otp: "{{ otp }}"}}
+    resend: {url: "https://auth.acme.example/resend", params: {}}
+"""
 CHECKS = [
     status_code_conformance,
     content_type_conformance,
@@ -43,9 +50,12 @@ class Willing(FakeEgress):
     def __init__(self) -> None:
         super().__init__()
         self.logins = 0
+        self.asks = False  # for a code, where the next login should be stopped
 
     async def send(self, request: OutgoingRequest, policy: EgressPolicy) -> Answer:
         """A token, a person, or nothing."""
+        if "/token" in request.url and self.asks:
+            return error("mfa_required")
         if "/token" in request.url:
             self.logins += 1
             return token(self.logins)
@@ -62,8 +72,12 @@ class Seeded:
 
 
 async def build() -> Seeded:
-    """A house with a session and a key in it, besides its connection."""
-    house = await begin(egress=Willing())
+    """A house with a session, a key and a login in its middle, besides its connection."""
+    egress = Willing()
+    house = await begin(egress=egress, more=CHALLENGES)
+    egress.asks = True
+    challenge = (await house.call("POST", "/v1/connections", login_body())).json()["challenge"]
+    egress.asks = False
     session = await house.call("POST", "/v1/connect-sessions", {"connector": "acme", "owner": "o"})
     key = await house.call("POST", "/v1/api-keys", {"name": "x", "scopes": ["read"]})
     document = json.loads((await house.call("GET", "/openapi.json")).content)
@@ -72,6 +86,7 @@ async def build() -> Seeded:
         "connector_id": "acme",
         "session_id": session.json()["id"],
         "key_id": key.json()["id"],
+        "challenge_id": challenge["id"],
     }
     return Seeded(house, ids, schemathesis.openapi.from_dict(document))
 

@@ -134,8 +134,9 @@ def _answers(given: Mapping[str, Any], operation: Operation) -> dict[str, Any]:
         one = kept[str(status)]
         one["description"] = " ".join((model.__doc__ or "").split()) if model else "Done."
         content = one.get("content", {}).get("application/json")
-        if content is not None and operation.answer_example is not None:
-            content["example"] = operation.answer_example
+        example = operation.status_examples.get(status, operation.answer_example)
+        if content is not None and example is not None:
+            content["example"] = example
         if operation.scope != PUBLIC:
             one["headers"] = {"Keyturn-Request-Id": {"schema": _TEXT}}
     return kept

@@ -6,7 +6,7 @@ Rule 2: a row's `problems` are the codes of its own; those that any call can hav
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -30,6 +30,7 @@ class Operation:
     """One call.
 
     `answers`: status → model of the body (None: no body). `example`: of the body that it takes.
+    `status_examples`: status → an answer's example, where it is another than `answer_example`.
     `secret`: the members of an answer that must not be stored for replay.
     """
 
@@ -43,6 +44,7 @@ class Operation:
     problems: tuple[str, ...] = ()
     example: Any = None
     answer_example: Any = None
+    status_examples: Mapping[int, Any] = field(default_factory=dict)
     secret: tuple[str, ...] = ()
     headers: tuple[str, ...] = field(default=())
 

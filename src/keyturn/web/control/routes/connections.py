@@ -14,12 +14,14 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectionDisconnected, Finding, NotFound, ValidationFailed
 from keyturn.core.explain import Alarm, explain
 from keyturn.engine.application import Application
-from keyturn.engine.login.connect import LoginRequest
+from keyturn.engine.login.challenged import Challenged
+from keyturn.engine.login.login_request import Connected, LoginRequest
 from keyturn.ports.store import ConnectionFilter
 from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.preconditions import etag, expected_revision
 from keyturn.web.control.shapes.answers import ConnectionAnswer, ConnectionList, DisconnectAnswer, EventList, WhyAnswer
+from keyturn.web.control.shapes.challenges import ChallengeAnswer, challenge_answer
 from keyturn.web.control.shapes.requests import ConnectionQuery, DisconnectQuery, NewConnection, PageQuery
 from keyturn.web.control.shapes.showing import answer, connection_answer, event_list, told, why_answer
 
@@ -66,13 +68,35 @@ EXAMPLE: Final[dict[str, Any]] = {
     "revocation": None,
 }
 
+QUESTION_EXAMPLE: Final[dict[str, Any]] = {
+    "key": "otp",
+    "label": "Code from your authenticator app",
+    "type": "otp",
+    "help": "",
+    "required": True,
+    "choices": [],
+}
+CHALLENGE_EXAMPLE: Final[dict[str, Any]] = {
+    "challenge": {
+        "id": "chl_9b2d1c",
+        "ask": [QUESTION_EXAMPLE],
+        "expires_at": "2030-01-31T12:10:00.000Z",
+        "error": None,
+        "tries_left": 3,
+        "polls": False,
+        "resend": False,
+    }
+}
+
 
 async def create_connection(body: NewConnection, app: App, caller: Calling) -> Response:
     """Connect an account with somebody's credentials.
 
     The password is used once and forgotten, unless the connector permits keeping it and `keep_password` is true. An
     account that is connected already is updated (200). `connection` reconnects that one: another account is refused
-    unless `allow_account_change` is true. A caller that hangs up does not end the login.
+    unless `allow_account_change` is true. A caller that hangs up does not end the login. Where the provider asks for
+    something more (a code, a choice, a confirmation elsewhere) the answer is 202 with a challenge. `keep_totp_seed`
+    consents to keeping the seed of one-time codes that stands in `fields`.
     """
     caller.must_see(body.connector)
     if body.connection is not None:
@@ -85,14 +109,14 @@ async def create_connection(body: NewConnection, app: App, caller: Calling) -> R
             password=body.password,
             fields=body.fields,
             keep_password=body.keep_password,
+            keep_totp_seed=body.keep_totp_seed,
             reconnects=body.connection,
             allow_account_change=body.allow_account_change,
             project=caller.principal.project,
         ),
         caller.actor,
     )
-    status, location = (201, f"/v1/connections/{done.connection.id}") if done.created else (200, None)
-    return await shown(app, done.connection, status=status, location=location)
+    return await logged_in(app, done)
 
 
 async def _refuse_foreign(app: Application, caller: Caller, body: NewConnection) -> None:
@@ -182,6 +206,14 @@ async def version_of(app: Application, connection: Connection) -> Connector | No
         return None
 
 
+async def logged_in(app: Application, done: Connected | Challenged) -> Response:
+    """How a login went, as an answer: the connection, or what is asked next and where to answer it."""
+    if isinstance(done, Challenged):
+        return answer(challenge_answer(done), 202, location=f"/v1/challenges/{done.id}")
+    status, location = (201, f"/v1/connections/{done.connection.id}") if done.created else (200, None)
+    return await shown(app, done.connection, status=status, location=location)
+
+
 async def shown(
     app: Application, connection: Connection, *, status: int = 200, location: str | None = None
 ) -> Response:
@@ -197,12 +229,13 @@ OPERATIONS: Final = (
         "/v1/connections",
         create_connection,
         "login",
-        {200: ConnectionAnswer, 201: ConnectionAnswer},
+        {200: ConnectionAnswer, 201: ConnectionAnswer, 202: ChallengeAnswer},
         TAG,
         takes=Takes.JSON,
         problems=("not_found", *LOGIN_PROBLEMS),
         example={"connector": "acme", "owner": "user-42", "username": "ada@example.com", "password": "…"},
         answer_example=EXAMPLE,
+        status_examples={202: CHALLENGE_EXAMPLE},
     ),
     Operation(
         "GET",
