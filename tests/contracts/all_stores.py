@@ -7,6 +7,7 @@ from typing import Protocol
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.jobs import Jobs
+from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
@@ -78,6 +79,11 @@ class AllStores(Protocol):
     @property
     def idempotency(self) -> IdempotencyStore:
         """Stored replies."""
+        ...
+
+    @property
+    def keys(self) -> KeyCustody:
+        """Wrapping keys."""
         ...
 
     @property

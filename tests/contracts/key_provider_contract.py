@@ -20,6 +20,13 @@ class KeyProviderContract:
         assert DATA_KEY == await keys.unwrap(wrapped, b"context")
         assert DATA_KEY not in wrapped
 
+    async def test_a_wrapped_key_names_what_wrapped_it(self, keys: KeyProvider) -> None:
+        """At the same place whatever wrapped it, so that a database can count by it."""
+        wrapped = await keys.wrap(DATA_KEY, b"context")
+
+        assert keys.key_id == f"key_{wrapped[1:9].hex()}"
+        assert keys.provider
+
     @pytest.mark.parametrize("context", [b"", b"contex", b"context\x00", b"Context"])
     async def test_a_context_is_not_another(self, keys: KeyProvider, context: bytes) -> None:
         """A data key of one object can't be put under another."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.adapters.keys.key_setting import key_provider_from
+from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.opening import open_store
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.system import SystemClock, SystemEntropy
@@ -54,7 +54,7 @@ def access_token_of(server: Server, connection_id: str) -> str:
     """The token in hand, read from the store with its key: no door gives it out."""
 
     async def read() -> str:
-        key = key_provider_from(None, server.data, True, environ=os.environ)
+        key = key_ring_from(None, server.data, True, environ=os.environ)
         clock, entropy, suffixes = SystemClock(), SystemEntropy(), load_public_suffixes()
         stores = await open_store(
             server.data, key, clock, entropy, dump=dump_connector,

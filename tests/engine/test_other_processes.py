@@ -54,7 +54,7 @@ async def second(world: FakeWorld) -> Other:
         first.edit_connector.suffixes, world.clock,
     )  # fmt: skip
     api_keys = ApiKeys(stores.api_keys, world.clock, world.entropy)
-    others = OtherProcesses(stores.audit, stores.connections, calls, api_keys, ProviderGate(stores.clock))
+    others = OtherProcesses(stores.audit, stores.connections, calls, api_keys, ProviderGate(stores.clock), stores.keys)
     await others.look()
     return Other(calls, api_keys, others.look)
 

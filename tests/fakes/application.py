@@ -53,6 +53,7 @@ def make_world(
         idempotency=stores.idempotency,
         people=stores.people,
         jobs=stores.jobs,
+        keys=stores.keys,
         spill=stores.spill,
         chain=stores.chain,
         lease=stores.leases,

@@ -9,6 +9,7 @@ from tests.fakes.connections import FakeConnectionStore, FakeRevocationStore, Fa
 from tests.fakes.connectors import FakeConnectorStore
 from tests.fakes.database import FakeDatabase
 from tests.fakes.jobs import FakeJobs
+from tests.fakes.key_custody import FakeKeyCustody
 from tests.fakes.leases import FakeLease
 from tests.fakes.logins import FakeLoginLedger
 from tests.fakes.people import FakePeopleStore
@@ -35,6 +36,7 @@ class FakeStores:
         self.idempotency = FakeIdempotencyStore(self.database)
         self.people = FakePeopleStore(self.database)
         self.jobs = FakeJobs(self.database)
+        self.keys = FakeKeyCustody(self.database, self.connections)
 
     def _forget_sessions(self, owner: str, project: str) -> int:
         return self.sessions.forget(owner, project)

@@ -1,5 +1,8 @@
 """Nothing leaves the process but through `adapters/egress`, which checks the address.
 
+One exception: the keys' services (`adapters/keys`: Vault by aiohttp, AWS KMS by botocore), which the operator runs or
+rents and names in a setting; no connector and no caller can name them, so there is no address to judge.
+
 The import contracts hold aiohttp and its like; here stand the clients and raw connections of the standard library. The
 CLI talks to its own server through one module, and never to a provider.
 """
@@ -32,6 +35,13 @@ def test_no_client_of_the_standard_library_outside_egress() -> None:
     ]
 
     assert [] == found
+
+
+def test_only_the_kms_adapter_asks_for_botocore() -> None:
+    """It is loaded by name, where a key of KMS is named; the import contracts can't see that."""
+    found = {shown(path) for path in modules() if '"botocore' in path.read_text(encoding="utf-8")}
+
+    assert {"src/keyturn/adapters/keys/aws_kms.py"} == found
 
 
 def test_no_connection_is_opened_outside_egress() -> None:

@@ -14,19 +14,20 @@ import sqlite3
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from keyturn.adapters.keys.key_setting import KEY_FILE_NAME, key_provider_from
+from keyturn.adapters.keys.key_setting import KEY_FILE_NAME, key_ring_from
 from keyturn.adapters.store.database.meta import FINGERPRINT
 from keyturn.adapters.store.database.migrating import HEAD
 from keyturn.adapters.store.opening import SPILL_NAME, database_path
 from keyturn.bootstrap.settings import Settings, unknown_names
 from keyturn.core.errors import KeyturnError
+from keyturn.ports.keys import KeyProvider, KeyRing
 
 OLDEST_PYTHON: Final = (3, 11)
 OLDEST_SQLITE: Final = (3, 35, 0)
@@ -120,7 +121,7 @@ def _files(settings: Settings) -> Iterator[Check]:
 
 
 def _kept(data: Path) -> list[Path]:
-    return [data / KEY_FILE_NAME, *sorted(data.glob("*.db*"))]
+    return [*sorted(data.glob("*.key")), *sorted(data.glob("*.db*"))]
 
 
 def _database_of(settings: Settings) -> Path | None:
@@ -137,16 +138,25 @@ def _key(settings: Settings, database: Path | None, environment: Mapping[str, st
         return Check("key", Grade.OK, "There is no key yet; the first start makes one.")
     try:
         # "Something is sealed" keeps it from making a key.
-        key = key_provider_from(settings.keys, settings.data, True, environ=environment)
+        key = key_ring_from(settings.keys, settings.data, True, environ=environment)
     except KeyturnError as error:
         fix = "Put the key back from its back-up; correct KEYTURN_KEYS, or the key file's mode."
         return Check("key", Grade.PROBLEM, _sentence(error.detail or "The key can't be used"), fix)
-    if kept is not None and kept != key.fingerprint().encode():
+    fitting = [each for each in key.held().values() if each.fingerprint().encode() == kept]
+    if kept is not None and not fitting:
         fix = "Put the key back that this database was sealed under; nothing opens without it."
         return Check("key", Grade.PROBLEM, "The key is not the one that sealed this database.", fix)
+    if len(key.held()) > 1:
+        return _standing(key, fitting)
     if not settings.keys:
         return Check("key", Grade.OK, "The key file is there and fits the database.")
     return Check("key", Grade.OK, "The key of KEYTURN_KEYS is there and fits the database.")
+
+
+def _standing(key: KeyRing, fitting: Sequence[KeyProvider]) -> Check:
+    current = fitting[0] if fitting else key
+    words = f"{len(key.held())} keys are there; {current.key_id} ({current.provider}) wraps, and fits the database."
+    return Check("key", Grade.OK, words)
 
 
 def _fingerprint_in(database: Path | None) -> bytes | None:

@@ -9,6 +9,7 @@ import asyncio
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
@@ -38,6 +39,7 @@ from keyturn.web.kit.joined_writes import JoinedHttpProtocol
 
 REQUESTS_END_WITHIN_S: Final = 20
 WORK_ENDS_WITHIN_S: Final = 8.0
+KEYS_ASKED_EVERY_S: Final = 5.0  # a key service is asked no more often, however many ask whether this is ready
 DOOR: Final = Actor("proxy")
 
 log = structlog.get_logger("keyturn")
@@ -58,12 +60,14 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
     """All doors of an application, as one ASGI application."""
     application = up.application
 
+    key_state = remembered_for(KEYS_ASKED_EVERY_S, up.stores.keys.ask)
+
     async def readiness() -> dict[str, str]:
         try:
             await up.stores.ping()
         except KeyturnError as error:
             return {"database": error.code, "keys": "ok"}
-        return {"database": "ok", "keys": "ok"}  # the key is in memory since the start, or there was none
+        return {"database": "ok", "keys": await key_state()}
 
     async def reconnect_link(connection_id: str) -> str:
         link = await application.connect_sessions.reconnect_link(connection_id, DOOR)
@@ -84,6 +88,24 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
         make_connect(application, settings.brand),
         make_console(application, version=version("keyturn")),
     )
+
+
+def remembered_for(seconds: float, ask: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[str]]:
+    """What `ask` came to, `ok` or a problem's code, asked again once it is so old."""
+    found, asked_at = "ok", float("-inf")
+
+    async def state() -> str:
+        nonlocal found, asked_at
+        if time.monotonic() - asked_at >= seconds:
+            try:
+                await ask()
+                found = "ok"
+            except KeyturnError as error:
+                found = error.code
+            asked_at = time.monotonic()
+        return found
+
+    return state
 
 
 async def serve(
@@ -131,6 +153,7 @@ async def serve(
             await application.scheduler.stop()
             await asyncio.gather(
                 application.run_jobs.drain(WORK_ENDS_WITHIN_S),
+                application.challenges.drain(WORK_ENDS_WITHIN_S),
                 application.renewals.drain(WORK_ENDS_WITHIN_S), application.connect.drain(WORK_ENDS_WITHIN_S)
             )
             await application.auditing.keeper.stop()
@@ -153,7 +176,6 @@ class _Server(uvicorn.Server):
             for each in caught:
                 loop.remove_signal_handler(each)
 
-                application.challenges.drain(WORK_ENDS_WITHIN_S),
 
 def _config(app: AsgiApp) -> uvicorn.Config:
     return uvicorn.Config(

@@ -48,6 +48,7 @@ STORES: Final = (
     "challenges",
     "idempotency",
     "jobs",
+    "keys",
     "people",
     "spill",
 )
@@ -64,21 +65,24 @@ class Wired:
 
 @asynccontextmanager
 async def wired(
-    settings: Settings, known: KnownSecrets, wrap: Callable[[Ports], Ports] = lambda ports: ports
+    settings: Settings,
+    known: KnownSecrets,
+    wrap: Callable[[Ports], Ports] = lambda ports: ports,
+    *,
+    lost_key: str | None = None,
 ) -> AsyncIterator[Wired]:
     """Open the stores, build the application, and close everything at the end; no loop is started.
 
-    `wrap`: what stands between the engine and the adapters, where somebody wants something there.
+    `wrap`: what stands between the engine and the adapters, where somebody wants something there. `lost_key`: the id
+    of a key that is given up by this opening.
 
     Raises:
         SettingsInvalid, WrongKey, KeyUnavailable, StoreUnavailable: it can't start, and why.
     """
     if settings.database_url is not None and not settings.database_url.startswith("sqlite"):
-        raise SettingsInvalid(
-            "KEYTURN_DATABASE_URL: this version runs on SQLite; leave it unset or use sqlite:///PATH."
-        )
+        raise SettingsInvalid("KEYTURN_DATABASE_URL: this version runs on SQLite; unset it or use sqlite:///PATH.")
     clock, entropy, suffixes = SystemClock(), SystemEntropy(), load_public_suffixes()
-    key, new_key_file = await asyncio.to_thread(_find_key, settings)
+    key, new_key_file = await asyncio.to_thread(_find_keys, settings, lost_key is not None)
     stores = await open_store(
         settings.data,
         key,
@@ -87,6 +91,7 @@ async def wired(
         dump=dump_connector,
         load=lambda found: read_connector(Document(found, {}), suffixes=suffixes),
         database_url=settings.database_url,
+        lost_key=lost_key,
     )
     resolver = SystemResolver()
     allowances = EgressAllowances(settings.egress_allow, settings.insecure_http)
@@ -128,10 +133,11 @@ def _audit_settings(settings: Settings) -> AuditSettings:
     )
 
 
-def _find_key(settings: Settings) -> tuple[KeyProvider, Path | None]:
+def _find_keys(settings: Settings, may_make: bool) -> tuple[KeyProvider, Path | None]:
+    """The keys; `may_make` a key file, in a data directory without any, beside data that a lost one sealed."""
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.data.stat().st_mode & 0o077:
         log.warning("data_directory_open", note="Others may enter the data directory: chmod 700 it.")
-    sealed = holds_sealed_rows(settings.data, settings.database_url)
-    key = key_ring_from(settings.keys, settings.data, sealed, environ=os.environ)
-    return key, key.made_file
+    sealed = not may_make and holds_sealed_rows(settings.data, settings.database_url)
+    keys = key_ring_from(settings.keys, settings.data, sealed, environ=os.environ)
+    return keys, keys.made_file

@@ -15,7 +15,9 @@ PAGE: Final = "docs/reference/cli.md"
 NOUNS: Final[Mapping[str, str]] = {
     "connector": "Describe how an API logs in: write, check, publish.",
     "connection": "Make, look at, repair and end connections.",
+    "key": "Look after the keys that wrap all others.",
     "link": "Make links by which people connect their accounts.",
+    "job": "Watch, end and repeat what the server does with many connections.",
 }
 
 
@@ -136,13 +138,17 @@ _ROWS: Final = (
         "connection test",
         "Prove that a connection works.",
         "connection_steps:test",
-        ("keyturn connection test cxn_…", "keyturn connection test cxn_… --dry-run"),
+        (
+            "keyturn connection test cxn_…",
+            "keyturn connection test cxn_… --dry-run",
+            "keyturn connection test --all --connector acme",
+        ),
     ),
     Verb(
         "connection renew",
         "Get the next token now, without the person.",
         "connection_steps:renew",
-        ("keyturn connection renew cxn_…",),
+        ("keyturn connection renew cxn_…", "keyturn connection renew --all --state uncertain"),
     ),
     Verb(
         "connection reconnect",
@@ -151,14 +157,26 @@ _ROWS: Final = (
         ("keyturn connection reconnect cxn_…",),
     ),
     Verb(
-        "connection pause", "Refuse calls for a while.", "connection_steps:pause", ("keyturn connection pause cxn_…",)
+        "connection pause",
+        "Refuse calls for a while.",
+        "connection_steps:pause",
+        ("keyturn connection pause cxn_…", "keyturn connection pause --all --connector acme"),
     ),
-    Verb("connection resume", "Take calls again.", "connection_steps:resume", ("keyturn connection resume cxn_…",)),
+    Verb(
+        "connection resume",
+        "Take calls again.",
+        "connection_steps:resume",
+        ("keyturn connection resume cxn_…", "keyturn connection resume --all --connector acme"),
+    ),
     Verb(
         "connection disconnect",
         "End a connection, here and at the provider.",
         "connection_steps:disconnect",
-        ("keyturn connection disconnect cxn_…", "keyturn connection disconnect cxn_… --yes"),
+        (
+            "keyturn connection disconnect cxn_…",
+            "keyturn connection disconnect cxn_… --yes",
+            "keyturn connection disconnect --all --owner user-42",
+        ),
     ),
     Verb(
         "connection events",
@@ -187,6 +205,47 @@ _ROWS: Final = (
         "Make a link by which a person connects an account.",
         "link:create",
         ("keyturn link create acme --owner user-42", "keyturn link create acme --owner user-42 --open"),
+    ),
+    Verb("key status", "List the keys and what each still wraps.", "key:status", ("keyturn key status",)),
+    Verb(
+        "key add",
+        "Make a key, to rotate to.",
+        "key:add",
+        ("keyturn key add", "keyturn key add --file /etc/keyturn/2027.key"),
+    ),
+    Verb(
+        "key rotate",
+        "Make a key current, and move all data keys to it.",
+        "key:rotate",
+        ("keyturn key rotate key_…", "keyturn key rotate key_… --watch"),
+    ),
+    Verb("key retire", "Say that a key is needed no more.", "key:retire", ("keyturn key retire key_…",)),
+    Verb(
+        "key declare-lost",
+        "Give up what a lost key had sealed.",
+        "key:declare_lost",
+        ("keyturn key declare-lost key_… --data /var/lib/keyturn",),
+    ),
+    Verb(
+        "key destroy-passwords",
+        "Destroy every kept password at once.",
+        "key:destroy_passwords",
+        ("keyturn key destroy-passwords",),
+    ),
+    Verb(
+        "job list",
+        "List jobs.",
+        "jobs.job:list_jobs",
+        ("keyturn job list", "keyturn job list --kind connection.bulk --state running"),
+    ),
+    Verb("job show", "Show a job and what failed in it.", "jobs.job:show", ("keyturn job show job_…",)),
+    Verb("job watch", "Follow a job to its end.", "jobs.job:watch_job", ("keyturn job watch job_…",)),
+    Verb("job cancel", "End a job.", "jobs.job:cancel", ("keyturn job cancel job_…",)),
+    Verb(
+        "job retry",
+        "Do what failed in a job again.",
+        "jobs.job:retry",
+        ("keyturn job retry job_…", "keyturn job retry job_… --no-watch"),
     ),
     Verb(
         "doctor",

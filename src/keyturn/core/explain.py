@@ -89,6 +89,10 @@ _LOST: Final[Mapping[str, tuple[str, str]]] = {
         "The account may not use the provider's API.",
         "The person asks the provider's administrator for access, then opens a reconnect link.",
     ),
+    Cause.KEY_LOST: (
+        "The key that sealed its tokens is lost, and the operator gave them up; the provider was not told.",
+        _RECONNECT,
+    ),
     Cause.NO_ANSWER: ("The kept password was sent twice and no answer came; it is not sent a third time.", _RECONNECT),
 }
 _LOST_OTHERWISE: Final = ("Only the person can get another token.", _RECONNECT)

@@ -11,13 +11,17 @@ threat model, A1 (revocation within a second).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from keyturn.core.audit_record import AuditRecord
+from keyturn.core.errors import WrongKey
 from keyturn.engine.api_keys import REVOKED, ApiKeys
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.edit_connector import CLIENT_SET
+from keyturn.engine.keys.manage_keys import PASSWORD_DESTROYED, ROTATED
 from keyturn.engine.provider_gate import ProviderGate
+from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.store import AuditLog, ConnectionStore
 
 LOOK_EVERY_S: Final = 0.5
@@ -28,13 +32,20 @@ class OtherProcesses:
     """Reads what was written since it looked last, and lets go of what that outdates."""
 
     def __init__(
-        self, audit: AuditLog, connections: ConnectionStore, calls: Calls, api_keys: ApiKeys, gate: ProviderGate
+        self,
+        audit: AuditLog,
+        connections: ConnectionStore,
+        calls: Calls,
+        api_keys: ApiKeys,
+        gate: ProviderGate,
+        custody: KeyCustody,
     ) -> None:
         self._audit = audit
         self._connections = connections
         self._calls = calls
         self._api_keys = api_keys
         self._gate = gate
+        self._custody = custody
         self._seen: int | None = None
 
     async def look(self) -> None:
@@ -65,6 +76,11 @@ class OtherProcesses:
                 self._calls.forget_all()  # a route may have the application's values in its parameters
                 if record.connector is not None:
                     self._gate.end_alarm(record.connector)
+            elif record.action == ROTATED:
+                with suppress(WrongKey):  # this process has not got it: readiness says so, and the old one still wraps
+                    await self._custody.follow()
+            elif record.action == PASSWORD_DESTROYED:
+                self._custody.forget_passwords()
         touched = {(each.project, each.connection) for each in records if each.connection is not None}
         for project, connection_id in sorted(touched):
             await self._look_at(connection_id, project)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keyturn.adapters.keys.key_file import make_key_file, read_key_file
-from keyturn.adapters.keys.key_setting import key_provider_from
+from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.ports.keys import KeyProvider
 from tests.contracts.key_provider_contract import KeyProviderContract
 
@@ -35,10 +35,10 @@ class TestKeyInTheEnvironment(KeyProviderContract):
     def keys(self, tmp_path: Path) -> KeyProvider:
         """A first key."""
         environ = {"KEY": base64.b64encode(bytes(range(32))).decode()}
-        return key_provider_from("env:KEY", tmp_path, False, environ=environ)
+        return key_ring_from("env:KEY", tmp_path, False, environ=environ)
 
     @pytest.fixture
     def other_keys(self, tmp_path: Path) -> KeyProvider:
         """A second key."""
         environ = {"KEY": base64.b64encode(bytes(range(1, 33))).decode()}
-        return key_provider_from("env:KEY", tmp_path, False, environ=environ)
+        return key_ring_from("env:KEY", tmp_path, False, environ=environ)

@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from keyturn.adapters.keys.key_setting import key_provider_from
+from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.database.migrating import HEAD, MIGRATIONS
 from keyturn.adapters.store.database.schema import NOT_ENDED, connections, metadata
 from keyturn.adapters.store.opening import Stores, database_path, holds_sealed_rows
@@ -31,7 +31,7 @@ START = """
 import asyncio, sys, time
 from pathlib import Path
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/src"]
-from keyturn.adapters.keys.key_setting import key_provider_from
+from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.opening import holds_sealed_rows
 from tests.adapters.store.conftest import opened
 from tests.contracts.samples import connection, secrets
@@ -40,7 +40,7 @@ async def main() -> None:
     data_dir, name, start = Path(sys.argv[2]), sys.argv[3], float(sys.argv[4])
     time.sleep(max(0.0, start - time.time()))
     data_dir.mkdir(mode=0o700, exist_ok=True)
-    keys = key_provider_from(None, data_dir, holds_sealed_rows(data_dir), environ={})
+    keys = key_ring_from(None, data_dir, holds_sealed_rows(data_dir), environ={})
     async with opened(data_dir, keys) as stores:
         await stores.connections.insert(connection(name), secrets(name))
     print(keys.fingerprint(), await_key(keys))
@@ -95,12 +95,12 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 async def test_a_lost_key_file_is_not_replaced(tmp_path: Path) -> None:
     """With anything sealed in the database a new key would make all of it unreadable for good."""
-    keys = key_provider_from(None, tmp_path, holds_sealed_rows(tmp_path), environ={})
+    keys = key_ring_from(None, tmp_path, holds_sealed_rows(tmp_path), environ={})
     async with opened(tmp_path, keys):
         (tmp_path / "keyturn.key").unlink()
 
     with pytest.raises(WrongKey, match="absent"):
-        key_provider_from(None, tmp_path, holds_sealed_rows(tmp_path), environ={})
+        key_ring_from(None, tmp_path, holds_sealed_rows(tmp_path), environ={})
     assert not (tmp_path / "keyturn.key").exists()
 
 
@@ -116,7 +116,7 @@ def test_first_starts_at_once(tmp_path: Path) -> None:
         for n in range(4)
     ]
     said = [each.communicate(timeout=60)[0].split() for each in running]
-    keys = key_provider_from(None, tmp_path / "data", True, environ={})
+    keys = key_ring_from(None, tmp_path / "data", True, environ={})
 
     async def check() -> list[Any]:
         async with opened(tmp_path / "data", keys) as stores:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keyturn.adapters.keys.key_setting import key_provider_from
+from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.opening import open_store
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.system import SystemClock, SystemEntropy
@@ -153,7 +153,7 @@ def tokens_of(server: Server, connection: str) -> TokenSet:
     """The token set in hand, read from the store with its key: no door gives it out."""
 
     async def read() -> TokenSet:
-        key = key_provider_from(None, server.data, True, environ=os.environ)
+        key = key_ring_from(None, server.data, True, environ=os.environ)
         clock, entropy, suffixes = SystemClock(), SystemEntropy(), load_public_suffixes()
         stores = await open_store(
             server.data, key, clock, entropy, dump=dump_connector,

@@ -54,13 +54,24 @@ def read_key_file(path: Path) -> WrappingKey:
     return _parsed(text, path)
 
 
-def make_key_file(path: Path) -> WrappingKey:
-    """Make a key file, or read the one that another start has made in the meantime.
+def make_next_key_file(folder: Path) -> WrappingKey:
+    """Make one more key file in a folder, named by the key's id.
 
     Raises:
         SettingsInvalid: it can't be written.
     """
     key = os.urandom(KEY_BYTES)
+    digits = WrappingKey(key, source="").key_id.removeprefix("key_")
+    return make_key_file(folder / f"keyturn-{digits}.key", key=key)
+
+
+def make_key_file(path: Path, *, key: bytes | None = None) -> WrappingKey:
+    """Make a key file, or read the one that another start has made in the meantime.
+
+    Raises:
+        SettingsInvalid: it can't be written.
+    """
+    key = os.urandom(KEY_BYTES) if key is None else key
     made = WrappingKey(key, source=f"file:{path}", made_file=path)
     text = f"{_FIRST_LINE}\nid: {made.key_id}\nkey: {base64.b64encode(key).decode()}\n"
     try:

@@ -7,6 +7,7 @@ import binascii
 from pathlib import Path
 
 from keyturn.adapters.sealing.sealed_value import KEY_BYTES, derived, key_name_in, name_of, seal, unseal
+from keyturn.adapters.sealing.wrapped_key import key_id_of
 from keyturn.core.errors import WrongKey
 
 
@@ -31,7 +32,12 @@ class WrappingKey:
     @property
     def key_id(self) -> str:
         """The key's name: it follows from the key, so the same key has the same id wherever it comes from."""
-        return f"key_{self._name.hex()}"
+        return key_id_of(self._name)
+
+    @property
+    def provider(self) -> str:
+        """`file` or `env`."""
+        return self.source.partition(":")[0]
 
     def fingerprint(self) -> str:
         """128 bits, hex, derived one way from the key."""

@@ -20,6 +20,7 @@ from keyturn.adapters.store.access.people import SqlPeopleStore
 from keyturn.adapters.store.api_keys import SqlApiKeyStore
 from keyturn.adapters.store.audit import SqlAuditLog
 from keyturn.adapters.store.chained.audit_chain import SqlAuditChain, begun_chain
+from keyturn.adapters.store.chained.audit_keys import AuditKeys
 from keyturn.adapters.store.challenges import SqlChallengeStore
 from keyturn.adapters.store.connections import SqlConnectionStore
 from keyturn.adapters.store.connectors import Dump, Load, SqlConnectorStore
@@ -29,9 +30,10 @@ from keyturn.adapters.store.database.migrating import migrate
 from keyturn.adapters.store.database.schema import meta as meta_table
 from keyturn.adapters.store.idempotency import SqlIdempotencyStore
 from keyturn.adapters.store.jobs import SqlJobs
-from keyturn.adapters.store.keys.admission import admit_keys
+from keyturn.adapters.store.keys.admission import admit_keys, is_key_known
 from keyturn.adapters.store.keys.custody import SqlKeyCustody
 from keyturn.adapters.store.keys.lost import SqlLostKeys, give_up_key
+from keyturn.adapters.store.keys.wrapped_columns import count_by_key
 from keyturn.adapters.store.lease_holder import Host
 from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.logins import SqlLoginLedger
@@ -100,8 +102,7 @@ async def open_store(
         keys: the wrapping keys, or the one provider there is.
         clock: to wait for another start that is migrating.
         entropy: gives ids and lease tokens.
-        dump: writes a connector as a plain mapping.
-        load: reads it back.
+        dump, load: write a connector as a plain mapping, and read it back.
         database_url: `sqlite:///path` or None.
         host: who this process is, for leases.
         lost_key: the id of a key that is given up by this opening; nothing may serve before what it had sealed is.
@@ -113,30 +114,17 @@ async def open_store(
         StoreUnavailable: the database or its directory can't be used.
         SettingsInvalid: the URL is of no database that this release knows.
     """
-    path = database_path(data_dir, database_url)
-    spill = data_dir / SPILL_NAME
+    path, spill = database_path(data_dir, database_url), data_dir / SPILL_NAME
     await asyncio.to_thread(_make_folders, data_dir, path.parent, spill)
     database = await asyncio.to_thread(Database, path)
-    try:
-        await _migrated(database, clock)
-        ring = keys if isinstance(keys, KeyRing) else KeyRing([keys])
-        data_keys = DataKeys(ring)
-        if lost_key is not None:
-            await give_up_key(database, ring, data_keys, lost_key, clock.now())
-        await admit_keys(database, ring, clock.now(), lost=lost_key)
-        store_keys = await meta.store_keys(database, data_keys, ring)
-        chain = await begun_chain(database, data_keys, clock)
-    except BaseException:
-        await database.close()
-        raise
+    ring, data_keys, store_keys, chain = await _keys_in(database, keys, clock, lost_key)
     seals = ConnectionSeals(database, data_keys)
     revocations = SqlRevocationStore(database, data_keys, seals)
     leases = SqliteLease(database, host or Host(), entropy)
-    file_spill = FileSpill(spill, data_keys, seals)
     return Stores(
         connections=SqlConnectionStore(database, store_keys, seals, revocations, leases),
         revocations=revocations,
-        spill=file_spill,
+        spill=(file_spill := FileSpill(spill, data_keys, seals)),
         keys=SqlKeyCustody(database, ring, data_keys, file_spill),
         lost_keys=SqlLostKeys(database),
         key_ring=ring,
@@ -155,9 +143,40 @@ async def open_store(
     )
 
 
+async def _keys_in(
+    database: Database, keys: KeyProvider, clock: Clock, lost_key: str | None
+) -> tuple[KeyRing, DataKeys, meta.StoreKeys, AuditKeys]:
+    """Bring the tables up and find every key; the database is closed where that fails."""
+    ring = keys if isinstance(keys, KeyRing) else KeyRing([keys])
+    data_keys = DataKeys(ring)
+    try:
+        await _migrated(database, clock)
+        if lost_key is not None:
+            await give_up_key(database, ring, data_keys, lost_key, clock.now())
+        await admit_keys(database, ring, clock.now(), lost=lost_key)
+        store_keys = await meta.store_keys(database, data_keys, ring)
+        return ring, data_keys, store_keys, await begun_chain(database, data_keys, clock)
+    except BaseException:
+        await database.close()
+        raise
+
+
 def holds_sealed_rows(data_dir: Path, database_url: str | None = None) -> bool:
     """Say whether a database is there that something was sealed in; for `key_ring_from`. Makes nothing."""
     return meta.holds_sealed_rows(database_path(data_dir, database_url))
+
+
+async def knows_key(data_dir: Path, database_url: str | None, key_id: str) -> bool:
+    """Say whether anything tells of a wrapping key in a database that is there; brings its tables up, makes none."""
+    path = database_path(data_dir, database_url)
+    if not await asyncio.to_thread(meta.holds_sealed_rows, path):
+        return False
+    database = await asyncio.to_thread(Database, path)
+    try:
+        await database.write(migrate)
+        return await database.read(lambda tx: key_id in count_by_key(tx) or is_key_known(tx, key_id))
+    finally:
+        await database.close()
 
 
 def database_path(data_dir: Path, database_url: str | None) -> Path:

@@ -51,6 +51,7 @@ class SqlRevocationStore:
             owner = object_of(revocation.connection)
         else:
             key = await self._keys.make(KeyOwner(revocation.project, owner))
+        wrapped = await self._keys.wrapped_now(KeyOwner(revocation.project, owner), key)
         content = {"token_set": parts_of(revocation.token_set), "values": revocation.values}
         return {
             "id": revocation.id,
@@ -62,7 +63,7 @@ class SqlRevocationStore:
             "connection": revocation.connection,
             "hosts": json_of(revocation.hosts),
             "key_owner": owner,
-            "data_key": key.wrapped,
+            "data_key": wrapped,
             "sealed_tokens": key.seal(_place(revocation.id, revocation.project), encoded(content)),
         } | _progress(revocation)
 

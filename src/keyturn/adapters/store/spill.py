@@ -12,7 +12,9 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -21,6 +23,7 @@ from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.sealing.private_files import replace_file, sync_directory
 from keyturn.adapters.sealing.sealed_value import Place
 from keyturn.adapters.sealing.secret_json import decoded, encoded
+from keyturn.adapters.sealing.wrapped_key import key_id_in
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals, data_owner, object_of
 from keyturn.adapters.store.rows.token_sets import parts_of, token_set_from
 from keyturn.core.connection import Connection
@@ -71,6 +74,14 @@ class FileSpill:
     async def forget(self, connection_id: str, generation: int) -> None:
         """Drop a set that was applied or is outdated."""
         await _in_thread(_remove, self._path(connection_id, generation))
+
+    async def wrapped_by(self) -> Mapping[str, int]:
+        """How many files each wrapping key is needed for, by its id."""
+        found: Counter[str] = Counter()
+        for _, text in await _in_thread(_read_all, self._folder):
+            with suppress(ValueError, KeyError, TypeError):
+                found[key_id_in(base64.b64decode(json.loads(text)["data_key"], validate=True))] += 1
+        return found
 
     async def _opened(self, content: dict[str, Any]) -> TokenSet:
         if content["format"] != _FORMAT:

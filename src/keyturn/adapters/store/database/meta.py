@@ -1,6 +1,7 @@
 """What the database says about itself, and the data keys that belong to no single row.
 
-Rule 1: the fingerprint of the wrapping key stands here from the first start on. Another key refuses to start.
+Rule 1: the fingerprint of the current wrapping key stands here from the first start on: it says that something was
+sealed. Which keys there are, and which is current, stands in a table of their own (`admit_keys`).
 Rule 2: keyed hashes (accounts, idempotency keys) and stored replies have a data key each, wrapped like all others.
 """
 
@@ -19,14 +20,16 @@ from keyturn.adapters.sealing.data_keys import DataKey, DataKeys, KeyOwner
 from keyturn.adapters.sealing.sealed_value import joined
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.schema import meta, plain
-from keyturn.core.errors import StoreUnavailable, WrongKey
+from keyturn.core.errors import StoreUnavailable
 from keyturn.ports.keys import KeyProvider
 
 FINGERPRINT: Final = "key_fingerprint"
-_LOOKUP_KEY: Final = "lookup_key"
-_REPLIES_KEY: Final = "replies_key"
+LOOKUP_KEY: Final = "lookup_key"
+REPLIES_KEY: Final = "replies_key"
 _LOOKUP_OWNER: Final = KeyOwner("", "store:lookup")
 _REPLIES_OWNER: Final = KeyOwner("", "store:replies")
+AUDIT_KEY: Final = "audit_key"  # the log's own, made by its chain
+STORE_KEYS: Final = (LOOKUP_KEY, REPLIES_KEY, AUDIT_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +49,26 @@ async def store_keys(database: Database, keys: DataKeys, provider: KeyProvider) 
     """Read the store's keys, or make them where this is the first start.
 
     Raises:
-        WrongKey: the database was sealed under another key.
+        WrongKey, SealBroken: another key sealed them; `admit_keys` has seen to that before.
         KeyUnavailable, StoreUnavailable: as the provider and the database.
     """
     found = await database.read(_read)
-    if not found:
+    if not found.keys() >= {FINGERPRINT, LOOKUP_KEY, REPLIES_KEY}:
         made = {
             FINGERPRINT: provider.fingerprint().encode(),
-            _LOOKUP_KEY: (await keys.make(_LOOKUP_OWNER)).wrapped,
-            _REPLIES_KEY: (await keys.make(_REPLIES_OWNER)).wrapped,
+            LOOKUP_KEY: (await keys.make(_LOOKUP_OWNER)).wrapped,
+            REPLIES_KEY: (await keys.make(_REPLIES_OWNER)).wrapped,
         }
         found = await database.write(lambda tx: _add(tx, made))
-    if not hmac.compare_digest(found[FINGERPRINT], provider.fingerprint().encode()):
-        raise WrongKey("the key at hand is not the one that sealed this database: put the right key in place")
     return StoreKeys(
-        lookup=await keys.obtain(_LOOKUP_OWNER, found[_LOOKUP_KEY]),
-        replies=await keys.obtain(_REPLIES_OWNER, found[_REPLIES_KEY]),
+        lookup=await keys.obtain(_LOOKUP_OWNER, found[LOOKUP_KEY]),
+        replies=await keys.obtain(_REPLIES_OWNER, found[REPLIES_KEY]),
     )
+
+
+def owner_of_store_key(name: str) -> KeyOwner:
+    """Whose a data key of the store is, by the name of its row."""
+    return KeyOwner("", f"store:{name.removesuffix('_key')}")
 
 
 def holds_sealed_rows(path: Path) -> bool:
@@ -92,8 +98,6 @@ def _read(tx: sa.Connection) -> dict[str, bytes]:
 
 
 def _add(tx: sa.Connection, made: dict[str, bytes]) -> dict[str, bytes]:
-    found = _read(tx)
-    if found:
-        return found
-    tx.execute(insert(meta), [{"name": name, "value": value} for name, value in made.items()])
-    return made
+    rows = [{"name": name, "value": value} for name, value in made.items()]
+    tx.execute(insert(meta).on_conflict_do_nothing(), rows)
+    return _read(tx)

@@ -2,7 +2,8 @@
 
 Rule 1: the token set is sealed for the connection's generation; username, password and fields for the generation in
 which they were written, which stands beside them. An older value that is put back does not open.
-Rule 2: a connection has its data key from its first row to its tombstone, and never another.
+Rule 2: a connection has its data key from its first row to its tombstone, and never another, unless the key that
+wrapped it was declared lost: then it has none until the person's next login makes one.
 Rule 3: username and password have a key of their own, a new one with each password; it goes when they go.
 Rule 4: a password's length doesn't show: it is filled up to a multiple of 128 bytes.
 """
@@ -20,15 +21,21 @@ from keyturn.adapters.sealing.secret_json import decoded, encoded
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.rows.token_sets import parts_of, token_set_from
-from keyturn.core.connection import Connection, ConnectionSecrets, State
+from keyturn.core.connection import ENDED, Connection, ConnectionSecrets, State
 from keyturn.core.token_set import TokenSet
 from keyturn.ports.store import RevisionConflict, SealedChange, Unchanged
 
 _DATA: Final = ("token_set", "fields")
 _PASSWORD: Final = ("username", "password")
+# What a write has to set so that nothing of a kept password is left.
+NO_PASSWORD: Final[dict[str, Any]] = {
+    "password_key": None,
+    "password_kept_at": None,
+    **{f"sealed_{name}{end}": None for name in _PASSWORD for end in ("", "_generation")},
+}
 _FORGET_ALL: Final = SealedChange(None, None, None, None)
 _PADDING: Final = 128
-_KEYS: Final[sa.Select[Any]] = sa.select(connections.c.data_key, connections.c.password_key).where(
+_KEYS: Final[sa.Select[Any]] = sa.select(connections.c.data_key, connections.c.password_key, connections.c.state).where(
     connections.c.id == sa.bindparam("id"), connections.c.project == sa.bindparam("project")
 )
 
@@ -69,15 +76,19 @@ class ConnectionSeals:
         key = None
         if _any(data):
             key = await self.data_key(connection.id, connection.project)
+            if key is None and await self._gave_up_its_key(connection):
+                key = await self._keys.make(data_owner(connection.id, connection.project))
+                columns["data_key"] = key.wrapped
             if key is None:
                 raise RevisionConflict("the connection was ended or removed by another")
         columns |= _sealed(connection, data, key)
         password_key = None
         if _any(password):
-            password_key = await self._password_key(connection, all_new=len(password) == len(_PASSWORD))
-            columns["password_key"] = password_key.wrapped
+            password_key, is_new = await self._password_key(connection, all_new=len(password) == len(_PASSWORD))
+            if is_new:  # else the row has it, maybe rewrapped in this moment
+                columns["password_key"] = password_key.wrapped
         elif len(password) == len(_PASSWORD):
-            self._keys.forget(_password_owner(connection))
+            self._keys.forget(password_owner(connection.id, connection.project))
             columns["password_key"] = None
         return columns | _sealed(connection, password, password_key)
 
@@ -89,7 +100,7 @@ class ConnectionSeals:
         token_set, fields = (_opened(connection, row, name, key) for name in _DATA)
         username = password = None
         if row.password_key is not None:
-            key = await self._keys.obtain(_password_owner(connection), row.password_key)
+            key = await self._keys.obtain(password_owner(connection.id, connection.project), row.password_key)
             username, password = (_opened(connection, row, name, key) for name in _PASSWORD)
         return ConnectionSecrets(
             token_set=None if token_set is None else token_set_from(token_set),
@@ -98,12 +109,17 @@ class ConnectionSeals:
             fields=fields or {},
         )
 
-    async def _password_key(self, connection: Connection, *, all_new: bool) -> DataKey:
-        owner = _password_owner(connection)
+    async def _gave_up_its_key(self, connection: Connection) -> bool:
+        """Whether its data key was lost and given up: the row is there, needs the person, and has none."""
+        row = await self._wrapped(connection.id, connection.project)
+        return row is not None and row.data_key is None and State(row.state) not in ENDED
+
+    async def _password_key(self, connection: Connection, *, all_new: bool) -> tuple[DataKey, bool]:
+        owner = password_owner(connection.id, connection.project)
         row = None if all_new else await self._wrapped(connection.id, connection.project)
         if row is None or row.password_key is None:
-            return await self._keys.make(owner)
-        return await self._keys.obtain(owner, row.password_key)
+            return await self._keys.make(owner), True
+        return await self._keys.obtain(owner, row.password_key), False
 
     async def _wrapped(self, connection_id: str, project: str) -> sa.Row[Any] | None:
         values = {"id": connection_id, "project": project}
@@ -120,8 +136,9 @@ def data_owner(connection_id: str, project: str) -> KeyOwner:
     return KeyOwner(project, object_of(connection_id))
 
 
-def _password_owner(connection: Connection) -> KeyOwner:
-    return KeyOwner(connection.project, object_of(connection.id), KeyClass.PASSWORD)
+def password_owner(connection_id: str, project: str) -> KeyOwner:
+    """Whose the key of a connection's username and password is."""
+    return KeyOwner(project, object_of(connection_id), KeyClass.PASSWORD)
 
 
 def _changed(change: SealedChange, names: tuple[str, ...]) -> dict[str, Any]:

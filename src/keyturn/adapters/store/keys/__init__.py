@@ -1,0 +1,1 @@
+"""Which wrapping keys there are, what each wraps, and moving it to another."""

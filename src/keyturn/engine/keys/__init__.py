@@ -1,0 +1,1 @@
+"""Wrapping keys: which there are, moving to another, and giving one up."""

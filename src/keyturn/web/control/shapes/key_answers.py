@@ -1,0 +1,54 @@
+"""What callers get about wrapping keys. No member holds a key, or anything that one could be found by."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from keyturn.web.control.shapes.answers import Time
+
+
+class WrappingKeyAnswer(BaseModel):
+    """A key that wraps data keys.
+
+    `provider`: `file`, `env`, `awskms` or `vault`. `state`: `standby`, `current`, `retired` or `lost`. `at_hand`:
+    whether the server that answers can use it. `data_keys`: how many it wraps; a key with none may be retired.
+    """
+
+    id: str
+    provider: str
+    state: str
+    at_hand: bool
+    data_keys: int
+    added_at: Time
+    current_at: Time | None
+    retired_at: Time | None
+
+
+class RotationAnswer(BaseModel):
+    """The newest rotation: its job, how many data keys it has moved, and how many it had to; None: not counted yet."""
+
+    job_id: str
+    state: str
+    done: int
+    total: int | None
+
+
+class WrappingKeyList(BaseModel):
+    """All keys that were ever known, oldest first, and the newest rotation."""
+
+    data: list[WrappingKeyAnswer]
+    rotation: RotationAnswer | None
+    next_cursor: None = None
+
+
+class RotationBegun(BaseModel):
+    """The key that is current now, and the job that moves the data keys to it."""
+
+    key: WrappingKeyAnswer
+    rotation: RotationAnswer
+
+
+class PasswordsDestroyed(BaseModel):
+    """How many connections kept a password."""
+
+    passwords_destroyed: int
