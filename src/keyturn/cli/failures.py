@@ -19,8 +19,8 @@ OK: Final = 0
 UNEXPECTED: Final = 1
 USAGE: Final = 2
 FINDINGS: Final = 6
-CHALLENGED: Final = 9
 UNREACHABLE: Final = 8
+CHALLENGED: Final = 10
 API_REFUSED: Final = 22
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
@@ -36,7 +36,7 @@ EXIT_CODES: Final = (
     (6, "findings: the connector has errors", "author"),
     (7, "the provider refused the person: credentials, code, locked, reconnect", "end user"),
     (8, "provider or server unreachable, rate-limited or late; trying again may help", "wait"),
-    (9, "the provider asks for something more; `connection answer` goes on", "end user"),
+    (10, "the provider asks for something more; `connection answer` goes on", "end user"),
     (22, "`call`: the API itself answered 400 or above (as curl's --fail has it)", "caller"),
     (130, "interrupted", "nobody"),
     (141, "who read our output has gone", "nobody"),

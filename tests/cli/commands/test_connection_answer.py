@@ -115,7 +115,7 @@ def test_a_program_reads_the_next_challenge(server: FakeServer) -> None:
 
     ran = run_apart(*WORDS, "--answer", "otp=-", "--json", given=b"000000\n")
 
-    assert 9 == ran.code
+    assert 10 == ran.code
     assert {"challenge": again} == json.loads(ran.out)
     assert [("challenges/chl_1", {"otp": "000000"})] == answers(server)
 
@@ -177,7 +177,7 @@ def test_a_program_is_not_kept_waiting(server: FakeServer) -> None:
 
     ran = run_apart(*CREATE, "--password-stdin", "--json", given=b"a\n")
 
-    assert 9 == ran.code
+    assert 10 == ran.code
     assert "chl_1" == json.loads(ran.out)["challenge"]["id"]
 
 

@@ -216,7 +216,7 @@ def test_second_step(server: FakeServer) -> None:
 
     ran = run(*WORDS, "--password-stdin", "--keep-totp-seed", given="a")
 
-    assert (9, "") == (ran.code, ran.out)
+    assert (10, "") == (ran.code, ran.out)
     assert "keyturn connection answer chl_1 --answer otp=-" in ran.err
     assert sent(server)["keep_totp_seed"] is True
 

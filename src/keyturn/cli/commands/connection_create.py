@@ -57,7 +57,7 @@ def create(
     """The password is asked for without being shown, and so is each secret field. It is used once and forgotten.
 
     What the provider asks in between, such as a code, is asked for here; without a terminal the command ends with exit
-    code 9 and “keyturn connection answer” goes on.
+    code 10 and “keyturn connection answer” goes on.
 
     Only for accounts that are yours to use; other people connect theirs by a link.
     """  # fmt: skip
