@@ -80,7 +80,9 @@ async def log_in(world: FakeWorld, answer: Answer | None = None, *, account: str
     first = answer if answer is not None else token(at=world.clock.now())
     world.egress.will_reply(first, me(account))
     request = LoginRequest("acme", "owner-1", "jo", Secret("password-canary"))
-    return await world.application.connect(replace(request, **more), ACTOR)
+    result = await world.application.connect(replace(request, **more), ACTOR)
+    assert isinstance(result, Connected)
+    return result
 
 
 async def read(world: FakeWorld, connection_id: str) -> Connection:
