@@ -13,7 +13,15 @@ from tests.docs.walkthrough import PLAIN_CURL, as_pattern, assert_seen, keyturn_
 TO_A_FIRST_CALL_S = 120
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tutorial/first-connection.md", "docs/how-to/connect-links.md"])
+FOLLOWED = (
+    "README.md",
+    "docs/tutorial/first-connection.md",
+    "docs/how-to/connect-links.md",
+    "docs/how-to/answer-a-challenge.md",
+)
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
 def test_the_page_can_be_followed(name: str, tmp_path: Path) -> None:
     """Each command of the page works, each thing the person does has the effect, each output is as shown."""
     followed = page(name)

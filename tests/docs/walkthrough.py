@@ -76,6 +76,15 @@ class Walk:
             assert "did not accept that username and password" in page.text
         return browser.submit(page, username="demo", password="correct-horse-7")
 
+    def code(self) -> str:
+        """The one-time code of the moment, as the example provider's page shows it."""
+        found = re.search(r"two-steps-pleaseOtto Otp(\d{6}) for|two-steps-please Otto Otp (\d{6}) for", self._people())
+        assert found is not None
+        return found[1] or found[2]
+
+    def _people(self) -> str:
+        return Browser().open(self.provider).text
+
     def press(self, button: str) -> None:
         """Press the first button of this kind on the example provider's page."""
         browser = Browser()
@@ -152,12 +161,33 @@ def _come_back(walk: Walk) -> None:
     walk.variables |= {"SESSION": query["session"][0], "CODE": query["code"][0]}
 
 
+def _connect_otp(walk: Walk) -> None:
+    link = re.search(r"http://\S+/c/\S+", walk.outputs[-1])
+    assert link is not None, walk.outputs[-1]
+    browser = Browser()
+    page = browser.submit(browser.open(link[0]))
+    page = browser.submit(page, username="otp", password="two-steps-please")
+    for code in ("000000", walk.code()):
+        name = next(each for each in page.forms[0].values if each.endswith("otp"))
+        asked, page = page, browser.submit(page, **{name: code})
+        assert ("account is connected" in page.text) == (code != "000000")
+    assert "did not accept the code" in asked.text
+
+
+def _read_the_code(walk: Walk) -> None:
+    made = re.search(r"chl_\w+", walk.outputs[-1])
+    assert made is not None, walk.outputs[-1]
+    walk.variables |= {"CHALLENGE": made[0], "CODE": walk.code()}
+
+
 STEPS: dict[str, Callable[[Walk], None]] = {
     "connect demo": _connect_demo,
     "revoke access token": lambda walk: walk.press("end-access"),
     "revoke family": lambda walk: walk.press("end-family"),
     "reconnect": _reconnect,
     "connect and come back": _come_back,
+    "connect otp": _connect_otp,
+    "read the code": _read_the_code,
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DATA: Final = Path(".keyturn", "dev")
 DEMO: Final = ("demo", "correct-horse-7")  # made up, and printed in the provider's README and page as well
+WITH_CODE: Final = ("otp", "two-steps-please")  # as is this one, which needs a second factor
 _FIRST: Final = (
     ("keyturn connection list", "gives the ID"),
     ("keyturn call ID GET /me", "the API, and no token in sight"),
@@ -61,6 +62,7 @@ def show(welcome: Welcome, folder: Path) -> None:
     _heading("1  Connect an account", "open this link; it works once")
     say(f"   {welcome.link}")
     say(f"   username {DEMO[0]}, password {DEMO[1]}")
+    say(f"   or {WITH_CODE[0]}, {WITH_CODE[1]}; the code is on {welcome.provider}")
     say()
     _heading("2  Use it", "in another terminal")
     for line in _preparations(welcome):
