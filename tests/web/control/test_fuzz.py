@@ -84,6 +84,8 @@ async def build() -> Seeded:
     ids = {
         "connection_id": house.connection_id,
         "connector_id": "acme",
+        "seq": "1",
+        "owner": "somebody/else",
         "session_id": session.json()["id"],
         "key_id": key.json()["id"],
         "challenge_id": challenge["id"],

@@ -34,6 +34,7 @@ from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
 from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
+from keyturn.web.control.routes.people import OPERATIONS as PEOPLE
 
 OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,
@@ -46,6 +47,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *API_KEYS,
     *AUDIT,
     *OWNERS,
+    *PEOPLE,
     *INSTANCE,
 )
 PUBLIC_PATHS = frozenset(each.path for each in OPERATIONS if each.scope == PUBLIC)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 
 from keyturn.core.connection import Connection
-from keyturn.core.errors import NotFound, Unauthenticated
+from keyturn.core.errors import ForbiddenScope, NotFound, Unauthenticated
 from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import Principal
 from keyturn.engine.application import Application
@@ -37,6 +37,11 @@ class Caller:
         """Raise NotFound where the key is limited to other connectors."""
         if not self.principal.sees(connector):
             raise NotFound("There is no such connector.")
+
+    def must_see_all(self) -> None:
+        """Raise ForbiddenScope where the key is limited to some connectors: this is about all of them."""
+        if self.principal.connectors:
+            raise ForbiddenScope("The key is limited to connectors.", extensions={"required_scope": "admin"})
 
     async def connection(self, application: Application, connection_id: str) -> Connection:
         """The connection, if there is one that this key may know of; NotFound."""

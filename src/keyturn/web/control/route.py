@@ -34,6 +34,7 @@ from keyturn.web.kit.problems import problem_answer
 from keyturn.web.kit.strict_json import parse_json
 
 OPERATION: Final = "x-keyturn-operation"
+ANY_TEXT: Final = "owner"  # the one path parameter that is no id of ours
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _MODELS: Final = [each for each in vars(requests).values() if isinstance(each, type) and issubclass(each, BaseModel)]
 NAMES: Final = frozenset(name for model in _MODELS for name in model.model_fields)
@@ -94,8 +95,8 @@ class Run:
 
     def _check_address(self) -> None:
         """Refuse ids that no object can have, and parameters that stand twice; each is a question to the store less."""
-        for value in self._request.path_params.values():
-            if not _ID.fullmatch(value):
+        for name, value in self._request.path_params.items():
+            if name != ANY_TEXT and not _ID.fullmatch(value):
                 raise NotFound
         given = self._request.query_params.multi_items()
         if given and not self._asks and self._operation.scope != PUBLIC:

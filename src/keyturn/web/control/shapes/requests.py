@@ -52,21 +52,25 @@ SecretText = Annotated[Secret, _SecretText]
 Text = Annotated[str, AfterValidator(_plain), Field(max_length=4096)]
 ConnectorId = Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+Number = Annotated[int, Field(ge=1, le=2**63 - 1, strict=False)]
+Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FieldValue = SecretText | bool | int | float | None
 
 
-class _Members(BaseModel):
+class Members(BaseModel):
+    """What all bodies have in common: an unknown member is refused."""
+
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
-class ClientSetting(_Members):
+class ClientSetting(Members):
     """The application registered with the provider."""
 
     client_id: Text
     client_secret: SecretText | None = Field(default=None, repr=False)
 
 
-class NewConnection(_Members):
+class NewConnection(Members):
     """Somebody's credentials. `connection` reconnects that one instead of making another."""
 
     connector: ConnectorId
@@ -80,13 +84,13 @@ class NewConnection(_Members):
     allow_account_change: bool = False
 
 
-class Answers(_Members):
+class Answers(Members):
     """What the person answered, by the keys that the challenge asks for."""
 
     answers: dict[str, FieldValue] = Field(default_factory=dict, repr=False, max_length=100)
 
 
-class NewConnectSession(_Members):
+class NewConnectSession(Members):
     """Who shall get a link, and where the person goes afterwards.
 
     `origin`: of the page that opens the link in a popup, such as `https://app.example`.
@@ -100,7 +104,7 @@ class NewConnectSession(_Members):
     owner_label: Text = ""
 
 
-class Reconnect(_Members):
+class Reconnect(Members):
     """How the person who repairs a connection is spoken to; without any of these an unopened link is shown again."""
 
     return_url: Text | None = None
@@ -109,13 +113,13 @@ class Reconnect(_Members):
     owner_label: Text = ""
 
 
-class Confirmation(_Members):
+class Confirmation(Members):
     """The one-time code that came to the return URL."""
 
     code: Text = Field(repr=False)
 
 
-class NewApiKey(_Members):
+class NewApiKey(Members):
     """What a new API key may do, and until when."""
 
     name: Text
@@ -124,7 +128,7 @@ class NewApiKey(_Members):
     expires_at: Instant | None = None
 
 
-class JobFilter(_Members):
+class JobFilter(Members):
     """Which connections a job is about; what is left out means any."""
 
     connector: ConnectorId | None = None
@@ -132,7 +136,7 @@ class JobFilter(_Members):
     state: Text | None = None
 
 
-class NewJob(_Members):
+class NewJob(Members):
     """One action on many connections."""
 
     kind: Text
@@ -140,11 +144,11 @@ class NewJob(_Members):
     filter: JobFilter = Field(default_factory=JobFilter)
 
 
-class Nothing(_Members):
+class Nothing(Members):
     """No members: a body may be left out."""
 
 
-class ConnectionQuery(_Members):
+class ConnectionQuery(Members):
     """Which connections to list."""
 
     connector: Text | None = None
@@ -154,7 +158,7 @@ class ConnectionQuery(_Members):
     limit: Annotated[int, Field(ge=1, le=200, strict=False)] = 50
 
 
-class PageQuery(_Members):
+class PageQuery(Members):
     """Which part of a list."""
 
     cursor: Text | None = None
@@ -168,7 +172,34 @@ class JobQuery(PageQuery):
     state: Text | None = None
 
 
-class TestQuery(_Members):
+class AuditQuery(PageQuery):
+    """Which records: all that are given have to fit. `since` is included, `until` is not."""
+
+    actor: Text | None = None
+    action: Text | None = None
+    owner: Text | None = None
+    connection: Text | None = None
+    connector: Text | None = None
+    outcome: Text | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class ExportQuery(Members):
+    """From when, included, and until when, not included."""
+
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class VerifyQuery(Members):
+    """A head that was kept elsewhere, to be held against the log; both or neither."""
+
+    seq: Number | None = None
+    mac: Mac | None = None
+
+
+class TestQuery(Members):
     """Whether to send the test call or to show it."""
 
     __test__ = False  # not for pytest to collect
@@ -176,7 +207,7 @@ class TestQuery(_Members):
     dry_run: Annotated[bool, Field(strict=False)] = False
 
 
-class DisconnectQuery(_Members):
+class DisconnectQuery(Members):
     """`forget=now`: do not try to tell the provider again later."""
 
     forget: Annotated[str, Field(pattern="^now$")] | None = None

@@ -129,10 +129,11 @@ def why_answer(explanation: Explanation) -> WhyAnswer:
 
 def event_list(found: Sequence[tuple[int, AuditRecord]], next_cursor: str | None) -> EventList:
     """Audit records as callers see them."""
-    return EventList(data=[_event(seq, each) for seq, each in found], next_cursor=next_cursor)
+    return EventList(data=[event(seq, each) for seq, each in found], next_cursor=next_cursor)
 
 
-def _event(seq: int, record: AuditRecord) -> EventAnswer:
+def event(seq: int, record: AuditRecord) -> EventAnswer:
+    """One audit record as callers see it."""
     return EventAnswer(
         seq=seq,
         at=time_of(record.at),
