@@ -57,13 +57,14 @@ def test_each_verb_is_there(verb: Verb) -> None:
 def test_no_command_beside_the_table() -> None:
     """Every command that a module defines has its row."""
     folder = Path(importlib.import_module("keyturn.cli.commands").__path__[0])
+    modules = [".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("[a-z]*.py")]
     found = {
-        f"{path.stem}:{name}"
-        for path in folder.glob("[a-z]*.py")
-        for name, value in vars(importlib.import_module(f"keyturn.cli.commands.{path.stem}")).items()
+        f"{module}:{name}"
+        for module in modules
+        for name, value in vars(importlib.import_module(f"keyturn.cli.commands.{module}")).items()
         if isinstance(value, VerbCommand)
         and value.callback is not None
-        and value.callback.__module__.endswith(path.stem)
+        and value.callback.__module__ == f"keyturn.cli.commands.{module}"
     }
 
     assert {verb.place for verb in VERBS.values()} == found

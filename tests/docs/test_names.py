@@ -30,7 +30,7 @@ OTHER_NAMES = {
     "app_name", "owner_label", "return_url", "keep_password", "next_action", "last_error", "expires_soon", "error_code",
     "connection_id", "keep_totp_seed", "sign_in",
     "client_id", "client_secret", "expires_at", "renews_at", "request_id", "retry_after", "required_scope",
-    "end_to_end", "acme_authorization",
+    "end_to_end", "acme_authorization", "reconnect_links",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ UNEXPECTED: Final = 1
 USAGE: Final = 2
 FINDINGS: Final = 6
 UNREACHABLE: Final = 8
+SOME_FAILED: Final = 9
 CHALLENGED: Final = 10
 API_REFUSED: Final = 22
 INTERRUPTED: Final = 130
@@ -36,6 +37,7 @@ EXIT_CODES: Final = (
     (6, "findings: the connector has errors", "author"),
     (7, "the provider refused the person: credentials, code, locked, reconnect", "end user"),
     (8, "provider or server unreachable, rate-limited or late; trying again may help", "wait"),
+    (9, "a job over many connections: some failed, or were left when it was cancelled; read its report", "caller"),
     (10, "the provider asks for something more; `connection answer` goes on", "end user"),
     (22, "`call`: the API itself answered 400 or above (as curl's --fail has it)", "caller"),
     (130, "interrupted", "nobody"),

@@ -27,6 +27,11 @@ _MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "disconnected": ("○", "dim"),
     "paused": ("‖", "yellow"),
     "unconfirmed": ("▲", "yellow"),
+    "queued": ("○", "dim"),
+    "running": ("▶", "cyan"),
+    "done": ("●", "green"),
+    "failed": ("■", "red"),
+    "cancelled": ("○", "yellow"),
 }
 
 

@@ -20,7 +20,7 @@ _HEAD = """\
 
 ## Which server, which key
 
-`connector save|publish|list|show|set-client`, `connection`, `call`, `proxy` and `link` talk to a server; the rest works
+`connector save|publish|list|show|set-client`, `connection`, `job`, `call`, `proxy` and `link` talk to a server; the rest works
 without one. Certificates are verified; redirects are not followed.
 
 | variable | |

@@ -17,7 +17,8 @@ NOUNS: Final[Mapping[str, str]] = {
     "connection": "Make, look at, repair and end connections.",
     "key": "Look after the keys that wrap all others.",
     "link": "Make links by which people connect their accounts.",
-    "job": "Watch, end and repeat what the server does with many connections.",
+    "person": "Let people sign in to the console.",
+    "job": "Watch, end and repeat work on many connections.",
 }
 
 
@@ -231,6 +232,36 @@ _ROWS: Final = (
         "Destroy every kept password at once.",
         "key:destroy_passwords",
         ("keyturn key destroy-passwords",),
+    ),
+    Verb(
+        "person link",
+        "Make a link that signs somebody in to the console.",
+        "people.person:link",
+        ("keyturn person link ada", "keyturn person link grace --role operator --open"),
+    ),
+    Verb(
+        "person list",
+        "List the people who may sign in.",
+        "people.person:list_people",
+        ("keyturn person list", "keyturn person list --json"),
+    ),
+    Verb(
+        "person add",
+        "Add somebody, and make the first sign-in link.",
+        "people.person:add",
+        ("keyturn person add grace --role operator",),
+    ),
+    Verb(
+        "person role",
+        "Give somebody another role.",
+        "people.person:role",
+        ("keyturn person role per_5f0c6e2d viewer",),
+    ),
+    Verb(
+        "person remove",
+        "Take somebody away.",
+        "people.person:remove",
+        ("keyturn person remove per_5f0c6e2d",),
     ),
     Verb(
         "job list",

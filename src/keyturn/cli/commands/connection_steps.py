@@ -10,6 +10,7 @@ import click
 from keyturn.cli.api_client import connect, path_of
 from keyturn.cli.command import command
 from keyturn.cli.commands.connection_views import show_connection
+from keyturn.cli.commands.jobs.bulk import connection_or_all
 from keyturn.cli.commands.link import show_link
 from keyturn.cli.failures import OK, UNEXPECTED, Failure, exit_code_of
 from keyturn.cli.options import connection_argument, json_option
@@ -19,7 +20,7 @@ from keyturn.cli.times import when
 
 
 @command("connection test")
-@connection_argument
+@connection_or_all("test")
 @click.option("--dry-run", is_flag=True, help="Send nothing; show the request with its secrets masked.")
 @json_option
 def test(connection: str, dry_run: bool, as_json: bool) -> int:
@@ -53,7 +54,7 @@ def _show_request(preview: Mapping[str, Any]) -> None:
 
 
 @command("connection renew")
-@connection_argument
+@connection_or_all("renew")
 @json_option
 def renew(connection: str, as_json: bool) -> None:
     """Whoever asks at the same moment gets the result of the same renewal."""
@@ -82,7 +83,7 @@ def reconnect(connection: str, return_url: str | None, as_json: bool) -> None:
 
 
 @command("connection pause")
-@connection_argument
+@connection_or_all("pause")
 @json_option
 def pause(connection: str, as_json: bool) -> None:
     """Refuse calls until it is resumed. Pausing twice is fine."""
@@ -90,7 +91,7 @@ def pause(connection: str, as_json: bool) -> None:
 
 
 @command("connection resume")
-@connection_argument
+@connection_or_all("resume")
 @json_option
 def resume(connection: str, as_json: bool) -> None:
     """Take calls again. Resuming twice is fine."""
@@ -98,7 +99,7 @@ def resume(connection: str, as_json: bool) -> None:
 
 
 @command("connection disconnect")
-@connection_argument
+@connection_or_all("disconnect")
 @click.option("--forget-now", is_flag=True, help="Tell the provider once, and don't try again for a day.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @json_option
