@@ -20,6 +20,7 @@ from tests.contracts.connection_store_contract import (
 from tests.contracts.connector_store_contract import ConnectorStoreContract
 from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
 from tests.contracts.jobs_contract import JobsContract
+from tests.contracts.key_custody_contract import KeyCustodyContract
 from tests.contracts.key_provider_contract import KeyProviderContract
 from tests.contracts.lease_contract import LeaseContract, Pass
 from tests.contracts.login_ledger_contract import LoginLedgerContract
@@ -77,6 +78,10 @@ class TestFakeConnectorStore(ConnectorStoreContract):
 
 class TestFakeLoginLedger(LoginLedgerContract):
     """LoginLedger."""
+
+
+class TestFakeKeyCustody(KeyCustodyContract):
+    """KeyCustody."""
 
 
 class TestFakeAuditLog(AuditLogContract):

@@ -54,6 +54,7 @@ async def opened(
     host: Host | None = None,
     database_url: str | None = None,
     seed: int = 0,
+    lost_key: str | None = None,
 ) -> AsyncIterator[Stores]:
     """Open a store for the length of a test."""
     stores = await open_store(
@@ -65,6 +66,7 @@ async def opened(
         load=loaded,
         host=host,
         database_url=database_url,
+        lost_key=lost_key,
     )
     try:
         yield stores

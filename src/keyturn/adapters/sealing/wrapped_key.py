@@ -4,8 +4,9 @@
 
 Rule 1: every wrapped data key names its key in the same place, so that keys and formats stand side by side and a
 database can count what each key still wraps. Version 1 is a sealed value under a key that is held here.
-Rule 2: version 2 is what a key service answered. Its seal is the service's; the context goes along as its associated
-data. Version and name stand outside that seal, and are judged before the service is asked.
+Rule 2: version 2 is what a key service answered, after a digest of it (16). Its seal is the service's; the context
+goes along as its associated data. The digest seals nothing: it tells what a disk has damaged from a service that
+refuses, which says the same of both.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from keyturn.core.errors import SealBroken, WrongKey
 
 SERVICE_VERSION: Final = 2
 _PREFIX: Final = "key_"
+_DIGEST_BYTES: Final = 16
 _HEADER_BYTES: Final = 1 + KEY_NAME_BYTES
 
 
@@ -52,7 +54,7 @@ def service_key_fingerprint(address: str) -> str:
 
 def from_service(name: bytes, answered: bytes) -> bytes:
     """Put a key's name before what its service answered."""
-    return bytes([SERVICE_VERSION]) + name + answered
+    return bytes([SERVICE_VERSION]) + name + _digest(answered) + answered
 
 
 def for_service(name: bytes, wrapped: bytes) -> bytes:
@@ -66,6 +68,11 @@ def for_service(name: bytes, wrapped: bytes) -> bytes:
         raise SealBroken("a wrapped data key can't be opened")
     if wrapped[1:_HEADER_BYTES] != name:
         raise WrongKey("this data was sealed under another key")
-    if wrapped[0] != SERVICE_VERSION:
+    digest, answered = wrapped[_HEADER_BYTES:][:_DIGEST_BYTES], wrapped[_HEADER_BYTES + _DIGEST_BYTES :]
+    if wrapped[0] != SERVICE_VERSION or digest != _digest(answered):
         raise SealBroken("a wrapped data key can't be opened")
-    return wrapped[_HEADER_BYTES:]
+    return answered
+
+
+def _digest(answered: bytes) -> bytes:
+    return hashlib.sha256(answered).digest()[:_DIGEST_BYTES]
