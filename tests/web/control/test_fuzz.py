@@ -80,6 +80,7 @@ async def build() -> Seeded:
     egress.asks = False
     session = await house.call("POST", "/v1/connect-sessions", {"connector": "acme", "owner": "o"})
     key = await house.call("POST", "/v1/api-keys", {"name": "x", "scopes": ["read"]})
+    job = await house.call("POST", "/v1/jobs", {"kind": "connection.bulk", "action": "pause"})
     document = json.loads((await house.call("GET", "/openapi.json")).content)
     ids = {
         "connection_id": house.connection_id,
@@ -89,6 +90,7 @@ async def build() -> Seeded:
         "session_id": session.json()["id"],
         "key_id": key.json()["id"],
         "challenge_id": challenge["id"],
+        "job_id": job.json()["id"],
     }
     return Seeded(house, ids, schemathesis.openapi.from_dict(document))
 
