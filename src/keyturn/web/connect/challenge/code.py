@@ -76,7 +76,7 @@ async def show_code(pages: Pages, request: Request) -> Response:
     if visit.challenged.state is ChallengeState.PENDING:
         return _waiting_page(visit)
     if "change" in request.query_params:
-        return _page(visit, parts_of(visit.challenged.ask, visit.given)[0])
+        return _page(visit, parts_of(visit.challenged.ask)[0])
     return _page(visit, part_to_ask(visit.challenged.ask, visit.given))
 
 
@@ -95,14 +95,13 @@ async def post_code(pages: Pages, request: Request) -> Response:
         return visit.elsewhere("code" if answered else "code?said=stale")
     part = _part_in(ask, form, visit.given)
     typed = values_of(part.fields, form)
-    values, findings = check_fields([_alone(each) for each in part.fields], typed)
+    values, findings = check_fields(part.fields, typed)
     if findings:
         return _page(visit, part, form=form, findings=findings)
-    given = {key: value for key, value in visit.given.items() if key not in typed} | values
-    given |= {each.key: "" for each in part.fields if each.key not in values}  # asked, and left empty
-    if not _is_last(ask, part, given):
-        kept = {each.key: given[each.key] for each in part.fields}
-        return await _keep(visit, {**visit.given, **kept})
+    given = {**visit.given, **{each.key: values.get(each.key, "") for each in part.fields}}
+    if not part.last and any(field.key not in given for one in parts_of(ask) for field in one.fields):
+        await pages.attempts.change(visit.session, {"answers": given})
+        return visit.elsewhere("code")
     return await _send(visit, part, form, given)
 
 
@@ -172,34 +171,16 @@ def _is_good(visit: _Visit, form: Form, purpose: str, challenge_id: str | None =
 
 def _part_in(ask: tuple[Field, ...], form: Form, given: Mapping[str, Any]) -> Part:
     """The page that a form is of, by the questions that it holds; one that holds none is of the page to be shown."""
-    for part in parts_of(ask, given):
+    for part in parts_of(ask):
         names = secret_names(part.fields) | {f"field.{each.key}" for each in part.fields}
         if names & (form.texts.keys() | form.secrets.keys()):
             return part
     return part_to_ask(ask, given)
 
 
-def _alone(question: Field) -> Field:
-    """A question as it is checked when it is the only one on its page: shown, so nothing hides it."""
-    return replace(question, visible_when={})
-
-
-def _is_last(ask: tuple[Field, ...], part: Part, given: Mapping[str, Any]) -> bool:
-    """Whether nothing is left to ask: the part is the last of those that these answers leave visible."""
-    parts = parts_of(ask, given)
-    ends_here = bool(parts) and parts[-1].fields == part.fields
-    return ends_here or all(each.key in given for one in parts for each in one.fields)
-
-
-async def _keep(visit: _Visit, given: dict[str, Any]) -> Response:
-    await visit.pages.attempts.change(visit.session, {"answers": given})
-    return visit.elsewhere("code")
-
-
 async def _send(visit: _Visit, part: Part, form: Form, given: Mapping[str, Any]) -> Response:
     pages, session = visit.pages, visit.session
-    visible = {each.key for one in parts_of(visit.challenged.ask, given) for each in one.fields}
-    answers = {key: value for key, value in given.items() if key in visible and value != ""}
+    answers = {key: value for key, value in given.items() if value != ""}
     try:
         led_to = await pages.application.connect_sessions.answer(
             session,

@@ -13,7 +13,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from keyturn.core.connection import Connection
-from keyturn.core.errors import ChallengeExpired, ConnectionExists, KeyturnError, NotFound, SessionUsed, error_named
+from keyturn.core.errors import (
+    ChallengeExpired,
+    ConnectionExists,
+    KeyturnError,
+    NotFound,
+    OtpInvalid,
+    SessionUsed,
+    error_named,
+)
 from keyturn.engine.login.challenged import Challenged
 from keyturn.engine.login.login_request import Connected
 from keyturn.ports.challenges import ChallengeState
@@ -73,6 +81,8 @@ def lost() -> KeyturnError:
 async def back_to_sign_in(pages: Pages, session: ConnectSession, error: KeyturnError) -> Response:
     """Give the challenge up, and go to where the person sees why: the sign-in, or the choice."""
     outcome = outcome_facts(error, pages.application.clock.now())
+    if isinstance(error, OtpInvalid):  # the codes are at an end; how many logins are left is another matter
+        outcome["extensions"].pop("tries_left", None)
     facts: dict[str, Any] = {CHALLENGE: None, "answers": {}, "ended": outcome}
     exists = isinstance(error, ConnectionExists) and error.extensions.get("connection_id")
     if exists:

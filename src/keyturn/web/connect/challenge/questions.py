@@ -2,7 +2,6 @@
 
 Rule 1: what is no secret rests in the session until all is answered; secrets never do, so they are asked last, on one
 page, and sent from there.
-Rule 2: a question that the answers before it hide is not asked.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyturn.core.connector import Field
-from keyturn.core.field_values import is_visible
 from keyturn.web.connect.connector_view import SECRET_TYPES
 
 
@@ -30,23 +28,17 @@ class Part:
         return self.number == self.count
 
 
-def parts_of(ask: Sequence[Field], given: Mapping[str, Any]) -> list[Part]:
-    """Spread the questions over pages.
-
-    Args:
-        ask: all questions of the challenge.
-        given: key → value of what was answered on earlier pages.
-    """
-    seen = [each for each in ask if is_visible(each, given)]
-    pages: list[tuple[Field, ...]] = [(each,) for each in seen if each.type not in SECRET_TYPES]
-    secrets = tuple(each for each in seen if each.type in SECRET_TYPES)
+def parts_of(ask: Sequence[Field]) -> list[Part]:
+    """Spread the questions of a challenge over pages."""
+    pages: list[tuple[Field, ...]] = [(each,) for each in ask if each.type not in SECRET_TYPES]
+    secrets = tuple(each for each in ask if each.type in SECRET_TYPES)
     if secrets:
         pages.append(secrets)
     return [Part(fields, number, len(pages)) for number, fields in enumerate(pages, 1)]
 
 
 def part_to_ask(ask: Sequence[Field], given: Mapping[str, Any]) -> Part:
-    """The first page with a question that has no answer yet; the last one where all have, or nothing is asked."""
-    parts = parts_of(ask, given)
+    """The first page with a question that has no answer in `given` (by key); the last one where all have one."""
+    parts = parts_of(ask)
     unanswered = (each for each in parts if any(field.key not in given for field in each.fields))
     return next(unanswered, parts[-1] if parts else Part((), 1, 1))
