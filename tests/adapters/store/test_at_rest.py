@@ -13,14 +13,16 @@ from keyturn.adapters.keys.key_file import make_key_file
 from keyturn.adapters.store.opening import Stores
 from keyturn.core.connection import ConnectionSecrets, State
 from keyturn.core.secret import Secret
+from keyturn.ports.challenges import PendingLogin
 from keyturn.ports.store import ClientCredentials, SealedChange, StoredReply
 from tests.adapters.store.conftest import opened
-from tests.contracts.samples import NOW, connection, connector, revocation, token_set
+from tests.contracts.samples import NOW, challenge, connection, connector, revocation, token_set
 
 SHOWN = "a name that everybody may read"
 PLACES = (
     "access refresh kept username password field new-access new-password spill revoked revoked-value lone-revoked "
-    "client-id client-secret reply-body reply-header idempotency-key account"
+    "client-id client-secret reply-body reply-header idempotency-key account "
+    "challenged-username challenged-password challenged-field captured captured-name"
 ).split()
 CANARIES = {place: f"kt-canary/{place}+ü%7f!" for place in PLACES}
 
@@ -82,6 +84,15 @@ async def _keep(stores: Stores) -> None:
     header = ("Location", CANARIES["reply-header"])
     reply = StoredReply("digest", 201, CANARIES["reply-body"].encode(), (header,))
     await stores.idempotency.finish(CANARIES["idempotency-key"], reply)
+    await stores.challenges.add(
+        challenge("chl_1", expires_at=NOW - 1),
+        PendingLogin(
+            CANARIES["challenged-username"],
+            _secret("challenged-password"),
+            {"mfa_token": _secret("captured"), "deep": {CANARIES["captured-name"]: [_secret("captured")]}},
+            {"pin": _secret("challenged-field")},
+        ),
+    )
     account = await stores.logins.account_key("acme", "a.example.com", CANARIES["account"])
     await stores.connections.insert(connection("cxn_2", name=account), ConnectionSecrets())
 
@@ -94,6 +105,7 @@ async def _drop(stores: Stores) -> None:
     for name in ("rev_1", "rev_2"):
         await stores.revocations.remove(name)
     await stores.spill.forget("cxn_1", 2)
+    await stores.challenges.purge(expired_before=NOW - 50, wipe_before=NOW)
     await stores.idempotency.begin("another", "digest", now=NOW + 86_400)
 
 
@@ -135,6 +147,7 @@ async def test_a_restart_finds_what_was_kept(tmp_path: Path) -> None:
         client = await stores.connectors.client("acme")
         reply = await stores.idempotency.begin(CANARIES["idempotency-key"], "digest", now=NOW + 1)
         spilled = await stores.spill.pending()
+        challenged = await stores.challenges.open("chl_1")
 
     assert found is not None
     assert found[1].token_set == token_set(access_token=_secret("new-access"))
@@ -144,6 +157,9 @@ async def test_a_restart_finds_what_was_kept(tmp_path: Path) -> None:
     assert reply is not None
     assert CANARIES["reply-body"].encode() == reply.body
     assert [("cxn_1", 2, token_set(access_token=_secret("spill")))] == list(spilled)
+    assert challenged is not None
+    assert challenged[1] is not None
+    assert challenged[1].password == _secret("challenged-password")
 
 
 async def test_files_are_their_owner_s_alone(tmp_path: Path) -> None:
