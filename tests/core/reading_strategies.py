@@ -101,6 +101,7 @@ FIELDS = [
     {"key": "seed", "label": "Seed", "type": "totp_seed"},
     {"key": "site", "label": "Site", "visible_when": {"kind": "a", "region": ["eu", "us"]}},
 ]
+HASH = {"join": ["{{ username }}", "{{ client_id }}"], "filters": ["hmac_sha256(client_secret)", "base64"]}
 REQUESTS = objects(
     base_url=st.just("https://api.example.com/v2"),
     headers=HEADERS,
@@ -129,6 +130,7 @@ CONNECTOR_FILES = objects(
     password=st.sampled_from([{}, {"keep": "offer", "reason": "No refresh tokens."}]),
     username=objects(label=TEXTS, type=st.sampled_from(["text", "email"]), help=TEXTS),
     client=objects(authentication=st.sampled_from(["none", "basic", "basic_raw"])),
+    derive=st.just({"made": "{{ username }}:{{ key }}", "hash": HASH}) | st.just({"made": "{{ region | lower }}x"}),
     refresh=REFRESHES,
     revoke=REVOKES,
     connection_name=st.sampled_from(["{{ test.name }}", "x {{ token.account }}"]),

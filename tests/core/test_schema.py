@@ -44,7 +44,8 @@ def test_it_takes_what_the_reader_takes(value: dict[str, Any]) -> None:
     ("place", "value"),
     [
         pytest.param("colour", "red", id="an unknown key"),
-        pytest.param("derive", {}, id="a key for later"),
+        pytest.param("remember", {}, id="a key for later"),
+        pytest.param("derive", {"a": {"filters": ["hex"]}}, id="made of nothing"),
         pytest.param("unique_id", None, id="a missing key"),
         pytest.param("token.url", None, id="a missing key inside"),
         pytest.param("keyturn", 2, id="another version"),

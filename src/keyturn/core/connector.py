@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from keyturn.core.templates import Template
+from keyturn.core.templates import Made, Template
 
 FORMAT_VERSION = 1
 
@@ -402,6 +402,7 @@ class Connector:
     notes: Notes = Notes()
     private_network: bool = False
     insecure_http: bool = False
+    derive: Mapping[str, Made] = field(default_factory=_empty)  # name → how it is made of others
     interactive: bool = False  # `login: interactive`: each login needs a code, so none is tried without the person
 
     def field_named(self, key: str) -> Field | None:

@@ -15,7 +15,7 @@ import hmac
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from keyturn.core.errors import ValueAbsent
@@ -73,11 +73,34 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A value that is made of others (`derive`): its parts put together as they are, then filtered as a whole."""
+
+    parts: tuple[Template, ...]
+    filters: tuple[Filter, ...] = ()
+
+    def names(self) -> Iterator[str]:
+        """Every path that making it reads."""
+        for part in self.parts:
+            yield from part.names()
+        yield from (each.argument for each in self.filters if each.argument is not None)
+
+    def render(self, values: Mapping[str, object]) -> str | Secret | Masked:
+        """Make the value; raises ValueAbsent as `Template.render`."""
+        whole = Template("", tuple(piece for part in self.parts for piece in part.parts))
+        return apply_filters(whole.render(values), self.filters, values) if self.filters else whole.render(values)
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
-    """One `{{ … }}`: a dotted path with `[n]`, and what is done with its value."""
+    """One `{{ … }}`: a dotted path with `[n]`, and what is done with its value.
+
+    `made`: where the path names a derived value, how it is made; then nothing is looked up under the path itself.
+    """
 
     path: str
     filters: tuple[Filter, ...] = ()
+    made: Made | None = None
 
     @property
     def root(self) -> str:
@@ -85,8 +108,11 @@ class Reference:
         return re.split(r"[.\[]", self.path, maxsplit=1)[0]
 
     def names(self) -> Iterator[str]:
-        """Every path that this reference reads: its own and its filters' keys."""
-        yield self.path
+        """Every path that this reference reads: its own, or those that it is made of, and its filters' keys."""
+        if self.made is None:
+            yield self.path
+        else:
+            yield from self.made.names()
         for each in self.filters:
             if each.argument is not None:
                 yield each.argument
@@ -127,6 +153,15 @@ class Template:
     def uses(self, *roots: str) -> bool:
         """Whether a path begins with one of these names."""
         return any(re.split(r"[.\[]", name, maxsplit=1)[0] in roots for name in self.names())
+
+    def bound(self, derived: Mapping[str, Made]) -> Template:
+        """Tie each reference to a derived value to how that is made, so that whoever renders needs no more than it."""
+        if not derived:
+            return self
+        parts = [
+            replace(part, made=derived.get(part.path)) if isinstance(part, Reference) else part for part in self.parts
+        ]
+        return Template(self.source, tuple(parts))
 
     @property
     def only_reference(self) -> Reference | None:
@@ -178,16 +213,21 @@ def _reference(inner: str, offset: int) -> Reference:
         raise TemplateError("between the braces stands a name such as username or token.account_id", offset)
     filters = []
     for piece in rest:
-        match = _FILTER.fullmatch(piece)
-        if match is None or match.group(1) not in FILTERS:
-            raise TemplateError(f"no such filter; there are {', '.join(sorted(FILTERS))}", offset)
-        keyed = match.group(1) in KEYED_FILTERS
-        argument = match.group(2) or None
-        if keyed != (argument is not None) or (argument is not None and not PATH.fullmatch(argument)):
-            wanted = "needs the name of its key in parentheses" if keyed else "takes nothing in parentheses"
-            raise TemplateError(f"the filter {match.group(1)} {wanted}", offset)
-        filters.append(Filter(match.group(1), argument))
+        filters.append(parse_filter(piece, offset))
     return Reference(name, tuple(filters))
+
+
+def parse_filter(text: str, offset: int = 0) -> Filter:
+    """Read one filter, such as `lower` or `hmac_sha256(client_secret)`; raises TemplateError."""
+    match = _FILTER.fullmatch(text)
+    if match is None or match.group(1) not in FILTERS:
+        raise TemplateError(f"no such filter; there are {', '.join(sorted(FILTERS))}", offset)
+    keyed = match.group(1) in KEYED_FILTERS
+    argument = match.group(2) or None
+    if keyed != (argument is not None) or (argument is not None and not PATH.fullmatch(argument)):
+        wanted = "needs the name of its key in parentheses" if keyed else "takes nothing in parentheses"
+        raise TemplateError(f"the filter {match.group(1)} {wanted}", offset)
+    return Filter(match.group(1), argument)
 
 
 def look_up(path: str, values: Mapping[str, object]) -> object:
@@ -228,7 +268,7 @@ def render_reference(reference: Reference, values: Mapping[str, object]) -> str 
     Raises:
         ValueAbsent: the path leads to nothing, to null or to an object or list.
     """
-    text = as_text(look_up(reference.path, values))
+    text = as_text(look_up(reference.path, values)) if reference.made is None else reference.made.render(values)
     if text is None:
         raise ValueAbsent(reference.path)
     return apply_filters(text, reference.filters, values) if reference.filters else text

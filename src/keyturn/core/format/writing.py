@@ -32,7 +32,7 @@ from keyturn.core.connector import (
     TestCall,
     When,
 )
-from keyturn.core.templates import Template
+from keyturn.core.templates import Made, Template
 
 
 def dump_connector(connector: Connector) -> dict[str, Any]:
@@ -48,6 +48,7 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "username": _plain(connector.username),
         "password": _plain(connector.password),
         "login": "interactive" if connector.interactive else None,
+        "derive": {name: _made(each) for name, each in connector.derive.items()} or None,
         "client": {"authentication": connector.client_authentication.value},
         "token": _request(connector.token) | _present(default_ttl=_seconds(connector.default_ttl_s)),
         "refresh": _refresh(connector.refresh),
@@ -147,6 +148,12 @@ def _tree(value: Params) -> Any:
     if isinstance(value, Mapping):
         return {name: _tree(each) for name, each in value.items()}
     return [_tree(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _made(made: Made) -> dict[str, Any] | str:
+    if len(made.parts) == 1 and not made.filters:
+        return made.parts[0].source
+    return {"join": [each.source for each in made.parts], "filters": [str(each) for each in made.filters]}
 
 
 def _request(request: ProviderRequest) -> dict[str, Any]:

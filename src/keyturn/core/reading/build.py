@@ -44,7 +44,7 @@ from keyturn.core.connector import (
 )
 from keyturn.core.reading.names import Kind, Names
 from keyturn.core.reading.secret_placement import LOCKING, RULES, Place, effective_encoding
-from keyturn.core.templates import Template
+from keyturn.core.templates import Made, Template
 
 AUTHORIZATION: Final = "Authorization"
 BEARER: Final = Template.parse("Bearer {{ access_token }}")
@@ -65,6 +65,8 @@ _REVOKE_PARAMS: Final = {
 
 def build(tree: Mapping[str, Any], names: Names) -> Connector:
     """Make the connector of a tree that the top table has read without a finding."""
+    derived: Mapping[str, Made] = tree.get("derive", {})
+    tree = _bound(tree, derived)
     client = tree.get("client", {}).get("authentication", ClientAuthentication.BASIC)
     password = PasswordInput(**tree.get("password", {}))
     token = _request(tree["token"], _Defaults(client, params=_TOKEN_PARAMS))
@@ -82,7 +84,7 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
             Expectation(frozenset(test.get("expect", {}).get("status", ())), test.get("expect", {}).get("body")),
         ),
         unique_id=tree["unique_id"],
-        connection_name=tree.get("connection_name") or default_name(tree["title"], tree["unique_id"]),
+        connection_name=tree.get("connection_name") or default_name(tree["title"], tree["unique_id"]).bound(derived),
         request=_request_parameters(tree.get("request", {}), tree["allowed_urls"], names),
         refresh=_refresh(tree.get("refresh", {}), token, tree["token"], names, may_repeat),
         fields=tuple(_field(each) for each in tree.get("fields", ())),
@@ -97,6 +99,7 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
         failures=_failures(tree),
         links=Links(**tree.get("links", {})),
         notes=Notes(**tree.get("notes", {})),
+        derive=_frozen(derived),
         interactive=interactive,
         **optional,
     )
@@ -199,7 +202,7 @@ def _headers_for_refresh(token: ProviderRequest, names: Names) -> dict[str, Temp
 
 def usable_in_refresh(template: Template, names: Names) -> bool:
     """Whether a renewal without the person has every value that a template names."""
-    kinds = [names.kind_of(path) for path in template.names()]
+    kinds = [names.kind_of(leaf) for path in template.names() for leaf in names.leaves(path)]
     return all(kind is not None and Place.REFRESH in RULES[kind].places for kind in kinds)
 
 
@@ -293,6 +296,17 @@ def templates_in(value: Params) -> list[Template]:
         elif isinstance(one, tuple):
             waiting.extend(one)
     return found
+
+
+def _bound(value: Any, derived: Mapping[str, Made]) -> Any:
+    """Tie every template of a tree to how the derived values in it are made."""
+    if not derived or isinstance(value, str):
+        return value
+    if isinstance(value, Template):
+        return value.bound(derived)
+    if isinstance(value, Mapping):
+        return {name: _bound(each, derived) for name, each in value.items()}
+    return tuple(_bound(each, derived) for each in value) if isinstance(value, tuple) else value
 
 
 def _frozen(value: Any) -> Any:

@@ -57,15 +57,15 @@ def _judge_password(reading: Reading, _names: Names, tree: Mapping[str, Any]) ->
         reading.fault("/password", Fault.REQUIRED_KEY, message, at_key=True)
 
 
-def _judge_taken_names(reading: Reading, _names: Names, _tree: Mapping[str, Any]) -> None:
+def _judge_taken_names(reading: Reading, names: Names, _tree: Mapping[str, Any]) -> None:
     taken: set[str] = set()
     for pointer, key in _named(reading.document):
         if key in RESERVED:
             reading.fault(pointer, Fault.RESERVED_NAME, "the format uses this name itself; take another")
         elif key in taken and not pointer.startswith("/challenges"):
             reading.fault(pointer, Fault.DUPLICATE, "another field has this key")
-        elif key in taken and any(key == one.get("key") for one in given_objects(reading.document, "fields")):
-            reading.fault(pointer, Fault.RESERVED_NAME, "a field of step 1 has this name; take another")
+        elif key in taken and (names.made_of.get(key) is not None or key in names.fields):
+            reading.fault(pointer, Fault.RESERVED_NAME, "a field or a derived value has this name; take another")
         taken.add(key)
 
 
@@ -73,6 +73,9 @@ def _named(document: Document) -> Iterator[tuple[str, str]]:
     for index, one in enumerate(given_objects(document, "fields")):
         if isinstance(one.get("key"), str):
             yield f"/fields/{index}/key", one["key"]
+    derived = document.value.get("derive") if isinstance(document.value, Mapping) else None
+    for key in derived if isinstance(derived, Mapping) else ():
+        yield child_pointer("/derive", key), key
     for number, challenge in enumerate(given_objects(document, "challenges")):
         start = f"/challenges/{number}"
         asked = challenge.get("ask")

@@ -11,7 +11,6 @@ from typing import Final
 # Where in the format → key or value → what an author reads.
 LATER: Final[Mapping[str, Mapping[str, str]]] = {
     "connector": {
-        "derive": "values made of others are not supported yet",
         "generate": "values made once per connection are not supported yet",
         "remember": "values remembered for later logins are not supported yet",
         "session": "limits on sessions per account are not supported yet",

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
 
+from keyturn.core.templates import Template, TemplateError, parse_filter
+
 
 class Kind(Enum):
     """What a name stands for."""
@@ -36,6 +38,7 @@ class Kind(Enum):
     SEED = auto()  # a kept TOTP seed: its name stands for the current code
     ASKED = auto()  # in a challenge
     CAPTURED = auto()  # from a challenge's answer
+    DERIVED = auto()  # made of others
 
 
 BUILT_IN: Final[Mapping[str, Kind]] = {
@@ -53,10 +56,14 @@ RESERVED: Final = frozenset(BUILT_IN) | {"test", "claims"}
 
 @dataclass(slots=True)
 class Names:
-    """The names of one connector, each with its kind; `fields`: name → the field as it was given."""
+    """The names of one connector, each with its kind.
+
+    `fields`: name → the field as it was given. `made_of`: derived name → the names that it is made of.
+    """
 
     kinds: dict[str, Kind] = field(default_factory=dict)
     fields: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    made_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def kind_of(self, path: str) -> Kind | None:
         """Say what a template's path stands for; None where nothing provides it."""
@@ -72,6 +79,10 @@ class Names:
         deeper = re.match(r"(token\.[A-Za-z0-9_-]+|[A-Za-z0-9_-]+)[.\[]", path)
         found = self.kinds.get(deeper.group(1)) if deeper else None
         return found if found in (Kind.KEPT, Kind.CAPTURED) else None
+
+    def leaves(self, path: str) -> tuple[str, ...]:
+        """What a template's path comes down to: itself, or all that a derived value is made of."""
+        return self.made_of.get(path, (path,))
 
     def all(self) -> list[str]:
         """Every name that can be written out, for messages."""
@@ -96,6 +107,9 @@ def collect_names(value: object) -> Names:
                 names.kinds.setdefault(key, Kind.ASKED)
         for key in _object(one.get("capture")):
             names.kinds.setdefault(key, Kind.CAPTURED)
+    for name, value in _object(root.get("derive")).items():
+        names.kinds.setdefault(name, Kind.DERIVED)
+        names.made_of[name] = tuple(_made_of(value))
     for response in responses:
         for name, kind in _kept(_object(response)):
             if names.kinds.get(name) is not Kind.KEPT_TOKEN:  # a token in one answer is one in all
@@ -119,6 +133,24 @@ def _kept(response: Mapping[str, Any]) -> Iterator[tuple[str, Kind]]:
     for name, where in _object(response.get("keep")).items():
         is_token = isinstance(where, str) and where.strip() in tokens
         yield f"token.{name}", Kind.KEPT_TOKEN if is_token else Kind.KEPT
+
+
+def _made_of(value: object) -> Iterator[str]:
+    """The names in a derived value, of the parts that can be read."""
+    parts = _object(value).get("join") if isinstance(value, Mapping) else [value]
+    filters = _object(value).get("filters")
+    for part in parts if isinstance(parts, list | tuple) else ():
+        try:
+            yield from Template.parse(part).names() if isinstance(part, str) else ()
+        except TemplateError:
+            continue
+    for each in filters if isinstance(filters, list | tuple) else ():
+        try:
+            argument = parse_filter(each).argument if isinstance(each, str) else None
+        except TemplateError:
+            continue
+        if argument is not None:
+            yield argument
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -78,6 +78,8 @@ RULES: Final[Mapping[Kind, Rule]] = {
     Kind.SEED: Rule("the code of a TOTP seed", _LOGIN, secret=True, in_url=False),
     Kind.ASKED: Rule("what a challenge asks", frozenset({Place.CHALLENGE}), secret=True, in_url=False),
     Kind.CAPTURED: Rule("what a challenge captures", frozenset({Place.CHALLENGE})),
+    # each name that it is made of has its own say
+    Kind.DERIVED: Rule("a derived value, where all that it is made of may stand", _ALL),
 }
 # A value of these kinds makes a request parameter one that the caller may never override.
 LOCKING: Final = frozenset(kind for kind, rule in RULES.items() if rule.secret) | {Kind.KEPT}
@@ -114,9 +116,23 @@ def judge_names(reading: Reading, names: Names, tree: Mapping[str, Any]) -> None
 def _judge_path(reading: Reading, names: Names, tree: Mapping[str, Any], placed: Placed, path: str) -> None:
     offset = _offset(placed.template.source, path)
     kind = names.kind_of(path)
+    in_derived = pointer_steps(placed.pointer)[0] == "derive"
     if kind is None:
         message = f"no such name; {meant(path, names.all())}"
         reading.fault(placed.pointer, Fault.UNKNOWN_NAME, message, offset=offset)
+    elif kind is Kind.DERIVED and (in_derived or path not in {each.path for each in placed.template.references()}):
+        message = "a derived value is neither made of derived ones nor the key of a filter; name its parts"
+        reading.fault(placed.pointer, Fault.NAME_NOT_AVAILABLE_HERE, message, offset=offset)
+    elif not in_derived:
+        for leaf in names.leaves(path):
+            _judge_leaf(reading, names.kind_of(leaf), tree, placed, offset)
+
+
+def _judge_leaf(
+    reading: Reading, kind: Kind | None, tree: Mapping[str, Any], placed: Placed, offset: int | None
+) -> None:
+    """Hold one name against its rule; the unknown ones of a derived value are said where they stand."""
+    if kind is None:
         return
     rule, place = RULES[kind], place_of(placed.pointer)
     if place not in rule.places:

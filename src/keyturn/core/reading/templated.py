@@ -14,9 +14,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from keyturn.core.reading.codes import Fault
-from keyturn.core.reading.shapes import ABSENT, Absent, Cursor, Placed, Schema
+from keyturn.core.reading.shapes import ABSENT, Absent, Cursor, Key, ListOf, Placed, Schema, Table
 from keyturn.core.reading.values import as_plain_text, finite
-from keyturn.core.templates import Template, TemplateError
+from keyturn.core.templates import Made, Reference, Template, TemplateError, parse_filter
 from keyturn.core.urls.hostnames import HostError, normalise_host
 
 MAX_TEMPLATE: Final = 4_000
@@ -113,6 +113,51 @@ def _count(value: object, enough: int) -> int:
             waiting.extend(one)
         found += 1
     return found
+
+
+class DerivedValue:
+    """A value made of others: text with templates, or parts to join and filters for the whole; reads to `Made`."""
+
+    def __init__(self) -> None:
+        self._text = TemplateText()
+        self._table = Table(
+            "a derived value",
+            (
+                Key("join", ListOf(self._text, "parts", 1, 10), "its parts, put together as they are", required=True),
+                Key("filters", ListOf(_FilterText(), "filters", 0, 10), "what is done with the whole, in order"),
+            ),
+        )
+
+    def read(self, at: Cursor) -> object:
+        """Parse the parts and the filters."""
+        if isinstance(at.value, Mapping):
+            table = self._table.read(at)
+            return ABSENT if isinstance(table, Absent) else Made(table.get("join", ()), table.get("filters", ()))
+        part = self._text.read(at)
+        return Made((part,)) if isinstance(part, Template) else ABSENT
+
+    def schema(self) -> Schema:
+        """Describe both forms."""
+        return {"anyOf": [self._text.schema(), self._table.schema()]}
+
+
+class _FilterText:
+    """One filter; the name in its parentheses is noted like that of a template."""
+
+    def read(self, at: Cursor) -> object:
+        text = as_plain_text(at, "a filter", max_length=200)
+        if isinstance(text, Absent):
+            return ABSENT
+        try:
+            found = parse_filter(text)
+        except TemplateError as error:
+            return at.fault(Fault.TEMPLATE_INVALID, str(error))
+        if found.argument is not None:
+            at.reading.templates.append(Placed(at.pointer, Template(text, (Reference(found.argument),))))
+        return found
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1, "maxLength": 200}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from keyturn.core.reading.requests import (
     When,
 )
 from keyturn.core.reading.shapes import Key, ListOf, NotYet, Table
-from keyturn.core.reading.templated import ParamsTree, PlainUrl, TemplateText
+from keyturn.core.reading.templated import DerivedValue, ParamsTree, PlainUrl, TemplateText
 from keyturn.core.reading.values import Boolean, Choice, Constant, Duration, DurationOr, Expression, MapOf, Text, Whole
 
 CONNECTOR_ID: Final = r"[a-z][a-z0-9-]{1,62}"
@@ -137,6 +137,11 @@ CONNECTOR: Final = Table(
         Key("username", USERNAME, "step 1: how the username is asked for"),
         Key("password", PASSWORD, "step 1: how the password is asked for, and what becomes of it"),
         Key("login", Choice(LoginKind), "interactive: each login needs a code, so none is tried without the person"),
+        Key(
+            "derive",
+            MapOf(DerivedValue(), NAME, NAME_FORM, max_items=20),
+            "name → a value made of others, for templates",
+        ),
         Key("client", CLIENT, "step 2: the application registered with the provider"),
         Key("token", TOKEN, "step 2: username and password for a token", required=True),
         Key("refresh", REFRESH, "step 3: renewal without the person; none where refresh tokens are not honoured"),

@@ -59,7 +59,7 @@ def judge_polls(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> Non
             reading.fault(pointer, Fault.CONTRADICTION, "every is longer than for, so nothing would be asked again")
 
 
-def judge_resends(reading: Reading, _names: Names, _tree: Mapping[str, Any]) -> None:
+def judge_resends(reading: Reading, names: Names, _tree: Mapping[str, Any]) -> None:
     """Another code is asked for before the person has answered, so `resend` has none of the answers."""
     challenges = given_objects(reading.document, "challenges")
     for placed in reading.templates:
@@ -68,7 +68,8 @@ def judge_resends(reading: Reading, _names: Names, _tree: Mapping[str, Any]) -> 
             continue
         place = int(steps[1])
         elsewhere = {key for number, one in enumerate(challenges) if number != place for key in _asked(one)}
-        for path in placed.template.names():
+        used = {leaf for path in placed.template.names() for leaf in names.leaves(path)}
+        for path in sorted(used):
             if path in set(_asked(challenges[place])) - elsewhere:
                 message = "the person hasn't answered yet when another code is asked for"
                 reading.fault(placed.pointer, Fault.NAME_NOT_AVAILABLE_HERE, message)
