@@ -1,4 +1,4 @@
-"""The first start without serving: data directory, key, tables, and a first API key.
+"""What is done on the data itself, without serving: a first start, and the first ways in.
 
 Rule 1: the first API key is made once: where any key is good already, none is made.
 """
@@ -12,6 +12,7 @@ from typing import Final
 from keyturn.bootstrap.hardening import harden_process
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.wiring import wired
+from keyturn.core.access.roles import Role
 from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
@@ -42,3 +43,19 @@ async def initialise(settings: Settings) -> Initialised:
         if not await keys.list():
             _, made = await keys.create(FIRST_KEY, ["admin"], ACTOR)
         return Initialised(settings.data, up.new_key_file, made)
+
+
+async def sign_in_link(settings: Settings, name: str, role: str) -> tuple[Secret, bool]:
+    """A link by which a browser signs in to the console as the person with this name, and whether that one is new.
+
+    Raises:
+        ValidationFailed: the name or the role can't be used.
+        SettingsInvalid, WrongKey, KeyUnavailable, StoreUnavailable: the data can't be opened, and why.
+    """
+    harden_process()
+    async with wired(settings, KnownSecrets()) as up:
+        people = up.application.people
+        there = next((each for each in await people.list() if each.name == name.strip()), None)
+        person = there or await people.create(name, Role(role), ACTOR)
+        url, _ = await people.make_link(person.id, ACTOR)
+        return url, there is None

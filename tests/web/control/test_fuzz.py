@@ -81,6 +81,7 @@ async def build() -> Seeded:
     session = await house.call("POST", "/v1/connect-sessions", {"connector": "acme", "owner": "o"})
     key = await house.call("POST", "/v1/api-keys", {"name": "x", "scopes": ["read"]})
     job = await house.call("POST", "/v1/jobs", {"kind": "connection.bulk", "action": "pause"})
+    person = await house.call("POST", "/v1/people", {"name": "Ada", "role": "viewer"})
     document = json.loads((await house.call("GET", "/openapi.json")).content)
     ids = {
         "connection_id": house.connection_id,
@@ -89,6 +90,7 @@ async def build() -> Seeded:
         "owner": "somebody/else",
         "session_id": session.json()["id"],
         "key_id": key.json()["id"],
+        "person_id": person.json()["id"],
         "challenge_id": challenge["id"],
         "job_id": job.json()["id"],
     }

@@ -1,4 +1,4 @@
-"""The only two secrets that the control plane says: a new connect link and a new API key, to whoever made them.
+"""The only secrets that the control plane says, to whoever made them: a new connect link, sign-in link or API key.
 
 Rule 1: this file is the zone's only caller of `reveal()`; what it returns goes into an answer and nowhere else.
 Rule 2: an answer that holds one is not stored for replay (`idempotency`).
@@ -18,3 +18,8 @@ def link_text(link: OpenLink) -> str:
 def key_text(key: Secret) -> str:
     """The API key, for its one and only showing."""
     return key.reveal()
+
+
+def sign_in_text(url: Secret) -> str:
+    """The sign-in link, for its one and only showing."""
+    return url.reveal()

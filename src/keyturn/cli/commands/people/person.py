@@ -1,0 +1,92 @@
+"""`keyturn person list | add | role | remove | link`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from keyturn.cli.api_client import connect, path_of
+from keyturn.cli.command import command
+from keyturn.cli.commands.serve import usable_data
+from keyturn.cli.options import json_option
+from keyturn.cli.output import one_line, say, say_json, table, tell
+from keyturn.cli.times import when
+
+ROLES = ("viewer", "author", "operator", "admin")
+person_argument = click.argument("person", metavar="PERSON")
+
+
+@command("person list")
+@json_option
+def list_people(as_json: bool) -> None:
+    """By name."""
+    found = connect().get("/v1/people")
+    if as_json:
+        say_json(found.document)
+        return
+    table(
+        ("PERSON", "NAME", "ROLE", "LAST SIGN-IN"),
+        [(row.get("id"), row.get("name"), row.get("role"), when(row.get("signed_in_at"))) for row in found.rows()],
+    )
+
+
+@command("person add")
+@click.argument("name", metavar="NAME")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="What this person may do.")
+@json_option
+def add(name: str, role: str, as_json: bool) -> None:
+    """The link that signs the person in is written alone to standard output; it works once, for 15 minutes."""
+    client = connect()
+    made = client.send("POST", "/v1/people", {"name": name, "role": role})
+    link = client.send("POST", path_of("people", str(made.members.get("id")), "sign-in-links"), {})
+    if as_json:
+        say_json({"person": made.document, "sign_in_link": link.document})
+        return
+    tell(f"{one_line(made.members.get('name'))} is {one_line(made.members.get('id'))}, {role}.")
+    say(one_line(link.members.get("url")))
+    tell(f"Works once, until {when(link.members.get('expires_at'))}.")
+
+
+@command("person role")
+@person_argument
+@click.argument("role", type=click.Choice(ROLES))
+def role(person: str, role: str) -> None:
+    """The person's sessions end: they sign in anew."""
+    connect().send("PATCH", path_of("people", person), {"role": role})
+    tell(f"{person} is {role} now.")
+
+
+@command("person remove")
+@person_argument
+def remove(person: str) -> None:
+    """The person is signed out everywhere; the audit log keeps what was done."""
+    connect().send("DELETE", path_of("people", person))
+    tell(f"{person} can't sign in any more.")
+
+
+@command("person link")
+@click.argument("name", metavar="NAME")
+@click.option("--role", type=click.Choice(ROLES), default="admin", help="Of somebody who is not there yet (admin).")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Data directory (KEYTURN_DATA).")
+@click.option("--open", "open_it", is_flag=True, help="Open the link in a browser here.")
+def link(name: str, role: str, data: Path | None, open_it: bool) -> None:
+    """Works on the data directory itself, beside a running server: whoever may read it may sign in.
+
+    The person with this name is made where there is none. The link is written alone to standard output.
+    """
+    import asyncio
+
+    from keyturn.bootstrap.settings import read_settings
+
+    settings = read_settings(data=data)
+    with usable_data():
+        from keyturn.bootstrap.initialise import sign_in_link
+
+        url, made = asyncio.run(sign_in_link(settings, name, role))
+    if made:
+        tell(f"{one_line(name)} was added, with the role {role}.")
+    say(url.reveal())
+    tell("Works once, for 15 minutes.")
+    if open_it:
+        click.launch(url.reveal())

@@ -1,0 +1,110 @@
+"""People who may sign in to the console: added, changed, taken away, let in."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from keyturn.core.access.roles import Role
+from keyturn.core.errors import Finding, ValidationFailed
+from keyturn.web.control.caller import App, Calling
+from keyturn.web.control.operations import Operation, Takes
+from keyturn.web.control.shapes.people import (
+    ChangedPerson,
+    NewPerson,
+    PersonAnswer,
+    PersonList,
+    SignInLinkAnswer,
+    person_answer,
+)
+from keyturn.web.control.shapes.requests import Nothing
+from keyturn.web.control.shapes.showing import answer, time_of
+from keyturn.web.control.shown_once import sign_in_text
+
+TAG: Final = "people"
+EXAMPLE: Final[dict[str, Any]] = {
+    "id": "per_5f0c6e2d",
+    "name": "Ada",
+    "role": "operator",
+    "created_at": "2030-01-31T12:00:00.000Z",
+    "signed_in_at": None,
+}
+
+
+async def list_people(app: App, caller: Calling) -> Response:
+    """List the people who may sign in."""
+    caller.must_see_all()
+    return answer(PersonList(data=[person_answer(each) for each in await app.people.list()]))
+
+
+async def create_person(body: NewPerson, app: App, caller: Calling) -> Response:
+    """Add somebody.
+
+    There is no password: make a sign-in link for them afterwards.
+    """
+    caller.must_see_all()
+    person = await app.people.create(body.name, _role(body.role), caller.actor)
+    return answer(person_answer(person), 201)
+
+
+async def change_person(person_id: str, body: ChangedPerson, app: App, caller: Calling) -> Response:
+    """Give somebody another role.
+
+    Their sessions end: they sign in anew.
+    """
+    caller.must_see_all()
+    return answer(person_answer(await app.people.set_role(person_id, _role(body.role), caller.actor)))
+
+
+async def remove_person(person_id: str, app: App, caller: Calling) -> Response:
+    """Take somebody away.
+
+    Their sessions and open links end with the same write.
+    """
+    caller.must_see_all()
+    await app.people.remove(person_id, caller.actor)
+    return Response(status_code=204)
+
+
+async def create_sign_in_link(person_id: str, body: Nothing, app: App, caller: Calling) -> Response:
+    """Make a sign-in link.
+
+    It is shown this once and lets one browser in, once, within 15 minutes.
+    """
+    caller.must_see_all()
+    link, expires_at = await app.people.make_link(person_id, caller.actor)
+    return answer(SignInLinkAnswer(url=sign_in_text(link), expires_at=time_of(expires_at)), 201)
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        message = f"The roles are: {', '.join(Role)}."
+        raise ValidationFailed(errors=[Finding("/role", "unknown_role", message)]) from None
+
+
+_NEW: Final = {"name": "Ada", "role": "operator"}
+OPERATIONS: Final = (
+    Operation(
+        "GET", "/v1/people", list_people, "admin", {200: PersonList}, TAG,
+        answer_example={"data": [EXAMPLE], "next_cursor": None},
+    ),
+    Operation(
+        "POST", "/v1/people", create_person, "admin", {201: PersonAnswer}, TAG,
+        takes=Takes.JSON, example=_NEW, answer_example=EXAMPLE,
+    ),
+    Operation(
+        "PATCH", "/v1/people/{person_id}", change_person, "admin", {200: PersonAnswer}, TAG,
+        takes=Takes.JSON, problems=("generation_conflict",), example={"role": "viewer"}, answer_example=EXAMPLE,
+    ),
+    Operation(
+        "DELETE", "/v1/people/{person_id}", remove_person, "admin", {204: None}, TAG, problems=("generation_conflict",)
+    ),
+    Operation(
+        "POST", "/v1/people/{person_id}/sign-in-links", create_sign_in_link, "admin", {201: SignInLinkAnswer}, TAG,
+        takes=Takes.JSON, example={}, secret=("url",),
+        answer_example={"url": "https://broker.example/sign-in/…", "expires_at": "2030-01-31T12:15:00.000Z"},
+    ),
+)  # fmt: skip
