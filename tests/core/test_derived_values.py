@@ -89,6 +89,14 @@ def test_writing_keeps_how_it_is_made() -> None:
     assert "derive" not in dump_connector(read(changed()))
 
 
+def test_the_name_that_nobody_wrote_knows_it_too() -> None:
+    """Where the author gives no name, it is the title and the unique id, derived or not."""
+    connector = read(derived("{{ a }}:{{ username }}", ("unique_id", "{{ made }}")))
+
+    assert "x:jo" == connector.unique_id.render(VALUES)
+    assert "Smallest x:jo" == connector.connection_name.render(VALUES)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -104,7 +112,7 @@ def test_writing_keeps_how_it_is_made() -> None:
             id="a secret as a key",
         ),
         pytest.param(
-            [("derive", {"m": "{{ password | sha256 }}"}), ("token.url", "https://login.example.com/{{ m }}"), ("refresh", "none")],
+            [("derive", {"m": "{{ password }}"}), ("token.url", "https://a.example.com/{{ m }}"), ("refresh", "none")],
             [("/token/url", "secret_in_url")],
             id="a secret in a URL",
         ),

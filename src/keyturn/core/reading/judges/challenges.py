@@ -66,11 +66,10 @@ def judge_resends(reading: Reading, names: Names, _tree: Mapping[str, Any]) -> N
         steps = pointer_steps(placed.pointer)
         if steps[0] != "challenges" or steps[2] != "resend":
             continue
-        place = int(steps[1])
-        elsewhere = {key for number, one in enumerate(challenges) if number != place for key in _asked(one)}
+        own = set(_asked(challenges[int(steps[1])]))
         used = {leaf for path in placed.template.names() for leaf in names.leaves(path)}
         for path in sorted(used):
-            if path in set(_asked(challenges[place])) - elsewhere:
+            if path in own:
                 message = "the person hasn't answered yet when another code is asked for"
                 reading.fault(placed.pointer, Fault.NAME_NOT_AVAILABLE_HERE, message)
 
