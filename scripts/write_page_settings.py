@@ -25,8 +25,11 @@ SENTENCES: Final = {
     "only from there. `http://` and the listening address where unset.",
     "trusted_proxies": "Networks of proxies, with commas or blanks between them, whose `X-Forwarded-Method` and "
     "`X-Forwarded-Uri` forward-auth believes. No other forwarded header is believed.",
-    "keys": "Where the key is that wraps all others: `file:PATH` (it has to exist) or `env:NAME` (a variable with 32 "
-    "bytes of base64). Where unset, `keyturn.key` in the data directory, made on the first start.",
+    "keys": "Where the keys are that wrap all others, one or several with commas between them: `file:PATH` (it has to "
+    "exist), `env:NAME` (a variable with 32 bytes of base64), `awskms:ARN` (with `?endpoint=URL`; needs "
+    "`keyturn[aws]`), `vault:https://HOST/MOUNT/KEY?token_file=PATH` (Vault or OpenBao; also `token_env`, `namespace`, "
+    "`ca`, `name`). On the first start the first is current, afterwards whichever was rotated to. Where unset, "
+    "`keyturn.key` in the data directory, made on the first start, and each `keyturn-….key` there.",
     "offline_grace": "How long calls go on from memory once the database is gone, in seconds; 0 ends them at once.",
     "log_level": "`debug`, `info`, `warning` or `error`.",
     "log_format": "`json`, `console`, or `auto`: `console` on a terminal and else `json`. The log goes to standard "

@@ -12,6 +12,7 @@ from keyturn.engine.audit.auditing import AuditSettings, make_auditing
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.calls.observed_connections import ObservedConnections
+from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.in_flight import InFlight
 from keyturn.engine.jobs.background import Background
@@ -22,15 +23,15 @@ from keyturn.engine.jobs.job_kind import JobKind
 from keyturn.engine.jobs.retention import Retention, daily, retention_kinds
 from keyturn.engine.jobs.run_jobs import RunJobs
 from keyturn.engine.jobs.schedule import Schedule
+from keyturn.engine.keys.forget_seeds import ForgetSeeds
 from keyturn.engine.keys.manage_keys import ManageKeys
 from keyturn.engine.keys.rewrap import RewrapDataKeys
 from keyturn.engine.login.answer_challenge import Challenges
 from keyturn.engine.login.challenge_rows import ChallengeRows
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
-from keyturn.engine.login.course.course import LoginCourse
-from keyturn.engine.login.course.seed_codes import SeedCodes
 from keyturn.engine.login.finish_session import FinishSession
+from keyturn.engine.login.login_course import LoginCourse
 from keyturn.engine.login.poll_challenges import PollChallenges
 from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
@@ -115,23 +116,13 @@ def assemble(
     published = PublishedConnectors(ports.connectors)
     budget, tests = LoginBudget(ports.logins, clock), TestCalls(ports.egress, ports.suffixes)
     keep_tokens = KeepTokens(connections, ports.revocations, ports.spill, clock, entropy)
-    settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
-    codes = SeedCodes(connections, clock)
-    by_seed = AnswerBySeed(ports.egress, settlement, codes, known)
-    attempt = RenewalAttempt(
-        connections, published, ports.egress, budget, gate, settlement, clock, entropy, known, by_seed
-    )
     apply_spilled = ApplySpilled(connections, published, ports.spill, keep_tokens)
-    renewals = Renewals(connections, ports.lease, attempt, clock)
+    renewals = _renewals(ports, connections, published, keep_tokens, budget, gate, known)
     revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known)
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
-    course = LoginCourse(
-        ports.challenges, ports.egress, budget, gate, ports.audit, store_login, codes, clock, entropy, known
-    )
-    connect = Connect(published, ports.egress, budget, ports.audit, gate, course, clock, known)
-    challenges = _challenges(ports, course, published)
+    connect, challenges = _logins(ports, published, store_login, budget, gate, known)
     sessions = ConnectSessions(
         ports.sessions, connections, published, connect, challenges, keep_tokens, clock, entropy, public_url
     )
@@ -167,7 +158,7 @@ def assemble(
         people=People(ports.people, clock, entropy, public_url),
         scheduler=scheduler,
         run_jobs=background.run_jobs,
-        keys=ManageKeys(ports.keys, ports.jobs, clock, entropy),
+        keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy),
         published=published,
         gate=gate,
@@ -186,11 +177,41 @@ def assemble(
     )
 
 
-def _challenges(ports: Ports, course: LoginCourse, published: PublishedConnectors) -> Challenges:
-    """Logins that wait, and what ends by itself of them."""
-    rows = ChallengeRows(ports.challenges, published, ports.clock, ports.entropy)
-    finish_session = FinishSession(ports.sessions, ports.clock)
-    return Challenges(rows, course, PollChallenges(rows, course, finish_session), finish_session)
+def _renewals(
+    ports: Ports,
+    connections: ConnectionStore,
+    published: PublishedConnectors,
+    keep_tokens: KeepTokens,
+    budget: LoginBudget,
+    gate: ProviderGate,
+    known: InFlight,
+) -> Renewals:
+    """What renews, with a kept TOTP seed where there is one."""
+    clock, entropy, egress = ports.clock, ports.entropy, ports.egress
+    settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
+    by_seed = AnswerBySeed(egress, settlement, SeedCodes(connections, clock), known)
+    attempt = RenewalAttempt(connections, published, egress, budget, gate, settlement, clock, entropy, known, by_seed)
+    return Renewals(connections, ports.lease, attempt, clock)
+
+
+def _logins(
+    ports: Ports,
+    published: PublishedConnectors,
+    store_login: StoreLogin,
+    budget: LoginBudget,
+    gate: ProviderGate,
+    known: InFlight,
+) -> tuple[Connect, Challenges]:
+    """Logins, those that wait for an answer, and what ends by itself of them."""
+    clock, entropy, codes = ports.clock, ports.entropy, SeedCodes(store_login.connections, ports.clock)
+    course = LoginCourse(
+        ports.challenges, ports.egress, budget, gate, ports.audit, store_login, codes, clock, entropy, known
+    )
+    rows = ChallengeRows(ports.challenges, published, clock, entropy)
+    finish_session = FinishSession(ports.sessions, clock)
+    polling = PollChallenges(rows, course, finish_session)
+    connect = Connect(published, ports.egress, budget, ports.audit, gate, course, clock, known)
+    return connect, Challenges(rows, course, polling, finish_session)
 
 
 def _background(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -26,10 +27,10 @@ ARN = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-0000000000
 def _kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "of-the-tests")
-    import botocore.session
+    session = importlib.import_module("botocore.session")
 
     with mock_aws():
-        yield botocore.session.get_session().create_client("kms", region_name="eu-west-1")
+        yield session.get_session().create_client("kms", region_name="eu-west-1")
 
 
 def _kms_key(kms: Any) -> AwsKmsKey:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.adapters.sealing.data_keys import DataKeys, KeyClass, KeyOwner
+from keyturn.adapters.sealing.data_keys import OPENS_FOR_S, SEALS_FOR_S, DataKeys, KeyClass, KeyOwner
 from keyturn.adapters.sealing.sealed_value import Place
 from keyturn.core.errors import KeyUnavailable, SealBroken
 from tests.fakes.keys import FakeKeyProvider
@@ -86,3 +86,38 @@ async def test_a_data_key_does_not_show_itself() -> None:
     assert "_key" not in repr(one)
     assert one.derive(b"a") != two.derive(b"a")
     assert one.derive(b"a") != one.derive(b"b")
+
+
+async def test_what_is_remembered_opens_for_an_hour() -> None:
+    """Then the provider is asked again, once; for sealing it serves another hour, so that no answer is lost."""
+    provider, now = FakeKeyProvider(), [0.0]
+    keys = DataKeys(provider, monotonic=lambda: now[0])
+    made = await keys.make(OWNER)
+    now[0] = OPENS_FOR_S - 1
+    await keys.obtain(OWNER, made.wrapped)
+    within = provider.calls
+    now[0] = OPENS_FOR_S
+    provider.gone = True
+    with pytest.raises(KeyUnavailable):
+        await keys.obtain(OWNER, made.wrapped)
+    seals = keys.known(OWNER)
+    now[0] = SEALS_FOR_S
+    forgotten = keys.known(OWNER)
+    provider.gone = False
+    asked = provider.calls
+    for _ in range(9):
+        await keys.obtain(OWNER, made.wrapped)
+
+    assert (1, made, None) == (within, seals, forgotten)
+    assert asked + 1 == provider.calls
+
+
+async def test_keys_of_a_class_are_forgotten_together() -> None:
+    """Those of passwords, and no other."""
+    keys = DataKeys(FakeKeyProvider())
+    password = replace(OWNER, key_class=KeyClass.PASSWORD)
+    await keys.make(OWNER)
+    await keys.make(password)
+    keys.forget_class(KeyClass.PASSWORD)
+
+    assert (True, False) == (keys.known(OWNER) is not None, keys.known(password) is not None)

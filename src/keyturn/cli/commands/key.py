@@ -143,14 +143,18 @@ def declare_lost(key_id: str, data: Path | None, yes: bool, as_json: bool) -> No
 @json_option
 def destroy_passwords(yes: bool, as_json: bool) -> None:
     """Tokens stay as long as they live. Back-ups that were made before still hold the passwords, sealed."""
-    words = "This destroys every kept password. Connections that only a password can renew will need their persons."
+    words = (
+        "This destroys every kept password and TOTP seed. Connections that only a password can renew will need their"
+        " persons."
+    )
     if not yes and not confirm(words, instead="Give --yes to destroy them without being asked."):
         raise Failure("Nothing was done.", UNEXPECTED)
     found = connect().send("POST", path_of("keys", "destroy-passwords"))
     if as_json:
         say_json(found.document)
         return
-    details([("passwords destroyed", found.members.get("passwords_destroyed"))])
+    seeds = found.members.get("totp_seeds_destroyed")
+    details([("passwords destroyed", found.members.get("passwords_destroyed")), ("TOTP seeds destroyed", seeds)])
 
 
 def _watched(client: ApiClient, rotation: Mapping[str, Any]) -> Mapping[str, Any]:

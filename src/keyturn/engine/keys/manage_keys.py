@@ -13,6 +13,7 @@ from typing import Final
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
 from keyturn.engine.actor import Actor
+from keyturn.engine.keys.forget_seeds import ForgetSeeds
 from keyturn.engine.keys.rewrap import KIND
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.jobs import Job, Jobs
@@ -21,6 +22,7 @@ from keyturn.ports.key_custody import KeyCustody, KeyStanding
 ADDED: Final = "key.added"
 ROTATED: Final = "key.rotated"
 RETIRED: Final = "key.retired"
+SEED_DESTROYED: Final = "connection.totp_seed_destroyed"
 PASSWORD_DESTROYED: Final = "connection.password_destroyed"  # noqa: S105  (an action's name)
 
 
@@ -29,6 +31,7 @@ class ManageKeys:
     """The ports that these steps need."""
 
     custody: KeyCustody
+    forget_seeds: ForgetSeeds
     jobs: Jobs
     clock: Clock
     entropy: Entropy
@@ -73,14 +76,20 @@ class ManageKeys:
         record = self._record(RETIRED, key_id, actor)
         return await self.custody.retire(key_id, at=self.clock.now(), records=[record])
 
-    async def destroy_passwords(self, actor: Actor) -> int:
-        """Destroy every kept password at once; returns how many there were. Tokens stay and live as long as they do."""
+    async def destroy_passwords(self, actor: Actor) -> tuple[int, int]:
+        """Destroy every kept password at once, then every kept TOTP seed; returns how many there were of each.
+
+        Tokens stay and live as long as they do.
+
+        Raises:
+            KeyUnavailable: the passwords are gone; seeds may be left, and asking again goes on with them.
+        """
         now = self.clock.now()
 
-        def record(connection: Connection) -> AuditRecord:
+        def record(connection: Connection, action: str = PASSWORD_DESTROYED) -> AuditRecord:
             return AuditRecord(
                 now,
-                PASSWORD_DESTROYED,
+                action,
                 actor.name,
                 connector=connection.connector,
                 connection=connection.id,
@@ -89,7 +98,8 @@ class ManageKeys:
                 project=connection.project,
             )
 
-        return await self.custody.destroy_passwords(at=now, record=record)
+        passwords = await self.custody.destroy_passwords(at=now, record=record)
+        return passwords, await self.forget_seeds(at=now, record=lambda each: record(each, SEED_DESTROYED))
 
     def _record(self, action: str, key_id: str, actor: Actor) -> AuditRecord:
         return AuditRecord(self.clock.now(), action, actor.name, request_id=actor.request_id, facts={"key": key_id})

@@ -61,11 +61,12 @@ async def retire_key(key_id: str, app: App, caller: Calling) -> Response:
 
 
 async def destroy_passwords(app: App, caller: Calling) -> Response:
-    """Destroy every kept password at once.
+    """Destroy every kept password at once, and every kept TOTP seed.
 
     Tokens stay, and live as long as they do; a connection that only its password could renew needs the person then.
     """
-    return answer(PasswordsDestroyed(passwords_destroyed=await app.keys.destroy_passwords(caller.actor)))
+    passwords, seeds = await app.keys.destroy_passwords(caller.actor)
+    return answer(PasswordsDestroyed(passwords_destroyed=passwords, totp_seeds_destroyed=seeds))
 
 
 def _key(standing: KeyStanding) -> WrappingKeyAnswer:
@@ -113,6 +114,6 @@ OPERATIONS: Final = (
         "POST", "/v1/keys/{key_id}/retire", retire_key, "admin", {200: WrappingKeyAnswer}, TAG,
         problems=("key_state_conflict", "key_in_use"), answer_example=_RETIRED),
     Operation(
-        "POST", "/v1/keys/destroy-passwords", destroy_passwords, "admin", {200: PasswordsDestroyed}, TAG,
-        answer_example={"passwords_destroyed": 41}),
+        "POST", "/v1/keys/destroy-passwords", destroy_passwords, "admin", {200: PasswordsDestroyed}, TAG, problems=("key_unavailable", "seal_broken"),
+        answer_example={"passwords_destroyed": 41, "totp_seeds_destroyed": 3}),
 )  # fmt: skip

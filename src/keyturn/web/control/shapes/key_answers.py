@@ -49,6 +49,7 @@ class RotationBegun(BaseModel):
 
 
 class PasswordsDestroyed(BaseModel):
-    """How many connections kept a password."""
+    """How many connections kept a password, and how many a TOTP seed."""
 
     passwords_destroyed: int
+    totp_seeds_destroyed: int
