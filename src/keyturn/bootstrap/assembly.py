@@ -214,9 +214,7 @@ def _logins(
     return connect, Challenges(rows, course, polling, finish_session)
 
 
-def _background(
-    ports: Ports, connections: ConnectionStore, bulk: BulkActions, challenges: Challenges
-) -> Background:
+def _background(ports: Ports, connections: ConnectionStore, bulk: BulkActions, challenges: Challenges) -> Background:
     """The jobs, and what recurs of them."""
     retention = retention_kinds(
         connections=connections,

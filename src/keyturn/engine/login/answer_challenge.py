@@ -31,13 +31,13 @@ from keyturn.core.errors import (
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
+from keyturn.engine.challenges.asked_fields import at_answers, check_answers, question_of
+from keyturn.engine.challenges.refusals import refuse_while_held
 from keyturn.engine.in_flight import secrets_among
 from keyturn.engine.login.challenge_rows import LOST_AFTER_S, ChallengeRows
 from keyturn.engine.login.challenged import Challenged, view_of
-from keyturn.engine.login.course.asked_fields import at_answers, check_answers, question_of
-from keyturn.engine.login.course.course import Asked, LoginCourse, Ready
-from keyturn.engine.login.course.refusals import refuse_while_held
 from keyturn.engine.login.finish_session import FinishSession
+from keyturn.engine.login.login_course import Asked, LoginCourse, Ready
 from keyturn.engine.login.login_request import Connected
 from keyturn.engine.login.poll_challenges import PollChallenges, still_pending
 from keyturn.engine.send import Sent

@@ -16,8 +16,8 @@ from keyturn.core.errors import ChallengeExpired, KeyturnError, NotFound, StoreU
 from keyturn.core.renewal.retry import back_off_s
 from keyturn.engine.actor import Actor
 from keyturn.engine.login.challenged import Challenged
-from keyturn.engine.login.course.under_way import UnderWay, resumed
 from keyturn.engine.login.login_request import Connected
+from keyturn.engine.login.under_way import UnderWay, resumed
 from keyturn.engine.published import PublishedConnectors
 from keyturn.ports.challenges import ChallengeRow, ChallengeState, ChallengeStore
 from keyturn.ports.clock import Clock, Entropy

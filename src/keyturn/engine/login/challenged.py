@@ -7,7 +7,7 @@ from typing import Final
 
 from keyturn.core.connector import Field
 from keyturn.core.errors import ChallengeExpired, ProviderTimeout
-from keyturn.engine.login.course.asked_fields import question_of
+from keyturn.engine.challenges.asked_fields import question_of
 from keyturn.ports.challenges import ChallengeRow, ChallengeState
 
 CODES: Final = 3  # that may be typed in one login

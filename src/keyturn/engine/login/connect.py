@@ -25,13 +25,13 @@ from keyturn.core.field_values import check_fields, check_hosts, check_owner, ch
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
+from keyturn.engine.challenges.refusals import hear, refusal, refuse_while_held
+from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.challenged import Challenged
-from keyturn.engine.login.course.course import LoginCourse, outcome_of
-from keyturn.engine.login.course.refusals import hear, refusal, refuse_while_held
-from keyturn.engine.login.course.seed_codes import seed_among, with_code
-from keyturn.engine.login.course.under_way import UnderWay
+from keyturn.engine.login.login_course import LoginCourse, outcome_of
 from keyturn.engine.login.login_request import Checked, Connected, LoginRequest
+from keyturn.engine.login.under_way import UnderWay
 from keyturn.engine.login_budget import LoginBudget, counted
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors

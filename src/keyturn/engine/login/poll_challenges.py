@@ -24,11 +24,11 @@ from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import ChallengeExpired, KeyturnError, ProviderRateLimited, ProviderTimeout, SessionUsed
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.engine.actor import Actor
+from keyturn.engine.challenges.refusals import refuse_while_held
 from keyturn.engine.login.challenge_rows import LOST_AFTER_S, ChallengeRows
 from keyturn.engine.login.challenged import Challenged, polls
-from keyturn.engine.login.course.course import Asked, LoginCourse, Ready
-from keyturn.engine.login.course.refusals import refuse_while_held
 from keyturn.engine.login.finish_session import FinishSession
+from keyturn.engine.login.login_course import Asked, LoginCourse, Ready
 from keyturn.engine.login.login_request import Connected
 from keyturn.engine.send import Sent
 from keyturn.engine.template_values import request_uses

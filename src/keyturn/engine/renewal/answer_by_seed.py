@@ -23,9 +23,9 @@ from keyturn.core.requests.provider_request import host_of
 from keyturn.core.revocation import RevocationCause
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.challenges.refusals import of_own_request
+from keyturn.engine.challenges.seed_codes import SeedCodes, seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
-from keyturn.engine.login.course.refusals import of_own_request
-from keyturn.engine.login.course.seed_codes import SeedCodes, seed_among, with_code
 from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
 from keyturn.engine.send import Sent, build, send_for_token

@@ -47,9 +47,9 @@ from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.challenges.seed_codes import seed_among as code_among
+from keyturn.engine.challenges.seed_codes import with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
-from keyturn.engine.login.course.seed_codes import seed_among as code_among
-from keyturn.engine.login.course.seed_codes import with_code
 from keyturn.engine.login_budget import LoginBudget, counted
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors

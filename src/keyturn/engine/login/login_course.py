@@ -26,14 +26,14 @@ from keyturn.core.messages import OutgoingRequest
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
+from keyturn.engine.challenges.asked_fields import as_plain
+from keyturn.engine.challenges.refusals import hear, of_own_request, refusal, refuse_while_held, unknown_answer
+from keyturn.engine.challenges.seed_codes import SeedCodes, seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.challenged import CODES, Challenged, view_of
-from keyturn.engine.login.course.asked_fields import as_plain
-from keyturn.engine.login.course.refusals import hear, of_own_request, refusal, refuse_while_held, unknown_answer
-from keyturn.engine.login.course.seed_codes import SeedCodes, seed_among, with_code
-from keyturn.engine.login.course.under_way import UnderWay, without_codes
 from keyturn.engine.login.login_request import Connected
 from keyturn.engine.login.store_login import StoreLogin, login_from
+from keyturn.engine.login.under_way import UnderWay, without_codes
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.send import Sent, build, send_for_token
