@@ -25,6 +25,7 @@ from tests.end_to_end.scripted.challenges import (
     SecondStep,
     challenge,
     mfa_required,
+    seeded,
 )
 from tests.end_to_end.scripted.connectors import ABSENT, call, connector_for, install, shown, sign_in
 from tests.end_to_end.scripted.provider import (
@@ -456,21 +457,11 @@ def test_a_weaker_token_never_becomes_the_connection(server: Server, provider: S
     assert not used & revoked(provider)
 
 
-def seeded(provider: Scripted) -> dict[str, Any]:
-    """A connector that takes a seed, and answers the question for a code with it."""
-    return {
-        "fields": [{"key": "seed", "label": "Key of your app", "type": "totp_seed", "required": False}],
-        "password": {"keep": "offer", "reason": "There is no refresh token."},
-        "refresh": {"strategy": "password_only"},
-        "challenges": [challenge({"extra_params": {"totp": "{{ otp }}"}})],
-    }
-
-
 def test_a_seed_answers_by_itself(server: Server, provider: Scripted) -> None:
     """With consent a seed is kept sealed, and gives the code; without consent nothing is sent."""
     step = SecondStep(provider)
     step.install(step.by_seed)
-    connector = install(server, connector_for(provider, **seeded(provider)))
+    connector = install(server, connector_for(provider, **seeded()))
 
     refused = sign_in(server, connector, fields={"seed": SEED})
     before = len(provider.seen("/token"))

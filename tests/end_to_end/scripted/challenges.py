@@ -41,6 +41,16 @@ def challenge(then: dict[str, Any] | None, *, ask: Any = (OTP,), **more: Any) ->
     return {key: value for key, value in made.items() if value not in (None, [])}
 
 
+def seeded() -> dict[str, Any]:
+    """A connector that takes a seed, and answers the question for a code with it."""
+    return {
+        "fields": [{"key": "seed", "label": "Key of your app", "type": "totp_seed", "required": False}],
+        "password": {"keep": "offer", "reason": "There is no refresh token."},
+        "refresh": {"strategy": "password_only"},
+        "challenges": [challenge({"extra_params": {"totp": "{{ otp }}"}})],
+    }
+
+
 def totp(seed: str, at: float) -> str:
     """The code of a seed, as an authenticator app has it (RFC 6238)."""
     mac = hmac.digest(base64.b32decode(seed), struct.pack(">Q", int(at // STEP_S)), "sha1")
