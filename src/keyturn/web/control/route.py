@@ -128,7 +128,8 @@ class Run:
         body = reply.body or b""
         if "url" in self._operation.secret and body:
             members = json.loads(body)
-            link = await self._application.connect_sessions.link_again(members["id"], self._caller.actor)
+            session = members.get("id")  # of a connect link; any other is shown once and never again
+            link = await self._application.connect_sessions.link_again(session, self._caller.actor) if session else None
             again = {**members, "url": link_text(link) if link else None}
             body = json.dumps(again, ensure_ascii=False, separators=(",", ":")).encode()
         return Response(body, reply.status or 200, {**dict(reply.headers), REPLAYED: "true"})
