@@ -35,6 +35,11 @@ SENTENCES: Final = {
     "log_format": "`json`, `console`, or `auto`: `console` on a terminal and else `json`. The log goes to standard "
     "error.",
     "operator_name": "Who runs this server, as people read it on the connect page.",
+    "audit_anchor": "A file, best where the server can't write over it, to which the signed head of the audit log is added "
+    "every hour in which something happened and at the end; `keyturn audit verify` holds the log against it.",
+    "audit_syslog": "`udp://HOST:514`, `tcp://HOST:601` or `unix:/dev/log`: where each audit record is sent as it is "
+    "written.",
+    "audit_retention": "How many days audit records are kept. Older ones are cut off, with a signed mark.",
     "brand_color": "The colour of the connect page's buttons and links, `#rrggbb`. White has to be readable on it "
     "(4.5 to 1, WCAG 2.2); a lighter one for dark screens is made of it.",
     "brand_logo": "A PNG file of up to 8 KiB that stands on top of the connect page.",

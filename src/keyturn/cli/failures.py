@@ -22,6 +22,7 @@ FINDINGS: Final = 6
 UNREACHABLE: Final = 8
 SOME_FAILED: Final = 9
 CHALLENGED: Final = 10
+NOT_VERIFIED: Final = 11
 API_REFUSED: Final = 22
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
@@ -39,6 +40,7 @@ EXIT_CODES: Final = (
     (8, "provider or server unreachable, rate-limited or late; trying again may help", "wait"),
     (9, "a job over many connections: some failed, or were left when it was cancelled; read its report", "caller"),
     (10, "the provider asks for something more; `connection answer` goes on", "end user"),
+    (11, "`audit verify`: the log, or the export, is not what was written", "operator"),
     (22, "`call`: the API itself answered 400 or above (as curl's --fail has it)", "caller"),
     (130, "interrupted", "nobody"),
     (141, "who read our output has gone", "nobody"),

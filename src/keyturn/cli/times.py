@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+_AGO: Final = re.compile(r"([0-9]{1,6})([dhm])")
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -20,6 +22,29 @@ def when(text: object, *, now: datetime | None = None) -> str:
         return text
     at = at.astimezone(UTC)
     return f"{at:%Y-%m-%d %H:%M:%S}Z ({distance((at - (now or datetime.now(UTC))).total_seconds())})"
+
+
+def instant(text: str | None, *, now: datetime | None = None) -> str | None:
+    """What somebody typed, as RFC 3339: an instant, or how long ago (`30d`, `12h`, `15m`).
+
+    Raises:
+        click.UsageError: it is neither.
+    """
+    import click
+
+    if text is None:
+        return None
+    if ago := _AGO.fullmatch(text):
+        unit = {"d": "days", "h": "hours", "m": "minutes"}[ago[2]]
+        try:
+            return ((now or datetime.now(UTC)) - timedelta(**{unit: int(ago[1])})).isoformat(timespec="seconds")
+        except OverflowError:
+            raise click.UsageError("This is too long ago.") from None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError("A time is written 2030-01-31T12:00:00Z, or 30d, 12h, 15m for so long ago.") from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat(timespec="microseconds")
 
 
 def distance(seconds: float) -> str:

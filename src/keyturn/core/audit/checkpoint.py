@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from keyturn.core.audit.chain import MAC_BYTES, microseconds
 
 FORMAT: Final = 1
 _NAME: Final = "keyturn_audit"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_S: Final = 253_402_300_799.0
 
 
@@ -107,7 +108,7 @@ def checkpoint_in(document: Mapping[str, Any]) -> Checkpoint:
 
 def precise_time(at: float) -> str:
     """Unix seconds as RFC 3339 with microseconds: what is under the MAC can be had back from it."""
-    moment = datetime.fromtimestamp(min(max(at, 0.0), _LATEST_S), UTC)
+    moment = _EPOCH + timedelta(microseconds=microseconds(min(max(at, 0.0), _LATEST_S)))
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

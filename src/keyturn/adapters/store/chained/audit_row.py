@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -44,9 +45,13 @@ def _bytes_in(value: object) -> bytes:
 
 
 def _safely_read(row: sa.Row[Any]) -> AuditRecord:
-    """As `record_in`; facts that somebody made unreadable are left out, so that the check gets to say so."""
+    """As `record_in`; what somebody made unreadable is left out, so that the check gets to say so."""
+    timed = isinstance(row.at, float | int) and math.isfinite(row.at)
     try:
-        return record_in(row, row.owner)
-    except (ValueError, TypeError):
-        at = row.at if isinstance(row.at, float | int) else 0.0
-        return AuditRecord(at, str(row.action), str(row.actor), str(row.outcome), project=str(row.project))
+        if timed:
+            return record_in(row, row.owner)
+    except (ValueError, TypeError, RecursionError):
+        pass
+    return AuditRecord(
+        row.at if timed else 0.0, str(row.action), str(row.actor), str(row.outcome), project=str(row.project)
+    )

@@ -1,0 +1,1 @@
+"""`keyturn audit …` and `keyturn owner …`."""
