@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from keyturn.core.errors import (
     ChallengeExpired,
@@ -423,14 +424,55 @@ async def test_a_weaker_token_that_the_next_request_shows_lives_until_then(same:
 async def test_nothing_secret_rests_in_the_clear() -> None:
     """No code, password or captured state in any row, record or repr, whatever came of the login."""
     world = await scene(CHOOSE, keep="offer")
-    first = await begin(world, choose(), keep_password=True)
-    second = await answer(world, first, mfa(), factor="sms1")
-    assert isinstance(second, Challenged)
-    third = await answer(world, second, error("invalid_grant"), otp="code-canary-1")
-    assert isinstance(third, Challenged)
-    with pytest.raises(ProviderTimeout):
-        await answer(world, third, ProviderTimeout(), otp="code-canary-2")
+    with capture_logs() as lines:
+        first = await begin(world, choose(), keep_password=True)
+        second = await answer(world, first, mfa(), factor="sms1")
+        assert isinstance(second, Challenged)
+        third = await answer(world, second, error("invalid_grant"), otp="code-canary-1")
+        assert isinstance(third, Challenged)
+        with pytest.raises(ProviderTimeout) as lost:
+            await answer(world, third, ProviderTimeout(), otp="code-canary-2")
     rows = [await row_of(world, each) for each in (first, second, third)]
 
     assert "canary" not in facts_text(world, rows)
-    assert "canary" not in repr((first, second, third))
+    assert "canary" not in repr((first, second, third, lines, lost.value.extensions))
+
+
+UNKNOWN = [
+    pytest.param(json_answer("<html>", 418), id="unclassified"),
+    pytest.param(json_answer("<html>"), id="a success that can't be read"),
+    pytest.param(ProviderTimeout(), id="no answer"),
+    pytest.param(error("locked"), id="locked"),
+]
+
+
+@pytest.mark.parametrize("said", UNKNOWN)
+async def test_whoever_spends_a_try_is_told_what_is_left(said: Answer | Exception) -> None:
+    """Rejected, unanswered, unclassified and blocked logins count, and say so."""
+    world = await scene("failures: [{when: {body: \"error == 'locked'\"}, class: locked}]\n")
+    with pytest.raises(KeyturnError) as refused:
+        await begin_any(world, said)
+
+    assert 2 == refused.value.extensions["tries_left"]
+
+
+async def test_a_database_that_fails_at_the_end_loses_no_connection() -> None:
+    """The token came and was stored: the caller hears of it, though the challenge's row could not be written."""
+    world = await scene()
+    world.clock.auto = True
+    challenge = await begin(world, mfa())
+
+    def gone(name: str) -> None:
+        if name == "challenges.save":
+            raise StoreUnavailable
+
+    async def proof(_: OutgoingRequest) -> Answer:
+        world.stores.database.before_write = gone
+        return me()
+
+    connected = await answer(world, challenge, token(at=world.clock.now()), proof)
+    world.stores.database.before_write = None
+
+    assert isinstance(connected, Connected)
+    assert "active" == (await read(world, connected.connection.id)).state
+    assert "pending" == (await row_of(world, challenge)).state

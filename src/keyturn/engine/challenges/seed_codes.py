@@ -61,7 +61,7 @@ class SeedCodes:
 
 
 def seed_among(connector: Connector, fields: Mapping[str, Any]) -> Secret | None:
-    """The seed among a login's fields."""
+    """The seed among a login's fields; among values that `with_code` made, its code."""
     declared = seed_field(connector)
     found = fields.get(declared.key) if declared is not None else None
     return found if isinstance(found, Secret) and found else None

@@ -114,7 +114,7 @@ class PollChallenges:
             await self._decided(row, ready, sent)
 
     async def _decided(self, row: ChallengeRow, ready: Ready, sent: Sent) -> None:
-        result: Connected | Challenged | KeyturnError
+        result: Connected | Challenged | KeyturnError | None = None
         try:
             result = await self.course.follow(ready.going, sent, answered=Asked(row.place))
             if isinstance(result, Connected):
@@ -122,7 +122,7 @@ class PollChallenges:
                 if session is not None and session.state == "claimed":
                     await self.finish_session(session, result, ready.going.actor)
         except KeyturnError as error:
-            result = error
+            result = result or error  # a session that can't be written makes no connection undone
         except Exception:
             await self._end(row, KeyturnError())
             raise

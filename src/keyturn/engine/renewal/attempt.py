@@ -47,8 +47,7 @@ from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
-from keyturn.engine.challenges.seed_codes import seed_among as code_among
-from keyturn.engine.challenges.seed_codes import with_code
+from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login_budget import LoginBudget, counted
 from keyturn.engine.provider_gate import ProviderGate
@@ -190,7 +189,7 @@ class RenewalAttempt:
         username = secrets.username.reveal() if login and secrets.username else ""
         ready = _Ready(kind, current, secrets, connector, spec, request, client, username)
         if login:
-            ready = replace(ready, values=values, code=code_among(connector, coded), totp_step=totp_step)
+            ready = replace(ready, values=values, code=seed_among(connector, coded), totp_step=totp_step)
         if ready.host not in current.hosts:
             raise UrlNotAllowed("The connection is pinned to other hosts; it needs a new login.")
         return ready
