@@ -143,7 +143,8 @@ class Course:
         state: Mapping[str, Any] = challenge
         last = _seconds_left(challenge) + _GRACE_S
         began = time.monotonic()
-        with Waiting("the confirmation on another device", str(challenge.get("id"))) as waiting:
+        what = "the confirmation on another device" if challenge.get("polls") else "the provider's answer"
+        with Waiting(what, str(challenge.get("id"))) as waiting:
             while time.monotonic() < began + last:
                 state = self.client.get(path_of("challenges", str(state.get("id")))).members
                 following = state.get("next")

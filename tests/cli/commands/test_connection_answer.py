@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from keyturn.cli.waiting import Waiting
 from tests.cli.commands.test_connections import ONE
 from tests.cli.fake_server import FakeServer
 from tests.cli.running import run, run_on_terminal
@@ -144,6 +145,32 @@ def test_a_confirmation_elsewhere_is_waited_for(server: FakeServer) -> None:
     assert "Waiting for the confirmation on another device, for up to" in ran.err
     assert 1 == ran.err.count("Waiting")
     assert [] == answers(server)
+
+
+def test_on_a_terminal_the_wait_is_one_line(server: FakeServer) -> None:
+    """It moves, counts down, and is gone in the end; what is waited for is said as it is."""
+    asked = challenge(1, state="pending", polls=False)
+    server.answer_first("GET /v1/challenges/chl_1", asked, asked, asked)
+    server.answer("GET /v1/challenges/chl_1", challenge(1, state="done", connection_id=ONE["id"]))
+
+    ran = run_on_terminal(*WORDS)
+    waiting, _, rest = ran.out.rpartition("\r\x1b[K")
+
+    assert 0 == ran.code
+    assert 2 <= waiting.count("\r\x1b[K") == waiting.count("Waiting for the provider's answer, for up to ")
+    assert "\n" not in waiting.strip()
+    assert "Waiting" not in rest
+    assert ONE["id"] in rest
+
+
+def test_who_stops_waiting_reads_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends the command, not the login."""
+    with pytest.raises(KeyboardInterrupt), Waiting("something", "chl_1") as waiting:
+        waiting.show(7.4)
+        raise KeyboardInterrupt
+
+    assert "Waiting for something, for up to 7 s more." in (said := capsys.readouterr().err)
+    assert "keyturn connection answer chl_1" in said
 
 
 def test_a_key_that_may_not_read_gets_the_id(server: FakeServer) -> None:
