@@ -135,7 +135,7 @@ async def test_a_wrong_code_is_told_and_another_may_be_typed() -> None:
     ("typed", "words"),
     [
         pytest.param("", "Type “Code from your app”", id="nothing"),
-        pytest.param(" - ", "Type “Code from your app”", id="nothing but blanks"),
+        pytest.param("  ", "Type “Code from your app”", id="nothing but blanks"),
     ],
 )
 async def test_nothing_is_sent_for_a_code_that_is_none(typed: str, words: str) -> None:

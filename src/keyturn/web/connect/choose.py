@@ -18,7 +18,7 @@ from keyturn.core.errors import SessionUsed
 from keyturn.engine.login.login_request import Connected
 from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.browser import Browser
-from keyturn.web.connect.rendering import Pages, asker_of, back_link, request_id_of, wording_of
+from keyturn.web.connect.rendering import Pages, asker_of, request_id_of, wording_of
 from keyturn.web.kit.posts import read_form
 
 CHOICES: Final = ("keep", "other", "cancel")
@@ -118,6 +118,4 @@ async def _page(
         works=_works(found),
         missing=missing,
         token=browser.token("choose", entropy, found.id),
-        cancel_token=browser.token("cancel", entropy),
-        back=back_link(session, error="cancelled"),
     )

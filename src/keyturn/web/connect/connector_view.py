@@ -79,8 +79,12 @@ class ConnectorView:
 
     @property
     def kept_labels(self) -> list[str]:
-        """The labels of the fields whose values outlive the login."""
-        return [each.label for each in self.connector.fields if each.keep is not Keep.NEVER]
+        """The labels of the fields whose values outlive the login; for a seed a box of its own asks."""
+        return [
+            each.label
+            for each in self.connector.fields
+            if each.keep is not Keep.NEVER and each.type is not FieldType.TOTP_SEED
+        ]
 
     def token_host(self, details: Mapping[str, Any]) -> ShownHost:
         """Where the password goes, with these values of the deciding fields.

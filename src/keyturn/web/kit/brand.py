@@ -18,7 +18,7 @@ from typing import Final
 LEAST_CONTRAST: Final = 4.5
 MOST_LOGO_BYTES: Final = 8 * 1024
 MOST_LOGO_PIXELS: Final = 1024
-LIGHT_SHEET: Final = (0xFF, 0xFF, 0xFF)
+LIGHT_GROUND: Final = (0xF6, 0xF6, 0xF3)  # white is lighter, so what can be read here can be read there
 DARK_SHEET: Final = (0x1D, 0x1F, 0x22)
 _WHITE: Final = (0xFF, 0xFF, 0xFF)
 _BLACK: Final = (0, 0, 0)
@@ -54,7 +54,7 @@ class Brand:
 
 
 def check_color(given: str) -> str:
-    """Take a colour that can be read as text on the pages' light sheet, and that white can be read on.
+    """Take a colour that can be read as text on the pages' light ground, and that white can be read on.
 
     Raises:
         BrandUnusable: no `#rrggbb`, or too little contrast.
@@ -62,12 +62,12 @@ def check_color(given: str) -> str:
     if not _COLOR.fullmatch(given):
         raise BrandUnusable("a colour is written #rrggbb, such as #14508c")
     color = _rgb(given)
-    ratio = contrast(color, LIGHT_SHEET)
+    ratio = contrast(color, LIGHT_GROUND)
     if ratio < LEAST_CONTRAST:
-        near = _text(_towards(color, _BLACK, LIGHT_SHEET))
+        near = _text(_towards(color, _BLACK, LIGHT_GROUND))
         shown = int(ratio * 10) / 10  # rounded down, so that 4.49 is not said to be 4.5
         raise BrandUnusable(
-            f"its contrast with white is {shown} to 1, and text needs {LEAST_CONTRAST} (WCAG 2.2, 1.4.3); {near} has it"
+            f"its contrast with the page is {shown} to 1; text needs {LEAST_CONTRAST} (WCAG 2.2, 1.4.3), as {near} has"
         )
     return given.lower()
 

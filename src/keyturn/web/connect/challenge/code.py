@@ -209,11 +209,11 @@ def _at_field(found: Finding) -> Finding:
 def _page(visit: _Visit, part: Part, *, form: Form | None = None, findings: list[Finding] | None = None) -> Response:
     say, provider, challenged = wording_of(visit.request), visit.view.connector.title, visit.challenged
     messages = messages_of(findings or [], part.fields, say, provider=provider)
-    wrong = challenged.error == OtpInvalid.code and not findings
+    said = _SAID.get(visit.request.query_params.get("said", ""))
+    wrong = challenged.error == OtpInvalid.code and not findings and said is None
     if wrong:
         messages = {f"/fields/{each.key}": say.plain("code.wrong", provider=provider) for each in part.fields[-1:]}
     inputs = inputs_for(part.fields, form, messages, before=visit.given)
-    said = _SAID.get(visit.request.query_params.get("said", ""))
     entropy = visit.pages.application.entropy
     return visit.pages.render(
         visit.request,
