@@ -186,6 +186,7 @@ async def test_a_wrong_code_and_then_the_right_one() -> None:
     assert isinstance(second, Challenged)
 
     assert isinstance(await answer(world, second, *ok(world)), Connected)
+    assert (await row_of(world, second)).error is None
 
 
 async def test_the_same_question_again_counts_as_a_wrong_code() -> None:

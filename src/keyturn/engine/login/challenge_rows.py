@@ -62,7 +62,7 @@ class ChallengeRows:
         self, row: ChallengeRow, result: Connected | Challenged | KeyturnError, *, record: AuditRecord | None = None
     ) -> ChallengeRow | None:
         """Write what came of a login and destroy what was sealed; None where another wrote the row first."""
-        ended = replace(row, due_at=None, state=ChallengeState.DONE)
+        ended = replace(row, due_at=None, state=ChallengeState.DONE, error=None)
         match result:
             case Connected():
                 ended = replace(ended, connection=result.connection.id)
