@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -150,3 +150,34 @@ async def test_nothing_is_passed_over(world: FakeWorld) -> None:
     await other.look()
 
     assert None is other.api_keys.recall(text.reveal())
+
+
+async def test_a_rotation_and_destroyed_passwords(world: FakeWorld) -> None:
+    """The look after a rotation wraps with the new key; what is remembered of passwords goes with the look after."""
+    other, keys, custody = await second(world), world.application.keys, world.stores.keys
+    await publish(world, keep="offer")
+    await log_in(world, keep_password=True)
+    added = await keys.add(ACTOR)
+    await keys.rotate(added.id, ACTOR)
+    custody.following, forgotten = "of another process", custody.forgotten
+    await other.look()
+    followed = custody.following
+    await keys.destroy_passwords(ACTOR)
+    await other.look()
+
+    assert (added.id, forgotten + 1) == (followed, custody.forgotten)
+
+
+async def test_a_rotation_to_a_key_that_is_not_here(world: FakeWorld) -> None:
+    """It keeps nothing else from being followed: a revoked key is refused all the same."""
+    other, custody = await second(world), world.stores.keys
+    added = await world.application.keys.add(ACTOR)
+    key, text = await world.application.api_keys.create("k", ["call"], ACTOR)
+    await other.api_keys.authenticate(text.reveal())
+    await world.application.keys.rotate(added.id, ACTOR)
+    custody.rows[added.id] = replace(custody.rows[added.id], at_hand=False)
+    await world.application.api_keys.revoke(key.id, ACTOR)
+    await other.look()
+
+    with pytest.raises(Unauthenticated):
+        await other.api_keys.authenticate(text.reveal())

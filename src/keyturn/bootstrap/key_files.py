@@ -30,8 +30,11 @@ def new_key_file(path: Path) -> str:
     return make_key_file(path).key_id
 
 
-async def declare_key_lost(settings: Settings, key_id: str) -> Mapping[str, int]:
+async def declare_key_lost(settings: Settings, key_id: str) -> tuple[Mapping[str, int], Path | None]:
     """Give up what a key had sealed; where no key is left in the data directory, a new one is made.
+
+    Returns:
+        How many things of each kind were given up, and the key file that was made, which has to be backed up.
 
     Raises:
         NotFound: the database knows no such key; nothing was made or changed.
@@ -43,4 +46,4 @@ async def declare_key_lost(settings: Settings, key_id: str) -> Mapping[str, int]
         raise NotFound("The database knows no such key.")
     async with wired(settings, KnownSecrets(), lost_key=key_id) as up:
         declare = DeclareLost(up.stores.lost_keys, up.stores.audit, up.application.clock)
-        return await declare(key_id, ACTOR)
+        return await declare(key_id, ACTOR), up.new_key_file

@@ -131,7 +131,9 @@ def declare_lost(key_id: str, data: Path | None, yes: bool, as_json: bool) -> No
     with usable_data():
         from keyturn.bootstrap.key_files import declare_key_lost
 
-        counts = asyncio.run(declare_key_lost(settings, key_id))
+        counts, made = asyncio.run(declare_key_lost(settings, key_id))
+    if made is not None:
+        tell(f"A new key file was made: {made}. Back it up, apart from the data: without it nothing opens.")
     if as_json:
         say_json({"id": key_id, "state": "lost", "given_up": dict(counts)})
         return
