@@ -38,6 +38,9 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     ("name", "value"),
     [
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary-short", id="short admin key"),
+        pytest.param("KEYTURN_BRAND_COLOR", "canary", id="no colour"),
+        pytest.param("KEYTURN_BRAND_COLOR", "#ffcc00", id="a colour that nobody can read"),
+        pytest.param("KEYTURN_BRAND_LOGO", "/canary/logo.png", id="a logo that is not there"),
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 100, id="long admin key"),
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 6 + "é", id="admin key that fits no header"),
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 6 + " ", id="admin key with a blank at its end"),

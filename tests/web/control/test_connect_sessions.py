@@ -47,12 +47,28 @@ async def test_a_link_is_made_and_its_session_followed() -> None:
     assert link["url"].rpartition("/")[2] not in (await house.call("GET", path)).text
 
 
+async def test_the_origin_of_a_popup_is_kept() -> None:
+    """Of a new link and of one that repairs a connection; a link without one says so."""
+    house = await begin()
+    asked = {"origin": "https://app.example"}
+    made = [
+        await house.call("POST", PATH, {"connector": "acme", "owner": "owner-2", **asked}, key="connect"),
+        await house.call("POST", f"/v1/connections/{house.connection_id}/reconnect", asked, key="connect"),
+        await house.call("POST", PATH, {"connector": "acme", "owner": "owner-2"}, key="connect"),
+    ]
+    found = [await house.call("GET", f"{PATH}/{each.json()['id']}", key="connect") for each in made]
+
+    assert ["https://app.example", "https://app.example", None] == [each.json()["origin"] for each in found]
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [
         pytest.param({"return_url": "http://app.example/"}, 422, "return_url_not_allowed", id="plain http"),
         pytest.param({"return_url": "https://app.example/#x"}, 422, "return_url_not_allowed", id="a fragment"),
         pytest.param({"return_url": "http://localhost:3000/done"}, 201, None, id="loopback"),
+        pytest.param({"origin": "http://localhost:3000"}, 201, None, id="an origin"),
+        pytest.param({"origin": "https://app.example/"}, 422, "validation_failed", id="an origin with a path"),
         pytest.param({"app_name": "x" * 101}, 422, "validation_failed", id="too long a name"),
         pytest.param({"owner_label": "a\u202eb"}, 422, "validation_failed", id="text that turns round"),
         pytest.param({"connector": "none"}, 404, "not_found", id="no such connector"),

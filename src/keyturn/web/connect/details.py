@@ -1,6 +1,7 @@
 """What decides where the password goes, asked before it is.
 
 Rule 1: the values rest in the session, never in a URL; they are no secrets.
+Rule 2: without script the page can't hide what an answer on it makes needless, so that is passed over.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from keyturn.core.connector import FieldType
+from keyturn.core.connector import Field, FieldType
 from keyturn.core.errors import Finding, SessionUsed, ValidationFailed
-from keyturn.core.field_values import check_fields
+from keyturn.core.field_values import check_fields, is_visible
+from keyturn.core.secret import Secret
 from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.browser import Browser
 from keyturn.web.connect.connector_view import ConnectorView, host_or_none
@@ -43,7 +45,7 @@ async def post_details(pages: Pages, request: Request) -> Response:
         return _elsewhere(session)
     if browser.nonce_of(form.text("form"), "details") is None:
         return _page(pages, request, session, browser, view, form=form, stale=True)
-    values, findings = check_fields(fields, values_of(fields, form))
+    values, findings = check_fields(fields, _needed(fields, form))
     if not findings:
         try:
             view.token_host(values)
@@ -56,6 +58,16 @@ async def post_details(pages: Pages, request: Request) -> Response:
     except SessionUsed:
         return RedirectResponse(f"/connect/{session.id}/done", 303)
     return _elsewhere(session)
+
+
+def _needed(fields: tuple[Field, ...], form: Form) -> dict[str, str | Secret]:
+    """What was typed, but for fields that the answers before them hide."""
+    found: dict[str, str | Secret] = {}
+    for number, each in enumerate(fields):
+        before, _ = check_fields(fields[:number], found)
+        if is_visible(each, before):
+            found |= values_of([each], form)
+    return found
 
 
 def _elsewhere(session: ConnectSession) -> Response:
