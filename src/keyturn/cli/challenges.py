@@ -12,12 +12,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
 
 from keyturn.cli.api_client import Answer, ApiClient, path_of
-from keyturn.cli.commands.connection_views import show_connection
 from keyturn.cli.failures import CHALLENGED, OK, ProblemAnswered
 from keyturn.cli.output import one_line, say_json, tell
 from keyturn.cli.secret_input import next_line
@@ -32,6 +31,14 @@ _INSTEAD: Final = "Give --answer KEY=VALUE, or KEY=- for what comes on standard 
 _GRACE_S: Final = 30.0  # for the provider's last answer, after the challenge's own time
 
 Given = str | Secret | bool | int | float
+
+
+class Show(Protocol):
+    """Writes a connection, for people or as JSON."""
+
+    def __call__(self, document: Mapping[str, Any], *, as_json: bool) -> None:
+        """Write it."""
+        ...
 
 
 class FromStdin:
@@ -66,6 +73,7 @@ class Course:
     """A login from its first challenge to its end. `waits`: also where nobody sees it wait."""
 
     client: ApiClient
+    show: Show
     as_json: bool
     given: dict[str, str | FromStdin] = field(default_factory=dict)
     waits: bool = False
@@ -81,7 +89,7 @@ class Course:
             reply = following
         if reply.status == 200 and not self.as_json:
             tell("This account was connected already; the connection has new tokens now.")
-        show_connection(reply.members, as_json=self.as_json)
+        self.show(reply.members, as_json=self.as_json)
         return OK
 
     def resume(self, challenge_id: str) -> int:
@@ -161,7 +169,7 @@ class Course:
     def _ended(self, state: Mapping[str, Any]) -> int:
         connection = state.get("connection_id")
         if isinstance(connection, str):
-            show_connection(self._connection(connection), as_json=self.as_json)
+            self.show(self._connection(connection), as_json=self.as_json)
             return OK
         if state.get("state") == "waiting" and _questions(state):
             _tell_error(state)

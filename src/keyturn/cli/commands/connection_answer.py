@@ -7,6 +7,7 @@ import click
 from keyturn.cli.api_client import connect, path_of
 from keyturn.cli.challenges import Course, given_answers
 from keyturn.cli.command import command
+from keyturn.cli.commands.connection_views import show_connection
 from keyturn.cli.options import answer_option, json_option
 
 
@@ -20,7 +21,7 @@ def answer(challenge: str, answers: tuple[str, ...], resend: bool, as_json: bool
 
     Where the person confirms on another device, this waits for it. Only the API key that began the login can go on.
     """
-    course = Course(connect(), as_json, given_answers(answers), waits=True)
+    course = Course(connect(), show_connection, as_json, given_answers(answers), waits=True)
     if resend:
         return course.go_on(course.client.send("POST", f"{path_of('challenges', challenge)}/resend"))
     return course.resume(challenge)

@@ -12,6 +12,7 @@ import click
 from keyturn.cli.api_client import ApiClient, connect, path_of
 from keyturn.cli.challenges import Course, FromStdin, given_answers, refuse_shown
 from keyturn.cli.command import command
+from keyturn.cli.commands.connection_views import show_connection
 from keyturn.cli.failures import ProblemAnswered
 from keyturn.cli.options import answer_option, json_option
 from keyturn.cli.secret_input import given_secret, one_secret, secrets_in
@@ -88,7 +89,7 @@ def create(
     }
     if keep_totp_seed:
         document["keep_totp_seed"] = True
-    return Course(client, as_json, given).go_on(client.send("POST", path_of("connections"), document))
+    return Course(client, show_connection, as_json, given).go_on(client.send("POST", path_of("connections"), document))
 
 
 def _form_of(client: ApiClient, connector: str) -> Connector | None:
