@@ -434,6 +434,10 @@ class ConnectSession:
         """Whether the person decided, at a reconnect link, to make a connection with another account instead."""
         return bool(self.facts.get("makes_another"))
 
+    def has_left(self, challenge_id: str) -> bool:
+        """Whether the person went back to the sign-in from this challenge: nothing may come of it any more."""
+        return challenge_id in self.facts.get("left", ())
+
 
 class SessionStore(Protocol):
     """Connect sessions."""

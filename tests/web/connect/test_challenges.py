@@ -279,6 +279,31 @@ async def test_sign_in_again_leaves_the_challenge() -> None:
     assert old.url.endswith("/sign-in")
 
 
+async def test_nothing_comes_of_a_push_that_was_left() -> None:
+    """Approved afterwards, on the device, it connects nothing: the person decided for another sign-in."""
+    site, browser, page = await _at_challenge(WITH_PUSH, PUSHES, TOKEN, ME)
+    again = await browser.submit(page, 0)
+    await _poll(site, 4)
+    reload = await browser.get(again.url)
+
+    assert "Connect your Acme CRM account" == reload.title
+    assert 1 == len(site.world.egress.requests)
+    assert 0 == await _connections(site)
+
+
+async def test_two_posts_of_the_password_form_at_once_meet_at_the_challenge() -> None:
+    """The second waits for the first, and sends nothing."""
+    site = await make_site(WITH_CODE, replies=(ASKS,), clock=FakeClock(auto=True))
+    browser = site.browser()
+    form = await site.sign_in_page(browser)
+    one, other = await asyncio.gather(
+        browser.submit(form, username="jo", password=CANARY), browser.submit(form, username="jo", password=CANARY)
+    )
+
+    assert ["Acme CRM asks for one more step"] * 2 == [one.title, other.title]
+    assert 1 == len(site.world.egress.requests)
+
+
 async def test_whoever_is_at_a_challenge_is_led_there_from_the_sign_in() -> None:
     """A reload, the back button and a second post of the password form all lead to the one page."""
     site = await make_site(WITH_CODE, replies=(ASKS,))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from keyturn.core.connection import State
 from keyturn.engine.actor import Actor
 from keyturn.engine.login.connect_sessions import SessionRequest
 from keyturn.ports.store import ConnectionFilter
@@ -133,6 +135,17 @@ async def test_another_account_than_the_link_is_for() -> None:
     assert "Connect your Acme CRM account" == sign_in.title
     assert "Go back to Ledgerly to finish" in done.text
     assert ["Jo of Northwind", "Sam of Southwind"] == await _names(site)
+
+
+async def test_the_new_connection_does_not_hang_on_the_old_one() -> None:
+    """Once the person has decided, the end of the other connection is no matter."""
+    site, browser, page = await _reconnected_as_another("https://app.example/back")
+    sign_in = await browser.submit(page, 0)
+    old = (await site.world.stores.connections.list(ConnectionFilter(), cursor=None, limit=9)).items[0]
+    await site.world.application.connections.save(replace(old, state=State.DISCONNECTED))
+    done = await browser.submit(sign_in, username="sam", password=CANARY)
+
+    assert "Your Acme CRM account is connected" == done.title
 
 
 async def test_no_new_connection_without_an_application_that_confirms_it() -> None:

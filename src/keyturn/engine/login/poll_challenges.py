@@ -93,7 +93,7 @@ class PollChallenges:
         """Ask the provider once, and end the row or put it back."""
         try:
             session = await self.finish_session.of_holder(row.holder, row.project)
-            if session is not None and session.state != "claimed":
+            if session is not None and (session.state != "claimed" or session.has_left(row.id)):
                 raise SessionUsed  # the person gave up, or the page has led to something already
             going = await self.rows.resume(row, Actor(row.holder))
             challenge = going.connector.challenges[row.place]

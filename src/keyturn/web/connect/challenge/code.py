@@ -137,7 +137,10 @@ async def post_again(pages: Pages, request: Request) -> Response:
     if session.state == "claimed" and browser.nonce_of(form.text("form"), "again") is None:
         return pages.notice(request, "foreign_form", 403, session=session)
     try:
-        await pages.attempts.change(session, {CHALLENGE: None, "answers": {}, "ended": None, "exists": None})
+        current = await pages.attempts.settled(session)
+        left = [*current.facts.get("left", ()), *filter(None, [current.facts.get(CHALLENGE)])]
+        facts: dict[str, Any] = {CHALLENGE: None, "answers": {}, "ended": None, "exists": None, "left": left}
+        await pages.attempts.change(current, facts)
     except SessionUsed:
         return RedirectResponse(f"/connect/{session.id}/done", 303)
     return RedirectResponse(f"/connect/{session.id}/sign-in", 303)
