@@ -18,11 +18,11 @@ REJECTS = CONNECTOR + "on_duplicate: reject\n"
 OTHER = json_answer('{"id": 8, "name": "Sam of Southwind"}')
 
 
-async def _connected_twice(**asked: str | None) -> tuple[Site, Browser, Page]:
+async def _connected_twice(return_url: str | None = None) -> tuple[Site, Browser, Page]:
     site = await make_site(REJECTS, replies=(TOKEN, ME, TOKEN, ME, TOKEN, OTHER))
     browser = site.browser()
     await browser.submit(await site.sign_in_page(browser), username="jo", password=CANARY)
-    page = await browser.submit(await site.sign_in_page(browser, **asked), username="jo", password=CANARY)
+    page = await browser.submit(await site.sign_in_page(browser, return_url=return_url), username="jo", password=CANARY)
     return site, browser, page
 
 

@@ -35,7 +35,7 @@ async def test_an_answer_decides_what_is_asked_beside_the_password(place: str, a
     details = await site.sign_in_page(browser)
     sign_in = await browser.submit(details, field__place=place)
     given = {"field__tenant": "t1"} if asked else {}
-    done = await browser.submit(sign_in, username="jo", password=CANARY, **given)
+    done = await browser.submit(sign_in, 0, username="jo", password=CANARY, **given)
 
     assert {"form", "field.place"} == set(details.parsed.forms[0].inputs)
     assert asked == ("field.tenant" in sign_in.parsed.forms[0].inputs)

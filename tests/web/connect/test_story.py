@@ -10,7 +10,7 @@ import pytest
 from keyturn.core.connection import State
 from keyturn.core.errors import SessionUsed
 from keyturn.engine.actor import Actor
-from keyturn.engine.login.connect_sessions import PAGE_LIVES_S
+from keyturn.engine.login.connect_sessions import PAGE_LIVES_S, Finished
 from keyturn.ports.store import ConnectionFilter
 from tests.fakes.egress import json_answer
 from tests.web.connect.browsing import CANARY, CONNECTOR, ME, TOKEN, make_site
@@ -336,6 +336,7 @@ async def test_the_result_stands_though_the_row_was_written_meanwhile() -> None:
     session, cookie = await sessions.claim((await site.link()).removeprefix("/c/"))
     await stores.sessions.save(replace(session, facts={"seen": 1}))
     finished = await sessions.log_in(session, username="jo", password=cookie, fields={}, keep_password=False)
+    assert isinstance(finished, Finished)
     with pytest.raises(SessionUsed):
         await sessions.cancel(finished.session)
 

@@ -9,7 +9,7 @@ import pytest
 
 from keyturn.core.connection import State
 from keyturn.core.secret import Secret
-from keyturn.engine.login.connect_sessions import digest_of
+from keyturn.engine.login.connect_sessions import Finished, digest_of
 from tests.engine.story import me, read, token
 from tests.web.control.house import House, assert_problem, begin
 
@@ -92,6 +92,7 @@ async def test_a_code_confirms_once() -> None:
     session, _ = await pages.claim(link["url"].rpartition("/")[2])
     house.world.egress.will_reply(token(3, at=house.world.clock.now()), me("55"))
     done = await pages.log_in(session, username="jo", password=Secret("x"), fields={}, keep_password=False)
+    assert isinstance(done, Finished)
     assert done.code is not None
     confirm = f"{PATH}/{link['id']}/confirm"
     connection = f"/v1/connections/{done.connected.connection.id}"
@@ -115,6 +116,7 @@ async def test_a_process_that_dies_while_it_confirms_leaves_a_good_code() -> Non
     session, _ = await pages.claim(link["url"].rpartition("/")[2])
     house.world.egress.will_reply(token(3, at=house.world.clock.now()), me("55"))
     done = await pages.log_in(session, username="jo", password=Secret("x"), fields={}, keep_password=False)
+    assert isinstance(done, Finished)
     assert done.code is not None
 
     def dies(write: str) -> None:
