@@ -14,6 +14,7 @@ from typing import Final
 
 from scripts.reference_sources import connector_schema
 from scripts.write_page_connector import connector_page
+from scripts.write_page_metrics import metrics_page
 from scripts.write_page_settings import settings_page
 from scripts.write_page_states import states_page
 
@@ -28,6 +29,7 @@ def schema_file() -> str:
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/connector.md": connector_page,
     "reference/connector.schema.json": schema_file,
+    "reference/metrics.md": metrics_page,
     "reference/settings.md": settings_page,
     "explanation/states.md": states_page,
 }

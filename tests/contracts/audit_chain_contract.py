@@ -221,3 +221,12 @@ class AuditChainContract:
         await stores.chain.note_sent("other", 1, at=NOW)
 
         assert (None, 5, 1) == (before, await stores.chain.sent("syslog"), await stores.chain.sent("other"))
+
+    async def test_when_it_was_verified(self, stores: AllStores) -> None:
+        """Never at first; then the last time, which no sink's mark is taken for."""
+        before = await stores.chain.verified_at()
+        await stores.chain.note_verified(3, at=NOW)
+        await stores.chain.note_verified(3, at=NOW + 5)
+        await stores.chain.note_sent("verified", 1, at=NOW + 9)
+
+        assert (None, NOW + 5) == (before, await stores.chain.verified_at())

@@ -37,6 +37,7 @@ class FakeAuditChain:
         self._subjects: dict[tuple[str, str], str] = {}
         self._numbers = count(1)
         self._cut = 0
+        self._verified_at: float | None = None
         self._sent: dict[str, int] = {}
         self.tampered: Callable[[list[Entry]], list[Entry]] = lambda entries: entries
 
@@ -110,6 +111,16 @@ class FakeAuditChain:
         """Note that."""
         await self._database.write("audit.note_sent")
         self._sent[sink] = seq
+
+    async def verified_at(self) -> float | None:
+        """When it was found right last."""
+        await self._database.read()
+        return self._verified_at
+
+    async def note_verified(self, seq: int, *, at: float) -> None:
+        """Note that."""
+        await self._database.write("audit.note_verified")
+        self._verified_at = at
 
     async def subject_of(self, owner: str, *, project: str = "default") -> str | None:
         """The subject that stands for an owner."""

@@ -9,24 +9,25 @@ import asyncio
 import signal
 import socket
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-import prometheus_client
 import structlog
 import uvicorn
 
+from keyturn.adapters.store.figures.figures import read_figures, tables_fit
 from keyturn.bootstrap.assembly import Ports
 from keyturn.bootstrap.front import AsgiApp, make_front
 from keyturn.bootstrap.hardening import harden_process
 from keyturn.bootstrap.logging import configure_logging, log_loop_exception
+from keyturn.bootstrap.observing.metrics import Exposition, Gauges
+from keyturn.bootstrap.observing.readiness import make_readiness
 from keyturn.bootstrap.settings import Settings, unknown_names
 from keyturn.bootstrap.wiring import Wired, wired
-from keyturn.core.errors import KeyturnError
 from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.redaction.redactor import Redactor
 from keyturn.engine.actor import Actor
@@ -34,12 +35,12 @@ from keyturn.web.connect.app import make_connect
 from keyturn.web.console.application import make_console
 from keyturn.web.control.application import make_control
 from keyturn.web.dataplane.application import DataPlane
+from keyturn.web.dataplane.call_counts import CallCounts
 from keyturn.web.dataplane.openapi import OPENAPI_PATHS
 from keyturn.web.kit.joined_writes import JoinedHttpProtocol
 
 REQUESTS_END_WITHIN_S: Final = 20
 WORK_ENDS_WITHIN_S: Final = 8.0
-KEYS_ASKED_EVERY_S: Final = 5.0  # a key service is asked no more often, however many ask whether this is ready
 DOOR: Final = Actor("proxy")
 
 log = structlog.get_logger("keyturn")
@@ -60,52 +61,36 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
     """All doors of an application, as one ASGI application."""
     application = up.application
 
-    key_state = remembered_for(KEYS_ASKED_EVERY_S, up.stores.keys.ask)
-
-    async def readiness() -> dict[str, str]:
-        try:
-            await up.stores.ping()
-        except KeyturnError as error:
-            return {"database": error.code, "keys": "ok"}
-        return {"database": "ok", "keys": await key_state()}
-
     async def reconnect_link(connection_id: str) -> str:
         link = await application.connect_sessions.reconnect_link(connection_id, DOOR)
         return link.url.reveal()
 
-    dataplane = DataPlane(application, reconnect_link=reconnect_link, trusted_proxies=settings.trusted_proxies)
-    metrics = prometheus_client.CollectorRegistry()
-    for collector in (prometheus_client.PROCESS_COLLECTOR, prometheus_client.PLATFORM_COLLECTOR, dataplane.counts):
-        metrics.register(collector)
+    dataplane = DataPlane(
+        application,
+        reconnect_link=reconnect_link,
+        counts=CallCounts(up.counts.labels),
+        trusted_proxies=settings.trusted_proxies,
+    )
+    database, scheduler = up.stores.database, application.scheduler
+    readiness = make_readiness(
+        ping=up.stores.ping,
+        ask_keys=up.stores.keys.ask,
+        tables_fit=partial(tables_fit, database),
+        scheduler_idle_s=lambda: scheduler.idle_s,
+        data=settings.data,
+    )
+    gauges = Gauges(application, up.counts.labels, settings.data, version("keyturn"))
     return make_front(
         dataplane,
         make_control(
             application,
             readiness=readiness,
-            metrics=lambda: prometheus_client.generate_latest(metrics),
+            metrics=Exposition(partial(read_figures, database), gauges, up.counts, dataplane.counts),
             other_paths=OPENAPI_PATHS,
         ),
         make_connect(application, settings.brand),
         make_console(application, version=version("keyturn")),
     )
-
-
-def remembered_for(seconds: float, ask: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[str]]:
-    """What `ask` came to, `ok` or a problem's code, asked again once it is so old."""
-    found, asked_at = "ok", float("-inf")
-
-    async def state() -> str:
-        nonlocal found, asked_at
-        if time.monotonic() - asked_at >= seconds:
-            try:
-                await ask()
-                found = "ok"
-            except KeyturnError as error:
-                found = error.code
-            asked_at = time.monotonic()
-        return found
-
-    return state
 
 
 async def serve(
@@ -154,7 +139,8 @@ async def serve(
             await asyncio.gather(
                 application.run_jobs.drain(WORK_ENDS_WITHIN_S),
                 application.challenges.drain(WORK_ENDS_WITHIN_S),
-                application.renewals.drain(WORK_ENDS_WITHIN_S), application.connect.drain(WORK_ENDS_WITHIN_S)
+                application.renewals.drain(WORK_ENDS_WITHIN_S),
+                application.connect.drain(WORK_ENDS_WITHIN_S),
             )
             await application.auditing.keeper.stop()
             log.info("stopped")

@@ -23,6 +23,7 @@ from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.opening import Stores, holds_sealed_rows, open_store
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
+from keyturn.bootstrap.observing.record_counts import RecordCounts, counted
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.system import SystemClock, SystemEntropy
 from keyturn.core.errors import SettingsInvalid
@@ -32,6 +33,7 @@ from keyturn.core.redaction.known import KnownSecrets
 from keyturn.engine.application import Application
 from keyturn.engine.audit.auditing import AuditSettings
 from keyturn.ports.keys import KeyProvider
+from keyturn.web.kit.metric import ConnectorLabels
 
 log = structlog.get_logger("keyturn")
 
@@ -60,6 +62,7 @@ class Wired:
 
     application: Application
     stores: Stores
+    counts: RecordCounts
     new_key_file: Path | None = None  # made just now: the operator has to back it up
 
 
@@ -107,10 +110,11 @@ async def wired(
         entropy=entropy,
         audit_settings=_audit_settings(settings),
     )
+    counts = RecordCounts(ConnectorLabels())
     try:
         yield Wired(
             assemble(
-                wrap(ports),
+                wrap(counted(ports, counts)),
                 known=known,
                 public_url=settings.public_url or f"http://{settings.listen}",
                 admin_api_key=settings.admin_api_key,
@@ -118,6 +122,7 @@ async def wired(
                 offline_grace_s=settings.offline_grace,
             ),
             stores,
+            counts,
             new_key_file,
         )
     finally:

@@ -182,6 +182,7 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
     ("seal_broken", 503, "A sealed value can't be opened: it was altered or swapped.", Who.OPERATOR,
      "Restore the row from a back-up, or disconnect the connection."),
     ("store_unavailable", 503, "The database can't be used.", Who.OPERATOR, "See /readyz, then the log."),
+    ("not_ready", 503, "A part of this instance is missing.", Who.OPERATOR, "Mend what “parts” names."),
     ("audit_unavailable", 503, "The audit log's anchor file or sink can't be used.", Who.OPERATOR,
      "See the log; look at KEYTURN_AUDIT_ANCHOR and KEYTURN_AUDIT_SYSLOG."),
     ("settings_invalid", 500, "A setting can't be used.", Who.OPERATOR, "Correct the setting and start again."),

@@ -7,7 +7,7 @@ processes stands in the store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -56,6 +56,20 @@ class ProviderGate:
     def hosts_known(self) -> int:
         """How many hosts there is something to remember of."""
         return len(self._hosts)
+
+    def closed(self, most: int) -> Sequence[tuple[str, str]]:
+        """Hosts that are not asked now, `most` of them, and why: `down` or `wait`."""
+        now = self._clock.monotonic()
+        why = {
+            name: "wait" if now < each.held_until else "down"
+            for name, each in self._hosts.items()
+            if now < max(each.held_until, each.closed_until)
+        }
+        return tuple(why.items())[:most]
+
+    def alarms(self) -> Sequence[str]:
+        """The connectors that have an alarm."""
+        return tuple(self._alarms)
 
     @asynccontextmanager
     async def slot(self, host: str) -> AsyncIterator[None]:

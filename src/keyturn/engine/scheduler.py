@@ -100,9 +100,11 @@ class Scheduler:
         self._tasks: dict[asyncio.Task[None], Connection] = {}
         self._waiting: dict[str, Connection] = {}  # due, and begun as soon as there is room
         self._loops: list[asyncio.Task[None]] = []
+        self._looked_at: float | None = None  # monotonic
 
     def start(self) -> None:
         """Begin; needs a running event loop."""
+        self._looked_at = self._clock.monotonic()
         self._loops = [
             asyncio.create_task(self._every(LOOK_EVERY_S, self.renew_due), name="renewals due"),
             asyncio.create_task(self._every(LOOK_EVERY_S, self.revoke_due), name="revocations due"),
@@ -122,6 +124,7 @@ class Scheduler:
 
     async def stop(self) -> None:
         """Begin nothing new; what is under way ends by itself."""
+        self._looked_at = None
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -133,8 +136,17 @@ class Scheduler:
         """How many renewals it has begun that have not ended."""
         return len(self._tasks)
 
+    @property
+    def idle_s(self) -> float | None:
+        """How long ago it looked for renewals that are due, seconds; None where its loops do not all run."""
+        if self._looked_at is None or any(each.done() for each in self._loops):
+            return None
+        return self._clock.monotonic() - self._looked_at
+
     async def renew_due(self) -> None:
         """Look at what is due, and renew it, as much at once as there is room for."""
+        if self._looked_at is not None:
+            self._looked_at = self._clock.monotonic()
         full = len(self._tasks) >= AT_ONCE
         due = await self._ask_database(0 if full else LOOKED_AT)
         if full:

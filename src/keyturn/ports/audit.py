@@ -89,6 +89,14 @@ class AuditChain(Protocol):
         """Note that."""
         ...
 
+    async def verified_at(self) -> float | None:
+        """When the whole log was found right last, Unix seconds; None where it never was."""
+        ...
+
+    async def note_verified(self, seq: int, *, at: float) -> None:
+        """Note that it was found right up to this record."""
+        ...
+
     async def subject_of(self, owner: str, *, project: str = "default") -> str | None:
         """The subject that stands for an owner."""
         ...

@@ -17,13 +17,18 @@ from tests.web.control.house import PASSWORD, House, assert_problem, begin, logi
 KEY = {"idempotency-key": "k-1"}
 
 
+async def no_metrics() -> bytes:
+    """No other zone has any."""
+    return b""
+
+
 async def restart(house: House) -> None:
     """Another process over the same stores."""
 
     async def ready() -> dict[str, str]:
         return {}
 
-    house.app = make_control(house.world.application, readiness=ready, metrics=lambda: b"")
+    house.app = make_control(house.world.application, readiness=ready, metrics=no_metrics)
 
 
 async def connect(house: House, headers: dict[str, str] = KEY, key: str = "login", **changes: Any) -> Any:

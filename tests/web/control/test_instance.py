@@ -83,6 +83,11 @@ async def test_readiness_says_which_part(parts: dict[str, str], code: str | None
         assert parts == assert_problem(answer, 503, code)["parts"]
 
 
+async def no_metrics() -> bytes:
+    """No other zone has any."""
+    return b""
+
+
 async def test_a_readiness_check_that_fails_is_a_part_that_is_missing() -> None:
     """The probe hears what could not be asked."""
     house = await begin()
@@ -90,7 +95,7 @@ async def test_a_readiness_check_that_fails_is_a_part_that_is_missing() -> None:
     async def fails() -> dict[str, str]:
         raise StoreUnavailable("not to be shown")
 
-    house.app = make_control(house.world.application, readiness=fails, metrics=lambda: b"")
+    house.app = make_control(house.world.application, readiness=fails, metrics=no_metrics)
     answer = await house.call("GET", "/readyz", key=None)
 
     assert {"database": "store_unavailable"} == assert_problem(answer, 503, "store_unavailable")["parts"]

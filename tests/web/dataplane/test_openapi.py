@@ -25,6 +25,11 @@ async def ready() -> dict[str, str]:
     return {"database": "ok"}
 
 
+async def no_metrics() -> bytes:
+    """No other zone has any."""
+    return b""
+
+
 async def no_pages(scope: Any, receive: Any, send: Any) -> None:
     """The zone of the pages, which nothing here asks for."""
     raise AssertionError(scope["path"])
@@ -34,7 +39,7 @@ async def no_pages(scope: Any, receive: Any, send: Any) -> None:
 def front(story: Story) -> httpx.AsyncClient:
     """A client of all doors together."""
     application = story.world.application
-    control = make_control(application, readiness=ready, metrics=lambda: b"", other_paths=OPENAPI_PATHS)
+    control = make_control(application, readiness=ready, metrics=no_metrics, other_paths=OPENAPI_PATHS)
     app = make_front(DataPlane(application), control, no_pages, no_pages)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://keyturn.test")
 

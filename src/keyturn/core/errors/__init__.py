@@ -64,6 +64,7 @@ from keyturn.core.errors.operator import (
     ValueAbsent,
     WrongKey,
 )
+    NotReady,
 from keyturn.core.errors.owner import (
     AccessDenied,
     AccountLocked,
@@ -138,6 +139,7 @@ __all__ = [
     "ProviderError",
     "ProviderRateLimited",
     "ProviderTimeout",
+    "NotReady",
     "ProviderTlsFailed",
     "ProviderUnavailable",
     "ProviderUnreachable",

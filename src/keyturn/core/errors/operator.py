@@ -87,6 +87,12 @@ class StoreUnavailable(OperatorError):
     code = "store_unavailable"
 
 
+class NotReady(OperatorError):
+    """A part that is no database and no key is missing: the scheduler, room on the disk, tables of this release."""
+
+    code = "not_ready"
+
+
 class AuditUnavailable(OperatorError):
     """The place outside the database where the audit log is written down can't be used."""
 

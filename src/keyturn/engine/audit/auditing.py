@@ -43,7 +43,7 @@ def make_auditing(
     """Put them together."""
     return Auditing(
         chain,
-        VerifyAudit(chain, connections, settings.anchor_file),
+        VerifyAudit(chain, connections, settings.anchor_file, clock),
         ExportAudit(chain, audit, clock),
         AuditKeeper(chain, clock, lease, anchor_file=settings.anchor_file, sink=settings.sink),
     )

@@ -17,6 +17,7 @@ from typing import Final
 from keyturn.core.audit.chain import Entry, Fault
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
 from keyturn.ports.audit import AnchorFile, AuditChain, Bounds
+from keyturn.ports.clock import Clock
 from keyturn.ports.store import ConnectionFilter, ConnectionStore
 
 BATCH: Final = 500
@@ -80,9 +81,10 @@ class VerifyAudit:
     chain: AuditChain
     connections: ConnectionStore
     anchor_file: AnchorFile | None = None
+    clock: Clock | None = None
 
     async def __call__(self, *, anchor: tuple[int, bytes] | None = None, project: str = "default") -> Verdict:
-        """Go along the whole chain.
+        """Go along the whole chain; where nothing is wrong, and there is a clock, the time of it is noted.
 
         Args:
             anchor: number and MAC of a head that the caller kept, beside those of the anchor file.
@@ -101,7 +103,7 @@ class VerifyAudit:
                 break
         anchor_fault = Fault(unsigned.seq, "anchor_unsigned") if unsigned else walked.anchor_fault
         signed = await self.chain.sign(Checkpoint(Kind.HEAD, *bounds.head, at=0.0))
-        return Verdict(
+        verdict = Verdict(
             walked.entries,
             bounds.start[0] + 1,
             bounds.head,
@@ -111,6 +113,9 @@ class VerifyAudit:
             await self._generations(walked, project),
             await self.chain.strangers(),
         )
+        if verdict.ok and self.clock is not None:
+            await self.chain.note_verified(bounds.head[0], at=self.clock.now())
+        return verdict
 
     def _is_ours(self, head: Checkpoint) -> bool:
         return head.kind is Kind.HEAD and self.chain.is_signed(head)

@@ -57,7 +57,7 @@ def make_control(
     application: Application,
     *,
     readiness: Callable[[], Awaitable[dict[str, str]]],
-    metrics: Callable[[], bytes],
+    metrics: Callable[[], Awaitable[bytes]],
     other_paths: Mapping[str, Any] | None = None,
 ) -> App:
     """Build the control plane.
@@ -71,7 +71,11 @@ def make_control(
     app = make_framework(application, other_paths or {})
     app.state.readiness = readiness
     own = CollectorRegistry()
-    app.state.metrics = lambda: metrics() + generate_latest(own)
+
+    async def all_metrics() -> bytes:
+        return await metrics() + generate_latest(own)
+
+    app.state.metrics = all_metrics
     return Door(app, application, PUBLIC_PATHS, request_counter(own))
 
 

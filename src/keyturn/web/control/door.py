@@ -18,6 +18,7 @@ from keyturn.engine.application import Application
 from keyturn.web.control.caller import SCOPE_KEY, Caller, key_of
 from keyturn.web.control.crashes import write_down
 from keyturn.web.kit.headers import OF_DATA
+from keyturn.web.kit.metric import Kind, Metric
 from keyturn.web.kit.problems import ProblemAnswer, problem_answer
 from keyturn.web.kit.request_ids import RequestIds
 
@@ -31,12 +32,21 @@ NOBODY: Final = Principal("", frozenset())
 REQUEST_ID: Final = b"keyturn-request-id"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
 ROUTE_KEY: Final = "keyturn.route"
+REQUESTS: Final = Metric(
+    "keyturn_control_requests",
+    Kind.COUNTER,
+    "Requests to the control plane.",
+    (
+        ("method", "a method that the control plane takes, or `other`"),
+        ("route", "a path's template, as the OpenAPI document has it, or `none`"),
+        ("status", "the status that was answered"),
+    ),
+)
 
 
 def request_counter(registry: CollectorRegistry) -> Counter:
     """What the door counts, in a registry of the caller's."""
-    labels = ("method", "route", "status")
-    return Counter("keyturn_control_requests", "Requests to the control plane.", labels, registry=registry)
+    return Counter(REQUESTS.name, REQUESTS.help, [name for name, _ in REQUESTS.labels], registry=registry)
 
 
 class Door:

@@ -53,6 +53,7 @@ class DataPlane:
         self._door_parts = DoorParts(
             api_keys=application.api_keys,
             hand_out=application.hand_out,
+            counts=self.counts,
             public_url=application.public_url,
             reconnect_link=reconnect_link,
             trusted_proxies=trusted_proxies,

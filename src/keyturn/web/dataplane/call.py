@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final
 
 import structlog
@@ -34,7 +35,7 @@ from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.routes import Route
 from keyturn.ports.egress import Upstream, UpstreamAnswer, UpstreamRequest
 from keyturn.web.dataplane.answer_head import ending_of, handed_on
-from keyturn.web.dataplane.call_counts import CALLER_GONE, CUT_OFF, NO_CONNECTOR, REFUSED, CallCounts
+from keyturn.web.dataplane.call_counts import CALLER_GONE, CUT_OFF, NO_CONNECTOR, CallCounts
 from keyturn.web.dataplane.interruption import InterruptibleCall, Why
 from keyturn.web.dataplane.next_step import ReconnectLink, next_url
 from keyturn.web.dataplane.request_body import CallerGone, Receive, RequestBody, merged_body
@@ -76,11 +77,13 @@ class ProxiedCall(InterruptibleCall):
     __slots__ = (
         "_answer",
         "_answering",
+        "_began_at",
         "_connection_id",
         "_head",
         "_parts",
         "_path",
         "_principal",
+        "_provider_s",
         "_request_id",
         "_route",
         "_scope",
@@ -90,6 +93,7 @@ class ProxiedCall(InterruptibleCall):
     def __init__(
         self, parts: CallParts, scope: MutableMapping[str, Any], receive: Receive, send: Send, request_id: bytes
     ) -> None:
+        self._began_at, self._provider_s = perf_counter(), 0.0
         self._head = read_head(scope)
         super().__init__(receive, self._head.has_body)
         self._parts = parts
@@ -114,6 +118,7 @@ class ProxiedCall(InterruptibleCall):
 
     async def run(self) -> None:
         """Answer the request; raises CutOff where the answer broke off."""
+        self._parts.counts.in_flight += 1
         try:
             await self._proxy(await self._admitted())
         except CallerGone:
@@ -132,6 +137,7 @@ class ProxiedCall(InterruptibleCall):
             log.error("call_crashed", request_id=self._request_id.decode(), **crash_facts(error))
             await self._refuse(error)
         finally:
+            self._parts.counts.in_flight -= 1
             self._unwatch()
             self._parts.calls.leave(self._connection_id, self)
             if self._answer is not None:
@@ -208,7 +214,9 @@ class ProxiedCall(InterruptibleCall):
             body is not None,
         )
         self._sent_at = self._loop.time()
+        began = perf_counter()
         answer = self._answer = await self._parts.upstream.open(request, body, route.policy)
+        self._provider_s += perf_counter() - began
         return answer
 
     async def _after_stale(
@@ -258,6 +266,7 @@ class ProxiedCall(InterruptibleCall):
         if whole is None:
             self._ending = ending_of(headers)
         self._answering = True
+        took_s = perf_counter() - self._began_at
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if whole is None:
             async for piece in answer.body():
@@ -267,7 +276,7 @@ class ProxiedCall(InterruptibleCall):
         self._over = True
         self._answer = None
         assert self._route is not None
-        self._parts.counts.answered(self._route.connector.id, status)
+        self._parts.counts.answered(self._route.connector.id, status, self._provider_s, took_s)
 
     async def _refuse(self, error: Exception) -> None:
         """Answer with a problem; where the answer had begun, cut it off."""
@@ -275,8 +284,8 @@ class ProxiedCall(InterruptibleCall):
             self._count(CUT_OFF)
             raise CutOff from None
         self._over = True
-        self._count(REFUSED)
         answer = await self._problem(error)
+        self._parts.counts.answered_here(self._connector_id(), answer.status)
         if self._head.fault is not None:  # who knows where the next request begins
             answer = ProblemAnswer(answer.status, (*answer.headers, CLOSE), answer.body)
         await answer.send(self._send)
@@ -305,5 +314,7 @@ class ProxiedCall(InterruptibleCall):
         return Actor(name, self._request_id.decode("ascii"))
 
     def _count(self, outcome: str) -> None:
-        connector = self._route.connector.id if self._route is not None else NO_CONNECTOR
-        self._parts.counts.ended(connector, outcome)
+        self._parts.counts.ended(self._connector_id(), outcome)
+
+    def _connector_id(self) -> str:
+        return self._route.connector.id if self._route is not None else NO_CONNECTOR

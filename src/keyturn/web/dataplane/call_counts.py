@@ -1,7 +1,7 @@
-"""How many calls went through, by connector and outcome: added up without a lock, read when a scraper asks.
+"""How many calls went through each door and how long they took: added up without a lock, read when a scraper asks.
 
-Rule 1: the labels are bounded: a connector's id, and one of the outcomes below.
-Rule 2: counting is one addition in memory; it belongs to the event loop's thread.
+Rule 1: the labels are bounded: connectors as `ConnectorLabels` has them, and the closed lists below.
+Rule 2: counting is a few additions in memory, and formats nothing; it belongs to the event loop's thread.
 """
 
 from __future__ import annotations
@@ -10,39 +10,101 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
+
+from keyturn.web.kit.metric import CONNECTOR, ConnectorLabels, Kind, Metric, Spread
 
 REFUSED: Final = "refused"  # the broker's own answer
 CUT_OFF: Final = "cut_off"  # ended after the answer had begun
 CALLER_GONE: Final = "caller_gone"
 NO_CONNECTOR: Final = "none"  # refused before the connection was known
+PROXY: Final = "proxy"
 _CLASSES: Final = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
+
+CALLS: Final = Metric(
+    "keyturn_calls",
+    Kind.COUNTER,
+    "Calls that ended, by the door they came through and whose answer they got.",
+    (
+        CONNECTOR,
+        ("door", "`proxy`, `token`, `forward_auth`"),
+        ("source", "`upstream`: the API's answer; `broker`: keyturn's own, as in the header `Keyturn-Source`"),
+        ("status", "`2xx` to `5xx`; `cut_off`: the answer broke off; `caller_gone`: the caller hung up before it"),
+    ),
+)
+SECONDS: Final = Metric(
+    "keyturn_call_seconds",
+    Kind.HISTOGRAM,
+    "From a proxied call's arrival to the head of the API's answer: the API's share, and all the rest.",
+    (CONNECTOR, ("part", "`provider`: waiting for the API; `keyturn`: all else, renewals that it waited for included")),
+)
+IN_FLIGHT: Final = Metric("keyturn_calls_in_flight", Kind.GAUGE, "Proxied calls under way in this process.")
+METRICS: Final = (CALLS, SECONDS, IN_FLIGHT)
+
+
+class _Answered:
+    """The calls of one connector that the API answered."""
+
+    __slots__ = ("classes", "keyturn", "provider")
+
+    def __init__(self) -> None:
+        self.classes = [0] * len(_CLASSES)
+        self.provider, self.keyturn = Spread(), Spread()
 
 
 class CallCounts(Collector):
-    """Counts by connector and outcome; register it with a Prometheus registry."""
+    """Counts by connector, door and outcome; register it with a Prometheus registry."""
 
-    def __init__(self) -> None:
-        self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+    def __init__(self, labels: ConnectorLabels | None = None) -> None:
+        self._labels = labels or ConnectorLabels()
+        self._answered: defaultdict[str, _Answered] = defaultdict(_Answered)
+        self._others: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
+        self.in_flight = 0
 
-    def answered(self, connector: str, status: int) -> None:
-        """An API's answer was handed on; `status` is 200 to 599."""
-        self._counts[connector, _CLASSES[status // 100]] += 1
+    def answered(self, connector: str, status: int, provider_s: float, all_s: float) -> None:
+        """An API's answer was handed on.
+
+        Args:
+            connector: whose.
+            status: 200 to 599.
+            provider_s: how long was waited for the API, in seconds.
+            all_s: from the call's arrival to the answer's head, that included.
+        """
+        of_connector = self._answered[connector]
+        of_connector.classes[status // 100] += 1
+        of_connector.provider.add(provider_s)
+        of_connector.keyturn.add(all_s - provider_s)
+
+    def answered_here(self, connector: str, status: int, door: str = PROXY) -> None:
+        """keyturn answered a call itself: refused it, or handed a token out at another door than the proxy."""
+        self._others[connector, door, "broker", _CLASSES[status // 100]] += 1
 
     def ended(self, connector: str, outcome: str) -> None:
-        """A call ended without one."""
-        self._counts[connector, outcome] += 1
+        """A proxied call ended without an answer, or within one."""
+        self._others[connector, PROXY, "upstream" if outcome == CUT_OFF else "broker", outcome] += 1
 
     def count(self, connector: str, outcome: str) -> int:
-        """How many so far."""
-        return self._counts.get((connector, outcome), 0)
+        """How many proxied calls ended so: `2xx` and its like, `refused`, `cut_off`, `caller_gone`."""
+        if outcome in _CLASSES:
+            return self._answered[connector].classes[_CLASSES.index(outcome)]
+        found = [(status, number) for (of, _, _, status), number in self._others.items() if of == connector]
+        wanted = _CLASSES if outcome == REFUSED else (outcome,)
+        return sum(number for status, number in found if status in wanted)
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         """For Prometheus."""
-        family = CounterMetricFamily(
-            "keyturn_proxied_calls", "Calls through the proxy.", labels=["connector", "outcome"]
-        )
-        for labels, count in sorted(self._counts.items()):
-            family.add_metric(labels, count)
-        yield family
+        calls: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        spreads: defaultdict[tuple[str, ...], Spread] = defaultdict(Spread)
+        for connector, found in tuple(self._answered.items()):
+            label = self._labels.of(connector)
+            for name, number in zip(_CLASSES, found.classes, strict=True):
+                if number:
+                    calls[label, PROXY, "upstream", name] += number
+            spreads[label, "provider"].merge(found.provider)
+            spreads[label, "keyturn"].merge(found.keyturn)
+        for (connector, *rest), number in tuple(self._others.items()):
+            calls[self._labels.of(connector), *rest] += number
+        yield CALLS.family(calls.items())
+        yield SECONDS.histogram(spreads.items())
+        yield IN_FLIGHT.family([((), float(self.in_flight))])

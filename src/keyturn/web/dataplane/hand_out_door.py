@@ -20,6 +20,7 @@ from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import ApiKeys, Principal
 from keyturn.engine.calls.hand_out import Door, HandOut
 from keyturn.engine.calls.routes import Route
+from keyturn.web.dataplane.call_counts import NO_CONNECTOR, CallCounts
 from keyturn.web.dataplane.next_step import ReconnectLink, next_url
 from keyturn.web.dataplane.request_body import CallerGone, Receive
 from keyturn.web.dataplane.request_head import read_head
@@ -38,6 +39,7 @@ class DoorParts:
 
     api_keys: ApiKeys
     hand_out: HandOut
+    counts: CallCounts
     public_url: str
     reconnect_link: ReconnectLink | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -46,7 +48,17 @@ class DoorParts:
 class HandOutDoor(ABC):
     """One request at a door. Subclasses say which, and what a good answer is."""
 
-    __slots__ = ("_connection_id", "_head", "_parts", "_principal", "_receive", "_request_id", "_scope", "_send")
+    __slots__ = (
+        "_connection_id",
+        "_connector_id",
+        "_head",
+        "_parts",
+        "_principal",
+        "_receive",
+        "_request_id",
+        "_scope",
+        "_send",
+    )
 
     door: ClassVar[Door]
     key_scope: ClassVar[str]
@@ -63,6 +75,7 @@ class HandOutDoor(ABC):
         self._head = read_head(scope)
         self._principal: Principal | None = None
         self._connection_id = ""
+        self._connector_id = NO_CONNECTOR
 
     async def run(self) -> None:
         """Answer the request."""
@@ -82,6 +95,7 @@ class HandOutDoor(ABC):
             log.error("door_crashed", request_id=self._request_id.decode("ascii"), **crash_facts(error))
             await self._refuse(error)
             return
+        self._parts.counts.answered_here(self._connector_id, status, self.door.value)
         more = [*OF_DATA, SOURCE, (b"keyturn-request-id", self._request_id)]
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *more]})
         await self._send({"type": "http.response.body", "body": body})
@@ -100,6 +114,7 @@ class HandOutDoor(ABC):
         route = await parts.hand_out(
             self._connection_id, principal, actor, door=self.door, refused_generation=refused_generation
         )
+        self._connector_id = route.connector.id
         await parts.api_keys.authenticate(self._head.key)  # it may have been revoked while this waited
         return route
 
@@ -109,4 +124,5 @@ class HandOutDoor(ABC):
         answer = self._say(problem_answer(error, request_id=self._request_id.decode("ascii"), next_url=url))
         if self._head.fault is not None:  # who knows where the next request begins
             answer = ProblemAnswer(answer.status, (*answer.headers, CLOSE), answer.body)
+        parts.counts.answered_here(self._connector_id, answer.status, self.door.value)
         await answer.send(self._send)

@@ -18,7 +18,7 @@ from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
 from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, record_in
 from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, WRITER, ChainWriter, begin_chain
-from keyturn.adapters.store.database.audit_tables import audit_marks, audit_subjects
+from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_subjects
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.schema import audit, connections, metadata, plain
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
@@ -153,6 +153,15 @@ class SqlAuditChain:
     async def note_sent(self, sink: str, seq: int, *, at: float) -> None:
         """Note that."""
         await self._database.write(lambda tx: _put_mark(tx, f"sink:{sink}", seq=seq, at=at))
+
+    async def verified_at(self) -> float | None:
+        """When it was found right last."""
+        query = sa.select(audit_marks.c.at).where(audit_marks.c.name == VERIFIED)
+        return await self._database.read(lambda tx: tx.execute(query).scalar())
+
+    async def note_verified(self, seq: int, *, at: float) -> None:
+        """Note that."""
+        await self._database.write(lambda tx: _put_mark(tx, VERIFIED, seq=seq, at=at))
 
     async def subject_of(self, owner: str, *, project: str = "default") -> str | None:
         """The subject that stands for an owner."""

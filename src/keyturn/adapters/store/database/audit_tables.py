@@ -26,6 +26,8 @@ audit_subjects: Final = sa.Table(
 )
 
 # `head`: the newest record. `cut`: the last one that was cut off, signed. `sink:…`: the last one that was sent there.
+# `verified`: the newest one when the whole log was found right last.
+VERIFIED: Final = "verified"
 audit_marks: Final = sa.Table(
     "audit_marks",
     metadata,

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from keyturn.core.errors import KeyturnError, KeyUnavailable, StoreUnavailable
+from keyturn.core.errors import KeyturnError, KeyUnavailable, NotReady, StoreUnavailable
 from keyturn.web.control.operations import PUBLIC, Operation
 from keyturn.web.control.shapes.answers import HealthAnswer, ReadyAnswer
 from keyturn.web.control.shapes.showing import answer
@@ -27,7 +27,8 @@ async def get_health(request: Request) -> Response:
 async def get_readiness(request: Request) -> Response:
     """Say whether requests can be served.
 
-    Where they can't, `parts` of the problem says which part is missing.
+    Where they can't, `parts` of the problem says which part is missing: `database`, `migrations` (the tables are of
+    another release), `keys`, `scheduler` or `disk`. Each is `ok` or a word for what is wrong.
     """
     check: Callable[[], Awaitable[dict[str, str]]] = request.app.state.readiness
     try:
@@ -38,13 +39,15 @@ async def get_readiness(request: Request) -> Response:
     if not wrong:
         return answer(ReadyAnswer(ready=True, parts=parts))
     extensions = {"ready": False, "parts": parts}
-    raise KeyUnavailable(extensions=extensions) if wrong == {"keys"} else StoreUnavailable(extensions=extensions)
+    if "database" in wrong:
+        raise StoreUnavailable(extensions=extensions)
+    raise KeyUnavailable(extensions=extensions) if wrong == {"keys"} else NotReady(extensions=extensions)
 
 
 async def get_metrics(request: Request) -> Response:
     """Read the counters, in Prometheus' text format."""
-    metrics: Callable[[], bytes] = request.app.state.metrics
-    return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
+    metrics: Callable[[], Awaitable[bytes]] = request.app.state.metrics
+    return Response(await metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def get_openapi(request: Request) -> Response:
@@ -61,7 +64,9 @@ class _Document(BaseModel):
 
 OPERATIONS: Final = (
     Operation("GET", "/healthz", get_health, PUBLIC, {200: HealthAnswer}, TAG, answer_example={"status": "ok"}),
-    Operation("GET", "/readyz", get_readiness, PUBLIC, {200: ReadyAnswer}, TAG, problems=("key_unavailable",)),
+    Operation(
+        "GET", "/readyz", get_readiness, PUBLIC, {200: ReadyAnswer}, TAG, problems=("key_unavailable", "not_ready")
+    ),
     Operation("GET", "/metrics", get_metrics, PUBLIC, {200: None}, TAG),
     Operation("GET", "/openapi.json", get_openapi, PUBLIC, {200: _Document}, TAG),
 )

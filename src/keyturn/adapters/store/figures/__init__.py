@@ -1,0 +1,1 @@
+"""Numbers about the whole database, for those who watch it."""
