@@ -56,9 +56,7 @@ def configure_logging(*, level: str, json: bool, redactor: Redactor, stream: Tex
     Raises:
         ValueError: `level` is no level's name.
     """
-    threshold = logging.getLevelNamesMapping().get(level.upper())
-    if threshold is None:
-        raise ValueError("the log level is not one of debug, info, warning, error, critical")
+    threshold = _threshold(level)
     handler = _RedactingHandler(stream)
     handler.setFormatter(_RedactingFormatter(redactor, json=json))
     root = logging.getLogger()
@@ -77,6 +75,20 @@ def configure_logging(*, level: str, json: bool, redactor: Redactor, stream: Tex
         cache_logger_on_first_use=False,
     )
     _catch_the_uncaught()
+
+
+def change_level(level: str) -> None:
+    """Drop less urgent records than these from now on; ValueError as `configure_logging`."""
+    threshold = _threshold(level)
+    logging.getLogger().setLevel(threshold)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(threshold))
+
+
+def _threshold(level: str) -> int:
+    threshold = logging.getLevelNamesMapping().get(level.upper())
+    if threshold is None:
+        raise ValueError("the log level is not one of debug, info, warning, error, critical")
+    return threshold
 
 
 def redacting_processor(redactor: Redactor) -> Processor:

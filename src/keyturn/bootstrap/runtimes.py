@@ -23,7 +23,8 @@ from keyturn.adapters.store.figures.figures import read_figures, tables_fit
 from keyturn.bootstrap.assembly import Ports
 from keyturn.bootstrap.front import AsgiApp, make_front
 from keyturn.bootstrap.hardening import harden_process
-from keyturn.bootstrap.logging import configure_logging, log_loop_exception
+from keyturn.bootstrap.logging import change_level, configure_logging, log_loop_exception
+from keyturn.bootstrap.observing.log_level import TemporaryLogLevel
 from keyturn.bootstrap.observing.metrics import Exposition, Gauges
 from keyturn.bootstrap.observing.readiness import make_readiness
 from keyturn.bootstrap.settings import Settings, unknown_names
@@ -85,6 +86,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
         make_control(
             application,
             readiness=readiness,
+            log_level=TemporaryLogLevel(settings.log_level, change_level),
             metrics=Exposition(partial(read_figures, database), gauges, up.counts, dataplane.counts),
             other_paths=OPENAPI_PATHS,
         ),

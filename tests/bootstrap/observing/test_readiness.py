@@ -57,7 +57,7 @@ def parts_of(data: Path, **changes: Any) -> Any:
 )
 async def test_the_part_that_is_missing(tmp_path: Path, wrong: dict[str, Any], part: dict[str, str]) -> None:
     """It has a word, the others are `ok`."""
-    assert {**WELL, **part} == await parts_of(tmp_path, **wrong)
+    assert {**WELL, **part} == await parts_of(**{"data": tmp_path, **wrong})
 
 
 async def test_a_database_that_is_gone(tmp_path: Path) -> None:

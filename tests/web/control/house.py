@@ -21,6 +21,17 @@ CANARY = "canary-4f1d"
 PASSWORD = "password-canary"
 
 
+class FakeLogLevel:
+    """A switch that only remembers."""
+
+    def __init__(self) -> None:
+        self.state: tuple[str, str, float | None] = ("info", "info", None)
+
+    def set(self, level: str, for_s: float) -> None:
+        """Remember."""
+        self.state = (level, "info", 1_900_000_000.0 + for_s)
+
+
 @dataclass
 class House:
     """The zone, the world under it, the id of its connection, a key for each scope, and what the instance says."""
@@ -30,6 +41,7 @@ class House:
     connection_id: str
     keys: dict[str, str]
     parts: dict[str, str] = field(default_factory=lambda: {"database": "ok", "keys": "ok"})
+    log_level: FakeLogLevel = field(default_factory=FakeLogLevel)
 
     async def call(
         self,
@@ -91,7 +103,7 @@ async def begin(
     async def readiness() -> dict[str, str]:
         return house.parts
 
-    house.app = make_control(world.application, readiness=readiness, metrics=metrics)
+    house.app = make_control(world.application, readiness=readiness, metrics=metrics, log_level=house.log_level)
     return house
 
 

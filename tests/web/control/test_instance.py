@@ -220,3 +220,33 @@ async def test_no_log_line_holds_a_body(capfd: pytest.CaptureFixture[str]) -> No
 
     assert "crashed" in out + err
     assert CANARY not in out + err
+
+
+async def test_the_log_level_is_changed_for_a_while() -> None:
+    """It says until when, and the audit log says who wanted it."""
+    house = await begin()
+    before = (await house.call("GET", "/v1/instance/log-level")).json()
+    after = await house.call("PUT", "/v1/instance/log-level", {"level": "debug", "for_s": 600})
+    records, _ = await house.world.stores.audit.list(limit=1)
+
+    assert {"level": "info", "setting": "info", "until": None} == before
+    assert {"level": "debug", "setting": "info", "until": "2030-03-17T17:56:40+00:00"} == after.json()
+    assert ("instance.log_level_set", {"level": "debug", "for_s": 600}) == (records[0][1].action, records[0][1].facts)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"level": "everything"}, id="no level"),
+        pytest.param({"level": "debug", "for_s": 86_401}, id="over a day"),
+        pytest.param({"level": "debug", "for_s": 0}, id="no time at all"),
+        pytest.param({}, id="nothing"),
+    ],
+)
+async def test_a_log_level_that_can_not_be(body: dict[str, object]) -> None:
+    """Nothing changes."""
+    house = await begin()
+    answer = await house.call("PUT", "/v1/instance/log-level", body)
+
+    assert_problem(answer, 422, "validation_failed")
+    assert ("info", "info", None) == house.log_level.state

@@ -60,6 +60,8 @@ EXPECTED = {
     "PATCH /v1/people/{person_id}": "admin",
     "DELETE /v1/people/{person_id}": "admin",
     "POST /v1/people/{person_id}/sign-in-links": "admin",
+    "GET /v1/instance/log-level": "admin",
+    "PUT /v1/instance/log-level": "admin",
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
     "GET /metrics": PUBLIC,

@@ -93,6 +93,18 @@ class NotReady(OperatorError):
     code = "not_ready"
 
 
+class BackupUnusable(OperatorError):
+    """A file is no back-up that can be put back, or none can be written there."""
+
+    code = "backup_unusable"
+
+
+class RestoreRefused(OperatorError):
+    """A back-up is not put back over this database: it is in use, or more has happened in it."""
+
+    code = "restore_refused"
+
+
 class AuditUnavailable(OperatorError):
     """The place outside the database where the audit log is written down can't be used."""
 

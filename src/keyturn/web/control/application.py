@@ -31,6 +31,7 @@ from keyturn.web.control.routes.connection_steps import OPERATIONS as CONNECTION
 from keyturn.web.control.routes.connections import OPERATIONS as CONNECTIONS
 from keyturn.web.control.routes.connectors import OPERATIONS as CONNECTORS
 from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
+from keyturn.web.control.routes.instance import LogLevelSwitch
 from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
@@ -58,6 +59,7 @@ def make_control(
     *,
     readiness: Callable[[], Awaitable[dict[str, str]]],
     metrics: Callable[[], Awaitable[bytes]],
+    log_level: LogLevelSwitch | None = None,
     other_paths: Mapping[str, Any] | None = None,
 ) -> App:
     """Build the control plane.
@@ -66,10 +68,11 @@ def make_control(
         application: the use cases.
         readiness: each part that is needed (`database`, `keys` …) → `ok`, or a word for what is wrong.
         metrics: the exposition of everybody else's metrics, in Prometheus' text format; the zone's own follow it.
+        log_level: how talkative the log is; None where this process has no log of its own.
         other_paths: other zones' calls, as `paths` of an OpenAPI document.
     """
     app = make_framework(application, other_paths or {})
-    app.state.readiness = readiness
+    app.state.readiness, app.state.log_level = readiness, log_level
     own = CollectorRegistry()
 
     async def all_metrics() -> bytes:

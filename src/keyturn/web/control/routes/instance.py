@@ -1,22 +1,31 @@
-"""The instance itself: is it alive, is it ready, what does it count, what can it do. None of it needs a key."""
+"""The instance itself: is it alive, is it ready, what does it count, what can it do, how much does it log.
+
+Rule: what a probe or a scraper asks needs no key; what changes anything does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from keyturn.core.errors import KeyturnError, KeyUnavailable, NotReady, StoreUnavailable
-from keyturn.web.control.operations import PUBLIC, Operation
-from keyturn.web.control.shapes.answers import HealthAnswer, ReadyAnswer
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.errors import KeyturnError, KeyUnavailable, NotFound, NotReady, StoreUnavailable
+from keyturn.web.control.caller import App, Calling
+from keyturn.web.control.operations import PUBLIC, Operation, Takes
+from keyturn.web.control.shapes.answers import HealthAnswer, LogLevelAnswer, ReadyAnswer
+from keyturn.web.control.shapes.requests import NewLogLevel
 from keyturn.web.control.shapes.showing import answer
 
 TAG: Final = "instance"
 OK: Final = "ok"
+LOG_LEVEL_SET: Final = "instance.log_level_set"
+_LEVEL: Final = {"level": "debug", "setting": "info", "until": "2030-01-31T12:10:00+00:00"}
 
 
 async def get_health(request: Request) -> Response:
@@ -50,6 +59,56 @@ async def get_metrics(request: Request) -> Response:
     return Response(await metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
+class LogLevelSwitch(Protocol):
+    """How talkative this process's log is."""
+
+    @property
+    def state(self) -> tuple[str, str, float | None]:
+        """The level now, the one of the setting, and until when (Unix seconds) they differ."""
+        ...
+
+    def set(self, level: str, for_s: float) -> None:
+        """Log at this level for so many seconds."""
+        ...
+
+
+async def get_log_level(request: Request) -> Response:
+    """Read how much the server logs.
+
+    Of several processes, the one that answers.
+    """
+    return answer(_log_level(_switch_of(request)))
+
+
+async def set_log_level(body: NewLogLevel, request: Request, app: App, caller: Calling) -> Response:
+    """Log more, or less, for a while.
+
+    After `for_s` seconds, a day at most, the setting's level comes back by itself. Of several processes, the one that
+    answers.
+    """
+    switch = _switch_of(request)
+    facts = {"level": body.level, "for_s": body.for_s}
+    record = AuditRecord(
+        app.clock.now(), LOG_LEVEL_SET, caller.actor.name, request_id=caller.actor.request_id, facts=facts
+    )
+    await app.audit.append([record])
+    switch.set(body.level, body.for_s)
+    return answer(_log_level(switch))
+
+
+def _switch_of(request: Request) -> LogLevelSwitch:
+    switch: LogLevelSwitch | None = request.app.state.log_level
+    if switch is None:
+        raise NotFound("This process has no log of its own.")
+    return switch
+
+
+def _log_level(switch: LogLevelSwitch) -> LogLevelAnswer:
+    level, setting, until = switch.state
+    ends = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds") if until is not None else None
+    return LogLevelAnswer(level=level, setting=setting, until=ends)
+
+
 async def get_openapi(request: Request) -> Response:
     """Read this document."""
     document: Callable[[], bytes] = request.app.state.document
@@ -68,5 +127,19 @@ OPERATIONS: Final = (
         "GET", "/readyz", get_readiness, PUBLIC, {200: ReadyAnswer}, TAG, problems=("key_unavailable", "not_ready")
     ),
     Operation("GET", "/metrics", get_metrics, PUBLIC, {200: None}, TAG),
+    Operation(
+        "GET", "/v1/instance/log-level", get_log_level, "admin", {200: LogLevelAnswer}, TAG, answer_example=_LEVEL
+    ),
+    Operation(
+        "PUT",
+        "/v1/instance/log-level",
+        set_log_level,
+        "admin",
+        {200: LogLevelAnswer},
+        TAG,
+        takes=Takes.JSON,
+        example={"level": "debug", "for_s": 600},
+        answer_example=_LEVEL,
+    ),
     Operation("GET", "/openapi.json", get_openapi, PUBLIC, {200: _Document}, TAG),
 )

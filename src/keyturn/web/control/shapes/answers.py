@@ -274,6 +274,14 @@ class HealthAnswer(BaseModel):
     status: str = "ok"
 
 
+class LogLevelAnswer(BaseModel):
+    """`setting`: the level that comes back. `until`: when it does; None where nothing else was asked for."""
+
+    level: str
+    setting: str
+    until: Time | None
+
+
 class ReadyAnswer(BaseModel):
     """Each part that is needed, and `ok` or what is wrong with it."""
 

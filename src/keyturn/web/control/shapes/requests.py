@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -211,3 +211,10 @@ class DisconnectQuery(Members):
     """`forget=now`: do not try to tell the provider again later."""
 
     forget: Annotated[str, Field(pattern="^now$")] | None = None
+
+
+class NewLogLevel(Members):
+    """How much to log, and for how many seconds."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    for_s: Annotated[int, Field(ge=1, le=86_400)] = 600

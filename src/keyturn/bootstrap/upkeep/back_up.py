@@ -1,0 +1,60 @@
+"""A back-up made of the data, and put back into it; a server may run for the first, none for the second.
+
+Rule: a back-up that no key at hand opens is not put back: it would be found out only at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from keyturn.adapters.keys.key_setting import key_ring_from
+from keyturn.adapters.store.backup.making import MadeBackup, make_backup
+from keyturn.adapters.store.backup.restoring import Restored, put_back, read_copy
+from keyturn.adapters.store.opening import database_path
+from keyturn.bootstrap.hardening import harden_process
+from keyturn.bootstrap.settings import Settings
+from keyturn.bootstrap.wiring import wired
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.errors import WrongKey
+from keyturn.core.redaction.known import KnownSecrets
+
+RESTORED = "backup.restored"
+
+
+def back_up(settings: Settings, target: Path) -> MadeBackup:
+    """Make one.
+
+    Raises:
+        SettingsInvalid, StoreUnavailable, BackupUnusable: it can't be made, and why.
+    """
+    harden_process()
+    return make_backup(database_path(settings.data, settings.database_url), target, time.time())
+
+
+async def restore(settings: Settings, source: Path, *, over_newer: bool, nothing_since: bool) -> Restored:
+    """Put one back, and write that into the audit log.
+
+    Raises:
+        SettingsInvalid, BackupUnusable, RestoreRefused, WrongKey, KeyUnavailable, StoreUnavailable: why it can't be.
+    """
+    harden_process()
+    database = database_path(settings.data, settings.database_url)
+    copy = await asyncio.to_thread(read_copy, source)
+    for folder in (settings.data, database.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # "Something is sealed" keeps it from making a key.
+    ring = key_ring_from(settings.keys, settings.data, True, environ=os.environ)
+    try:
+        if copy.fingerprint not in {each.fingerprint() for each in ring.held().values()}:
+            raise WrongKey("no key at hand opens this back-up: put the key beside the data, or name it in KEYTURN_KEYS")
+    finally:
+        await ring.close()
+    now = time.time()
+    done = await asyncio.to_thread(put_back, source, database, now, over_newer=over_newer, nothing_since=nothing_since)
+    async with wired(settings, KnownSecrets()) as up:  # brings its tables up as well
+        facts = {"made_at": int(copy.made_at), "doubtful": done.marked}
+        await up.application.audit.append([AuditRecord(now, RESTORED, "operator", facts=facts)])
+    return done
