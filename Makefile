@@ -44,8 +44,9 @@ test-faults: ready ## Kill, cut and delay things while connections are renewed
 	@test -d tests/faults || { echo "make $@ has nothing to run yet: tests/faults comes with a later issue." >&2; exit 1; }
 	@$(BIN)/pytest -m 'slow or short' tests/faults
 
-test-browser: ## Drive the pages in real browsers
-	$(call later,the browser tests come with a later issue)
+test-browser: ready ## Drive the pages in a real Chromium, and hold them to axe (brings in the driver and the browser)
+	@$(BIN)/python scripts/set_up_browser.py
+	@$(BIN)/pytest -m slow tests/browser
 
 mutants: ready ## Break the core on purpose and see which breaks its tests do not notice (most of an hour)
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
@@ -67,6 +68,7 @@ lock: ## Write requirements/*.txt anew; LOCK_FLAGS=--upgrade takes newer release
 	@python=$$(sh scripts/find_python.sh) && uv=$$("$$python" scripts/set_up.py --print-uv | tail -n 1) \
 		&& "$$uv" $(COMPILE) pyproject.toml --output-file requirements/runtime.txt \
 		&& "$$uv" $(COMPILE) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt \
+		&& "$$uv" $(COMPILE) requirements/browser.in --output-file requirements/browser.txt \
 		&& "$$uv" $(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 
 release: ready ## Build the wheel and the source archive into dist/
