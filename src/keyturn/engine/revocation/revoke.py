@@ -252,32 +252,13 @@ class Revoke:
                 answer = await self.egress.send(request, policy_of(connector, REVOKE_TIMEOUT_S))
         except KeyturnError as error:
             return error.code, error.retry_after_s
-        code, wait = self._judge(connector, answer)
+        code, wait = judge_revocation(connector, answer)
         if code == ConnectorClientRejected.code:
             # The refused application may be one of the revoke request alone: renewals go on being tried.
             return code, quiet_s(revocation.tries + 1)
         if code == ProviderRateLimited.code and wait:
             self.gate.hold(host, wait)
         return code, wait
-
-    def _judge(self, connector: Connector, answer: Answer) -> tuple[str | None, float | None]:
-        """A plain 2xx is done (RFC 7009 §2.2), and so is a token that the provider no longer knows."""
-        assert connector.revoke is not None
-        spec = connector.revoke.request
-        reading = read_answer(
-            answer,
-            mapping=spec.response,
-            rejected_when=spec.rejected_when,
-            failures=(*spec.failures, *connector.failures),
-        )
-        if reading.outcome in _DONE and reading.failure in (None, FailureClass.WRONG_PASSWORD):
-            return None, None
-        silent = reading.oauth_error is None and reading.failure is None and 200 <= answer.status < 300
-        if silent and reading.outcome is Outcome.MALFORMED:
-            return None, None  # an empty or foreign body is no error here
-        if reading.outcome in (Outcome.INVALID_CLIENT, Outcome.UNSUPPORTED_GRANT):
-            return ConnectorClientRejected.code, None
-        return error_of(reading, answer).code, reading.retry_after_s
 
     async def _note(self, tried: Revocation, *, over: bool) -> None:
         """Write what came of it on the connection, and end its disconnect if nothing else is open."""
@@ -308,6 +289,26 @@ class Revoke:
             facts={"cause": revocation.cause.value, "tries": revocation.tries, "done": list(revocation.done)},
             project=revocation.project,
         )
+
+
+def judge_revocation(connector: Connector, answer: Answer) -> tuple[str | None, float | None]:
+    """A plain 2xx is done (RFC 7009 §2.2), and so is a token that the provider no longer knows."""
+    assert connector.revoke is not None
+    spec = connector.revoke.request
+    reading = read_answer(
+        answer,
+        mapping=spec.response,
+        rejected_when=spec.rejected_when,
+        failures=(*spec.failures, *connector.failures),
+    )
+    if reading.outcome in _DONE and reading.failure in (None, FailureClass.WRONG_PASSWORD):
+        return None, None
+    silent = reading.oauth_error is None and reading.failure is None and 200 <= answer.status < 300
+    if silent and reading.outcome is Outcome.MALFORMED:
+        return None, None  # an empty or foreign body is no error here
+    if reading.outcome in (Outcome.INVALID_CLIENT, Outcome.UNSUPPORTED_GRANT):
+        return ConnectorClientRejected.code, None
+    return error_of(reading, answer).code, reading.retry_after_s
 
 
 def _tokens(connector: Connector, revocation: Revocation) -> Iterator[tuple[str, Secret]]:
