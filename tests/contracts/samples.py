@@ -8,6 +8,7 @@ from typing import Any
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind, State, TestRecord
 from keyturn.core.connector import (
+    AllowedUrl,
     Connector,
     ProviderRequest,
     Refresh,
@@ -142,7 +143,7 @@ def connector(connector_id: str = "acme", title: str = "Acme") -> Connector:
         trust=Trust(TrustReason.LEGACY),
         token=request,
         test=TestCall(request),
-        allowed_urls=(Template.parse("https://acme.example.com/"),),
+        allowed_urls=(AllowedUrl(Template.parse("https://acme.example.com/")),),
         unique_id=Template.parse("{{ test.id }}"),
         connection_name=Template.parse("{{ test.name }}"),
         request=RequestParameters(Template.parse("https://acme.example.com")),

@@ -102,11 +102,31 @@ FIELDS = [
     {"key": "site", "label": "Site", "visible_when": {"kind": "a", "region": ["eu", "us"]}},
 ]
 HASH = {"join": ["{{ username }}", "{{ client_id }}"], "filters": ["hmac_sha256(client_secret)", "base64"]}
+CALL_QUERIES = st.dictionaries(TEXTS, st.sampled_from(["v2", "{{ token.account }}", "{{ key }}", ""]), max_size=2)
+SOME_CALLS = objects(
+    {"methods": st.sampled_from([["POST", "DELETE"], ["GET"]])},
+    paths=st.sampled_from([["/"], ["/api/*/items", "/api/v2/"]]),
+    headers=HEADERS,
+    query=CALL_QUERIES,
+    body=PARAMS,
+)
+ALLOWED_URLS = st.sampled_from(
+    [
+        ["https://api.example.com/v1", "https://*.example.com"],
+        [
+            {"url": "https://api.example.com/v1/keys", "deny": True},
+            {"url": "https://api.example.com/v1", "methods": ["POST", "GET"], "deny": False},
+            {"url": "https://{{ region }}.example.com", "deny": True, "methods": ["DELETE"]},
+        ],
+    ]
+)
 REQUESTS = objects(
     base_url=st.just("https://api.example.com/v2"),
     headers=HEADERS,
-    query=st.dictionaries(TEXTS, st.sampled_from(["v2", "{{ token.account }}", "{{ key }}", ""]), max_size=2),
+    query=CALL_QUERIES,
     body=PARAMS,
+    only=st.lists(SOME_CALLS, max_size=2),
+    encoded_slashes=st.just("allow"),
 )
 
 CONNECTOR_FILES = objects(
@@ -121,7 +141,7 @@ CONNECTOR_FILES = objects(
             default_ttl=st.sampled_from([60, 1.25, "2h"]),
         ),
         "test": objects({"url": URLS}, **COMMON, expect=objects(status=STATUSES, body=EXPRESSIONS)),
-        "allowed_urls": st.just(["https://api.example.com/v1", "https://*.example.com"]),
+        "allowed_urls": ALLOWED_URLS,
         "unique_id": st.sampled_from(["{{ test.id }}", "{{ region }}:{{ username | lower }}"]),
     },
     trust=objects(

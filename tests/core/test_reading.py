@@ -95,7 +95,7 @@ def test_the_defaults_of_the_smallest_connector() -> None:
     assert ("GET", ClientAuthentication.NONE) == (smallest.test.request.method, smallest.test.request.authentication)
     assert (frozenset(), None) == (smallest.test.expect.status, smallest.test.expect.body)
     assert template("Smallest {{ test.id }}") == smallest.connection_name
-    assert smallest.allowed_urls[0] == smallest.request.base_url
+    assert smallest.allowed_urls[0].url == smallest.request.base_url
     assert {"Authorization": BEARER} == smallest.request.headers
     assert OnDuplicate.UPDATE is smallest.on_duplicate
     assert When(frozenset({401})) == smallest.stale_when
@@ -414,13 +414,12 @@ PLACES = {
     "token": "/token",
     "response": "/token/response",
     "refresh": "/refresh",
-    "request": "/request",
 }
 
 
 @pytest.mark.parametrize(
     ("pointer", "key"),
-    [(PLACES[place], key) for place in PLACES for key in LATER[place] if " " not in key],
+    [(PLACES[place], key) for place in PLACES for key in LATER.get(place, ()) if " " not in key],
 )
 def test_keys_for_later_say_so(pointer: str, key: str) -> None:
     """A key that the format has and this release doesn't do is never passed over, and never called unknown."""
@@ -434,7 +433,6 @@ def test_keys_for_later_say_so(pointer: str, key: str) -> None:
     ("place", "value"),
     [
         ("revoke", [{"url": "https://login.example.com/r"}]),
-        ("allowed_urls.0", {"url": "https://api.example.com"}),
         ("token.encoding", "xml"),
         ("token.authentication", "private_key_jwt"),
         ("token.response", {"keep": {"a": {"from": "a", "hosts": ["*.example.com"]}}}),

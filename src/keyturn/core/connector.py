@@ -27,6 +27,10 @@ def _empty() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+# Key of a field → the values of which it has to have one.
+Values: TypeAlias = "Mapping[str, tuple[str | int | float | bool, ...]]"
+
+
 class FieldType(StrEnum):
     """What an input of the connect form takes."""
 
@@ -127,6 +131,12 @@ class Rotation(StrEnum):
     STABLE = "stable"
 
 
+class Generator(StrEnum):
+    """How a value is made that a connection has for its whole life."""
+
+    UUID = "uuid"  # random, version 4 (RFC 9562 §5.4)
+
+
 class TokenKind(StrEnum):
     """Which of a token set is meant, by the hints of RFC 7009 §2.1."""
 
@@ -169,7 +179,7 @@ class Field:
     hosts: tuple[str, ...] = ()  # only with type host: patterns such as *.my.example.com
     self_hosted: bool = False  # only with type host: any public host, shown before the password
     choices_from: str | None = None  # only in a challenge: JMESPath on its answer, a list of {value, label}
-    visible_when: Mapping[str, tuple[str | int | float | bool, ...]] = field(default_factory=_empty)  # key → any of
+    visible_when: Values = field(default_factory=_empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +236,7 @@ class ResponseMapping:
     """Where an answer's values stand: a JMESPath on the body, `header:NAME`, `cookie:NAME` or `@` for the whole body.
 
     None means the usual top-level member of RFC 6749 §5.1 (and, for `expires`, the usual three names).
+    `hosts`: kept values that name a host or an https origin → the hosts that they may name.
     """
 
     access_token: str | None = None
@@ -236,6 +247,8 @@ class ResponseMapping:
     expires: Lifetime | None = None
     retry_after: Lifetime | None = None
     keep: Mapping[str, str] = field(default_factory=_empty)  # name → where; afterwards {{ token.NAME }}
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=_empty)
+    refresh_expires: Lifetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +273,9 @@ class Refresh:
 
     `honoured` is False for `refresh: none`: a refresh token that is handed out but does not work is ignored.
     `leeway_s`: for so many seconds after it was used an old refresh token may be sent again (the provider's
-    reuse interval); 0 means never.
+    reuse interval); 0 means never. `with_token`: the live access token is what renews, for as long as it lives; no
+    refresh token is needed. `lifetime_s`: how long a refresh token lives from each answer on, where no answer says it.
+    `keep_alive`: it is renewed in time even where nobody calls, and in a connection that is paused or unconfirmed.
     """
 
     request: ProviderRequest
@@ -268,6 +283,9 @@ class Refresh:
     rotation: Rotation = Rotation.ROTATING
     leeway_s: float = 0.0
     honoured: bool = True
+    with_token: bool = False
+    lifetime_s: float | None = None
+    keep_alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,11 +316,35 @@ class TestCall:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowedUrl:
+    """Step 7: a place that calls may reach, or with `deny` may not; `methods`: in capitals, none for all."""
+
+    url: Template
+    methods: frozenset[str] = frozenset()
+    deny: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnSomeCalls:
+    """What is put only on calls with one of these methods and below one of these paths; none of either: all.
+
+    `paths`: as they stand in the URL, from the host on; a segment `*` stands for any one.
+    """
+
+    methods: frozenset[str] = frozenset()
+    paths: tuple[str, ...] = ()
+    headers: Mapping[str, Template] = field(default_factory=_empty)
+    query: Mapping[str, Template] = field(default_factory=_empty)
+    body: Mapping[str, Params] = field(default_factory=_empty)
+
+
+@dataclass(frozen=True, slots=True)
 class RequestParameters:
     """Step 9: what is put on every call through a connection.
 
     `headers` and `query` keep the author's spelling of names; `locked` holds names in lower case that the caller
-    may not override (each value that uses a secret is in it, whether the author wrote it or not).
+    may not override (each value that uses a secret is in it, whether the author wrote it or not). `only`: put on some
+    calls, over what is put on all. `encoded_slashes`: whether a path may hold `%2F`.
     """
 
     base_url: Template
@@ -310,6 +352,8 @@ class RequestParameters:
     query: Mapping[str, Template] = field(default_factory=_empty)
     body: Mapping[str, Params] = field(default_factory=_empty)
     locked: frozenset[str] = frozenset()
+    only: tuple[OnSomeCalls, ...] = ()
+    encoded_slashes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +387,19 @@ class Challenge:
     answers_challenge: bool = False
     lifetime: float | Lifetime | None = None
     resend: ProviderRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A request that runs before the token request of each login: it finds out a tenant, a nonce, a session.
+
+    `capture`: name → where in its answer; each has to be there. `when`: only with these values of the fields.
+    """
+
+    name: str
+    request: ProviderRequest
+    capture: Mapping[str, str] = field(default_factory=_empty)
+    when: Values = field(default_factory=_empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,7 +437,7 @@ class Connector:
     trust: Trust | None
     token: ProviderRequest
     test: TestCall
-    allowed_urls: tuple[Template, ...]
+    allowed_urls: tuple[AllowedUrl, ...]
     unique_id: Template
     connection_name: Template
     request: RequestParameters
@@ -403,6 +460,9 @@ class Connector:
     private_network: bool = False
     insecure_http: bool = False
     derive: Mapping[str, Made] = field(default_factory=_empty)  # name → how it is made of others
+    before: tuple[Before, ...] = ()  # in order
+    generate: Mapping[str, Generator] = field(default_factory=_empty)  # name → what is made once per connection
+    remember: Mapping[str, str] = field(default_factory=_empty)  # name → where in a login's last answer
     interactive: bool = False  # `login: interactive`: each login needs a code, so none is tried without the person
 
     def field_named(self, key: str) -> Field | None:

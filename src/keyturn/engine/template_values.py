@@ -36,10 +36,13 @@ class TokenToRevoke(Secret, Mapping[str, object]):
 
 
 def optional_names(connector: Connector) -> frozenset[str]:
-    """Names that may be absent: what the person may leave empty or isn't asked, and the client's secret."""
+    """Names that may be absent: what the person may leave empty or isn't asked, what a request before the login may
+    not have found as it isn't always sent, and the client's secret.
+    """
     asked = (question for each in connector.challenges for question in each.ask)
     maybe = (each for each in (*connector.fields, *asked) if not each.required or each.visible_when)
-    return frozenset({each.key for each in maybe} | {"client_secret"})
+    found = {name for each in connector.before if each.when for name in each.capture}
+    return frozenset({each.key for each in maybe} | found | {"client_secret"})
 
 
 def dotted_names(connector: Connector) -> frozenset[str]:
@@ -50,6 +53,16 @@ def dotted_names(connector: Connector) -> frozenset[str]:
 def request_uses(spec: ProviderRequest, *names: str) -> bool:
     """Whether a request's templates read one of these."""
     return any(each.uses(*names) for each in (spec.url, *spec.headers.values(), *templates_of(spec.params)))
+
+
+def login_requests(connector: Connector) -> tuple[ProviderRequest, ...]:
+    """What each login sends, its challenges aside: the requests before the token request, and that."""
+    return (*(each.request for each in connector.before), connector.token)
+
+
+def login_uses(connector: Connector, *names: str) -> bool:
+    """Whether what each login sends reads one of these."""
+    return any(request_uses(each, *names) for each in login_requests(connector))
 
 
 def challenge_urls(connector: Connector) -> tuple[Template, ...]:
@@ -64,13 +77,13 @@ def urls_of(connector: Connector) -> tuple[Template, ...]:
     revoke = (connector.revoke.request.url,) if connector.revoke is not None else ()
     test = connector.test.request.url
     return (
-        connector.token.url,
+        *(each.url for each in login_requests(connector)),
         connector.refresh.request.url,
         *revoke,
         *challenge_urls(connector),
         test,
         connector.request.base_url,
-        *connector.allowed_urls,
+        *(each.url for each in connector.allowed_urls if not each.deny),
     )
 
 

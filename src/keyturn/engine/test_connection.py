@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from keyturn.core.answers.test_verdict import judge_test
 from keyturn.core.audit_record import AuditRecord
@@ -22,10 +23,12 @@ from keyturn.core.errors import (
     ValueAbsent,
 )
 from keyturn.core.messages import Answer
+from keyturn.core.requests.on_some_calls import meant_by, put_together
 from keyturn.core.requests.provider_request import Preview, preview_request
 from keyturn.core.requests.request_url import render_url
-from keyturn.core.urls.allowed_urls import AllowedUrls, Reason
+from keyturn.core.urls.allowed_urls import AllowedUrls, Reason, StatedRule
 from keyturn.core.urls.public_suffixes import PublicSuffixes
+from keyturn.core.urls.url_paths import normalise_path
 from keyturn.engine.actor import Actor
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.published import PublishedConnectors
@@ -49,12 +52,28 @@ class Proof:
     answer: Answer | None = None
 
 
-def test_request(connector: Connector) -> ProviderRequest:
-    """The test's request with the request parameters of step 9 put on; what the test says itself wins."""
-    spec, parameters = connector.test.request, connector.request
+def test_request(connector: Connector, path: str) -> ProviderRequest:
+    """The test's request with the request parameters of step 9 put on; what the test says itself wins.
+
+    `path`: of the URL that it goes to, for parameters that are put on some calls only. The query is put on where the
+    method has no body.
+    """
+    spec = connector.test.request
+    parameters = put_together(connector.request, meant_by(connector.request, spec.method, path))
     mine = {name.lower() for name in spec.headers}
     added = {name: value for name, value in parameters.headers.items() if name.lower() not in mine}
-    return replace(spec, headers={**added, **spec.headers})
+    spec = replace(spec, headers={**added, **spec.headers})
+    if spec.method not in ("GET", "HEAD") or not parameters.query:
+        return spec
+    return replace(spec, params={**parameters.query, **spec.params})
+
+
+def path_of_test(connector: Connector, values: Mapping[str, Any]) -> str:
+    """The path that the test call goes to; only asked where it matters. Raises as `render_url`."""
+    if not connector.request.only:
+        return "/"
+    url = render_url(connector.test.request.url, values, dotted=dotted_names(connector))
+    return normalise_path(urlsplit(url).path)
 
 
 def allowed_urls_for(connector: Connector, values: Mapping[str, Any], suffixes: PublicSuffixes) -> AllowedUrls:
@@ -64,8 +83,11 @@ def allowed_urls_for(connector: Connector, values: Mapping[str, Any], suffixes: 
         ValueAbsent, ValidationFailed: a value is missing, or can't stand where the author put it.
     """
     dotted = dotted_names(connector)
-    texts = [render_url(each, values, dotted=dotted, wildcard=True) for each in connector.allowed_urls]
-    return AllowedUrls.from_texts(texts, suffixes, connector.insecure_http)
+    stated = [
+        StatedRule(render_url(each.url, values, dotted=dotted, wildcard=True), each.methods, each.deny)
+        for each in connector.allowed_urls
+    ]
+    return AllowedUrls.from_texts(stated, suffixes, connector.insecure_http, connector.request.encoded_slashes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +105,13 @@ class TestCalls:
         Raises:
             UrlNotAllowed, ValueAbsent: the connector's test can't be sent with these values.
         """
-        spec = with_query(connector)
+        spec = test_request(connector, path_of_test(connector, values))
         # A test call proves the person's token; which application asks stands in it only where the author says so.
         proving = client if spec.authentication is not ClientAuthentication.NONE else None
         request = build(connector, spec, values, proving)
-        if allowed_urls_for(connector, values, self.suffixes).judge(request.url).reason is not Reason.ALLOWED:
+        if allowed_urls_for(connector, values, self.suffixes).judge(request.url, request.method).reason is not (
+            Reason.ALLOWED
+        ):
             raise UrlNotAllowed("The test call is outside the allowed URLs.")
         try:
             answer = await self.egress.send(request, policy_of(connector, TEST_TIMEOUT_S))
@@ -98,7 +122,7 @@ class TestCalls:
 
     def preview(self, connector: Connector, values: Mapping[str, Any], client: ClientCredentials | None) -> Preview:
         """The exact request with its secrets masked; nothing is sent."""
-        spec = with_query(connector)
+        spec = test_request(connector, path_of_test(connector, values))
         proving = client if spec.authentication is not ClientAuthentication.NONE else None
         return preview_request(
             spec,
@@ -108,14 +132,6 @@ class TestCalls:
             optional=optional_names(connector),
             dotted=dotted_names(connector),
         )
-
-
-def with_query(connector: Connector) -> ProviderRequest:
-    """`test_request`, with the query of step 9 on its URL's parameters where the method has no body."""
-    spec = test_request(connector)
-    if spec.method not in ("GET", "HEAD") or not connector.request.query:
-        return spec
-    return replace(spec, params={**connector.request.query, **spec.params})
 
 
 @dataclass(frozen=True, slots=True)

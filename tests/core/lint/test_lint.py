@@ -56,6 +56,14 @@ def param(template: str) -> tuple[str, Any]:
     return ("token.params.more", template)
 
 
+def denied(url: str, *methods: str) -> tuple[str, Any]:
+    """The one allowed URL, and one that is denied."""
+    limit = {"methods": list(methods)} if methods else {}
+    return ("allowed_urls", ["https://api.example.com/v1", {"url": url, "deny": True, **limit}])
+
+
+LITERAL = {"X-Api-Key": "a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4"}
+
 FOUND = [
     ("K001", "/trust", [("trust", None)]),
     ("K002", "/trust", [("trust.note", " ")]),
@@ -160,6 +168,11 @@ FOUND = [
     ("K902", "/token/headers/content-length", [("token.headers", {"content-length": "3"})]),
     ("K903", "/request/base_url", [("request", {"base_url": "https://www.example.com/v1"})]),
     ("K904", "/request/headers", [("request.headers", {"Authorization": "Basic {{ site }}"})]),
+    ("K905", "/request/encoded_slashes", [("request", {"encoded_slashes": "allow"})]),
+    ("K708", "/allowed_urls/1", [denied("https://api.example.com/v2")]),
+    ("K708", "/allowed_urls/1", [denied("https://www.example.com/v1")]),
+    ("K709", "/allowed_urls/0", [denied("https://api.example.com")]),
+    ("K901", "/request/only/0/headers/X-Api-Key", [("request", {"only": [{"paths": ["/v1"], "headers": LITERAL}]})]),
 ]
 
 
@@ -240,6 +253,9 @@ def test_each_rule_is_tested() -> None:
         pytest.param("K902", [("request.headers", {"X-Host": "a"})], id="a header that ends like one"),
         pytest.param("K903", [("request", {"base_url": "https://api.example.com"})], id="above the allowed path"),
         pytest.param("K904", [("request.headers", {"X-Auth": "{{ token.account }}"})], id="a kept value"),
+        pytest.param("K708", [denied("https://api.example.com/v1/keys")], id="below what is allowed"),
+        pytest.param("K709", [denied("https://api.example.com", "DELETE")], id="one method of all"),
+        pytest.param("K704", [denied("https://api.example.com/v1/keys")], id="what is denied is not called"),
     ],
 )
 def test_the_neighbour_is_left_alone(code: str, changes: list[tuple[str, Any]]) -> None:

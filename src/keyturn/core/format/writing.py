@@ -16,12 +16,15 @@ from typing import Any
 
 from keyturn.core.connector import (
     FORMAT_VERSION,
+    AllowedUrl,
+    Before,
     Challenge,
     Connector,
     Failure,
     Field,
     FieldType,
     Lifetime,
+    OnSomeCalls,
     Params,
     Poll,
     ProviderRequest,
@@ -50,12 +53,12 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "login": "interactive" if connector.interactive else None,
         "derive": {name: _made(each) for name, each in connector.derive.items()} or None,
         "client": {"authentication": connector.client_authentication.value},
-        "token": _request(connector.token) | _present(default_ttl=_seconds(connector.default_ttl_s)),
+        "token": _token(connector),
         "refresh": _refresh(connector.refresh),
         "revoke": _revoke(connector.revoke) if connector.revoke else None,
         "test": _test(connector.test),
         "connection_name": connector.connection_name.source,
-        "allowed_urls": [each.source for each in connector.allowed_urls],
+        "allowed_urls": [_allowed_url(each) for each in connector.allowed_urls],
         "unique_id": connector.unique_id.source,
         "on_duplicate": connector.on_duplicate.value,
         "request": _parameters(connector.request),
@@ -171,6 +174,17 @@ def _request(request: ProviderRequest) -> dict[str, Any]:
     )
 
 
+def _token(connector: Connector) -> dict[str, Any]:
+    return _request(connector.token) | _present(
+        default_ttl=_seconds(connector.default_ttl_s), before=[_before(each) for each in connector.before] or None
+    )
+
+
+def _before(before: Before) -> dict[str, Any]:
+    when = {key: list(values) for key, values in before.when.items()} or None
+    return _present(name=before.name, capture=dict(before.capture) or None, when=when) | _request(before.request)
+
+
 def _refresh(refresh: Refresh) -> dict[str, Any] | str:
     if not refresh.honoured:
         return "none"
@@ -188,6 +202,22 @@ def _test(test: TestCall) -> dict[str, Any]:
     return _request(test.request) | {"expect": expect}
 
 
+def _allowed_url(allowed: AllowedUrl) -> dict[str, Any] | str:
+    if not allowed.methods and not allowed.deny:
+        return allowed.url.source
+    return _present(url=allowed.url.source, methods=sorted(allowed.methods) or None, deny=allowed.deny or None)
+
+
+def _on_some_calls(some: OnSomeCalls) -> dict[str, Any]:
+    return _present(
+        methods=sorted(some.methods) or None,
+        paths=list(some.paths) or None,
+        headers={name: value.source for name, value in some.headers.items()} or None,
+        query={name: value.source for name, value in some.query.items()} or None,
+        body=_tree(some.body) or None,
+    )
+
+
 def _parameters(request: RequestParameters) -> dict[str, Any]:
     return {
         "base_url": request.base_url.source,
@@ -195,7 +225,10 @@ def _parameters(request: RequestParameters) -> dict[str, Any]:
         "query": {name: value.source for name, value in request.query.items()},
         "body": _tree(request.body),
         "locked": sorted(request.locked),
-    }
+    } | _present(
+        only=[_on_some_calls(each) for each in request.only] or None,
+        encoded_slashes="allow" if request.encoded_slashes else None,
+    )
 
 
 def _challenge(challenge: Challenge) -> dict[str, Any]:

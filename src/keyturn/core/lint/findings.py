@@ -334,6 +334,21 @@ _RULES: Final = (
         security=True,
     ),
     LintRule(
+        "K708",
+        "deny_without_effect",
+        _W,
+        "This denies what no other rule allows.",
+        "Compare its host, path and methods with those of the allowed URL that it is to limit, or take it out.",
+        security=True,
+    ),
+    LintRule(
+        "K709",
+        "allowed_and_denied",
+        _W,
+        "All that this allows is denied by another rule, and deny wins.",
+        "Take one of the two out.",
+    ),
+    LintRule(
         "K801",
         "mutable_unique_id",
         _W,
@@ -384,6 +399,14 @@ _RULES: Final = (
         _W,
         "Calls carry no token: the Authorization header is given, and nothing uses the access token.",
         "Put `{{ access_token }}` into a header or query value.",
+    ),
+    LintRule(
+        "K905",
+        "encoded_slashes",
+        _I,
+        "Paths may hold escaped slashes, which servers read in two ways.",
+        "Keep it only where the API needs it; both readings of a path have to be allowed.",
+        security=True,
     ),
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from keyturn.core.lint.findings import LintFinding, found
 from keyturn.core.lint.subject import Subject
 from keyturn.core.urls.allowed_urls import AllowedUrls, Origin, Reason, Rule
+from keyturn.core.urls.denied_paths import lies_below
 from keyturn.core.urls.hostnames import literal_address
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 
@@ -21,10 +22,16 @@ def lint_hosts(subject: Subject) -> Iterator[LintFinding]:
         yield found("K006", "/private_network")
     if connector.insecure_http:
         yield found("K007", "/insecure_http")
-    rules = [Rule.parse(subject.sample(url), _NO_SUFFIXES) for url in connector.allowed_urls]
-    guard = AllowedUrls(rules, insecure_http=True)
+    if connector.request.encoded_slashes:
+        yield found("K905", "/request/encoded_slashes")
+    rules = [
+        Rule.parse(subject.sample(each.url), _NO_SUFFIXES, methods=each.methods, deny=each.deny)
+        for each in connector.allowed_urls
+    ]
+    guard = AllowedUrls(rules, insecure_http=True, encoded_slashes=connector.request.encoded_slashes)
     yield from _literal_addresses(subject, guard)
     yield from _whole_rules(subject, rules)
+    yield from _without_effect(rules)
     yield from _coverage(subject, guard)
 
 
@@ -44,6 +51,25 @@ def _literal_addresses(subject: Subject, guard: AllowedUrls) -> Iterator[LintFin
         yield found("K202", "/token/url")
 
 
+def _without_effect(rules: list[Rule]) -> Iterator[LintFinding]:
+    """Rules that deny what nothing allows, and rules that allow what another denies entirely."""
+    for index, rule in enumerate(rules):
+        others = [each for each in rules if each.deny is not rule.deny and _same_origin(each, rule)]
+        if rule.deny and not any(lies_below(each.prefix, rule.prefix) or _below(rule, each) for each in others):
+            yield found("K708", f"/allowed_urls/{index}")
+        elif not rule.deny and any(lies_below(rule.prefix, each.prefix) and not each.methods for each in others):
+            yield found("K709", f"/allowed_urls/{index}")
+
+
+def _same_origin(one: Rule, other: Rule) -> bool:
+    return one.origin == other.origin or one.covers_origin(other.origin) or other.covers_origin(one.origin)
+
+
+def _below(denying: Rule, allowing: Rule) -> bool:
+    shared = not denying.methods or not allowing.methods or denying.methods & allowing.methods
+    return bool(shared) and lies_below(denying.prefix, allowing.prefix.rstrip("/") or "/")
+
+
 def _whole_rules(subject: Subject, rules: list[Rule]) -> Iterator[LintFinding]:
     guard = AllowedUrls(rules, insecure_http=True)
     base = subject.sample(subject.connector.request.base_url)
@@ -52,6 +78,8 @@ def _whole_rules(subject: Subject, rules: list[Rule]) -> Iterator[LintFinding]:
     deep = "/" in base.partition("://")[2].rstrip("/")
     for index, rule in enumerate(rules):
         pointer = f"/allowed_urls/{index}"
+        if rule.deny:
+            continue
         if rule.wildcard:
             yield found("K701", pointer)
         elif rule.prefix == "/" and deep and rule.origin == at:
@@ -62,9 +90,9 @@ def _whole_rules(subject: Subject, rules: list[Rule]) -> Iterator[LintFinding]:
 
 def _coverage(subject: Subject, guard: AllowedUrls) -> Iterator[LintFinding]:
     connector = subject.connector
-    if not guard.judge(subject.sample(connector.test.request.url)).allowed:
+    if not guard.judge(subject.sample(connector.test.request.url), connector.test.request.method).allowed:
         yield found("K502", "/test/url")
-    if guard.judge(subject.sample(connector.token.url)).allowed:
+    if guard.judge(subject.sample(connector.token.url), connector.token.method).allowed:
         yield found("K706", "/allowed_urls")
     origin = _origin(subject.sample(connector.request.base_url), guard)
     if origin is None or not guard.rules_at(origin):

@@ -88,7 +88,7 @@ def _is_mixed(text: str) -> bool:
 def _in_urls(subject: Subject) -> Iterator[LintFinding]:
     for pointer, template in subject.templates():
         steps = pointer_steps(pointer)
-        in_query = steps[:2] == ("request", "query")
+        in_query = steps[0] == "request" and "query" in (steps[1], *steps[3:4])
         if not in_query and "params" in steps:
             request = subject.requests["/" + "/".join(steps[: steps.index("params")])]
             in_query = request.encoding is Encoding.QUERY

@@ -48,8 +48,13 @@ class Subject:
             if pointer == "/token" or request.url != self.connector.token.url:
                 yield f"{pointer}/url", request.url
         yield "/request/base_url", self.connector.request.base_url
-        for index, url in enumerate(self.connector.allowed_urls):
-            yield f"/allowed_urls/{index}", url
+        yield from self.allowed_urls()
+
+    def allowed_urls(self) -> Iterator[tuple[str, Template]]:
+        """Step 7, each with its pointer."""
+        for index, each in enumerate(self.connector.allowed_urls):
+            below = "/url" if each.methods or each.deny else ""
+            yield f"/allowed_urls/{index}{below}", each.url
 
     def sample(self, url: Template) -> str:
         """A URL with made-up values of the right shape."""
@@ -73,11 +78,14 @@ class Subject:
                 if not takes_over or (below, template) not in token:
                     yield pointer + below, template
         yield "/request/base_url", connector.request.base_url
-        yield from _tree("/request/headers", connector.request.headers)
-        yield from _tree("/request/query", connector.request.query)
-        yield from _tree("/request/body", connector.request.body)
-        for index, url in enumerate(connector.allowed_urls):
-            yield f"/allowed_urls/{index}", url
+        put_on = {"/request": connector.request} | {
+            f"/request/only/{index}": each for index, each in enumerate(connector.request.only)
+        }
+        for pointer, parameters in put_on.items():
+            yield from _tree(f"{pointer}/headers", parameters.headers)
+            yield from _tree(f"{pointer}/query", parameters.query)
+            yield from _tree(f"{pointer}/body", parameters.body)
+        yield from self.allowed_urls()
         yield "/connection_name", connector.connection_name
         yield "/unique_id", connector.unique_id
 

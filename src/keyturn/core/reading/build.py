@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from keyturn.core.connector import (
+    AllowedUrl,
+    Before,
     Challenge,
     ClientAuthentication,
     Connector,
@@ -27,6 +29,7 @@ from keyturn.core.connector import (
     Links,
     LoginLimits,
     Notes,
+    OnSomeCalls,
     Params,
     PasswordInput,
     PasswordKeep,
@@ -74,6 +77,7 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
     may_repeat = password.keep is not PasswordKeep.NEVER and not interactive
     test = tree["test"]
     optional = {key: tree[key] for key in _COPIED if key in tree}
+    allowed_urls = tuple(_allowed_url(each) for each in tree["allowed_urls"])
     return Connector(
         id=tree["connector"],
         title=tree["title"],
@@ -85,7 +89,8 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
         ),
         unique_id=tree["unique_id"],
         connection_name=tree.get("connection_name") or default_name(tree["title"], tree["unique_id"]).bound(derived),
-        request=_request_parameters(tree.get("request", {}), tree["allowed_urls"], names),
+        allowed_urls=allowed_urls,
+        request=_request_parameters(tree.get("request", {}), allowed_urls, names),
         refresh=_refresh(tree.get("refresh", {}), token, tree["token"], names, may_repeat),
         fields=tuple(_field(each) for each in tree.get("fields", ())),
         username=UsernameInput(**tree.get("username", {})),
@@ -100,12 +105,13 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
         links=Links(**tree.get("links", {})),
         notes=Notes(**tree.get("notes", {})),
         derive=_frozen(derived),
+        before=tuple(_before(each, client) for each in tree["token"].get("before", ())),
         interactive=interactive,
         **optional,
     )
 
 
-_COPIED: Final = ("docs_url", "register_url", "allowed_urls", "on_duplicate", "private_network", "insecure_http")
+_COPIED: Final = ("docs_url", "register_url", "on_duplicate", "private_network", "insecure_http")
 
 
 def default_name(title: str, unique_id: Template) -> Template:
@@ -211,6 +217,15 @@ def _revoke(read: Mapping[str, Any], client: ClientAuthentication) -> Revoke:
     return Revoke(_request(read, _Defaults(client, _REVOKE_PARAMS)), **further)
 
 
+def _before(read: Mapping[str, Any], client: ClientAuthentication) -> Before:
+    return Before(
+        read["name"],
+        _request(read, _Defaults(client)),
+        _frozen(read.get("capture", {})),
+        _frozen(read.get("when", {})),
+    )
+
+
 def _challenge(read: Mapping[str, Any], token: ProviderRequest, given: Mapping[str, Any]) -> Challenge:
     then = read.get("then", {})
     lifetime = read.get("lifetime")
@@ -256,22 +271,43 @@ def _limits(read: Mapping[str, Any]) -> LoginLimits:
     return LoginLimits(**{name: read[key] for name, key in (("logins", "logins"), ("per_s", "per")) if key in read})
 
 
-def _request_parameters(read: Mapping[str, Any], allowed_urls: tuple[Template, ...], names: Names) -> RequestParameters:
+def _allowed_url(read: Template | Mapping[str, Any]) -> AllowedUrl:
+    if isinstance(read, Template):
+        return AllowedUrl(read)
+    return AllowedUrl(read["url"], _words(read, "methods"), read.get("deny", False))
+
+
+def _words(read: Mapping[str, Any], key: str) -> frozenset[str]:
+    return frozenset(str(each) for each in read.get(key, ()))
+
+
+def _on_some_calls(read: Mapping[str, Any]) -> OnSomeCalls:
+    put_on = {key: _frozen(read.get(key, {})) for key in ("headers", "query", "body")}
+    return OnSomeCalls(_words(read, "methods"), tuple(read.get("paths", ())), **put_on)
+
+
+def _request_parameters(
+    read: Mapping[str, Any], allowed_urls: tuple[AllowedUrl, ...], names: Names
+) -> RequestParameters:
     headers, query, body = dict(read.get("headers", {})), read.get("query", {}), read.get("body", {})
     written = [*headers.values(), *query.values()]
     carries = any(_kinds(each, names) & _CARRIERS for each in written)
     if not carries and AUTHORIZATION.lower() not in {name.lower() for name in headers}:
         headers[AUTHORIZATION] = BEARER
     locked = {name.lower() for name in read.get("locked", ())}
-    for name, value in (*headers.items(), *query.items(), *body.items()):
+    only = tuple(_on_some_calls(each) for each in read.get("only", ()))
+    parts = (headers, query, body, *(part for each in only for part in (each.headers, each.query, each.body)))
+    for name, value in (pair for part in parts for pair in part.items()):
         if any(_kinds(each, names) & LOCKING for each in templates_in(value)):
             locked.add(name.lower())
     return RequestParameters(
-        base_url=read.get("base_url") or allowed_urls[0],
+        base_url=read.get("base_url") or next(each.url for each in allowed_urls if not each.deny),
         headers=_frozen(headers),
         query=_frozen(query),
         body=_frozen(body),
         locked=frozenset(locked),
+        only=only,
+        encoded_slashes="encoded_slashes" in read,
     )
 
 

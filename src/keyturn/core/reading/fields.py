@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from keyturn.core.connector import FieldType, Keep, PasswordKeep
 from keyturn.core.reading.codes import Fault
-from keyturn.core.reading.requests import NAME, NAME_FORM
+from keyturn.core.reading.requests import NAME, NAME_FORM, VALUES
 from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, Schema, Table
-from keyturn.core.reading.values import Boolean, Choice, Expression, MapOf, OneOrSeveral, Pattern, Scalar, Text, Whole
+from keyturn.core.reading.values import Boolean, Choice, Expression, MapOf, Pattern, Scalar, Text, Whole
 
 MAX_VALUE: Final = 4_096  # characters of one input
 SECRET_TYPES: Final = frozenset({FieldType.SECRET, FieldType.OTP, FieldType.TOTP_SEED})
@@ -50,7 +50,7 @@ FIELD_TABLE: Final = Table(
         Key("self_hosted", Boolean(), "any public host, shown before the password is asked", default=False),
         Key(
             "visible_when",
-            MapOf(OneOrSeveral(Scalar()), NAME, NAME_FORM, max_items=5, min_items=1),
+            VALUES,
             "asked only while each of these earlier fields of step 1 has the value, or one of the values",
         ),
     ),

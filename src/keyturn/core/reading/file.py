@@ -17,6 +17,7 @@ from keyturn.core.reading.build import build, usable_in_refresh
 from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.document import Document, child_pointer, given_objects, invalid
 from keyturn.core.reading.host_rules import judge_hosts
+from keyturn.core.reading.judges.before import judge_before
 from keyturn.core.reading.judges.challenges import judge_challenges, judge_codes, judge_polls, judge_resends
 from keyturn.core.reading.judges.visible_when import judge_visibility
 from keyturn.core.reading.names import RESERVED, Names, collect_names
@@ -62,7 +63,7 @@ def _judge_taken_names(reading: Reading, names: Names, _tree: Mapping[str, Any])
     for pointer, key in _named(reading.document):
         if key in RESERVED:
             reading.fault(pointer, Fault.RESERVED_NAME, "the format uses this name itself; take another")
-        elif key in taken and not pointer.startswith("/challenges"):
+        elif key in taken and not pointer.startswith(("/challenges", "/token/before")):
             reading.fault(pointer, Fault.DUPLICATE, "another field has this key")
         elif key in taken and (names.made_of.get(key) is not None or key in names.fields):
             reading.fault(pointer, Fault.RESERVED_NAME, "a field or a derived value has this name; take another")
@@ -76,6 +77,7 @@ def _named(document: Document) -> Iterator[tuple[str, str]]:
     derived = document.value.get("derive") if isinstance(document.value, Mapping) else None
     for key in derived if isinstance(derived, Mapping) else ():
         yield child_pointer("/derive", key), key
+    yield from _captured_before(document)
     for number, challenge in enumerate(given_objects(document, "challenges")):
         start = f"/challenges/{number}"
         asked = challenge.get("ask")
@@ -87,9 +89,19 @@ def _named(document: Document) -> Iterator[tuple[str, str]]:
             yield child_pointer(f"{start}/capture", key), key
 
 
+def _captured_before(document: Document) -> Iterator[tuple[str, str]]:
+    token = document.value.get("token") if isinstance(document.value, Mapping) else None
+    before = token.get("before") if isinstance(token, Mapping) else None
+    for number, one in enumerate(before if isinstance(before, list) else ()):
+        captured = one.get("capture") if isinstance(one, Mapping) else None
+        for key in captured if isinstance(captured, Mapping) else ():
+            yield child_pointer(f"/token/before/{number}/capture", key), key
+
+
 def _judge_locked(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
     request = tree.get("request", {})
-    known = [name.lower() for part in ("headers", "query", "body") for name in request.get(part, ())]
+    places = (request, *request.get("only", ()))
+    known = [name.lower() for each in places for part in ("headers", "query", "body") for name in each.get(part, ())]
     for index, name in enumerate(request.get("locked", ())):
         if name.lower() not in [*known, "authorization"]:
             message = f"locked names one of the request's headers, query or body; {meant(name, sorted(known))}"
@@ -97,10 +109,17 @@ def _judge_locked(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> N
 
 
 def _judge_base_url(reading: Reading, _names: Names, tree: Mapping[str, Any]) -> None:
-    first = next(iter(tree.get("allowed_urls", ())), None)
-    if first is not None and "*" in first.source and "base_url" not in tree.get("request", {}):
+    allowed = [
+        (index, each.get("url") if isinstance(each, Mapping) else each)
+        for index, each in enumerate(tree.get("allowed_urls", ()))
+        if not (isinstance(each, Mapping) and each.get("deny"))
+    ]
+    index, first = next(iter(allowed), (0, None))
+    if tree.get("allowed_urls") and not allowed:
+        reading.fault("/allowed_urls", Fault.WRONG_VALUE, "expected one URL at least that is allowed, not denied")
+    elif first is not None and "*" in first.source and "base_url" not in tree.get("request", {}):
         message = "the first allowed URL has a wildcard and can't be the base of calls; give request.base_url"
-        reading.fault("/allowed_urls/0", Fault.REQUIRED_KEY, message)
+        reading.fault(f"/allowed_urls/{index}", Fault.REQUIRED_KEY, message)
 
 
 def _judge_refresh_url(reading: Reading, names: Names, tree: Mapping[str, Any]) -> None:
@@ -127,6 +146,7 @@ _JUDGES: tuple[Callable[[Reading, Names, Mapping[str, Any]], None], ...] = (
     judge_polls,
     judge_resends,
     judge_visibility,
+    judge_before,
     _judge_locked,
     _judge_base_url,
     _judge_refresh_url,

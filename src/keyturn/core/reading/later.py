@@ -24,7 +24,6 @@ LATER: Final[Mapping[str, Mapping[str, str]]] = {
         "text": "plain text bodies are not supported yet",
     },
     "provider request": {"body": "bodies given as text are not supported yet; use params with encoding form or json"},
-    "token": {"before": "requests that run before the token request are not supported yet"},
     "response": {
         "refresh_expires": "lifetimes of refresh tokens are not supported yet",
         "keep as object": "hosts that come from an answer are not supported yet; a kept value is name: where",
@@ -35,9 +34,4 @@ LATER: Final[Mapping[str, Mapping[str, str]]] = {
         "keep_alive": "renewals that only keep a refresh token alive are not supported yet",
     },
     "revoke": {"as list": "several revocation requests are not supported yet; one request with url and params is"},
-    "allowed URL as object": {"": "rules by method are not supported yet; write the URL as text"},
-    "request": {
-        "only": "values for some calls only are not supported yet",
-        "encoded_slashes": "paths with an escaped slash are not supported yet",
-    },
 }

@@ -38,6 +38,7 @@ class Kind(Enum):
     SEED = auto()  # a kept TOTP seed: its name stands for the current code
     ASKED = auto()  # in a challenge
     CAPTURED = auto()  # from a challenge's answer
+    FOUND_BEFORE = auto()  # captured from the answer of a request that runs before the login
     DERIVED = auto()  # made of others
 
 
@@ -78,7 +79,7 @@ class Names:
         # below a kept or captured value there may be anything
         deeper = re.match(r"(token\.[A-Za-z0-9_-]+|[A-Za-z0-9_-]+)[.\[]", path)
         found = self.kinds.get(deeper.group(1)) if deeper else None
-        return found if found in (Kind.KEPT, Kind.CAPTURED) else None
+        return found if found in (Kind.KEPT, Kind.CAPTURED, Kind.FOUND_BEFORE) else None
 
     def leaves(self, path: str) -> tuple[str, ...]:
         """What a template's path comes down to: itself, or all that a derived value is made of."""
@@ -98,6 +99,9 @@ def collect_names(value: object) -> Names:
         if isinstance(key, str):
             names.fields.setdefault(key, one)
             names.kinds.setdefault(key, _field_kind(one))
+    for one in _objects(_object(root.get("token")).get("before")):
+        for key in _object(one.get("capture")):
+            names.kinds.setdefault(key, Kind.FOUND_BEFORE)
     responses = [_object(root.get(step)).get("response") for step in ("token", "refresh")]
     for one in _objects(root.get("challenges")):
         responses.append(_object(one.get("then")).get("response"))

@@ -22,10 +22,23 @@ from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.later import LATER
 from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, NotYet, Schema, Shape, Table, WordOr
 from keyturn.core.reading.templated import ParamsTree, TemplateText
-from keyturn.core.reading.values import Boolean, Choice, Duration, Expression, MapOf, Pattern, Text, Whole
+from keyturn.core.reading.values import (
+    Boolean,
+    Choice,
+    Duration,
+    Expression,
+    MapOf,
+    OneOrSeveral,
+    Pattern,
+    Scalar,
+    Text,
+    Whole,
+)
 
 NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"  # what a template can name
 NAME_FORM: Final = "a name of letters, digits, _ and -"
+# Key of a field → the value that it has to have, or several of which it has to have one.
+VALUES: Final = MapOf(OneOrSeveral(Scalar()), NAME, NAME_FORM, max_items=5, min_items=1)
 
 
 class Method(StrEnum):
@@ -149,13 +162,25 @@ def _request(what: str, keys: tuple[Key, ...], later: str | None = None) -> Tabl
     return Table(what, keys, {**LATER["provider request"], **(LATER[later] if later else {})})
 
 
+CAPTURE: Final = MapOf(Expression(place=True), NAME, NAME_FORM, max_items=20)
+
+BEFORE: Final = _request(
+    "a request before the login",
+    (
+        Key("name", Text("a name", 64, pattern=NAME, form=NAME_FORM), "what the audit log calls it", required=True),
+        Key("capture", CAPTURE, "name → where it stands in this answer, for templates in token, challenges and later"),
+        Key("when", VALUES, "sent only while each of these fields has the value, or one of the values"),
+        *_request_keys(url_required=True),
+    ),
+)
+
 TOKEN: Final = _request(
     "token",
     (
+        Key("before", ListOf(BEFORE, "requests", 0, 10), "requests that run before each login, in this order"),
         *_request_keys(url_required=True),
         Key("default_ttl", Duration(1, 10 * 366 * 86_400), "the token's life where the provider says nothing"),
     ),
-    "token",
 )
 
 REFRESH: Final[Shape] = WordOr(

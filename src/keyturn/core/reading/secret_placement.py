@@ -25,6 +25,7 @@ class Place(StrEnum):
     """The steps in which a template can stand."""
 
     TOKEN = "token"  # noqa: S105
+    BEFORE = "token.before"
     REFRESH = "refresh"
     REVOKE = "revoke"
     TEST = "test"
@@ -37,7 +38,7 @@ class Place(StrEnum):
 
 
 _ALL: Final = frozenset(Place)
-_LOGIN: Final = frozenset({Place.TOKEN, Place.CHALLENGE})
+_LOGIN: Final = frozenset({Place.TOKEN, Place.BEFORE, Place.CHALLENGE})
 _IDENTITY: Final = frozenset({Place.CONNECTION_NAME, Place.UNIQUE_ID})
 _WITH_TOKEN: Final = frozenset({Place.REFRESH, Place.REVOKE, Place.TEST, Place.REQUEST})
 _NOT_SECRET: Final = _IDENTITY | {Place.BASE_URL, Place.ALLOWED_URL}
@@ -78,6 +79,7 @@ RULES: Final[Mapping[Kind, Rule]] = {
     Kind.SEED: Rule("the code of a TOTP seed", _LOGIN, secret=True, in_url=False),
     Kind.ASKED: Rule("what a challenge asks", frozenset({Place.CHALLENGE}), secret=True, in_url=False),
     Kind.CAPTURED: Rule("what a challenge captures", frozenset({Place.CHALLENGE})),
+    Kind.FOUND_BEFORE: Rule("what a request before the login captures", _LOGIN, secret=True),
     # each name that it is made of has its own say
     Kind.DERIVED: Rule("a derived value, where all that it is made of may stand", _ALL),
 }
@@ -90,6 +92,8 @@ def place_of(pointer: str) -> Place:
     steps = pointer_steps(pointer)
     if steps[0] == "challenges":
         return Place.CHALLENGE
+    if steps[:2] == ("token", "before"):
+        return Place.BEFORE
     if steps[:2] == ("request", "base_url"):
         return Place.BASE_URL
     return Place(steps[0])
@@ -99,6 +103,8 @@ def is_url(pointer: str) -> bool:
     """Say whether a template is itself a URL."""
     steps = pointer_steps(pointer)
     if steps[0] == "challenges":
+        steps = steps[2:]
+    if steps[:2] == ("token", "before"):
         steps = steps[2:]
     return steps[0] == "allowed_urls" or (len(steps) == 2 and steps[1] in ("url", "base_url"))
 
@@ -155,11 +161,13 @@ def _offset(source: str, path: str) -> int | None:
 
 def _travels_in_query(tree: Mapping[str, Any], pointer: str) -> bool:
     steps = pointer_steps(pointer)
-    if steps[:2] == ("request", "query"):
+    if steps[0] == "request" and "query" in (steps[1], *steps[3:4]):
         return True
     if steps[0] == "challenges":
         request, key = _challenge_request(tree, int(steps[1]), steps[2]), steps[3]
         inherited = tree.get("token")
+    elif steps[:2] == ("token", "before"):
+        (request, key), inherited = (_before(tree, int(steps[2])), steps[3]), None
     else:
         request, key = tree.get(steps[0]), steps[1] if len(steps) > 1 else ""
         inherited = tree.get("token") if steps[0] == "refresh" else None
@@ -172,6 +180,12 @@ def _challenge_request(tree: Mapping[str, Any], index: int, key: str) -> object:
     """Find a challenge's `then` or `resend`; one that can't be read has shifted the others, and counts as absent."""
     challenges = tree.get("challenges", ())
     return challenges[index].get(key) if index < len(challenges) else None
+
+
+def _before(tree: Mapping[str, Any], index: int) -> object:
+    """Find a request that runs before the login; as with challenges one that can't be read counts as absent."""
+    before = tree.get("token", {}).get("before", ())
+    return before[index] if index < len(before) else None
 
 
 def effective_encoding(
@@ -202,6 +216,8 @@ def judge_authentication(reading: Reading, tree: Mapping[str, Any]) -> None:
     for index, challenge in enumerate(tree.get("challenges", ())):
         for key in ("then", "resend"):
             requests.append((f"/challenges/{index}/{key}", challenge.get(key), token))
+    for index, before in enumerate((token or {}).get("before", ())):
+        requests.append((f"/token/before/{index}", before, None))
     for pointer, request, inherited in requests:
         if not isinstance(request, Mapping):
             continue

@@ -230,6 +230,22 @@ class WordOr:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectOr:
+    """An object with keys, where a bare value doesn't say enough; reads to what the one or the other reads."""
+
+    table: Shape
+    shape: Shape
+
+    def read(self, at: Cursor) -> object:
+        """Read an object by its keys, and all else as the bare value."""
+        return (self.table if isinstance(at.value, Mapping) else self.shape).read(at)
+
+    def schema(self) -> Schema:
+        """Describe both."""
+        return {"anyOf": [self.shape.schema(), self.table.schema()]}
+
+
+@dataclass(frozen=True, slots=True)
 class NotYet:
     """A shape, beside one type of value that the format has here and this release doesn't do."""
 

@@ -10,10 +10,11 @@ from typing import Final
 
 from keyturn.core.connector import FORMAT_VERSION, ClientAuthentication, OnDuplicate, TrustReason
 from keyturn.core.reading.fields import ASK, FIELDS, PASSWORD, USERNAME
+from keyturn.core.reading.keys.calls import ALLOWED_URL, CALL_HEADERS, CALL_QUERY, ENCODED_SLASHES, ONLY
 from keyturn.core.reading.later import LATER
 from keyturn.core.reading.requests import (
+    CAPTURE,
     FAILURES,
-    HEADERS,
     LIFETIME,
     NAME,
     NAME_FORM,
@@ -25,9 +26,9 @@ from keyturn.core.reading.requests import (
     TOKEN,
     When,
 )
-from keyturn.core.reading.shapes import Key, ListOf, NotYet, Table
+from keyturn.core.reading.shapes import Key, ListOf, Table
 from keyturn.core.reading.templated import DerivedValue, ParamsTree, PlainUrl, TemplateText
-from keyturn.core.reading.values import Boolean, Choice, Constant, Duration, DurationOr, Expression, MapOf, Text, Whole
+from keyturn.core.reading.values import Boolean, Choice, Constant, Duration, DurationOr, MapOf, Text, Whole
 
 CONNECTOR_ID: Final = r"[a-z][a-z0-9-]{1,62}"
 _ID: Final = Text("an id", 63, pattern=CONNECTOR_ID, form="2 to 63 lower-case letters, digits and -, a letter first")
@@ -65,20 +66,17 @@ REQUEST: Final = Table(
     "request",
     (
         Key("base_url", TemplateText("a URL, with templates"), "what paths are joined to; the first allowed URL"),
-        Key("headers", HEADERS, "headers put on every call"),
-        Key(
-            "query",
-            MapOf(TemplateText(empty=True), r"[^\x00-\x1f\x7f]{1,200}", "a name"),
-            "query parameters put on every call",
-        ),
+        Key("headers", CALL_HEADERS, "headers put on every call"),
+        Key("query", CALL_QUERY, "query parameters put on every call"),
         Key("body", ParamsTree(), "values merged into JSON objects and forms"),
         Key(
             "locked",
             ListOf(Text("a name", 200), "names", 0, 100),
             "what the caller may not override; values that use a secret are locked in any case",
         ),
+        Key("only", ONLY, "what is put on some calls only, over what is put on all"),
+        Key("encoded_slashes", ENCODED_SLASHES, "allow: a path may hold %2F, and is judged with it as a slash as well"),
     ),
-    LATER["request"],
 )
 
 CHALLENGE: Final = Table(
@@ -88,7 +86,7 @@ CHALLENGE: Final = Table(
         Key("ask", ASK, "what the person is asked"),
         Key(
             "capture",
-            MapOf(Expression(place=True), NAME, NAME_FORM, max_items=20),
+            CAPTURE,
             "name → where it stands in this answer, for templates in then",
         ),
         Key("then", THEN, "the next request; absent keys are those of token"),
@@ -121,8 +119,6 @@ NOTES: Final = Table(
         Key("disconnect", _NOTE, "what the person should do at the provider afterwards"),
     ),
 )
-
-ALLOWED_URL: Final = NotYet(TemplateText("a URL, with templates"), dict, LATER["allowed URL as object"][""])
 
 CONNECTOR: Final = Table(
     "a connector",

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connector import Connector, RequestParameters
+from keyturn.core.connector import Connector, OnSomeCalls, RequestParameters
 from keyturn.core.errors import Finding, RenewalInProgress, TokenVendDisabled, ValidationFailed
 from keyturn.core.templates import Template
 from keyturn.engine.actor import Actor
@@ -76,15 +76,15 @@ class HandOut:
             StoreUnavailable: it can't be written down, so nothing is handed out.
             What `Calls.route` raises.
         """
-        project, connectors = principal.project, principal.connectors
+        project, connectors, owners = principal.project, principal.connectors, principal.owners
         for _ in range(TRIES_AT_MOST):
-            route = await self._calls.route(connection_id, actor, project=project, connectors=connectors)
+            route = await self._calls.route(connection_id, actor, project=project, connectors=connectors, owners=owners)
             refuse_hand_out(route.connector, door)
             if refused_generation is not None:
                 route = await self._after_refusal(route, refused_generation, principal, actor)
                 refused_generation = None
             await self._write_down(route, principal, actor, door)
-            if self._calls.cached(connection_id, project=project, connectors=connectors) is route:
+            if self._calls.cached(connection_id, project=project, connectors=connectors, owners=owners) is route:
                 self._calls.used(route, worked=False)
                 return route
         raise RenewalInProgress(retry_after_s=1.0)
@@ -94,7 +94,11 @@ class HandOut:
         if refused > route.generation:  # another process may have handed it out
             self._calls.written(connection)
             route = await self._calls.route(
-                connection.id, actor, project=principal.project, connectors=principal.connectors
+                connection.id,
+                actor,
+                project=principal.project,
+                connectors=principal.connectors,
+                owners=principal.owners,
             )
             if refused > route.generation:
                 raise ValidationFailed(errors=[Finding("/refused_generation", "invalid", "There is none such yet.")])
@@ -161,17 +165,21 @@ def refuse_hand_out(connector: Connector, door: Door) -> None:
             "The connector puts the application's secret on calls, which is not handed out.",
             extensions={"reason": "client_secret"},
         )
-    if door is Door.FORWARD_AUTH and (parameters.query or parameters.body):
+    parts: tuple[RequestParameters | OnSomeCalls, ...] = (parameters, *parameters.only)
+    in_query, in_body = any(each.query for each in parts), any(each.body for each in parts)
+    if door is Door.FORWARD_AUTH and (in_query or in_body):
         raise TokenVendDisabled(
             "The connector puts values into queries or bodies, which forward-auth can't.",
-            extensions={"reason": "query" if parameters.query else "body"},
+            extensions={"reason": "query" if in_query else "body"},
         )
 
 
 def _templates(parameters: RequestParameters) -> Iterator[Template]:
-    yield from parameters.headers.values()
-    yield from parameters.query.values()
-    yield from _inside(parameters.body)
+    parts: tuple[RequestParameters | OnSomeCalls, ...] = (parameters, *parameters.only)
+    for part in parts:
+        yield from part.headers.values()
+        yield from part.query.values()
+        yield from _inside(part.body)
 
 
 def _inside(params: Any) -> Iterator[Template]:

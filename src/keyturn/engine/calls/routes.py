@@ -16,7 +16,8 @@ from keyturn.core.requests.request_url import render_url
 from keyturn.core.secret import Secret
 from keyturn.core.urls.allowed_urls import AllowedUrls, ProxyBase
 from keyturn.core.urls.public_suffixes import PublicSuffixes
-from keyturn.engine.calls.request_parameters import RenderedParameters, rendered
+from keyturn.engine.calls.call_parameters import CallParameters
+from keyturn.engine.calls.request_parameters import RenderedParameters
 from keyturn.engine.send import policy_of
 from keyturn.engine.template_values import connection_values, dotted_names
 from keyturn.engine.test_connection import allowed_urls_for
@@ -41,7 +42,7 @@ class Route:
     base: ProxyBase = field(repr=False)
     base_url: str
     policy: EgressPolicy
-    parameters: RenderedParameters = field(repr=False)
+    put_on: CallParameters = field(repr=False)
     stale_when: When
     generation: int
     renewable: bool
@@ -56,6 +57,11 @@ class Route:
         """Whether the token's own lifetime is over; `now` in Unix seconds."""
         return self.connection.expires_at is not None and now >= self.connection.expires_at
 
+    @property
+    def parameters(self) -> RenderedParameters:
+        """What is put on every call."""
+        return self.put_on.always
+
     def base_for(self, base_url: str | None) -> ProxyBase:
         """The default base, or another that the allowed URLs cover.
 
@@ -66,7 +72,7 @@ class Route:
             return self.base
         known = self.other_bases.get(base_url)
         if known is None:
-            verdict = self.allowed.judge(base_url)
+            verdict = self.allowed.judge(base_url, as_base=True)
             if not verdict.allowed:
                 raise UrlNotAllowed(
                     "The base URL is outside the allowed URLs.", extensions={"reason": verdict.reason.value}
@@ -105,7 +111,7 @@ def make_route(
         base=ProxyBase(base_url, allowed),
         base_url=base_url,
         policy=policy_of(connector, CALL_TIMEOUT_S),
-        parameters=rendered(connector.request, values),
+        put_on=CallParameters(connector.request, values),
         stale_when=connector.stale_when,
         generation=connection.generation,
         renewable=connection.state in (State.ACTIVE, State.UNCERTAIN)

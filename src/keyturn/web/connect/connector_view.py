@@ -103,7 +103,9 @@ class ConnectorView:
 
     def api_hosts(self, details: Mapping[str, Any]) -> list[ShownHost]:
         """The hosts of the allowed URLs; what is not known yet stands as an ellipsis."""
-        texts = dict.fromkeys(_authority_text(each, details) for each in self.connector.allowed_urls)
+        texts = dict.fromkeys(
+            _authority_text(each.url, details) for each in self.connector.allowed_urls if not each.deny
+        )
         return [self.shown(text) for text in texts]
 
     def shown(self, netloc: str, *, encrypted: bool = True) -> ShownHost:

@@ -28,10 +28,12 @@ from keyturn.core.errors import (
     ProviderBadResponse,
     UrlNotAllowed,
 )
-from keyturn.core.urls.allowed_urls import Target
+from keyturn.core.urls.allowed_urls import Reason, Target, Verdict
+from keyturn.engine.abuse.rate_limits import CONNECTION, PROXY, RateLimits
 from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import ApiKeys, Principal
 from keyturn.engine.calls.calls import Calls
+from keyturn.engine.calls.request_parameters import RenderedParameters
 from keyturn.engine.calls.routes import Route
 from keyturn.ports.egress import Upstream, UpstreamAnswer, UpstreamRequest
 from keyturn.web.dataplane.answer_head import ending_of, handed_on
@@ -39,8 +41,9 @@ from keyturn.web.dataplane.call_counts import CALLER_GONE, CUT_OFF, NO_CONNECTOR
 from keyturn.web.dataplane.interruption import InterruptibleCall, Why
 from keyturn.web.dataplane.next_step import ReconnectLink, next_url
 from keyturn.web.dataplane.request_body import CallerGone, Receive, RequestBody, merged_body
-from keyturn.web.dataplane.request_head import read_head
+from keyturn.web.dataplane.request_head import METHOD_OVERRIDES, read_head
 from keyturn.web.dataplane.staleness import judge_stale
+from keyturn.web.kit.admission.rate_headers import Standings, beside_the_apis, standing_headers
 from keyturn.web.kit.problems import ProblemAnswer, Send, problem_answer
 
 PREFIX: Final = b"/v1/proxy/"
@@ -67,6 +70,7 @@ class CallParts:
     calls: Calls
     upstream: Upstream
     counts: CallCounts
+    limits: RateLimits
     public_url: str
     reconnect_link: ReconnectLink | None = None
 
@@ -84,10 +88,12 @@ class ProxiedCall(InterruptibleCall):
         "_path",
         "_principal",
         "_provider_s",
+        "_put_on",
         "_request_id",
         "_route",
         "_scope",
         "_send",
+        "_standings",
     )
 
     def __init__(
@@ -103,8 +109,10 @@ class ProxiedCall(InterruptibleCall):
         self._connection_id = self._path = ""
         self._principal: Principal | None = None
         self._route: Route | None = None
+        self._put_on = RenderedParameters()
         self._answer: UpstreamAnswer | None = None  # as long as there may be something to close
         self._answering = False
+        self._standings: Standings | None = None  # where there is a limit
 
     @property
     def project(self) -> str:
@@ -151,6 +159,7 @@ class ProxiedCall(InterruptibleCall):
             principal = await parts.api_keys.authenticate(key)
         principal.require(SCOPE)
         self._principal = principal
+        self._take(PROXY, principal.id)
         if self._scope["method"] == ECHOING:
             raise MethodNotAllowed(extensions={"allow": list(ALLOWED)})
         head.refuse_doubtful()
@@ -163,14 +172,16 @@ class ProxiedCall(InterruptibleCall):
 
     async def _proxy(self, principal: Principal) -> None:
         calls, connection_id = self._parts.calls, self._connection_id
-        route = calls.cached(connection_id, project=principal.project, connectors=principal.connectors)
+        project, connectors, owners = principal.project, principal.connectors, principal.owners
+        route = calls.cached(connection_id, project=project, connectors=connectors, owners=owners)
         if route is None:
             route = await calls.route(
-                connection_id, self._actor(), project=principal.project, connectors=principal.connectors
+                connection_id, self._actor(), project=project, connectors=connectors, owners=owners
             )
         self._route = route
+        self._take(CONNECTION, connection_id)
         target = self._target(route)
-        answer = await self._open(route, target, await self._outgoing_body(route) if self._has_body else None)
+        answer = await self._open(route, target, await self._outgoing_body() if self._has_body else None)
         stale, whole = await judge_stale(route.stale_when, answer)
         if stale:
             answer, stale, whole = await self._after_stale(route, answer, whole)
@@ -180,25 +191,29 @@ class ProxiedCall(InterruptibleCall):
     # --- on its way out
 
     def _target(self, route: Route) -> Target:
-        """Where the call goes; raises UrlNotAllowed with the reason, never with the URL."""
-        query = route.parameters.with_query(self._scope["query_string"].decode("utf-8", "surrogateescape"))
-        verdict = route.base_for(self._head.base_url).join(f"{self._path}?{query}" if query else self._path)
-        if verdict.target is None:
-            raise UrlNotAllowed(extensions={"reason": verdict.reason.value})
-        return verdict.target
+        """Where the call goes, and what is put on it; raises UrlNotAllowed with the reason, never with the URL."""
+        method, base = self._scope["method"], route.base_for(self._head.base_url)
+        if route.allowed.by_method and any(name in METHOD_OVERRIDES for name, _ in self._head.sent):
+            raise UrlNotAllowed(extensions={"reason": Reason.METHOD.value})
+        self._put_on = route.parameters
+        if route.put_on.by_call:
+            bare = _allowed(base.join(self._path, method))
+            self._put_on = route.put_on.of(method, bare.path)
+        query = self._put_on.with_query(self._scope["query_string"].decode("utf-8", "surrogateescape"))
+        return _allowed(base.join(f"{self._path}?{query}" if query else self._path, method))
 
-    async def _outgoing_body(self, route: Route) -> AsyncIterator[bytes] | bytes:
-        """The body for this route: read where parameters are merged or the call may be repeated, else streamed."""
+    async def _outgoing_body(self) -> AsyncIterator[bytes] | bytes:
+        """The body for this call: read where parameters are merged or the call may be repeated, else streamed."""
         body = self._body = self._body or RequestBody(self._receive, self._head.content_length)
-        if route.parameters.body:
-            return await merged_body(body, self._head, route.parameters)
+        if self._put_on.body:
+            return await merged_body(body, self._head, self._put_on)
         if not body.small or (self._head.expects_continue and not body.begun):
             return body
         return await body.held()
 
     async def _open(self, route: Route, target: Target, body: AsyncIterator[bytes] | bytes | None) -> UpstreamAnswer:
         head = self._head
-        headers, length = route.parameters.with_headers(head.sent), head.content_length
+        headers, length = self._put_on.with_headers(head.sent), head.content_length
         if isinstance(body, bytes):
             length = None
         elif body is not None and head.expects_continue:
@@ -241,7 +256,7 @@ class ProxiedCall(InterruptibleCall):
         await answer.close()
         self._answer, self._route = None, newer
         target = self._target(newer)
-        second = await self._open(newer, target, await self._replayed_body(newer) if self._has_body else None)
+        second = await self._open(newer, target, await self._replayed_body() if self._has_body else None)
         stale, whole = await judge_stale(newer.stale_when, second)
         if stale:
             calls.replay_refused(newer, method, base_url=base_url)
@@ -249,10 +264,10 @@ class ProxiedCall(InterruptibleCall):
             calls.replay_accepted(newer, method, base_url=base_url)
         return second, stale, whole
 
-    async def _replayed_body(self, route: Route) -> AsyncIterator[bytes] | bytes:
+    async def _replayed_body(self) -> AsyncIterator[bytes] | bytes:
         if self._body is not None and not self._body.finished:
             await self._body.held()  # the API answered without asking for it; the caller is told to send it now
-        return await self._outgoing_body(route)
+        return await self._outgoing_body()
 
     # --- on its way back
 
@@ -266,6 +281,8 @@ class ProxiedCall(InterruptibleCall):
         if whole is None:
             self._ending = ending_of(headers)
         self._answering = True
+        if self._standings is not None:
+            headers = beside_the_apis(headers, self._standings)
         took_s = perf_counter() - self._began_at
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if whole is None:
@@ -286,9 +303,18 @@ class ProxiedCall(InterruptibleCall):
         self._over = True
         answer = await self._problem(error)
         self._parts.counts.answered_here(self._connector_id(), answer.status)
+        if self._standings is not None:
+            answer = ProblemAnswer(answer.status, (*answer.headers, *standing_headers(self._standings)), answer.body)
         if self._head.fault is not None:  # who knows where the next request begins
             answer = ProblemAnswer(answer.status, (*answer.headers, CLOSE), answer.body)
         await answer.send(self._send)
+
+    def _take(self, policy: str, subject: str) -> None:
+        """Count this call; RateLimited where it is one too many."""
+        standing = self._parts.limits.take(policy, subject)
+        if standing is not None:
+            self._standings = self._standings if self._standings is not None else Standings()
+            self._standings.add(standing)
 
     async def _problem(self, error: Exception) -> ProblemAnswer:
         parts = self._parts
@@ -303,7 +329,11 @@ class ProxiedCall(InterruptibleCall):
         try:
             await self._parts.api_keys.authenticate(self._head.key)
             await self._parts.calls.route(
-                self._connection_id, self._actor(), project=principal.project, connectors=principal.connectors
+                self._connection_id,
+                self._actor(),
+                project=principal.project,
+                connectors=principal.connectors,
+                owners=principal.owners,
             )
         except KeyturnError as error:
             return error
@@ -318,3 +348,9 @@ class ProxiedCall(InterruptibleCall):
 
     def _connector_id(self) -> str:
         return self._route.connector.id if self._route is not None else NO_CONNECTOR
+
+
+def _allowed(verdict: Verdict) -> Target:
+    if verdict.target is None:
+        raise UrlNotAllowed(extensions={"reason": verdict.reason.value})
+    return verdict.target

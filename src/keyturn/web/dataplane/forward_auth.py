@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
 from keyturn.core.errors import BadRequest, Finding, TokenVendDisabled, UrlNotAllowed, ValidationFailed
+from keyturn.engine.abuse.rate_limits import PROXY
 from keyturn.engine.api_keys import Principal
 from keyturn.engine.calls.hand_out import Door
-from keyturn.engine.calls.routes import Route
+from keyturn.engine.calls.request_parameters import RenderedParameters
 from keyturn.web.dataplane.hand_out_door import HandOutDoor
+from keyturn.web.kit.admission.addresses import is_within
 from keyturn.web.kit.headers import HOP_BY_HOP, OF_DATA, Headers
 from keyturn.web.kit.problems import ProblemAnswer
 
@@ -47,19 +47,20 @@ class ForwardAuth(HandOutDoor):
 
     door: ClassVar[Door] = Door.FORWARD_AUTH
     key_scope: ClassVar[str] = "call"
+    policy: ClassVar[str] = PROXY
     methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
 
     async def _answer(self, principal: Principal) -> tuple[int, Headers, bytes]:
-        uri = self._original_uri()
+        method, uri = self._original()
         self._connection_id = _connection_in(self._scope["query_string"])
         route = await self._handed_out(principal)
-        verdict = route.base.join(uri)
+        verdict = route.base.join(uri, method)
         if verdict.target is None:
             raise UrlNotAllowed(extensions={"reason": verdict.reason.value})
-        return 204, _added(route), b""
+        return 204, _added(route.put_on.of(method, verdict.target.path)), b""
 
-    def _original_uri(self) -> str:
-        """Path and query of the request that is asked about.
+    def _original(self) -> tuple[str, str]:
+        """Method, and path and query, of the request that is asked about.
 
         Raises:
             BadRequest: nobody whose word counts says what it is, or two say different things.
@@ -75,7 +76,7 @@ class ForwardAuth(HandOutDoor):
         method, uri = said
         if not _METHOD.fullmatch(method) or not uri.startswith(b"/"):
             raise BadRequest("The original request's method or URI is none.")
-        return uri.decode("utf-8", "surrogateescape")
+        return method.decode("ascii"), uri.decode("utf-8", "surrogateescape")
 
     def _said(self, names: tuple[bytes, bytes]) -> tuple[bytes, bytes] | None:
         """Method and URI by these two headers; None where neither was sent."""
@@ -99,17 +100,6 @@ class ForwardAuth(HandOutDoor):
         return ProblemAnswer(403, (*kept, (b"content-length", str(len(body)).encode("ascii"))), body)
 
 
-def is_within(host: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """Say whether a peer's address lies in one of these networks; an IPv4 address may come mapped into IPv6."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
-
-
 def _connection_in(query: bytes) -> str:
     found: list[tuple[str, Any]] = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     if [name for name, _ in found] != ["connection"] or not found[0][1]:
@@ -119,8 +109,8 @@ def _connection_in(query: bytes) -> str:
     return str(found[0][1])
 
 
-def _added(route: Route) -> Headers:
-    headers = [*route.parameters.default_headers, *route.parameters.locked_headers]
+def _added(parameters: RenderedParameters) -> Headers:
+    headers = [*parameters.default_headers, *parameters.locked_headers]
     if any(name in _NOT_CARRIED or name.startswith(b"keyturn-") for name, _ in headers):
         raise TokenVendDisabled(
             "The connector puts on a header that can't be carried in this answer.", extensions={"reason": "header"}

@@ -51,6 +51,15 @@ def _by_status(codes: Iterable[str], *, only: frozenset[int] = frozenset(), else
     return found
 
 
+_RULE: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["url", "deny"],
+    "properties": {
+        "url": _TEXT,
+        "methods": {"type": "array", "items": _TEXT, "description": "All where absent; GET stands for HEAD as well."},
+        "deny": {"type": "boolean"},
+    },
+}
 _TOKEN_ANSWER: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["access_token", "token_type", "expires_at", "generation", "apply", "allowed_urls"],
@@ -68,12 +77,30 @@ _TOKEN_ANSWER: Final[dict[str, Any]] = {
                 "query": _TEXTS,
                 "body": {"type": "object"},
                 "locked": {"type": "array", "items": _TEXT, "description": "Names, in lower case."},
+                "only": {
+                    "type": "array",
+                    "description": "What goes on some calls only, over the above; none of `methods` or `paths`: all.",
+                    "items": {
+                        "type": "object",
+                        "required": ["methods", "paths", "headers", "query", "body"],
+                        "properties": {
+                            "methods": {"type": "array", "items": _TEXT},
+                            "paths": {"type": "array", "items": _TEXT, "description": "`*` is any one segment."},
+                            "headers": _TEXTS,
+                            "query": _TEXTS,
+                            "body": {"type": "object"},
+                        },
+                    },
+                },
             },
         },
         "allowed_urls": {
             "type": "array",
-            "items": _TEXT,
-            "description": "The only places that may be sent the token: scheme://host[:port][/path-prefix].",
+            "items": {"anyOf": [_TEXT, _RULE]},
+            "description": (
+                "The only places that may be sent the token: scheme://host[:port][/path-prefix]; as an object where it"
+                " is about some methods only, or denies. What denies wins."
+            ),
         },
     },
 }

@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from keyturn.core.errors import BadRequest
+from keyturn.web.kit.admission.credentials import key_among
 from keyturn.web.kit.headers import HOP_BY_HOP, PLAIN_CONNECTION, Headers, named_by_connection
 
 LONGEST_LENGTH: Final = 18  # digits of a Content-Length
@@ -59,6 +60,8 @@ _DROPPED: Final = HOP_BY_HOP | {
     b"x-real-ip",
     b"x-rewrite-url",
 }
+# Frameworks take the method from these where they are there, whatever the request line says.
+METHOD_OVERRIDES: Final = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
 _DROPPED_PREFIXES: Final = (b"keyturn-", b"proxy-", b"x-forwarded-")
 
 _known: dict[bytes, Kind] = {}
@@ -124,16 +127,16 @@ def _kind_of(name: bytes) -> Kind:
 
 def _read_special(head: RequestHead, special: list[tuple[Kind, bytes]], http_version: str) -> None:
     hosts = lengths = codings = 0
-    authorization: str | None = None
+    own: list[bytes] = []
+    authorization: list[bytes] = []
     connection: list[bytes] = []
     for kind, value in special:
         if kind == Kind.HOST:
             hosts += 1
         elif kind == Kind.AUTHORIZATION:
-            # Two of them leave open who calls: an empty key is nobody's.
-            authorization = _bearer(value) if authorization is None else ""
+            authorization.append(value)
         elif kind == Kind.KEY:
-            head.key = value.decode("latin-1").strip() if head.key is None else ""
+            own.append(value)
         elif kind == Kind.CONTENT_LENGTH:
             lengths += 1
             if value.isdigit() and len(value) <= LONGEST_LENGTH:
@@ -153,8 +156,7 @@ def _read_special(head: RequestHead, special: list[tuple[Kind, bytes]], http_ver
                 head.expects_continue = True
         elif kind == Kind.BASE_URL:
             head.base_url = value.decode("utf-8", "surrogateescape") if head.base_url is None else ""
-    if head.key is None:
-        head.key = authorization
+    head.key = key_among(own, authorization)
     if hosts != 1:
         head.fault = "A call has one Host header."
     elif lengths + codings > 1:
@@ -168,8 +170,3 @@ def _read_special(head: RequestHead, special: list[tuple[Kind, bytes]], http_ver
 def _drop_named(head: RequestHead, connection: list[bytes]) -> None:
     named = named_by_connection(connection)
     head.sent[:] = [each for each in head.sent if each[0] not in named]
-
-
-def _bearer(value: bytes) -> str:
-    """The token of `Authorization: Bearer`; empty for another scheme."""
-    return value[7:].decode("latin-1").strip() if value[:7].lower() == b"bearer " else ""

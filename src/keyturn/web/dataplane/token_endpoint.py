@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
 from keyturn.core.errors import Finding, UnsupportedMediaType, ValidationFailed
+from keyturn.engine.abuse.rate_limits import TOKEN as TOKEN_POLICY
 from keyturn.engine.api_keys import Principal
 from keyturn.engine.calls.hand_out import Door
+from keyturn.engine.calls.request_parameters import RenderedParameters
 from keyturn.engine.calls.routes import Route
 from keyturn.web.dataplane.hand_out_door import HandOutDoor
 from keyturn.web.dataplane.request_body import RequestBody
@@ -37,6 +39,7 @@ class TokenEndpoint(HandOutDoor):
 
     door: ClassVar[Door] = Door.TOKEN
     key_scope: ClassVar[str] = "token"
+    policy: ClassVar[str] = TOKEN_POLICY
     methods: ClassVar[tuple[str, ...]] = ("POST",)
 
     async def _answer(self, principal: Principal) -> tuple[int, Headers, bytes]:
@@ -91,20 +94,28 @@ def _encoded(route: Route) -> bytes:
         "expires_at": _time(route.connection.expires_at),
         "generation": route.generation,
         "apply": _applied(route),
-        "allowed_urls": list(route.allowed.texts),
+        "allowed_urls": [each.as_json() for each in route.allowed.stated],
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def _applied(route: Route) -> dict[str, Any]:
     """What goes on each call, its names as the author spells them; a caller may send its own for what is not locked."""
-    rendered, spelled = route.parameters, route.connector.request
+    spelled = route.connector.request
+    some = [
+        {"methods": sorted(each.methods), "paths": list(each.paths), **_put_on(rendered, each.headers)}
+        for each, rendered in zip(spelled.only, route.put_on.for_some(), strict=True)
+    ]
+    found = {**_put_on(route.parameters, spelled.headers), "locked": sorted(spelled.locked)}
+    return {**found, "only": some} if some else found
+
+
+def _put_on(rendered: RenderedParameters, spelled: Iterable[str]) -> dict[str, Any]:
     values = dict((*rendered.locked_headers, *rendered.default_headers))
     return {
-        "headers": {name: values[name.lower().encode("ascii")].decode("utf-8") for name in spelled.headers},
+        "headers": {name: values[name.lower().encode("ascii")].decode("utf-8") for name in spelled},
         "query": {each.name: unquote(each.text.partition("=")[2]) for each in rendered.query},
         "body": rendered.body,
-        "locked": sorted(spelled.locked),
     }
 
 

@@ -27,12 +27,13 @@ def judge_visibility(reading: Reading, _names: Names, _tree: Mapping[str, Any]) 
                 message = f"expected the key of a field that stands before this one; {meant(key, list(before))}"
                 reading.fault(pointer, Fault.UNKNOWN_NAME, message, at_key=True)
             else:
-                _judge_values(reading, pointer, before[key], values)
+                judge_values(reading, pointer, before[key], values)
         if isinstance(one.get("key"), str):
             before[one["key"]] = one
 
 
-def _judge_values(reading: Reading, pointer: str, other: Mapping[str, Any], values: object) -> None:
+def judge_values(reading: Reading, pointer: str, other: Mapping[str, Any], values: object) -> None:
+    """The values that another field is to have are some that it can have, and no secrets."""
     try:
         kind = FieldType(other.get("type") or FieldType.TEXT)
     except (TypeError, ValueError):
