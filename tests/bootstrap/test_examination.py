@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.bootstrap.examination import RELEASED_AT, Check, Grade, examine
+from keyturn.bootstrap.examination import RELEASED_AT, examine
 from keyturn.bootstrap.initialise import initialise
 from keyturn.bootstrap.settings import Settings, read_settings
+from keyturn.bootstrap.upkeep.check import Check, Grade
 
 NOW = 4_000_000_000.0
 
@@ -147,3 +148,65 @@ def test_the_first_key_is_made_once(settings: Settings) -> None:
     again = asyncio.run(initialise(settings))
 
     assert (None, None) == (again.api_key, again.new_key_file)
+
+
+LATE_CONNECTION = (
+    "INSERT INTO connections (id, project, connector, connector_version, owner, name, unique_id, is_unique,"  # noqa: S608
+    " unique_hash, created_at, updated_at, state, paused, unconfirmed, revision, generation, renews_at, refreshable,"
+    " password_rejected, fields, sealed_field_names, hosts, failures_in_a_row, revocation) VALUES ('c', 'default', 'a',"
+    f" 1, 'o', 'n', 'u', 1, x'00', 1, 1, 'active', 0, 0, 1, 1, {NOW - 7200}, 1, 0, '{{}}', '[]', '[]', 0, '{{}}')"
+)
+STUCK_JOB = (
+    "INSERT INTO jobs (id, project, kind, state, created_at, created_by, run_at, arguments, cursor, tries, done,"  # noqa: S608
+    f" failures, report, seen_at, revision) VALUES ('j', 'default', 'k', 'running', 1, 'o', 1, '{{}}', '{{}}', 1, 0,"
+    f" '{{}}', '{{}}', {NOW - 3600}, 1)"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "words"),
+    [
+        pytest.param(LATE_CONNECTION, "renewals", "oldest by 2 h", id="a renewal that is late"),
+        pytest.param(LATE_CONNECTION, "back-up", "keyturn backup", id="no back-up"),
+        pytest.param(LATE_CONNECTION, "audit log", "never verified", id="an audit log that nobody looked at"),
+        pytest.param(STUCK_JOB, "jobs", "1 jobs were begun", id="a job that nobody runs"),
+    ],
+)
+def test_what_the_data_tells(settings: Settings, statement: str, name: str, words: str) -> None:
+    """How the data is looked after is a warning with a fix."""
+    change(settings, statement)
+    check = look(settings)[name]
+
+    assert Grade.WARNING == check.grade
+    assert words in f"{check.found} {check.fix}"
+    assert check.fix
+
+
+@pytest.mark.parametrize(
+    ("age_s", "grade"), [pytest.param(3600, Grade.OK, id="of today"), pytest.param(3 * 86_400, Grade.WARNING, id="old")]
+)
+def test_the_age_of_back_up_and_verification(settings: Settings, age_s: float, grade: Grade) -> None:
+    """Old ones are told from new ones."""
+    change(settings, LATE_CONNECTION)
+    change(settings, f"INSERT INTO meta (name, value) VALUES ('backup_made_at', CAST('{NOW - age_s}' AS BLOB))")  # noqa: S608
+    change(settings, f"INSERT INTO audit_marks (name, seq, at) VALUES ('verified', 1, {NOW - 4 * age_s})")  # noqa: S608
+    found = look(settings)
+
+    assert [grade, grade] == [found[name].grade for name in ("back-up", "audit log")]
+
+
+@pytest.mark.parametrize(
+    ("url", "grade", "words"),
+    [
+        pytest.param("https://nowhere.invalid", Grade.PROBLEM, "not known", id="a name that nobody knows"),
+        pytest.param("http://192.0.2.1", Grade.PROBLEM, "without TLS", id="plain HTTP for others"),
+        pytest.param("http://127.0.0.1:8800", Grade.OK, "this machine alone", id="plain HTTP for this machine"),
+        pytest.param("https://127.0.0.1:1", Grade.WARNING, "does not answer", id="nobody there"),
+    ],
+)
+def test_the_public_address(settings: Settings, url: str, grade: Grade, words: str) -> None:
+    """What people will meet there."""
+    check = look(settings.model_copy(update={"public_url": url}))["public address"]
+
+    assert grade == check.grade
+    assert words in check.found

@@ -16,8 +16,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +24,8 @@ from keyturn.adapters.store.database.meta import FINGERPRINT
 from keyturn.adapters.store.database.migrating import HEAD
 from keyturn.adapters.store.opening import SPILL_NAME, database_path
 from keyturn.bootstrap.settings import Settings, unknown_names
+from keyturn.bootstrap.upkeep.check import Check, Grade
+from keyturn.bootstrap.upkeep.look_further import look_further
 from keyturn.core.errors import KeyturnError
 from keyturn.ports.keys import KeyProvider, KeyRing
 
@@ -35,24 +35,6 @@ LEAST_FREE_BYTES: Final = 200 * 1024 * 1024
 RELEASED_AT: Final = 1_764_000_000.0  # 2025-11-24; no clock that is right says less
 CLOCK_LEEWAY_S: Final = 60.0
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-
-
-class Grade(StrEnum):
-    """How well something is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at: what was found, and what mends it (empty where nothing has to be)."""
-
-    name: str
-    grade: Grade
-    found: str
-    fix: str = ""
 
 
 def examine(
@@ -73,6 +55,7 @@ def examine(
     yield from _database(path, time.time() if now is None else now)
     yield _disk(settings.data)
     yield _port(settings)
+    yield from look_further(settings, path, time.time() if now is None else now)
     yield from unknown_settings(given)
 
 

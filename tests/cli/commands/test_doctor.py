@@ -123,3 +123,22 @@ def test_a_port_that_is_taken(healthy: FakeServer, tmp_path: Path) -> None:
 
     assert 0 == ran.code
     assert "warning" == row(ran, "port")[0]
+
+
+def test_what_the_server_has_found_out(healthy: FakeServer, tmp_path: Path) -> None:
+    """A provider that refuses a connector's set-up is a problem, one that is away a warning."""
+    lines = (
+        'keyturn_connector_alarm{connector="acme"} 1.0',
+        'keyturn_provider_closed{host="api.example",why="down"} 1.0',
+        'keyturn_provider_closed{host="busy.example",why="wait"} 1.0',
+    )
+    healthy.replies["GET /metrics"] = Reply(200, "\n".join(lines).encode())
+    ran = doctor(tmp_path, "--json")
+
+    assert (
+        "problem",
+        "The provider of acme refuses the connector's own set-up. keyturn connector set-client acme",
+    ) == row(ran, "connectors")
+    assert "warning" == row(ran, "providers")[0]
+    assert "api.example" in row(ran, "providers")[1]
+    assert "busy.example" not in ran.out

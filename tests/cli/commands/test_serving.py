@@ -219,3 +219,24 @@ def test_init_without_its_key(tmp_path: Path, first: Ran) -> None:
     assert (1, "") == (ran.code, ran.out)
     assert ran.err.startswith("wrong_key: ")
     assert "keyturn.key" not in os.listdir(tmp_path / "data")
+
+
+def test_a_check_opens_no_port(tmp_path: Path) -> None:
+    """It says that a start is possible, and makes nothing."""
+    ran = run_process("serve", "--check", env={"KEYTURN_DATA": str(tmp_path / "data"), "KEYTURN_LISTEN": "127.0.0.1:0"})
+
+    assert (0, "It can start.\n") == (ran.code, ran.err)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_check_says_what_is_in_the_way(tmp_path: Path) -> None:
+    """With the fix, and exit code 1."""
+    environment = {
+        "KEYTURN_DATA": str(tmp_path / "data"),
+        "KEYTURN_LISTEN": "127.0.0.1:0",
+        "KEYTURN_KEYS": "file:/nowhere",
+    }
+    ran = run_process("serve", "--check", env=environment)
+
+    assert 1 == ran.code
+    assert "key: " in ran.err

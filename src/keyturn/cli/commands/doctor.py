@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +18,10 @@ from keyturn.cli.output import one_line, say, say_json, styled, write_styled
 from keyturn.core.errors import KeyturnError, SettingsInvalid
 
 if TYPE_CHECKING:
-    from keyturn.bootstrap.examination import Check
+    from keyturn.bootstrap.upkeep.check import Check
 
+_ALARM: Final = re.compile(r'^keyturn_connector_alarm\{connector="([^"\\]*)"\} 1', re.MULTILINE)
+_DOWN: Final = re.compile(r'^keyturn_provider_closed\{host="([^"\\]*)",why="down"\} 1', re.MULTILINE)
 _MARKS: Final = {"ok": ("✓", "green"), "warning": ("▲", "yellow"), "problem": ("✗", "red")}
 
 
@@ -27,7 +30,8 @@ _MARKS: Final = {"ok": ("✓", "green"), "warning": ("▲", "yellow"), "problem"
 @click.option("--listen", metavar="HOST:PORT", help="Where keyturn is to listen (KEYTURN_LISTEN).")
 @json_option
 def doctor(data: Path | None, listen: str | None, as_json: bool) -> int:
-    """Looks at versions, file modes, key, database, disk, clock, port, settings and the server of KEYTURN_URL.
+    """Looks at versions, file modes, key, database, disk, clock, port, settings, late renewals, stuck jobs, back-ups,
+    the audit log, the public address and the server of KEYTURN_URL.
 
     Nothing is changed. The report holds no secret, so that it can be passed on. Exit code 1 where there is a problem;
     a warning is none.
@@ -43,8 +47,9 @@ def doctor(data: Path | None, listen: str | None, as_json: bool) -> int:
 
 
 def _here(data: Path | None, listen: str | None) -> Iterator[Check]:
-    from keyturn.bootstrap.examination import Check, Grade, examine, unknown_settings
+    from keyturn.bootstrap.examination import examine, unknown_settings
     from keyturn.bootstrap.settings import read_settings
+    from keyturn.bootstrap.upkeep.check import Check, Grade
 
     try:
         settings = read_settings(data=data, listen=listen)
@@ -57,7 +62,7 @@ def _here(data: Path | None, listen: str | None) -> Iterator[Check]:
 
 
 def _server() -> Iterator[Check]:
-    from keyturn.bootstrap.examination import Check, Grade
+    from keyturn.bootstrap.upkeep.check import Check, Grade
 
     try:
         client = connect()
@@ -73,10 +78,11 @@ def _server() -> Iterator[Check]:
         return
     yield _release(client)
     yield _ready(client)
+    yield from _alarms(client)
 
 
 def _release(client: ApiClient) -> Check:
-    from keyturn.bootstrap.examination import Check, Grade
+    from keyturn.bootstrap.upkeep.check import Check, Grade
 
     about = client.send("GET", "/openapi.json", keyless=True).members.get("info")
     theirs = str(about.get("version", "")) if isinstance(about, dict) else ""
@@ -87,7 +93,7 @@ def _release(client: ApiClient) -> Check:
 
 
 def _ready(client: ApiClient) -> Check:
-    from keyturn.bootstrap.examination import Check, Grade
+    from keyturn.bootstrap.upkeep.check import Check, Grade
 
     try:
         client.send("GET", "/readyz", keyless=True)
@@ -98,6 +104,20 @@ def _ready(client: ApiClient) -> Check:
             "ready", Grade.PROBLEM, f"The server can't serve now ({one_line(wrong)}).", "See the server's log."
         )
     return Check("ready", Grade.OK, "The server can serve requests.")
+
+
+def _alarms(client: ApiClient) -> Iterator[Check]:
+    """What the server has found out of connectors and providers since it started."""
+    from keyturn.bootstrap.upkeep.check import Check, Grade
+
+    with client.stream("GET", "/metrics", {}, None, keyless=True) as answer:
+        text = answer.all().decode("utf-8", "replace") if answer.status == 200 else ""  # a proxy may keep it back
+    for connector in sorted(set(_ALARM.findall(text))):
+        words = f"The provider of {one_line(connector)} refuses the connector's own set-up."
+        yield Check("connectors", Grade.PROBLEM, words, f"keyturn connector set-client {one_line(connector)}")
+    for host in sorted(set(_DOWN.findall(text))):
+        words = f"{one_line(host)} does not answer."
+        yield Check("providers", Grade.WARNING, words, "See the provider's status page; it is asked again by itself.")
 
 
 def _show(checks: Sequence[Check], problems: int) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from keyturn.cli.command import command
-from keyturn.cli.failures import UNEXPECTED, Failure
+from keyturn.cli.failures import OK, UNEXPECTED, Failure
+from keyturn.cli.output import tell
 
 if TYPE_CHECKING:
     from keyturn.bootstrap.settings import Settings
@@ -55,7 +56,8 @@ def listening(settings: Settings) -> Iterator[None]:
 @command("serve")
 @click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Data directory; made if absent.")
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen (127.0.0.1:8800; port 0 picks a free one).")
-def serve(data: Path | None, listen: str | None) -> None:
+@click.option("--check", is_flag=True, help="Only say whether it could start: no port is opened, nothing is changed.")
+def serve(data: Path | None, listen: str | None, check: bool) -> int | None:
     """Options win over the settings KEYTURN_DATA and KEYTURN_LISTEN. It needs no `init` before it.
 
     SIGTERM or Ctrl-C end it: requests under way get 20 s. The log goes to standard error.
@@ -63,6 +65,8 @@ def serve(data: Path | None, listen: str | None) -> None:
     from keyturn.bootstrap.settings import read_settings
 
     settings = read_settings(data=data, listen=listen)
+    if check:
+        return _check(settings)
     with listening(settings):
         # Loaded after the settings are known to be good: it takes a while.
         from keyturn.bootstrap.runtimes import prepare_process, run
@@ -70,3 +74,17 @@ def serve(data: Path | None, listen: str | None) -> None:
 
         known = prepare_process(settings)
         run(serve_until_a_signal(settings, known))
+    return None
+
+
+def _check(settings: Settings) -> int:
+    """Say what stands in the way of a start; the exit code is 1 if anything does."""
+    from keyturn.bootstrap.examination import examine
+
+    _ = settings.host_and_port, settings.brand  # read as a start would
+    problems = [each for each in examine(settings) if each.grade == "problem"]
+    for each in problems:
+        tell(f"{each.name}: {each.found} {each.fix}".rstrip())
+    if not problems:
+        tell("It can start.")
+    return UNEXPECTED if problems else OK
