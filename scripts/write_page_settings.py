@@ -40,6 +40,11 @@ SENTENCES: Final = {
     "audit_syslog": "`udp://HOST:514`, `tcp://HOST:601` or `unix:/dev/log`: where each audit record is sent as it is "
     "written.",
     "audit_retention": "How many days audit records are kept. Older ones are cut off, with a signed mark.",
+    "smtp_url": "The mail server by which the operator is told what needs somebody: `smtps://USER:PASSWORD@HOST`, "
+    "`smtp+starttls://USER:PASSWORD@HOST`, or `smtp://HOST` in the clear and without credentials. Best as "
+    "`KEYTURN_SMTP_URL_FILE`. Where unset, no mail is sent.",
+    "mail_from": "The sender's address. The first of `KEYTURN_MAIL_TO` where unset.",
+    "mail_to": "Whom mail goes to: addresses with commas or blanks between them.",
     "brand_color": "The colour of the connect page's buttons and links, `#rrggbb`. White has to be readable on it "
     "(4.5 to 1, WCAG 2.2); a lighter one for dark screens is made of it.",
     "brand_logo": "A PNG file of up to 8 KiB that stands on top of the connect page.",

@@ -21,6 +21,8 @@ from keyturn.ports.store import (
     SessionStore,
     Spill,
 )
+from keyturn.ports.webhooks.endpoints import WebhookStore
+from keyturn.ports.webhooks.events import EventStore
 
 
 class AllStores(Protocol):
@@ -94,6 +96,16 @@ class AllStores(Protocol):
     @property
     def leases(self) -> Lease:
         """Leases."""
+        ...
+
+    @property
+    def webhooks(self) -> WebhookStore:
+        """Webhook endpoints and deliveries."""
+        ...
+
+    @property
+    def events(self) -> EventStore:
+        """Events, and the cursor along the audit log."""
         ...
 
     @property

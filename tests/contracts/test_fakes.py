@@ -18,6 +18,7 @@ from tests.contracts.connection_store_contract import (
     UseContract,
 )
 from tests.contracts.connector_store_contract import ConnectorStoreContract
+from tests.contracts.event_store_contract import EventStoreContract
 from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
 from tests.contracts.jobs_contract import JobsContract
 from tests.contracts.key_custody_contract import KeyCustodyContract
@@ -28,6 +29,7 @@ from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
+from tests.contracts.webhook_store_contract import WebhookStoreContract
 from tests.fakes.clock import FakeClock
 from tests.fakes.keys import FakeKeyProvider
 from tests.fakes.stores import FakeStores
@@ -122,3 +124,11 @@ class TestFakeKeyProvider(KeyProviderContract):
 
 class TestFakePeopleStore(PeopleStoreContract):
     """PeopleStore."""
+
+
+class TestFakeWebhookStore(WebhookStoreContract):
+    """WebhookStore."""
+
+
+class TestFakeEventStore(EventStoreContract):
+    """EventStore."""

@@ -10,6 +10,7 @@ from keyturn.bootstrap.assembly import Ports, assemble
 from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.secret import Secret
 from keyturn.engine.application import Application
+from keyturn.ports.mail import Mailer
 from tests.fakes.clock import FakeClock
 from tests.fakes.egress import FakeEgress, FakeUpstream
 from tests.fakes.entropy import FakeEntropy
@@ -36,6 +37,7 @@ def make_world(
     egress: FakeEgress | None = None,
     upstream: FakeUpstream | None = None,
     offline_grace_s: float = 60.0,
+    mailer: Mailer | None = None,
 ) -> FakeWorld:
     """A fresh world; its admin API key is `ADMIN_KEY`."""
     clock = clock or FakeClock()
@@ -53,6 +55,8 @@ def make_world(
         idempotency=stores.idempotency,
         people=stores.people,
         jobs=stores.jobs,
+        webhooks=stores.webhooks,
+        events=stores.events,
         keys=stores.keys,
         spill=stores.spill,
         chain=stores.chain,
@@ -63,6 +67,7 @@ def make_world(
         suffixes=load_public_suffixes(),
         clock=clock,
         entropy=entropy,
+        mailer=mailer,
     )
     application = assemble(
         ports,
@@ -70,5 +75,6 @@ def make_world(
         public_url="http://127.0.0.1:8800",
         admin_api_key=Secret(ADMIN_KEY),
         offline_grace_s=offline_grace_s,
+        plain_http=True,
     )
     return FakeWorld(application, stores, egress, upstream, clock, entropy)

@@ -19,6 +19,10 @@ class FakeJobs:
         self._database = database
         self._jobs: dict[str, Job] = {}
 
+    def put(self, job: Job) -> None:
+        """Put one in as part of another store's write, unless its id is there."""
+        self._jobs.setdefault(job.id, _lent(job))
+
     async def add(self, job: Job, *, records: Sequence[AuditRecord] = ()) -> Job:
         """Put one in, unless it is there already."""
         await self._database.write("jobs.add")

@@ -129,6 +129,13 @@ class FakeSessionStore:
         self._database.log(records)
         return replace(written, facts=plain_copy(session.facts))
 
+    async def lapsed(self, *, after: float, until: float) -> Sequence[ConnectSession]:
+        """Those that ended by time in between."""
+        await self._database.read()
+        found = [each for each in self._sessions.values() if after < each.expires_at <= until]
+        ended = [each for each in found if each.state in ("open", "claimed")]
+        return tuple(replace(each, facts=plain_copy(each.facts)) for each in ended)
+
     async def purge(self, *, expired_before: float) -> int:
         """Take away those that ended earlier."""
         await self._database.write("sessions.purge")

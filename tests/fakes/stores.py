@@ -14,6 +14,7 @@ from tests.fakes.leases import FakeLease
 from tests.fakes.logins import FakeLoginLedger
 from tests.fakes.people import FakePeopleStore
 from tests.fakes.records import FakeApiKeyStore, FakeAuditLog, FakeIdempotencyStore, FakeSessionStore
+from tests.fakes.webhooks import FakeEventStore, FakeWebhookStore
 
 
 class FakeStores:
@@ -36,6 +37,8 @@ class FakeStores:
         self.idempotency = FakeIdempotencyStore(self.database)
         self.people = FakePeopleStore(self.database)
         self.jobs = FakeJobs(self.database)
+        self.webhooks = FakeWebhookStore(self.database, self.jobs)
+        self.events = FakeEventStore(self.database, self.webhooks, self.jobs, self.sessions)
         self.keys = FakeKeyCustody(self.database, self.connections)
 
     def _forget_sessions(self, owner: str, project: str) -> int:

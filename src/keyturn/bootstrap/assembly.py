@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from keyturn.core.events.health import WINDOW_S
 from keyturn.core.secret import Secret
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.application import Application
-from keyturn.engine.audit.auditing import AuditSettings, make_auditing
+from keyturn.engine.audit.auditing import Auditing, AuditSettings, make_auditing
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.calls.observed_connections import ObservedConnections
@@ -20,7 +22,7 @@ from keyturn.engine.jobs.bulk.bulk_actions import BulkActions
 from keyturn.engine.jobs.bulk.bulk_job import BulkJob
 from keyturn.engine.jobs.bulk.bulk_jobs import BulkJobs
 from keyturn.engine.jobs.job_kind import JobKind
-from keyturn.engine.jobs.retention import Retention, daily, retention_kinds
+from keyturn.engine.jobs.retention import DELIVERIES_FOR_S, Retention, daily, retention_kinds
 from keyturn.engine.jobs.run_jobs import RunJobs
 from keyturn.engine.jobs.schedule import Schedule
 from keyturn.engine.keys.forget_seeds import ForgetSeeds
@@ -35,6 +37,8 @@ from keyturn.engine.login.login_course import LoginCourse
 from keyturn.engine.login.poll_challenges import PollChallenges
 from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
+from keyturn.engine.mail.mails import Mails
+from keyturn.engine.mail.send_mail import SendMail
 from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
@@ -51,6 +55,10 @@ from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.revocation.revoke import Revoke
 from keyturn.engine.scheduler import OFFLINE_GRACE_S, Scheduler
 from keyturn.engine.test_connection import TestCalls, TestConnection
+from keyturn.engine.webhooks.deliver import DELIVERIES_AT_ONCE, DeliverWebhook
+from keyturn.engine.webhooks.endpoints import Webhooks
+from keyturn.engine.webhooks.follow import FollowEvents
+from keyturn.engine.webhooks.watch import RECURRING, VerifyDaily, WatchEvents, WatchExpiry
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.challenges import ChallengeStore
@@ -59,6 +67,7 @@ from keyturn.ports.egress import Egress, Upstream
 from keyturn.ports.jobs import Jobs
 from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
+from keyturn.ports.mail import Mailer
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
     ApiKeyStore,
@@ -71,6 +80,8 @@ from keyturn.ports.store import (
     SessionStore,
     Spill,
 )
+from keyturn.ports.webhooks.endpoints import WebhookStore
+from keyturn.ports.webhooks.events import EventStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,8 @@ class Ports:
     jobs: Jobs
     keys: KeyCustody
     people: PeopleStore
+    webhooks: WebhookStore
+    events: EventStore
     spill: Spill
     chain: AuditChain
     lease: Lease
@@ -99,6 +112,7 @@ class Ports:
     clock: Clock
     entropy: Entropy
     audit_settings: AuditSettings = field(default_factory=AuditSettings)
+    mailer: Mailer | None = None  # None: nobody gets mail
 
 
 def assemble(
@@ -109,6 +123,7 @@ def assemble(
     admin_api_key: Secret | None = None,
     operator_name: str = "",
     offline_grace_s: float = OFFLINE_GRACE_S,
+    plain_http: bool = False,  # the operator allows http to webhook endpoints
 ) -> Application:
     """Build the application; nothing runs yet (`Application.scheduler.start()` begins the loops)."""
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
@@ -127,20 +142,18 @@ def assemble(
         ports.sessions, connections, published, connect, challenges, keep_tokens, clock, entropy, public_url
     )
     api_keys = ApiKeys(ports.api_keys, clock, entropy, admin_api_key)
-
-    def fail_closed() -> None:
-        calls.forget_all()
-        api_keys.forget_all()
-
     others = OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
     pause = Pause(connections, published, keep_tokens, clock)
     testing = TestConnection(connections, published, renewals, tests, clock, known)
     bulk = BulkActions(testing, renewals, pause, disconnect, sessions, gate, clock)
-    background = _background(ports, connections, bulk, challenges)
+    auditing = make_auditing(ports.chain, ports.audit, connections, ports.lease, clock, ports.audit_settings)
+    webhooks, deliveries = _webhooks(ports, connections, known, public_url, plain_http)
+    watching = _watching(ports, connections, published, auditing)
+    background = _background(ports, connections, bulk, challenges, deliveries, watching)
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
-        offline_grace_s=offline_grace_s, when_grace_ends=fail_closed, others=others,
+        offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys), others=others,
         background=background, challenges_due=challenges.poll_due)  # fmt: skip
     return Application(
         connect=connect, challenges=challenges, connect_sessions=sessions, renewals=renewals, test_connection=testing,
@@ -149,13 +162,23 @@ def assemble(
         edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
         api_keys=api_keys, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
         run_jobs=background.run_jobs,
+        run_deliveries=deliveries,
+        webhooks=webhooks,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), published=published, gate=gate, connections=connections,
         connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit,
-        auditing=make_auditing(ports.chain, ports.audit, connections, ports.lease, clock, ports.audit_settings),
+        auditing=auditing,
         idempotency=ports.idempotency, jobs=ports.jobs, upstream=ports.upstream, clock=clock, entropy=entropy,
         public_url=public_url, operator_name=operator_name,
     )  # fmt: skip
+
+
+def _fail_closed(calls: Calls, api_keys: ApiKeys) -> Callable[[], None]:
+    def forget() -> None:
+        calls.forget_all()
+        api_keys.forget_all()
+
+    return forget
 
 
 def _renewals(
@@ -195,7 +218,36 @@ def _logins(
     return connect, Challenges(rows, course, polling, finish_session)
 
 
-def _background(ports: Ports, connections: ConnectionStore, bulk: BulkActions, challenges: Challenges) -> Background:
+def _webhooks(
+    ports: Ports, connections: ConnectionStore, known: InFlight, public_url: str, plain_http: bool
+) -> tuple[Webhooks, RunJobs]:
+    """The endpoints, and who delivers to them and sends mail: a worker of their own."""
+    clock, entropy = ports.clock, ports.entropy
+    deliver = DeliverWebhook(ports.webhooks, ports.events, ports.egress, ProviderGate(clock), clock, known)
+    mail = SendMail(ports.mailer, ports.events, ports.webhooks, connections, public_url)
+    worker = RunJobs(ports.jobs, [deliver, mail], clock, entropy, at_once=DELIVERIES_AT_ONCE)
+    return Webhooks(ports.webhooks, ports.events, deliver, clock, entropy, plain_http), worker
+
+
+def _watching(
+    ports: Ports, connections: ConnectionStore, published: PublishedConnectors, auditing: Auditing
+) -> list[JobKind]:
+    """What looks for events that no write stands for."""
+    return [
+        WatchExpiry(connections, published, ports.events, ports.clock),
+        WatchEvents(ports.events, ports.clock),
+        VerifyDaily(auditing.verify, ports.events, ports.clock),
+    ]
+
+
+def _background(
+    ports: Ports,
+    connections: ConnectionStore,
+    bulk: BulkActions,
+    challenges: Challenges,
+    deliveries: RunJobs,
+    watching: Sequence[JobKind],
+) -> Background:
     """The jobs, and what recurs of them."""
     retention = retention_kinds(
         connections=connections,
@@ -206,6 +258,18 @@ def _background(ports: Ports, connections: ConnectionStore, bulk: BulkActions, c
         clock=ports.clock,
     )
     retention.append(Retention("challenge.purge", lambda _: challenges.purge(), ports.clock))
+    retention += [
+        Retention(
+            "webhook.purge",
+            lambda now: ports.webhooks.purge(created_before=now - DELIVERIES_FOR_S),
+            ports.clock,
+        ),
+        Retention(
+            "event.purge",
+            lambda now: ports.events.purge(before=now - DELIVERIES_FOR_S, tallies_before=now - 2 * WINDOW_S),
+            ports.clock,
+        ),
+    ]
     kept_s = ports.audit_settings.retention_s
     if kept_s is not None:
         retention.append(Retention("audit.cut", lambda now: ports.chain.cut(before=now - kept_s, at=now), ports.clock))
@@ -213,8 +277,15 @@ def _background(ports: Ports, connections: ConnectionStore, bulk: BulkActions, c
         *retention,
         BulkJob(connections, bulk, ports.clock),
         RewrapDataKeys(ports.keys, ports.clock),
+        *watching,
     ]
+    follow = FollowEvents(
+        ports.audit, ports.events, ports.webhooks, connections, Mails(ports.mailer is not None), ports.clock,
+        ports.entropy,
+    )  # fmt: skip
     return Background(
         RunJobs(ports.jobs, kinds, ports.clock, ports.entropy),
-        Schedule(ports.jobs, daily(retention), ports.clock),
+        Schedule(ports.jobs, [*daily(retention), *RECURRING], ports.clock),
+        deliveries,
+        follow.look,
     )

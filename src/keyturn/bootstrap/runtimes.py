@@ -140,6 +140,7 @@ async def serve(
             await application.scheduler.stop()
             await asyncio.gather(
                 application.run_jobs.drain(WORK_ENDS_WITHIN_S),
+                application.run_deliveries.drain(WORK_ENDS_WITHIN_S),
                 application.challenges.drain(WORK_ENDS_WITHIN_S),
                 application.renewals.drain(WORK_ENDS_WITHIN_S),
                 application.connect.drain(WORK_ENDS_WITHIN_S),

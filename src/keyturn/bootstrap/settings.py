@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from keyturn.adapters.egress.mail import check_address, mail_server
 from keyturn.adapters.egress.syslog import syslog_address
 from keyturn.core.errors import SettingsInvalid
 from keyturn.core.secret import Secret
@@ -78,6 +79,9 @@ class Settings(BaseSettings):
     audit_anchor: Path | None = None
     audit_syslog: str | None = None
     audit_retention: int | None = Field(default=None, ge=1, le=36_500)  # days
+    smtp_url: Secret | None = Field(default=None, repr=False)
+    mail_from: str | None = None
+    mail_to: tuple[str, ...] = ()
     brand_color: str | None = None
     brand_logo: Path | None = None
 
@@ -128,6 +132,27 @@ class Settings(BaseSettings):
         if value:
             syslog_address(value)
         return value or None
+
+    @field_validator("smtp_url", mode="before")
+    @classmethod
+    def _smtp_url(cls, value: Any) -> Any:
+        if value in (None, ""):
+            return None
+        found = Secret(value) if isinstance(value, str) else value
+        mail_server(found)
+        return found
+
+    @field_validator("mail_from", mode="before")
+    @classmethod
+    def _mail_from(cls, value: Any) -> Any:
+        return check_address(value) if isinstance(value, str) and value else None
+
+    @field_validator("mail_to", mode="before")
+    @classmethod
+    def _mail_to(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(check_address(each) for each in value.replace(",", " ").split())
+        return value
 
     @field_validator("public_url")
     @classmethod

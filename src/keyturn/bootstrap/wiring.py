@@ -16,6 +16,7 @@ from keyturn.adapters.anchor_file import JsonAnchorFile
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.egress.client import AiohttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
+from keyturn.adapters.egress.mail import SmtpMailer, mail_server
 from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.adapters.egress.syslog import SyslogSink, syslog_address
 from keyturn.adapters.egress.upstream import PooledUpstream
@@ -33,6 +34,7 @@ from keyturn.core.redaction.known import KnownSecrets
 from keyturn.engine.application import Application
 from keyturn.engine.audit.auditing import AuditSettings
 from keyturn.ports.keys import KeyProvider
+from keyturn.ports.mail import Mailer
 from keyturn.web.kit.metric import ConnectorLabels
 
 log = structlog.get_logger("keyturn")
@@ -52,6 +54,8 @@ STORES: Final = (
     "jobs",
     "keys",
     "people",
+    "webhooks",
+    "events",
     "spill",
 )
 
@@ -109,18 +113,12 @@ async def wired(
         clock=clock,
         entropy=entropy,
         audit_settings=_audit_settings(settings),
+        mailer=_mailer(settings),
     )
     counts = RecordCounts(ConnectorLabels())
     try:
         yield Wired(
-            assemble(
-                wrap(counted(ports, counts)),
-                known=known,
-                public_url=settings.public_url or f"http://{settings.listen}",
-                admin_api_key=settings.admin_api_key,
-                operator_name=settings.operator_name,
-                offline_grace_s=settings.offline_grace,
-            ),
+            _assembled(wrap(counted(ports, counts)), settings, known),
             stores,
             counts,
             new_key_file,
@@ -128,6 +126,26 @@ async def wired(
     finally:
         await upstream.close()
         await stores.close()
+
+
+def _assembled(ports: Ports, settings: Settings, known: KnownSecrets) -> Application:
+    return assemble(
+        ports,
+        known=known,
+        public_url=settings.public_url or f"http://{settings.listen}",
+        admin_api_key=settings.admin_api_key,
+        operator_name=settings.operator_name,
+        offline_grace_s=settings.offline_grace,
+        plain_http=settings.insecure_http,
+    )
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    if settings.smtp_url is None:
+        return None
+    if not settings.mail_to:
+        raise SettingsInvalid("KEYTURN_MAIL_TO is needed where KEYTURN_SMTP_URL is set: whom to write to.")
+    return SmtpMailer(mail_server(settings.smtp_url), settings.mail_from or settings.mail_to[0], settings.mail_to)
 
 
 def _audit_settings(settings: Settings) -> AuditSettings:

@@ -195,6 +195,17 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
     ("not_ready", 503, "A part of this instance is missing.", Who.OPERATOR, "Mend what “parts” names."),
     ("audit_unavailable", 503, "The audit log's anchor file or sink can't be used.", Who.OPERATOR,
      "See the log; look at KEYTURN_AUDIT_ANCHOR and KEYTURN_AUDIT_SYSLOG."),
+    ("webhook_disabled", 409, "The endpoint is disabled.", Who.CALLER, "Mend the receiver, then enable the endpoint."),
+    ("webhook_refused", 502, "The receiver answered with another status than 2xx.", Who.CALLER,
+     "Look at the receiver's log; redirects are not followed."),
+    ("webhook_gone", 410, "The receiver answered 410, so the endpoint was disabled.", Who.CALLER,
+     "Enable the endpoint again if that was a mistake, else delete it."),
+    ("webhook_failing", 409, "Nothing reached the receiver for three days, so the endpoint was disabled.", Who.CALLER,
+     "Mend the receiver, then enable the endpoint."),
+    ("webhook_secret_missing", 409, "The endpoint's secret is lost with the key that sealed it.", Who.CALLER,
+     "Roll the endpoint's secret, and give the new one to the receiver."),
+    ("mail_unavailable", 502, "The mail server does not take the mail.", Who.OPERATOR,
+     "See the log; look at KEYTURN_SMTP_URL, KEYTURN_MAIL_FROM and KEYTURN_MAIL_TO."),
     ("settings_invalid", 500, "A setting can't be used.", Who.OPERATOR, "Correct the setting and start again."),
 )  # fmt: skip
 

@@ -24,6 +24,7 @@ from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.scheduler import Scheduler
 from keyturn.engine.test_connection import TestConnection
+from keyturn.engine.webhooks.endpoints import Webhooks
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Upstream
 from keyturn.ports.jobs import Jobs
@@ -52,6 +53,8 @@ class Application:
     people: People
     scheduler: Scheduler
     run_jobs: RunJobs
+    run_deliveries: RunJobs
+    webhooks: Webhooks
     keys: ManageKeys
     bulk_jobs: BulkJobs
     published: PublishedConnectors

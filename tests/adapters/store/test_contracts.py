@@ -16,6 +16,7 @@ from tests.contracts.connection_store_contract import (
     UseContract,
 )
 from tests.contracts.connector_store_contract import ConnectorStoreContract
+from tests.contracts.event_store_contract import EventStoreContract
 from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
 from tests.contracts.jobs_contract import JobsContract
 from tests.contracts.lease_contract import LeaseContract
@@ -24,6 +25,7 @@ from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
+from tests.contracts.webhook_store_contract import WebhookStoreContract
 
 
 class TestSqlConnectionStore(
@@ -78,6 +80,14 @@ class TestSqlJobs(JobsContract):
 
 class TestSqlPeopleStore(PeopleStoreContract):
     """PeopleStore."""
+
+
+class TestSqlWebhookStore(WebhookStoreContract):
+    """WebhookStore."""
+
+
+class TestSqlEventStore(EventStoreContract):
+    """EventStore."""
 
 
 class TestSqliteLease(LeaseContract):

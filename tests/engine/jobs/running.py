@@ -11,6 +11,8 @@ async def run_all(world: FakeWorld) -> None:
     background = world.application.scheduler.background
     assert background is not None
     await in_time(world, background.jobs_due())
-    while world.application.run_jobs.busy:
-        await in_time(world, world.application.run_jobs.idle())
+    workers = (world.application.run_jobs, world.application.run_deliveries)
+    while any(each.busy for each in workers):
+        for each in workers:
+            await in_time(world, each.idle())
         await in_time(world, background.jobs_due())

@@ -138,6 +138,13 @@ class SqlJobs:
         return await self._database.write(lambda tx: tx.execute(old).rowcount)
 
 
+def add_jobs(tx: sa.Connection, new: Sequence[Job]) -> None:
+    """Put jobs in, within somebody else's transaction; one whose id is there already stays as it is."""
+    for job in new:
+        if tx.execute(sa.select(_c.id).where(_same(job)).limit(1)).scalar() is None:
+            tx.execute(sa.insert(jobs), _columns_of(job))
+
+
 def _same(job: Job) -> sa.ColumnElement[bool]:
     """Of a job that is to be added: the row that stands for it already."""
     if job.unique is None:

@@ -41,6 +41,8 @@ from keyturn.adapters.store.revocations import SqlRevocationStore
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.sessions import SqlSessionStore
 from keyturn.adapters.store.spill import FileSpill
+from keyturn.adapters.store.webhooks.endpoints import SqlWebhookStore
+from keyturn.adapters.store.webhooks.events import SqlEventStore
 from keyturn.core.errors import SettingsInvalid, StoreUnavailable
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.keys import KeyProvider
@@ -66,6 +68,8 @@ class Stores:
     idempotency: SqlIdempotencyStore
     jobs: SqlJobs
     people: SqlPeopleStore
+    webhooks: SqlWebhookStore
+    events: SqlEventStore
     keys: SqlKeyCustody
     lost_keys: SqlLostKeys
     key_ring: KeyRing
@@ -100,8 +104,7 @@ async def open_store(
         data_dir: made if it is not there (0700); holds spill files, and the database unless `database_url` says
             otherwise.
         keys: the wrapping keys, or the one provider there is.
-        clock: to wait for another start that is migrating.
-        entropy: gives ids and lease tokens.
+        clock, entropy: to wait for another start that is migrating; for ids and lease tokens.
         dump, load: write a connector as a plain mapping, and read it back.
         database_url: `sqlite:///path` or None.
         host: who this process is, for leases.
@@ -110,8 +113,7 @@ async def open_store(
     Raises:
         WrongKey: the database was sealed under another key.
         KeyStateConflict, NotFound: `lost_key` is at hand, or there is no such key.
-        KeyUnavailable: the key provider can't be reached.
-        StoreUnavailable: the database or its directory can't be used.
+        KeyUnavailable, StoreUnavailable: the key provider, or the database or its directory, can't be used.
         SettingsInvalid: the URL is of no database that this release knows.
     """
     path, spill = database_path(data_dir, database_url), data_dir / SPILL_NAME
@@ -138,6 +140,8 @@ async def open_store(
         idempotency=SqlIdempotencyStore(database, store_keys),
         jobs=SqlJobs(database),
         people=SqlPeopleStore(database),
+        webhooks=SqlWebhookStore(database, data_keys),
+        events=SqlEventStore(database),
         leases=leases,
         database=database,
     )

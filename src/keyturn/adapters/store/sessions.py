@@ -77,9 +77,12 @@ class SqlSessionStore:
 
     async def _found(self, query: sa.Select[Any]) -> ConnectSession | None:
         row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
-        if row is None:
-            return None
-        return ConnectSession(**{name: getattr(row, name) for name in _AS_THEY_ARE}, facts=dict(mapping_in(row.facts)))
+        return None if row is None else session_in(row)
+
+
+def session_in(row: sa.Row[Any]) -> ConnectSession:
+    """A row as a session."""
+    return ConnectSession(**{name: getattr(row, name) for name in _AS_THEY_ARE}, facts=dict(mapping_in(row.facts)))
 
 
 def _columns_of(session: ConnectSession) -> dict[str, Any]:

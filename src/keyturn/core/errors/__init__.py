@@ -47,6 +47,14 @@ from keyturn.core.errors.caller import (
     ValidationFailed,
     VersionConflict,
 )
+from keyturn.core.errors.notices import (
+    MailUnavailable,
+    WebhookDisabled,
+    WebhookFailing,
+    WebhookGone,
+    WebhookRefused,
+    WebhookSecretMissing,
+)
 from keyturn.core.errors.operator import (
     AuditUnavailable,
     BackupUnusable,
@@ -129,6 +137,7 @@ __all__ = [
     "KeyUnavailable",
     "KeyturnError",
     "LoginBudgetSpent",
+    "MailUnavailable",
     "MethodNotAllowed",
     "MfaUnsupported",
     "NeedsReconnect",
@@ -166,6 +175,11 @@ __all__ = [
     "ValidationFailed",
     "ValueAbsent",
     "VersionConflict",
+    "WebhookDisabled",
+    "WebhookFailing",
+    "WebhookGone",
+    "WebhookRefused",
+    "WebhookSecretMissing",
     "WrongKey",
     "error_named",
     "leaves",

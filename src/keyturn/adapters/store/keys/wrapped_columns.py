@@ -19,6 +19,7 @@ from keyturn.adapters.sealing.wrapped_key import key_id_of, key_name_of
 from keyturn.adapters.store.database.challenge_table import challenges
 from keyturn.adapters.store.database.meta import STORE_KEYS, owner_of_store_key
 from keyturn.adapters.store.database.schema import connections, connectors, idempotency, meta, revocations
+from keyturn.adapters.store.database.webhook_tables import webhook_endpoints
 from keyturn.adapters.store.rows.connection_seals import data_owner, password_owner
 
 
@@ -76,6 +77,7 @@ WRAPPED: Final = (
     WrappedColumn(connections.c.password_key, lambda row: password_owner(row.id, row.project), WhenLost.CONNECTION),
     WrappedColumn(revocations.c.data_key, lambda row: KeyOwner(row.project, row.key_owner), WhenLost.REMOVE),
     WrappedColumn(challenges.c.data_key, lambda row: KeyOwner(row.project, f"challenge:{row.id}"), WhenLost.REMOVE),
+    WrappedColumn(webhook_endpoints.c.data_key, lambda row: KeyOwner(row.project, f"webhook:{row.id}"), WhenLost.EMPTY),
 )
 PLACES: Final = {each.place: each for each in WRAPPED}
 # Tables whose sealed columns are sealed by a data key of the store, which stands in `meta`.

@@ -1,0 +1,1 @@
+"""Telling the operator by mail what needs somebody."""

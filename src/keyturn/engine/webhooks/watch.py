@@ -1,0 +1,166 @@
+"""What no write stands for, written down once by recurring jobs: what will end, what ended by time, what goes wrong.
+
+Rule 1: each is marked in the transaction that records it, so that it is said once, by whichever process comes first.
+Rule 2: only what is read from the store is judged: a process's own view of a provider is nobody else's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection, State
+from keyturn.core.errors import NotFound
+from keyturn.core.events.health import WINDOW_S
+from keyturn.core.explain import expires_soon
+from keyturn.engine.actor import SCHEDULER
+from keyturn.engine.audit.verify import Verdict, VerifyAudit
+from keyturn.engine.jobs.job_kind import Progress
+from keyturn.engine.jobs.schedule import Recurring
+from keyturn.engine.published import PublishedConnectors
+from keyturn.ports.clock import Clock
+from keyturn.ports.jobs import Job
+from keyturn.ports.store import ConnectionFilter, ConnectionStore
+from keyturn.ports.webhooks.events import EventStore
+
+PAGE: Final = 200
+LOOK_BACK_S: Final = 86_400.0  # for sessions that ended while nobody looked
+RECURRING: Final = (
+    Recurring("event.watch", 300.0),
+    Recurring("connection.watch", 3600.0),
+    Recurring("audit.verify", 86_400.0),
+)
+_AGAIN: Final = (60.0, 600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchExpiry:
+    """Connections that end within 72 hours and can't renew themselves; once for each generation."""
+
+    connections: ConnectionStore
+    published: PublishedConnectors
+    events: EventStore
+    clock: Clock
+    name: str = "connection.watch"
+    delays_s: tuple[float, ...] = _AGAIN
+
+    async def run(self, job: Job, progress: Progress) -> None:
+        """Look at all of them, a page at a time."""
+        cursor: str | None = job.cursor.get("page")
+        active = ConnectionFilter(state=State.ACTIVE.value)
+        while True:
+            page = await self.connections.list(active, cursor=cursor, limit=PAGE, project=job.project)
+            said = [await self._say(each) for each in page.items if each.expires_at is not None]
+            cursor = page.next_cursor
+            await progress.step(cursor={"page": cursor}, done=sum(said))
+            if cursor is None:
+                return
+
+    async def _say(self, connection: Connection) -> bool:
+        try:
+            connector = await self.published.version(
+                connection.connector, connection.connector_version, project=connection.project
+            )
+        except NotFound:
+            connector = None
+        now = self.clock.now()
+        if not expires_soon(connection, connector, now):
+            return False
+        record = AuditRecord(
+            now,
+            "connection.expiring",
+            SCHEDULER.name,
+            connector=connection.connector,
+            connection=connection.id,
+            owner=connection.owner,
+            facts={"generation": connection.generation, "expires_at": connection.expires_at},
+            project=connection.project,
+        )
+        what = f"expiring {connection.id} {connection.generation}"
+        return await self.events.say_once(what, at=now, records=[record])
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvents:
+    """Connectors whose provider fails or works again, and connect sessions that ended by time."""
+
+    events: EventStore
+    clock: Clock
+    name: str = "event.watch"
+    delays_s: tuple[float, ...] = _AGAIN
+
+    async def run(self, job: Job, progress: Progress) -> None:
+        """Look at both."""
+        await progress.step(done=await self._connectors() + await self._sessions())
+
+    async def _connectors(self) -> int:
+        now, said = self.clock.now(), 0
+        for (project, connector), tally in (await self.events.tallies(since=now - WINDOW_S)).items():
+            what = f"degraded {project} {connector}"
+            facts = {"worked": tally.worked, "failed": tally.failed}
+            if tally.degraded:
+                record = _about(now, "connector.degraded", connector, project, facts, tally.code or "ok")
+                said += await self.events.say_once(what, at=now, records=[record])
+            elif tally.well:
+                record = _about(now, "connector.recovered", connector, project, facts)
+                said += await self.events.unsay(what, records=[record])
+        return said
+
+    async def _sessions(self) -> int:
+        now, said = self.clock.now(), 0
+        for session in await self.events.lapsed(after=now - LOOK_BACK_S, until=now):
+            record = AuditRecord(
+                now,
+                "session.expired",
+                SCHEDULER.name,
+                connector=session.connector,
+                connection=session.reconnects,
+                owner=session.owner,
+                facts={"session": session.id},
+                project=session.project,
+            )
+            said += await self.events.say_once(f"expired {session.id}", at=now, records=[record])
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyDaily:
+    """The audit log, verified once a day; each fault is said once."""
+
+    verify: VerifyAudit
+    events: EventStore
+    clock: Clock
+    name: str = "audit.verify"
+    delays_s: tuple[float, ...] = _AGAIN
+
+    async def run(self, job: Job, progress: Progress) -> None:
+        """Verify it."""
+        verdict = await self.verify(project=job.project)
+        report: dict[str, Any] = {"ok": verdict.ok, "entries": verdict.entries}
+        if verdict.ok:
+            await progress.step(report=report)
+            return
+        what, seq = _fault_of(verdict)
+        now = self.clock.now()
+        record = AuditRecord(
+            now, "audit.verification_failed", SCHEDULER.name, facts={"what": what, "seq": seq}, project=job.project
+        )
+        said = await self.events.say_once(f"audit {what} {seq}", at=now, records=[record])
+        await progress.step(done=int(said), report={**report, "what": what, "seq": seq})
+
+
+def _fault_of(verdict: Verdict) -> tuple[str, int | None]:
+    """The first thing that is wrong, and the record where it is, if it is at one."""
+    fault = verdict.first_bad or verdict.anchors.fault
+    if fault is not None:
+        return fault.what, fault.seq
+    if verdict.generations.older:
+        return "older_rows", None
+    return ("missing_rows" if verdict.generations.missing else "strangers"), None
+
+
+def _about(
+    at: float, action: str, connector: str, project: str, facts: dict[str, int], outcome: str = "ok"
+) -> AuditRecord:
+    return AuditRecord(at, action, SCHEDULER.name, outcome=outcome, connector=connector, facts=facts, project=project)
