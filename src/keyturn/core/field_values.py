@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from keyturn.core.challenges.totp import SeedInvalid, read_seed
-from keyturn.core.connector import Field, FieldType, UsernameInput
+from keyturn.core.connector import Field, FieldType, UsernameInput, Values
 from keyturn.core.errors import Finding, ValidationFailed, ValueAbsent
 from keyturn.core.format.patterns import matches_whole
 from keyturn.core.requests.request_url import render_url
@@ -95,7 +95,12 @@ def check_answers(ask: Sequence[Field], answers: Mapping[str, Any]) -> tuple[dic
 
 def is_visible(field: Field, values: Mapping[str, Any]) -> bool:
     """Whether a field is asked, with these values of those before it; the value of a hidden one counts as absent."""
-    return all(values.get(key) in wanted for key, wanted in field.visible_when.items())
+    return holds(field.visible_when, values)
+
+
+def holds(wanted: Values, values: Mapping[str, Any]) -> bool:
+    """Whether each of these fields has one of the values that are wanted of it."""
+    return all(values.get(key) in some for key, some in wanted.items())
 
 
 def _check(where: str, fields: Sequence[Field], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:

@@ -91,6 +91,16 @@ def build(
     )
 
 
+async def exchange(egress: Egress, connector: Connector, request: OutgoingRequest) -> Answer | Sent:
+    """Send a request once; the answer, or how it ended where none came."""
+    try:
+        return await egress.send(request, policy_of(connector))
+    except _NOT_SENT as error:
+        return Sent(SendOutcome.NOT_SENT, error)
+    except ProviderTimeout as error:
+        return Sent(SendOutcome.NO_ANSWER, error)
+
+
 async def send_for_token(
     egress: Egress, connector: Connector, spec: ProviderRequest, request: OutgoingRequest, *, login: bool
 ) -> Sent:
@@ -98,12 +108,9 @@ async def send_for_token(
 
     `login`: challenges are looked for (they are not part of a refresh).
     """
-    try:
-        answer = await egress.send(request, policy_of(connector))
-    except _NOT_SENT as error:
-        return Sent(SendOutcome.NOT_SENT, error)
-    except ProviderTimeout as error:
-        return Sent(SendOutcome.NO_ANSWER, error)
+    answer = await exchange(egress, connector, request)
+    if isinstance(answer, Sent):
+        return answer
     ahead = provider_ahead_s(answer)
     reading = read_answer(
         replace(answer, received_at=answer.received_at + ahead),

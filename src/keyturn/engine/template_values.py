@@ -74,7 +74,7 @@ def challenge_urls(connector: Connector) -> tuple[Template, ...]:
 
 def urls_of(connector: Connector) -> tuple[Template, ...]:
     """Every URL of a connector whose host a person's values may be part of."""
-    revoke = (connector.revoke.request.url,) if connector.revoke is not None else ()
+    revoke = (each.request.url for each in connector.revoke)
     test = connector.test.request.url
     return (
         *(each.url for each in login_requests(connector)),

@@ -25,7 +25,7 @@ from keyturn.core.messages import Answer
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 
-__all__ = ["Outcome", "Reading", "read_answer"]
+__all__ = ["Outcome", "Reading", "read_answer", "says_no"]
 
 _WHOLE_BODY: Final = "@"
 _TOO_MANY_REQUESTS: Final = 429
@@ -176,10 +176,18 @@ def _error_code(answer: Answer, body: Body, mapping: ResponseMapping) -> object:
     return code if is_true(code) else None
 
 
-def _may_hold_token(answer: Answer, body: Body) -> bool:
+def says_no(answer: Answer, body: Body, mapping: ResponseMapping) -> bool:
+    """Whether an answer holds an OAuth error, known or not, or says that it is not `ok`."""
+    return _error_code(answer, body, mapping) is not None or _is_refused(body)
+
+
+def _is_refused(body: Body) -> bool:
     members = _members(body)
-    refused = members.get("ok") is False or members.get("success") is False
-    return _is_success(answer.status) and body.readable and not refused
+    return members.get("ok") is False or members.get("success") is False
+
+
+def _may_hold_token(answer: Answer, body: Body) -> bool:
+    return _is_success(answer.status) and body.readable and not _is_refused(body)
 
 
 def _token_set(answer: Answer, body: Body, mapping: ResponseMapping, default_ttl_s: float | None) -> TokenSet | None:

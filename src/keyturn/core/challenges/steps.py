@@ -20,7 +20,7 @@ from keyturn.core.answers.answer_body import Body
 from keyturn.core.answers.answer_values import extract
 from keyturn.core.answers.json_query import query
 from keyturn.core.answers.lifetimes import expiry
-from keyturn.core.connector import Challenge, Connector, Field, FieldType, Lifetime, ProviderRequest
+from keyturn.core.connector import Before, Challenge, Connector, Field, FieldType, Lifetime, ProviderRequest
 from keyturn.core.errors import MfaUnsupported
 from keyturn.core.messages import Answer
 from keyturn.core.requests.request_encoding import templates_of
@@ -46,13 +46,13 @@ def asked(challenge: Challenge, answer_body: Body) -> tuple[Field, ...]:
     return tuple(_with_choices(each, answer_body) for each in challenge.ask)
 
 
-def captured(challenge: Challenge, answer: Answer, body: Body) -> dict[str, object]:
-    """Take out of the answer what the next request needs.
+def captured(step: Challenge | Before, answer: Answer, body: Body) -> dict[str, object]:
+    """Take out of the answer to a challenge, or to a request before the login, what the next request needs.
 
     Returns:
         Name → value: numbers and booleans as they are, each text a Secret, however deep; what isn't there is left out.
     """
-    found = {name: extract(where, answer, body) for name, where in challenge.capture.items()}
+    found = {name: extract(where, answer, body) for name, where in step.capture.items()}
     return {name: _secret(value) for name, value in found.items() if value is not None}
 
 

@@ -2,7 +2,7 @@
 
 Rule 1: a finding that is an error blocks publishing; nothing else does.
 Rule 2: security stands first in the output.
-Rule 3: one file for each group of rules; codes and words stand in `findings` and `challenge_rules` only.
+Rule 3: one file for each group of rules; codes and words stand in `findings`, `challenge_rules` and `login_rules` only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from keyturn.core.lint.challenges import lint_challenges
 from keyturn.core.lint.findings import RULES, LintFinding, LintRule, Severity, in_order
 from keyturn.core.lint.hosts import lint_hosts
 from keyturn.core.lint.inputs import lint_inputs
+from keyturn.core.lint.logins import lint_logins
 from keyturn.core.lint.reference import lint_reference
 from keyturn.core.lint.secrets import lint_secrets
 from keyturn.core.lint.subject import Subject
@@ -22,7 +23,7 @@ from keyturn.core.lint.token_life import lint_token_life
 
 __all__ = ["RULES", "LintFinding", "LintRule", "Severity", "blocks_publishing", "lint", "lint_reference"]
 
-_GROUPS = (lint_secrets, lint_hosts, lint_inputs, lint_token_life, lint_challenges, lint_account)
+_GROUPS = (lint_secrets, lint_hosts, lint_inputs, lint_token_life, lint_logins, lint_challenges, lint_account)
 
 
 def lint(connector: Connector) -> tuple[LintFinding, ...]:

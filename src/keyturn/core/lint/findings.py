@@ -1,7 +1,7 @@
 """The findings of the linter: what each is called, how grave it is, and what to do about it.
 
-Rule 1: this table and `challenge_rules` are the only places that know codes, severities and words; the reference page
-is made from them.
+Rule 1: this table, `challenge_rules` and `login_rules` are the only places that know codes, severities and words; the
+reference page is made from them.
 Rule 2: a code is public and stable. Its hundreds are the step of the connector that it belongs to, 0 for the whole.
 Rule 3: an error blocks publishing; a warning or an information never does.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from keyturn.core.lint.challenge_rules import CHALLENGE_RULES
+from keyturn.core.lint.login_rules import LOGIN_RULES
 from keyturn.core.lint.rule import LintRule, Severity
 
 __all__ = ["RULES", "LintFinding", "LintRule", "Severity", "found", "in_order"]
@@ -411,7 +412,7 @@ _RULES: Final = (
 )
 
 RULES: Final[Mapping[str, LintRule]] = {
-    rule.code: rule for rule in sorted((*_RULES, *CHALLENGE_RULES), key=lambda rule: rule.code)
+    rule.code: rule for rule in sorted((*_RULES, *CHALLENGE_RULES, *LOGIN_RULES), key=lambda rule: rule.code)
 }
 _ORDER: Final = {_E: 0, _W: 1, _I: 2}
 

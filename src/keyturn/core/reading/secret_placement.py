@@ -106,6 +106,8 @@ def is_url(pointer: str) -> bool:
         steps = steps[2:]
     if steps[:2] == ("token", "before"):
         steps = steps[2:]
+    if _is_one_of_several(steps):
+        steps = steps[1:]
     return steps[0] == "allowed_urls" or (len(steps) == 2 and steps[1] in ("url", "base_url"))
 
 
@@ -168,12 +170,21 @@ def _travels_in_query(tree: Mapping[str, Any], pointer: str) -> bool:
         inherited = tree.get("token")
     elif steps[:2] == ("token", "before"):
         (request, key), inherited = (_before(tree, int(steps[2])), steps[3]), None
+    elif steps[0] == "revoke":
+        at = int(steps[1]) if _is_one_of_several(steps) else 0
+        key = steps[2] if _is_one_of_several(steps) else steps[1]
+        request, inherited = next(iter(tree.get("revoke", ())[at:]), None), None
     else:
         request, key = tree.get(steps[0]), steps[1] if len(steps) > 1 else ""
         inherited = tree.get("token") if steps[0] == "refresh" else None
     if key not in ("params", "extra_params") or not isinstance(request, Mapping):
         return False
     return effective_encoding(request, inherited, test=steps[0] == "test") is Encoding.QUERY
+
+
+def _is_one_of_several(steps: tuple[str, ...]) -> bool:
+    """Whether a pointer is into a list of revocations."""
+    return steps[0] == "revoke" and len(steps) > 2 and steps[1].isdigit()
 
 
 def _challenge_request(tree: Mapping[str, Any], index: int, key: str) -> object:
@@ -210,9 +221,11 @@ def judge_authentication(reading: Reading, tree: Mapping[str, Any]) -> None:
     client = tree.get("client", {}).get("authentication", ClientAuthentication.BASIC)
     token = tree.get("token")
     requests: list[tuple[str, object, Mapping[str, Any] | None]] = [
-        (f"/{name}", tree.get(name), token if name == "refresh" else None)
-        for name in ("token", "refresh", "revoke", "test")
+        (f"/{name}", tree.get(name), token if name == "refresh" else None) for name in ("token", "refresh", "test")
     ]
+    several = len(tree.get("revoke", ())) > 1
+    for index, revoke in enumerate(tree.get("revoke", ())):
+        requests.append((f"/revoke/{index}" if several else "/revoke", revoke, None))
     for index, challenge in enumerate(tree.get("challenges", ())):
         for key in ("then", "resend"):
             requests.append((f"/challenges/{index}/{key}", challenge.get(key), token))

@@ -165,9 +165,10 @@ def password_usable(connection: Connection, connector: Connector) -> bool:
 def _needs_what_is_not_kept(connector: Connector) -> bool:
     """Whether a login takes a value that the person has to type each time."""
     once = {each.key for each in connector.fields if each.keep is Keep.NEVER and each.required}
-    spec = connector.token
     return bool(once) and any(
-        template.uses(*once) for template in (spec.url, *spec.headers.values(), *templates_of(spec.params))
+        template.uses(*once)
+        for spec in (connector.token, *(each.request for each in connector.before))
+        for template in (spec.url, *spec.headers.values(), *templates_of(spec.params))
     )
 
 

@@ -44,7 +44,13 @@ from keyturn.engine.login.login_request import Checked, LoginRequest
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
-from keyturn.engine.template_values import challenge_urls, client_values, dotted_names, token_values
+from keyturn.engine.template_values import (
+    challenge_urls,
+    client_values,
+    dotted_names,
+    login_requests,
+    token_values,
+)
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.store import (
     ClientCredentials,
@@ -159,9 +165,9 @@ class StoreLogin:
             extensions: dict[str, Any] = {"provider": {"status": proof.status}, "cause": proof.cause}
             raise ConnectionTestFailed(extensions=extensions)
         values["test"] = test_values(proof.answer)
-        unique_id = _unique_id(login.connector, values)
+        unique_id = unique_id_of(login.connector, values)
         tested = TestRecord(self.keep_tokens.clock.now(), True, proof.status)
-        return Identity(unique_id, _name(login.connector, values, unique_id), tested)
+        return Identity(unique_id, name_of(login.connector, values, unique_id), tested)
 
     async def _write(
         self, login: Login, identity: Identity, written: list[str], actor: Actor
@@ -309,9 +315,9 @@ class StoreLogin:
     def _hosts(self, login: Login) -> tuple[str, ...]:
         """Where requests that carry a password or a refresh token may go from now on."""
         connector = login.connector
-        urls = [connector.refresh.request.url, *challenge_urls(connector)]
-        if connector.revoke is not None:
-            urls.append(connector.revoke.request.url)
+        urls = [*(each.url for each in login_requests(connector)), connector.refresh.request.url]
+        urls += challenge_urls(connector)
+        urls += [each.request.url for each in connector.revoke]
         hosts = {login.token_host}
         for url in urls:
             # A host of values that are not there (any more) is none that anything may be sent to.
@@ -398,7 +404,8 @@ def _usable(connection: Connection, now: float) -> bool:
     return connection.state is State.ACTIVE and lives
 
 
-def _unique_id(connector: Connector, values: Mapping[str, Any]) -> str:
+def unique_id_of(connector: Connector, values: Mapping[str, Any]) -> str:
+    """Step 8: which account it is; UniqueIdMissing where a part of it is empty or no scalar."""
     try:
         found = connector.unique_id.render(values)
         # Not one part may be empty: "production:" would be everybody's.
@@ -413,8 +420,8 @@ def _unique_id(connector: Connector, values: Mapping[str, Any]) -> str:
     return text
 
 
-def _name(connector: Connector, values: Mapping[str, Any], unique_id: str) -> str:
-    """The connection's name: length-capped, without control characters, never empty."""
+def name_of(connector: Connector, values: Mapping[str, Any], unique_id: str) -> str:
+    """Step 6: the connection's name, length-capped, without control characters, never empty."""
     try:
         found = connector.connection_name.render({**values, "unique_id": unique_id})
     except ValueAbsent:

@@ -29,7 +29,7 @@ from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
 from keyturn.engine.send import Sent, build, send_for_token
-from keyturn.engine.template_values import request_uses
+from keyturn.engine.template_values import login_uses, request_uses
 from keyturn.ports.egress import Egress
 from keyturn.ports.store import ClientCredentials
 
@@ -68,7 +68,7 @@ class AnswerBySeed:
         declared = seed_field(connector)
         if declared is None or seed_among(connector, values) is None:
             return None
-        if not request_uses(connector.token, declared.key):
+        if not login_uses(connector, declared.key):
             return None
         return await self.codes.next_step(connection.totp_step)
 

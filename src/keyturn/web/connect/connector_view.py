@@ -20,8 +20,8 @@ from keyturn.core.secret import Secret
 from keyturn.core.templates import Reference, Template
 from keyturn.core.urls.public_suffixes import PublicSuffixes, registrable_domain
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.send import build
-from keyturn.engine.template_values import login_values
+from keyturn.engine.before.run_before import Opening
+from keyturn.engine.template_values import login_requests, login_values
 from keyturn.ports.store import ClientCredentials, ConnectSession
 
 SECRET_TYPES: Final = frozenset({FieldType.SECRET, FieldType.TOTP_SEED, FieldType.OTP})
@@ -61,8 +61,10 @@ class ConnectorView:
     @property
     def deciding_fields(self) -> tuple[Field, ...]:
         """The fields that decide where the password goes, name a host of the person's own, or show other fields."""
-        roots = {name for part in authority_of(self.connector.token.url) if isinstance(part, Reference)
+        urls = (each.url for each in login_requests(self.connector))
+        roots = {name for url in urls for part in authority_of(url) if isinstance(part, Reference)
                  for name in (part.root, *part.names())}  # fmt: skip
+        roots |= {key for each in self.connector.before for key in each.when}
         roots |= {key for each in self.connector.fields for key in each.visible_when}
         return tuple(
             each
@@ -94,7 +96,7 @@ class ConnectorView:
         """
         stand_ins = {each.key: _stand_in(each) for each in self.further_fields}
         values = login_values({**stand_ins, **details}, "-", Secret("-"), self.client)
-        parts = urlsplit(build(self.connector, self.connector.token, values, self.client).url)
+        parts = urlsplit(Opening(self.connector, self.client, values).first_with_password().url)
         return self.shown(parts.netloc, encrypted=parts.scheme == "https")
 
     def test_host(self, details: Mapping[str, Any]) -> Markup:

@@ -1,0 +1,1 @@
+"""Requests that run before the token request of a login."""
