@@ -152,7 +152,7 @@ CONNECTOR_FILES = objects(
     client=objects(authentication=st.sampled_from(["none", "basic", "basic_raw"])),
     derive=st.just({"made": "{{ username }}:{{ key }}", "hash": HASH}) | st.just({"made": "{{ region | lower }}x"}),
     refresh=REFRESHES,
-    revoke=REVOKES,
+    revoke=REVOKES | st.lists(REVOKES, min_size=1, max_size=3),
     connection_name=st.sampled_from(["{{ test.name }}", "x {{ token.account }}"]),
     on_duplicate=st.sampled_from(["update", "reject", "allow"]),
     request=REQUESTS,

@@ -432,7 +432,6 @@ def test_keys_for_later_say_so(pointer: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        ("revoke", [{"url": "https://login.example.com/r"}]),
         ("token.encoding", "xml"),
         ("token.authentication", "private_key_jwt"),
         ("token.response", {"keep": {"a": {"from": "a", "hosts": ["*.example.com"]}}}),

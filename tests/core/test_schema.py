@@ -64,7 +64,7 @@ def test_it_takes_what_the_reader_takes(value: dict[str, Any]) -> None:
         pytest.param("fields", [{"key": "a"}], id="a field without a label"),
         pytest.param("username.type", "host", id="a type that a username has not"),
         pytest.param("refresh", "nothing", id="a word that is not none"),
-        pytest.param("revoke", [], id="a list for later"),
+        pytest.param("revoke", [], id="an empty list"),
         pytest.param("allowed_urls", [], id="no allowed URL"),
         pytest.param("allowed_urls", [{"url": "https://a.example", "methods": ["TRACE"]}], id="a method of no call"),
         pytest.param("request", {"only": [{"headers": {"X-A": "b"}}]}, id="a value for some calls that are all"),

@@ -290,7 +290,7 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Step 4: what tells the provider that a token set is done with (RFC 7009)."""
+    """Step 4: one request that tells the provider that a token set is done with (RFC 7009)."""
 
     request: ProviderRequest
     tokens: tuple[TokenKind, ...] = (TokenKind.REFRESH_TOKEN, TokenKind.ACCESS_TOKEN)
@@ -450,6 +450,7 @@ class Connector:
     client_authentication: ClientAuthentication = ClientAuthentication.BASIC
     default_ttl_s: float | None = None
     revoke: Revoke | None = None
+    further_revokes: tuple[Revoke, ...] = ()  # after `revoke`, where that is a list
     on_duplicate: OnDuplicate = OnDuplicate.UPDATE
     challenges: tuple[Challenge, ...] = ()
     stale_when: When = field(default_factory=lambda: When(status=frozenset({401})))
@@ -464,6 +465,11 @@ class Connector:
     generate: Mapping[str, Generator] = field(default_factory=_empty)  # name → what is made once per connection
     remember: Mapping[str, str] = field(default_factory=_empty)  # name → where in a login's last answer
     interactive: bool = False  # `login: interactive`: each login needs a code, so none is tried without the person
+
+    @property
+    def revokes(self) -> tuple[Revoke, ...]:
+        """The requests of step 4, in their order; none: disconnecting only forgets."""
+        return () if self.revoke is None else (self.revoke, *self.further_revokes)
 
     def field_named(self, key: str) -> Field | None:
         """Find the step-1 field with this key."""

@@ -74,7 +74,7 @@ def challenge_urls(connector: Connector) -> tuple[Template, ...]:
 
 def urls_of(connector: Connector) -> tuple[Template, ...]:
     """Every URL of a connector whose host a person's values may be part of."""
-    revoke = (each.request.url for each in connector.revoke)
+    revoke = (each.request.url for each in connector.revokes)
     test = connector.test.request.url
     return (
         *(each.url for each in login_requests(connector)),

@@ -55,7 +55,7 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "client": {"authentication": connector.client_authentication.value},
         "token": _token(connector),
         "refresh": _refresh(connector.refresh),
-        "revoke": _revoke(connector.revoke) if connector.revoke else None,
+        "revoke": _revokes(connector.revokes),
         "test": _test(connector.test),
         "connection_name": connector.connection_name.source,
         "allowed_urls": [_allowed_url(each) for each in connector.allowed_urls],
@@ -141,6 +141,7 @@ def _response(response: ResponseMapping) -> dict[str, Any]:
         error=response.error,
         expires=_lifetime(response.expires),
         retry_after=_lifetime(response.retry_after),
+        refresh_expires=_lifetime(response.refresh_expires),
         keep=dict(response.keep),
     )
 
@@ -188,8 +189,18 @@ def _before(before: Before) -> dict[str, Any]:
 def _refresh(refresh: Refresh) -> dict[str, Any] | str:
     if not refresh.honoured:
         return "none"
-    own = {"strategy": refresh.strategy.value, "rotation": refresh.rotation.value}
-    return own | {"leeway": _seconds(refresh.leeway_s)} | _request(refresh.request)
+    own: dict[str, Any] = {"strategy": refresh.strategy.value, "rotation": refresh.rotation.value}
+    own |= _present(
+        leeway=_seconds(refresh.leeway_s),
+        lifetime=_seconds(refresh.lifetime_s),
+        keep_alive=refresh.keep_alive or None,
+    )
+    return own | ({"with": "token"} if refresh.with_token else {}) | _request(refresh.request)
+
+
+def _revokes(revokes: tuple[Revoke, ...]) -> list[dict[str, Any]] | dict[str, Any] | None:
+    written = [_revoke(each) for each in revokes]
+    return written if len(written) > 1 else next(iter(written), None)
 
 
 def _revoke(revoke: Revoke) -> dict[str, Any]:

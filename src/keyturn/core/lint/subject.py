@@ -28,8 +28,8 @@ class Subject:
         """Look at a connector."""
         written = dump_connector(connector)
         requests = {"/token": connector.token, "/refresh": connector.refresh.request, "/test": connector.test.request}
-        for index, revoke in enumerate(connector.revoke):
-            requests[f"/revoke/{index}" if len(connector.revoke) > 1 else "/revoke"] = revoke.request
+        for index, revoke in enumerate(connector.revokes):
+            requests[f"/revoke/{index}" if len(connector.revokes) > 1 else "/revoke"] = revoke.request
         for index, before in enumerate(connector.before):
             requests[f"/token/before/{index}"] = before.request
         for index, challenge in enumerate(connector.challenges):

@@ -33,7 +33,7 @@ def lint_token_life(subject: Subject) -> Iterator[LintFinding]:
     elsewhere = token.response.access_token not in (None, "access_token")
     if connector.refresh.honoured and elsewhere and token.response.refresh_token is None:
         yield found("K302", "/token/response")
-    if connector.revoke is None:
+    if not connector.revokes:
         yield found("K401", "/revoke")
     elif not any(
         subject.kinds(template) & _REVOKED for pointer, template in subject.templates() if pointer.startswith("/revoke")

@@ -77,6 +77,7 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
     may_repeat = password.keep is not PasswordKeep.NEVER and not interactive
     test = tree["test"]
     optional = {key: tree[key] for key in _COPIED if key in tree}
+    revokes = tuple(_revoke(each, client) for each in tree.get("revoke", ()))
     allowed_urls = tuple(_allowed_url(each) for each in tree["allowed_urls"])
     return Connector(
         id=tree["connector"],
@@ -97,7 +98,8 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
         password=password,
         client_authentication=client,
         default_ttl_s=tree["token"].get("default_ttl"),
-        revoke=_revoke(tree["revoke"], client) if "revoke" in tree else None,
+        revoke=next(iter(revokes), None),
+        further_revokes=revokes[1:],
         challenges=tuple(_challenge(each, token, tree["token"]) for each in tree.get("challenges", ())),
         stale_when=_when(tree["stale_when"]) if "stale_when" in tree else When(status=frozenset({401})),
         limits=_limits(tree.get("limits", {})),
@@ -152,12 +154,14 @@ def _encoding(read: Mapping[str, Any], defaults: _Defaults, given: Mapping[str, 
     return effective_encoding(read, given, test=defaults.method == "GET")
 
 
+_LIFETIMES: Final = ("expires", "retry_after", "refresh_expires")
+
+
 def _response(read: Mapping[str, Any]) -> ResponseMapping:
-    plain = {name: where for name, where in read.items() if name not in ("expires", "retry_after", "keep")}
+    plain = {name: where for name, where in read.items() if name not in (*_LIFETIMES, "keep")}
     return ResponseMapping(
         **plain,
-        expires=_lifetime(read.get("expires")),
-        retry_after=_lifetime(read.get("retry_after")),
+        **{name: _lifetime(read.get(name)) for name in _LIFETIMES},
         keep=_frozen(read.get("keep", {})),
     )
 
@@ -196,9 +200,15 @@ def _refresh(
     else:
         strategy = Strategy.PASSWORD_ONLY if may_repeat else Strategy.REFRESH_ONLY
     own = {"headers": _headers_for_refresh(token, names), **own}
-    request = _request(own, _Defaults(token.authentication, _REFRESH_PARAMS, inherited=token), given)
-    further = {name: own[key] for name, key in (("rotation", "rotation"), ("leeway_s", "leeway")) if key in own}
-    return Refresh(request, own.get("strategy", strategy), honoured=honoured, **further)
+    params = {} if "with" in own else _REFRESH_PARAMS
+    request = _request(own, _Defaults(token.authentication, params, inherited=token), given)
+    further = {name: own[key] for name, key in _OF_REFRESH.items() if key in own}
+    return Refresh(request, own.get("strategy", strategy), honoured=honoured, with_token="with" in own, **further)
+
+
+_OF_REFRESH: Final = {
+    "rotation": "rotation", "leeway_s": "leeway", "lifetime_s": "lifetime", "keep_alive": "keep_alive"
+}  # fmt: skip
 
 
 def _headers_for_refresh(token: ProviderRequest, names: Names) -> dict[str, Template]:

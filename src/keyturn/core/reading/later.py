@@ -25,13 +25,6 @@ LATER: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "provider request": {"body": "bodies given as text are not supported yet; use params with encoding form or json"},
     "response": {
-        "refresh_expires": "lifetimes of refresh tokens are not supported yet",
         "keep as object": "hosts that come from an answer are not supported yet; a kept value is name: where",
     },
-    "refresh": {
-        "with": "renewal by the live token is not supported yet",
-        "lifetime": "lifetimes of refresh tokens are not supported yet",
-        "keep_alive": "renewals that only keep a refresh token alive are not supported yet",
-    },
-    "revoke": {"as list": "several revocation requests are not supported yet; one request with url and params is"},
 }

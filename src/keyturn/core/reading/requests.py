@@ -19,6 +19,7 @@ from keyturn.core.connector import (
 )
 from keyturn.core.format.expressions import HEADER_NAME
 from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.keys.revocations import SeveralInOrder
 from keyturn.core.reading.later import LATER
 from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, NotYet, Schema, Shape, Table, WordOr
 from keyturn.core.reading.templated import ParamsTree, TemplateText
@@ -50,6 +51,12 @@ class Method(StrEnum):
     PATCH = "PATCH"
     DELETE = "DELETE"
     HEAD = "HEAD"
+
+
+class RefreshWith(StrEnum):
+    """What a renewal shows, where it is no refresh token."""
+
+    TOKEN = "token"  # noqa: S105
 
 
 class ThenAnswers(StrEnum):
@@ -119,6 +126,7 @@ RESPONSE: Final = Table(
         Key("scope", Expression(place=True), "where the granted scope stands"),
         Key("error", Expression(place=True), "where the OAuth error code stands"),
         Key("expires", Table("expires", _LIFETIME_KEYS), "where the access token's lifetime stands"),
+        Key("refresh_expires", Table("refresh_expires", _LIFETIME_KEYS), "where the refresh token's lifetime stands"),
         Key("retry_after", Table("retry_after", _LIFETIME_KEYS), "where the provider says how long to wait"),
         Key(
             "keep",
@@ -128,7 +136,6 @@ RESPONSE: Final = Table(
             "further values, used as {{ token.NAME }}",
         ),
     ),
-    {"refresh_expires": LATER["response"]["refresh_expires"]},
 )
 
 LIFETIME: Final = Table("lifetime", _LIFETIME_KEYS)
@@ -191,13 +198,24 @@ REFRESH: Final[Shape] = WordOr(
             Key("strategy", Choice(Strategy), "what a renewal may use, in order"),
             Key("rotation", Choice(Rotation), "whether a refresh token is good once", default="rotating"),
             Key("leeway", Duration(0, 86_400), "how long a used refresh token may be sent again", default=0),
+            Key("with", Choice(RefreshWith), "token: the live token renews itself, before it ends"),
+            Key(
+                "lifetime",
+                Duration(60, 10 * 366 * 86_400),
+                "how long a refresh token lives from each answer on, where no answer says it",
+            ),
+            Key(
+                "keep_alive",
+                Boolean(),
+                "renewed in time even where nobody calls, also while paused or unconfirmed",
+                default=False,
+            ),
             *_request_keys(url_required=False, encoding=None),
         ),
-        "refresh",
     ),
 )
 
-REVOKE: Final[Shape] = NotYet(
+REVOKE: Final[Shape] = SeveralInOrder(
     _request(
         "revoke",
         (
@@ -210,9 +228,7 @@ REVOKE: Final[Shape] = NotYet(
             Key("on_replace", Boolean(), "false where revoking an old token kills the new one", default=True),
             *_request_keys(url_required=True),
         ),
-    ),
-    list,
-    LATER["revoke"]["as list"],
+    )
 )
 
 TEST: Final = _request(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
-from keyturn.core.connector import Encoding, Params
+from keyturn.core.connector import Encoding, Params, ProviderRequest
 from keyturn.core.errors import ConnectorInvalid
 from keyturn.core.requests.request_text import Written, plain, scalar_text, written_or_absent
 from keyturn.core.templates import Template
@@ -55,6 +55,13 @@ def templates_of(params: Params) -> Iterator[Template]:
     elif isinstance(params, tuple):
         for each in params:
             yield from templates_of(each)
+
+
+def request_templates(request: ProviderRequest) -> Iterator[Template]:
+    """Walk over every template of a request."""
+    yield request.url
+    yield from request.headers.values()
+    yield from templates_of(request.params)
 
 
 def encode_query(params: Mapping[str, Any]) -> str:

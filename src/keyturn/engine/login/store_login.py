@@ -317,7 +317,7 @@ class StoreLogin:
         connector = login.connector
         urls = [*(each.url for each in login_requests(connector)), connector.refresh.request.url]
         urls += challenge_urls(connector)
-        urls += [each.request.url for each in connector.revoke]
+        urls += [each.request.url for each in connector.revokes]
         hosts = {login.token_host}
         for url in urls:
             # A host of values that are not there (any more) is none that anything may be sent to.

@@ -15,7 +15,7 @@ from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.engine.actor import Actor
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.revocation.revocation_rows import revocation_row
-from keyturn.engine.revocation.revoke import CLAIMED_FOR_S, Revoke, nothing_to_revoke, still_kept
+from keyturn.engine.revocation.revoke import Revoke, claimed_for_s, nothing_to_revoke, still_kept
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, RevisionConflict, SealedChange
 
@@ -75,7 +75,7 @@ class Disconnect:
             ended = self._ended(connection, connector, row)
             record = self._record(ended, actor)
             # It is tried here and now; the scheduler takes over only if this process dies of it.
-            rows = [replace(row, due_at=row.due_at + CLAIMED_FOR_S)] if row else []
+            rows = [replace(row, due_at=row.due_at + claimed_for_s(connector, row))] if row and connector else []
             try:
                 return await self.connections.save(ended, sealed=FORGET_ALL, records=[record], revocations=rows)
             except RevisionConflict:

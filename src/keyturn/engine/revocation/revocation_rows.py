@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from keyturn.core.connection import Connection
-from keyturn.core.connector import Connector, ProviderRequest
+from keyturn.core.connector import Connector, ProviderRequest, Revoke
 from keyturn.core.requests.request_encoding import templates_of
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
@@ -59,11 +59,10 @@ def revocation_row(
         entropy: gives the row's id.
         stored: whether the connection is in the store.
     """
-    if token_set is None or connector.revoke is None:
+    requests = requests_for(connector, cause)
+    if token_set is None or not requests:
         return None
-    if cause is RevocationCause.REPLACED and not connector.revoke.on_replace:
-        return None
-    used = names_used(connector.revoke.request)
+    used = frozenset().union(*(names_used(each.request) for each in requests))
     now = clock.now()
     return Revocation(
         id=entropy.identifier("rev"),
@@ -78,6 +77,13 @@ def revocation_row(
         values={name: value for name, value in {**connection.fields, **sealed_fields}.items() if name in used},
         project=connection.project,
     )
+
+
+def requests_for(connector: Connector, cause: RevocationCause) -> tuple[Revoke, ...]:
+    """Those of step 4 that a token set is revoked by for this cause, in the connector's order."""
+    if cause is not RevocationCause.REPLACED:
+        return connector.revokes
+    return tuple(each for each in connector.revokes if each.on_replace)
 
 
 def names_used(spec: ProviderRequest) -> frozenset[str]:

@@ -6,8 +6,9 @@ Source: RFC 7009; the renewal design, column "revoke" of the outcome table.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
@@ -15,7 +16,7 @@ import structlog
 from keyturn.core.answers.token_response import Outcome, read_answer
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Event, State, advance
-from keyturn.core.connector import Connector, FailureClass, TokenKind
+from keyturn.core.connector import Connector, FailureClass, ProviderRequest
 from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     ConnectorClientRejected,
@@ -28,10 +29,10 @@ from keyturn.core.messages import Answer
 from keyturn.core.renewal.retry import REVOCATION_CAP_S, asked_to_wait_s, back_off_s, quiet_s
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.revocation import Revocation
-from keyturn.core.secret import Secret
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.revocation.sends import Send, kinds_of, of_several, sends
 from keyturn.engine.send import REVOKE_TIMEOUT_S, build, error_of, policy_of
 from keyturn.engine.template_values import client_values, revoke_values
 from keyturn.ports.clock import Clock, Entropy
@@ -46,19 +47,24 @@ from keyturn.ports.store import (
 
 log = structlog.get_logger("keyturn.revoke")
 
-CLAIMED_FOR_S: Final = 30.0  # longer than a try takes: two tokens of 10 s each
+CLAIMED_BESIDES_S: Final = 10.0  # beside what its requests may take
 AT_ONCE: Final = 16
 CRASHED_AGAIN_S: Final = 900.0
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _DONE: Final = frozenset({Outcome.TOKEN, Outcome.REJECTED_CREDENTIALS})
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of one try: the kinds of token that are done, and the code of what went wrong with another."""
+    """What came of one try: what is done, and the code of what went wrong with another.
+
+    `open`: what was tried and is not done, each with its code.
+    """
 
     done: tuple[str, ...]
     error: str | None = None
     retry_after_s: float | None = None
+    open: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,8 @@ class Revoke:
             task.add_done_callback(lambda done: self._ended(revocation.id, done))
         told = await asyncio.shield(task)
         if joined and last and told.error is not None:
-            await self._over(replace(revocation, tries=revocation.tries + 1, done=told.done, last_error=told.error))
+            tried = replace(revocation, tries=revocation.tries + 1, done=told.done, last_error=told.error)
+            await self._over(tried, told.open)
         return told
 
     def _ended(self, revocation_id: str, task: asyncio.Task[Told]) -> None:
@@ -178,7 +185,7 @@ class Revoke:
         now = self.clock.now()
         tried = replace(revocation, tries=revocation.tries + 1, done=told.done, last_error=told.error)
         if told.error is None or last or now >= revocation.give_up_at:
-            await self._over(tried)
+            await self._over(tried, told.open)
             return told
         wait = (
             asked_to_wait_s(told.retry_after_s, 1, fraction=1.0)
@@ -187,14 +194,14 @@ class Revoke:
         )
         # The last try is made when the time is over, not after it.
         later = replace(tried, due_at=min(now + wait, revocation.give_up_at))
-        await self.revocations.save(later, records=[self._record(tried, "revocation.tried", told.error)])
-        await self._note(tried, over=False)
+        await self.revocations.save(later, records=[self._record(tried, "revocation.tried", told.error, told.open)])
+        await self._note(tried, over=False, left=told.open)
         return told
 
-    async def _over(self, tried: Revocation) -> None:
+    async def _over(self, tried: Revocation, left: Mapping[str, str] = _NOTHING) -> None:
         """Done or given up. The connection is written first: what is then left after a crash is tried once more."""
-        await self._note(tried, over=True)
-        record = self._record(tried, "revocation.tried", tried.last_error or "ok")
+        await self._note(tried, over=True, left=left)
+        record = self._record(tried, "revocation.tried", tried.last_error or "ok", left)
         await self.revocations.remove(tried.id, records=[record])
         if tried.connection is not None:
             await self.end_disconnect(tried.connection, tried.project)
@@ -213,36 +220,36 @@ class Revoke:
         alarm = self.gate.alarmed(connector.id)
         if alarm is not None and alarm[2] > 0 and not last:
             return Told(tuple(done), alarm[0], alarm[2])
-        await self._claim(revocation)
-        error_code: str | None = None
+        await self._claim(revocation, connector)
+        left: dict[str, str] = {}
         retry_after: float | None = None
-        for kind, token in _tokens(connector, revocation):
-            if kind in done:
+        for one in sends(connector, revocation):
+            if one.name in done:
                 continue
-            code, wait = await self._tell_one(revocation, spoken, kind, token, last=last)
+            code, wait = await self._tell_one(revocation, spoken, one, last=last)
             if code is None:
-                done.append(kind)
+                done.append(one.name)
             else:
-                error_code, retry_after = code, max(wait or 0.0, retry_after or 0.0) or None
-        return Told(tuple(done), error_code, retry_after)
+                left[one.name] = code
+                retry_after = max(wait or 0.0, retry_after or 0.0) or None
+        return Told(tuple(done), next(reversed(left.values()), None), retry_after, left)
 
-    async def _claim(self, revocation: Revocation) -> None:
+    async def _claim(self, revocation: Revocation, connector: Connector) -> None:
         """Say that it is being sent, before it is; nobody else takes it up meanwhile."""
-        claimed = replace(revocation, due_at=self.clock.now() + CLAIMED_FOR_S)
+        claimed = replace(revocation, due_at=self.clock.now() + claimed_for_s(connector, revocation))
         await self.revocations.save(claimed, records=[self._record(revocation, "revocation.sent", "ok")])
 
     async def _tell_one(
-        self, revocation: Revocation, spoken: _Spoken, kind: str, token: Secret, *, last: bool
+        self, revocation: Revocation, spoken: _Spoken, one: Send, *, last: bool
     ) -> tuple[str | None, float | None]:
         connector, client = spoken.connector, spoken.client
-        assert connector.revoke is not None
         values: dict[str, Any] = {
             **revocation.values,
             **client_values(client),
-            **revoke_values(revocation.token_set, token, kind),
+            **revoke_values(revocation.token_set, one.token, one.kind),
         }
         try:
-            request = build(connector, connector.revoke.request, values, client)
+            request = build(connector, one.request, values, client)
             host = host_of(request)
             if host not in revocation.hosts:
                 raise UrlNotAllowed
@@ -252,7 +259,7 @@ class Revoke:
                 answer = await self.egress.send(request, policy_of(connector, REVOKE_TIMEOUT_S))
         except KeyturnError as error:
             return error.code, error.retry_after_s
-        code, wait = judge_revocation(connector, answer)
+        code, wait = judge_revocation(connector, answer, one.request)
         if code == ConnectorClientRejected.code:
             # The refused application may be one of the revoke request alone: renewals go on being tried.
             return code, quiet_s(revocation.tries + 1)
@@ -260,14 +267,14 @@ class Revoke:
             self.gate.hold(host, wait)
         return code, wait
 
-    async def _note(self, tried: Revocation, *, over: bool) -> None:
+    async def _note(self, tried: Revocation, *, over: bool, left: Mapping[str, str]) -> None:
         """Write what came of it on the connection, and end its disconnect if nothing else is open."""
         while tried.connection is not None:
             connection = await self.connections.load(tried.connection, project=tried.project)
             if connection is None or connection.state is not State.DISCONNECTING:
                 return
             rows = await self.revocations.of_connection(tried.connection)
-            new = replace(connection, revocation=_summary(tried, over=over), updated_at=self.clock.now())
+            new = replace(connection, revocation=_summary(tried, left, over=over), updated_at=self.clock.now())
             records = []
             if over and not any(each.id != tried.id for each in rows):
                 new = replace(new, state=advance(new.state, Event.PROVIDER_TOLD))
@@ -278,7 +285,13 @@ class Revoke:
             except RevisionConflict:
                 continue
 
-    def _record(self, revocation: Revocation, action: str, outcome: str) -> AuditRecord:
+    def _record(
+        self, revocation: Revocation, action: str, outcome: str, left: Mapping[str, str] = _NOTHING
+    ) -> AuditRecord:
+        facts: dict[str, Any] = {"cause": revocation.cause.value, "tries": revocation.tries}
+        facts["done"] = list(revocation.done)
+        if of_several(left):
+            facts["open"] = dict(left)
         return AuditRecord(
             self.clock.now(),
             action,
@@ -286,15 +299,21 @@ class Revoke:
             outcome=outcome,
             connector=revocation.connector,
             connection=revocation.connection,
-            facts={"cause": revocation.cause.value, "tries": revocation.tries, "done": list(revocation.done)},
+            facts=facts,
             project=revocation.project,
         )
 
 
-def judge_revocation(connector: Connector, answer: Answer) -> tuple[str | None, float | None]:
-    """A plain 2xx is done (RFC 7009 §2.2), and so is a token that the provider no longer knows."""
-    assert connector.revoke is not None
-    spec = connector.revoke.request
+def judge_revocation(
+    connector: Connector, answer: Answer, spec: ProviderRequest | None = None
+) -> tuple[str | None, float | None]:
+    """A plain 2xx is done (RFC 7009 §2.2), and so is a token that the provider no longer knows.
+
+    `spec`: which request was answered; the first where none is given.
+    """
+    if spec is None:
+        assert connector.revoke is not None
+        spec = connector.revoke.request
     reading = read_answer(
         answer,
         mapping=spec.response,
@@ -311,21 +330,18 @@ def judge_revocation(connector: Connector, answer: Answer) -> tuple[str | None, 
     return error_of(reading, answer).code, reading.retry_after_s
 
 
-def _tokens(connector: Connector, revocation: Revocation) -> Iterator[tuple[str, Secret]]:
-    """The tokens to name, in the connector's order."""
-    if connector.revoke is None:
-        return
-    for kind in connector.revoke.tokens:
-        token = (
-            revocation.token_set.refresh_token if kind is TokenKind.REFRESH_TOKEN else revocation.token_set.access_token
-        )
-        if token:
-            yield kind.value, token
+def claimed_for_s(connector: Connector, revocation: Revocation) -> float:
+    """How long nobody else takes a revocation up that is being sent: longer than a try may take."""
+    return CLAIMED_BESIDES_S + REVOKE_TIMEOUT_S * max(2, sum(1 for _ in sends(connector, revocation)))
 
 
-def _summary(tried: Revocation, *, over: bool) -> dict[str, Any]:
-    result = "done" if tried.last_error is None else "given_up" if over else "retrying"
-    found: dict[str, Any] = {"result": result, "tries": tried.tries, "revoked": list(tried.done)}
+def _summary(tried: Revocation, left: Mapping[str, str], *, over: bool) -> dict[str, Any]:
+    failed = "given_up" if over else "retrying"
+    result = "done" if tried.last_error is None else failed
+    found: dict[str, Any] = {"result": result, "tries": tried.tries, "revoked": kinds_of(tried.done)}
+    if of_several((*tried.done, *left)):
+        done = [{"request": name, "result": "done"} for name in tried.done]
+        found["requests"] = done + [{"request": name, "result": failed, "error": code} for name, code in left.items()]
     if tried.last_error is not None:
         found["last_error"] = tried.last_error
     return found if over else {**found, **still_kept(tried)}
@@ -339,5 +355,5 @@ def still_kept(revocation: Revocation) -> dict[str, Any]:
 
 def nothing_to_revoke(connector: Connector | None) -> dict[str, Any]:
     """What a disconnect says where no request is made."""
-    supported = connector is not None and connector.revoke is not None
+    supported = connector is not None and bool(connector.revokes)
     return {"result": "nothing_to_revoke" if supported else "not_supported", "tries": 0, "revoked": []}
