@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import Connector
@@ -22,6 +25,7 @@ from keyturn.ports.store import ClientCredentials, ConnectorStore, Draft, Publis
 
 LONGEST_CLIENT_VALUE = 4096
 CLIENT_SET = "connector.client_set"
+_NO_FACTS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,14 @@ class EditConnector:
         return Saved(draft, lint(connector), created)
 
     async def publish(
-        self, connector_id: str, actor: Actor, *, expected_revision: int | None = None
+        self,
+        connector_id: str,
+        actor: Actor,
+        *,
+        expected_revision: int | None = None,
+        facts: Mapping[str, Any] = _NO_FACTS,
     ) -> PublishedVersion:
-        """Publish the draft as the next version, all defaults frozen.
+        """Publish the draft as the next version, all defaults frozen; `facts` stand in the audit record.
 
         Raises:
             NotFound: there is no draft.
@@ -92,7 +101,7 @@ class EditConnector:
         if blocks_publishing(findings):
             errors = [Finding(each.pointer, each.code, each.message) for each in findings if each.is_error]
             raise PublishBlocked(errors=errors)
-        record = self._record("connector.published", connector_id, actor)
+        record = replace(self._record("connector.published", connector_id, actor), facts=dict(facts))
         return await self.store.publish(
             draft.connector, draft.source, digest(draft.connector), at=self.clock.now(), records=[record]
         )

@@ -1,0 +1,190 @@
+"""curl commands → what a connector says of steps 2, 5, 7 and 9, and in words what was understood.
+
+Rule 1: the first command that carries a password is the login, the next other one a call of the API.
+Rule 2: no username, password, client secret, token or key of the command stands in what comes out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from keyturn.core.building.curl_request import CurlRequest, read_request
+from keyturn.core.building.curl_words import CurlUnreadable, commands
+
+_PASSWORD: Final = re.compile(r"pass(?:word|wd|phrase)?|pwd|passcode|pw", re.IGNORECASE)
+_USERNAME: Final = re.compile(r"user(?:_?name|_?id)?|login(?:_?name)?|e-?mail(?:_?address)?|account", re.IGNORECASE)
+_CODE: Final = re.compile(r"otp|totp|mfa_?code|code|pin|two_?factor_?code", re.IGNORECASE)
+_SECRET: Final = re.compile(r"(?:^|[-_ ])(?:api[-_]?key|key|secret|token|signature)s?$|apikey$", re.IGNORECASE)
+_SILENT: Final = frozenset(
+    {
+        "content-type", "content-length", "host", "connection", "accept-encoding", "user-agent", "cookie",
+        "origin", "referer", "accept-language", "cache-control", "pragma", "dnt", "priority",
+    }
+)  # fmt: skip
+_ENTER: Final = "Enter its id and secret on the connector's page."
+_NOT_KEY: Final = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(slots=True)
+class CurlReading:
+    """What was read. `edits`: pointer → value (None takes it out). `understood`, `left`: sentences for the author."""
+
+    edits: dict[str, Any] = field(default_factory=dict)
+    understood: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def read_curl(text: str) -> CurlReading:
+    """Read a pasted text with one or more curl commands; CurlUnreadable says where it is none."""
+    requests = [read_request(words) for words in commands(text)]
+    login = next((each for each in requests if _has_password(each)), None)
+    if login is None:
+        raise CurlUnreadable("No command carries a password; paste the one that logs in.")
+    found = CurlReading()
+    fields: list[dict[str, Any]] = []
+    _read_login(found, login, fields)
+    call = next((each for each in requests if each is not login), None)
+    if call is not None:
+        _read_call(found, call, fields)
+    else:
+        found.left.append("Step 5: no command calls the API; give the address that proves a token.")
+    if fields:
+        found.edits["/fields"] = fields
+        found.understood.append(f"Step 1: asked besides: {', '.join(each['label'] for each in fields)}.")
+    found.left.append("Step 3 and 4: a command doesn't show how to refresh and to revoke.")
+    found.left.append("Step 6 and 8: check that the API's answer has `id` and `name`.")
+    names = sorted({each for request in requests for each in request.unread})
+    found.left += [f"Not taken over: {name}" for name in names]
+    found.left.append("Delete the command from your shell's history: it has a password in it.")
+    return found
+
+
+def _has_password(request: CurlRequest) -> bool:
+    return any(_PASSWORD.fullmatch(name) for name in _names(request.params)) or (
+        request.basic is not None and not _bearer(request) and request.method == "POST"
+    )
+
+
+def _bearer(request: CurlRequest) -> bool:
+    return any(name.lower() == "authorization" for name in request.headers)
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [name for key, each in value.items() for name in (str(key), *_names(each))]
+    return [name for each in value for name in _names(each)] if isinstance(value, list) else []
+
+
+def _read_login(found: CurlReading, login: CurlRequest, fields: list[dict[str, Any]]) -> None:
+    url = _clean(login.url)
+    token: dict[str, Any] = {"url": url}
+    by_params = any(_PASSWORD.fullmatch(name) for name in _names(login.params))
+    if login.method != "POST":
+        token["method"] = login.method
+    if login.encoding != "form":
+        token["encoding"] = login.encoding
+    client = _client_of(found, login, by_params)
+    headers = _headers(login, fields, skip=frozenset())
+    if not by_params:
+        found.edits["/derive"] = {"account": {"join": ["{{ username }}:{{ password }}"], "filters": ["base64"]}}
+        headers["Authorization"] = "Basic {{ account }}"
+        found.understood.append("Step 2: username and password go into the Authorization header (Basic).")
+    if headers:
+        token["headers"] = headers
+    token["params"] = _params(login.params, fields)
+    found.edits |= {"/token": token, "/client/authentication": client, "/revoke": None}
+    host = urlsplit(url).netloc
+    words = ", ".join(_names(token["params"])) or "no parameters"
+    found.understood.insert(0, f"Step 2: {login.method} to {host}, sent as {login.encoding}, with {words}.")
+
+
+def _client_of(found: CurlReading, login: CurlRequest, by_params: bool) -> str:
+    if login.basic is not None and by_params:
+        found.understood.append(f"Step 2: the application proves itself by HTTP Basic. {_ENTER}")
+        return "basic"
+    if "client_id" in login.params:
+        login.params.pop("client_id")
+        secret = login.params.pop("client_secret", None)
+        where = "in the body" if secret is not None else "by its id in the body"
+        found.understood.append(f"Step 2: the application proves itself {where}. {_ENTER}")
+        return "post" if secret is not None else "none"
+    found.understood.append("Step 2: no application is registered with the provider.")
+    return "none"
+
+
+def _params(value: Any, fields: list[dict[str, Any]], name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _params(each, fields, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_params(each, fields, name) for each in value]
+    if _PASSWORD.fullmatch(name):
+        return "{{ password }}"
+    if _USERNAME.fullmatch(name) and isinstance(value, str):
+        return "{{ username }}"
+    if _CODE.fullmatch(name):
+        return _field(fields, name, "otp")
+    if _SECRET.search(name) and isinstance(value, str):
+        return _field(fields, name, "secret")
+    return value.replace("{{", "").replace("}}", "") if isinstance(value, str) else value
+
+
+def _headers(request: CurlRequest, fields: list[dict[str, Any]], skip: frozenset[str]) -> dict[str, str]:
+    found = {}
+    for name, value in request.headers.items():
+        if name.lower() in _SILENT | skip or name.lower().startswith(("sec-", ":")):
+            continue
+        if name.lower() == "authorization" or _SECRET.search(name):
+            found[name] = _field(fields, name, "secret")
+        else:
+            found[name] = value.replace("{{", "").replace("}}", "")
+    return found
+
+
+def _field(fields: list[dict[str, Any]], name: str, kind: str) -> str:
+    """A value that the person gives; its field is made once."""
+    key = _NOT_KEY.sub("_", name.lower()).strip("_")
+    key = key if key and key[0].isalpha() else f"value_{key}"
+    if all(each["key"] != key for each in fields):
+        label = name.replace("_", " ").replace("-", " ").strip().capitalize()
+        fields.append({"key": key, "label": label, "type": kind})
+    return f"{{{{ {key} }}}}"
+
+
+def _read_call(found: CurlReading, call: CurlRequest, fields: list[dict[str, Any]]) -> None:
+    url = _clean(call.url)
+    parts = urlsplit(url)
+    base = f"{parts.scheme}://{parts.netloc}{parts.path.rpartition('/')[0]}"
+    test: dict[str, Any] = {"url": url}
+    if call.method not in ("GET", ""):
+        test["method"] = call.method
+    if call.params:
+        test["params"] = _params(call.params, fields)
+        if call.method not in ("GET", "HEAD") and call.encoding != "form":
+            test["encoding"] = call.encoding
+    parameters: dict[str, Any] = {"base_url": base}
+    headers = _headers(call, fields, skip=frozenset({"authorization"}))
+    authorization = next((value for name, value in call.headers.items() if name.lower() == "authorization"), "")
+    scheme = authorization.partition(" ")[0]
+    if authorization and scheme.lower() != "bearer":
+        headers["Authorization"] = f"{scheme} {{{{ access_token }}}}" if " " in authorization else "{{ access_token }}"
+    elif not authorization:
+        for name in [name for name in headers if "token" in name.lower() or "session" in name.lower()]:
+            key = headers[name].strip("{} ")
+            fields[:] = [each for each in fields if each["key"] != key]
+            headers[name] = "{{ access_token }}"
+    if headers:
+        parameters["headers"] = headers
+    found.edits |= {"/test": test, "/allowed_urls": [base], "/request": parameters}
+    found.understood.append(f"Step 5: {call.method} {parts.path or '/'} at {parts.netloc} proves a token.")
+    found.understood.append(f"Step 7: calls may reach {base} and what is below.")
+    put = ", ".join(headers) if headers else "the usual Authorization header"
+    found.understood.append(f"Step 9: each call carries {put}.")
+
+
+def _clean(url: str) -> str:
+    """Without what can't stand in a connector: user, fragment, braces."""
+    parts = urlsplit(url.replace("{{", "").replace("}}", ""))
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()

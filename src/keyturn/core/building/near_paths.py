@@ -1,0 +1,76 @@
+"""What an answer holds, and which of its paths is near one that it doesn't.
+
+Rule 1: paths are shown, values never: they may be anybody's.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+MOST_PATHS: Final = 40
+_DEPTH: Final = 5
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOKEN_NAMES: Final = (
+    "access_token", "accesstoken", "token", "jwt", "id_token", "auth_token", "authtoken", "session", "sessionid",
+    "ticket", "key",
+)  # fmt: skip
+_IDENTITY_NAMES: Final = ("id", "uid", "uuid", "sub", "user_id", "userid", "account_id", "guid")
+
+
+def scalar_paths(value: Any, path: str = "", depth: int = 0) -> Iterator[str]:
+    """The JMESPath of each text and number, outer ones first."""
+    members: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        members = [(f"{path}.{_name(key)}" if path else _name(key), each) for key, each in value.items()]
+    elif isinstance(value, list):
+        members = [(f"{path}[{n}]", each) for n, each in enumerate(value[:3])]
+    for where, each in members:
+        if isinstance(each, str | int | float) and not isinstance(each, bool):
+            yield where
+    if depth < _DEPTH:
+        for where, each in members:
+            yield from scalar_paths(each, where, depth + 1)
+
+
+def paths_of(value: Any) -> tuple[str, ...]:
+    """As many of them as a page can show."""
+    found = []
+    for path in scalar_paths(value):
+        found.append(path)
+        if len(found) >= MOST_PATHS:
+            break
+    return tuple(found)
+
+
+def nearest(wanted: str, value: Any) -> str | None:
+    """The path of an answer that an author most likely meant; None where none is near.
+
+    Args:
+        wanted: a path that leads nowhere.
+        value: the decoded answer.
+    """
+    paths = paths_of(value)
+    last = _last(wanted)
+    same = [path for path in paths if _last(path) == last]
+    if same:
+        return same[0]
+    for names in (_TOKEN_NAMES, _IDENTITY_NAMES):
+        if last in names:
+            ranked = sorted((names.index(_last(path)), n, path) for n, path in enumerate(paths) if _last(path) in names)
+            if ranked:
+                return ranked[0][2]
+    by_last = {_last(path): path for path in reversed(paths)}
+    close = difflib.get_close_matches(last, list(by_last), n=1, cutoff=0.6)
+    return by_last[close[0]] if close else None
+
+
+def _last(path: str) -> str:
+    return re.sub(r"\[\d+\]", "", path).rpartition(".")[2].strip('"').lower()
+
+
+def _name(key: object) -> str:
+    text = str(key)
+    return text if _NAME.fullmatch(text) else '"' + text.replace('"', '\\"') + '"'

@@ -1,0 +1,20 @@
+"""The builder's use cases in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyturn.core.urls.public_suffixes import PublicSuffixes
+from keyturn.engine.builder.drafts import Drafts
+from keyturn.engine.builder.review import ReviewDraft
+from keyturn.engine.builder.trials import Trials
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Edits of a draft, trials of it, and the review before it is published. `suffixes`: for what judges URLs."""
+
+    drafts: Drafts
+    trials: Trials
+    review: ReviewDraft
+    suffixes: PublicSuffixes

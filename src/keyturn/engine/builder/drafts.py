@@ -1,0 +1,84 @@
+"""Writing a draft step by step: the text is the truth, a form changes only the characters of what it holds.
+
+Rule 1: an edit is held against the revision that its author saw; two authors get a conflict, never a silent overwrite.
+Rule 2: what would not read as a connector is not stored; the author gets every error with its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keyturn.core.building.from_curl import CurlReading, read_curl
+from keyturn.core.errors import Finding, NotFound, ValidationFailed, VersionConflict
+from keyturn.engine.actor import Actor
+from keyturn.engine.edit_connector import EditConnector, Saved
+from keyturn.ports.catalogue import ABSENT, Catalogue
+from keyturn.ports.store import ConnectorStore, Draft
+
+Edits = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """The use case and what it needs."""
+
+    edit: EditConnector
+    store: ConnectorStore
+    catalogue: Catalogue
+
+    async def draft(self, connector_id: str) -> Draft:
+        """The draft, or the newest version's text as one that was not saved yet (revision 0); NotFound."""
+        draft = await self.store.draft(connector_id)
+        if draft is not None:
+            return draft
+        version = await self.store.version(connector_id)
+        if version is None:
+            raise NotFound("There is no such connector.")
+        return Draft(version.connector, version.source, version.published_at, 0)
+
+    async def edited(self, text: str, edits: Edits) -> str:
+        """The text with values changed (pointer → value, ABSENT takes out); nothing is stored. ConnectorInvalid."""
+        return await asyncio.to_thread(self._edited, text, edits)
+
+    def _edited(self, text: str, edits: Edits) -> str:
+        for pointer, value in edits.items():
+            text = self.catalogue.splice(text, pointer, value)
+        return text
+
+    async def save(self, connector_id: str, text: str, revision: int, actor: Actor) -> Saved:
+        """Store a text. `revision`: of the draft that its author began from.
+
+        Raises:
+            ConnectorInvalid: nothing was stored. VersionConflict: somebody else has saved meanwhile.
+        """
+        current = await self.draft(connector_id)
+        if current.revision != revision:
+            raise VersionConflict
+        return await self.edit.save(connector_id, text, actor, expected_revision=revision or None)
+
+    async def begin(self, connector_id: str, text: str, actor: Actor) -> Saved:
+        """Store the first draft of a new connector; ValidationFailed at `/id` where there is one of this id."""
+        if await self.store.draft(connector_id) or await self.store.version(connector_id):
+            raise ValidationFailed(errors=[Finding("/id", "taken", "There is a connector of this id already.")])
+        return await self.edit.save(connector_id, text, actor)
+
+    async def blank(self, connector_id: str) -> str:
+        """The text of a connector that has everything and names no real host."""
+        return self.catalogue.starter(connector_id)
+
+    def ready(self) -> Mapping[str, str]:
+        """The connectors that come along: id → text."""
+        return self.catalogue.ready()
+
+    async def renamed(self, text: str, connector_id: str) -> str:
+        """A text under another id."""
+        return await self.edited(text, {"/connector": connector_id})
+
+    async def from_curl(self, connector_id: str, pasted: str) -> tuple[str, CurlReading]:
+        """The text that a curl command makes, and what was understood; CurlUnreadable, ConnectorInvalid."""
+        reading = read_curl(pasted)
+        edits = {pointer: ABSENT if value is None else value for pointer, value in reading.edits.items()}
+        return await self.edited(await self.blank(connector_id), edits), reading

@@ -1,0 +1,107 @@
+"""What a draft changes, and publishing it once somebody has seen that.
+
+Rule 1: the builder publishes what a trial has shown to work, or what somebody says in so many words to publish without;
+that is written down with the version.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keyturn.core.building.changes import Change, changes
+from keyturn.core.errors import Finding, NotFound, ValidationFailed
+from keyturn.core.format.writing import digest
+from keyturn.core.lint import LintFinding, blocks_publishing, lint
+from keyturn.engine.actor import Actor
+from keyturn.engine.builder.trials import Trials
+from keyturn.engine.edit_connector import EditConnector
+from keyturn.ports.store import ConnectionStore, ConnectorStore, Draft, PublishedVersion
+
+TRIAL_MISSING = "trial_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A draft beside the newest version. `lines`: kind (`+`, `-`, ` `, `@`) and text of a unified difference."""
+
+    draft: Draft
+    version: PublishedVersion | None
+    digest: str
+    changes: tuple[Change, ...]
+    lines: tuple[tuple[str, str], ...]
+    findings: tuple[LintFinding, ...]
+    blocked: bool
+    tried: bool
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDraft:
+    """The use case and what it needs."""
+
+    edit: EditConnector
+    connectors: ConnectorStore
+    connections: ConnectionStore
+    trials: Trials
+
+    async def __call__(self, connector_id: str) -> Review:
+        """Compare the draft with the newest version; NotFound where there is no draft."""
+        draft = await self.connectors.draft(connector_id)
+        if draft is None:
+            raise NotFound("There is no draft of this connector.")
+        version = await self.connectors.version(connector_id)
+        number = await self.live_connections(connector_id)
+        findings = lint(draft.connector)
+        wanted = digest(draft.connector)
+        return Review(
+            draft,
+            version,
+            wanted,
+            changes(version.connector if version else None, draft.connector, number),
+            text_changes(version.source if version else "", draft.source),
+            findings,
+            blocks_publishing(findings),
+            await self.trials.passed(connector_id, wanted),
+            number,
+        )
+
+    async def publish(self, connector_id: str, actor: Actor, *, revision: int, typed_name: str) -> PublishedVersion:
+        """Publish what was reviewed.
+
+        Args:
+            connector_id: whose draft.
+            actor: who publishes.
+            revision: of the draft that was looked at.
+            typed_name: the connector's id, where somebody publishes without a trial that went well.
+
+        Raises:
+            ValidationFailed: no trial of this text went well, and the name was not typed; nothing was published.
+            PublishBlocked, VersionConflict, NotFound: as `EditConnector.publish`.
+        """
+        draft = await self.connectors.draft(connector_id)
+        if draft is None:
+            raise NotFound("There is no draft of this connector.")
+        facts: Mapping[str, Any] = {}
+        if not await self.trials.passed(connector_id, digest(draft.connector)):
+            if typed_name.strip() != connector_id:
+                message = "No trial of this text went well. Try it, or type the connector's id to publish without."
+                raise ValidationFailed(errors=[Finding("/confirm", TRIAL_MISSING, message)])
+            facts = {"override": TRIAL_MISSING}
+        return await self.edit.publish(connector_id, actor, expected_revision=revision, facts=facts)
+
+    async def live_connections(self, connector_id: str) -> int:
+        """How many connections of it there are, those that ended aside."""
+        counts = await self.connections.counts()
+        ended = ("disconnected", "disconnecting")
+        return sum(
+            n for (connector, state), n in counts.items() if connector == connector_id and state.value not in ended
+        )
+
+
+def text_changes(old: str, new: str) -> tuple[tuple[str, str], ...]:
+    """A unified difference with three lines of context."""
+    found = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=3)
+    return tuple((line[:1], line if line.startswith("@@") else line[1:]) for line in list(found)[2:])

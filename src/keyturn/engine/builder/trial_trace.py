@@ -1,0 +1,132 @@
+"""What a trial run shows: rows of what was sent, what came back and what was found in it, all masked.
+
+Rule 1: a row is made masked; no secret and no person's password is ever in one.
+Rule 2: a suggestion is an edit that the author may apply, never one that is made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from keyturn.core.answers.answer_body import BodyKind, decode_body
+from keyturn.core.connector import Field
+from keyturn.core.messages import Answer
+from keyturn.core.redaction.redactor import Redactor
+from keyturn.core.requests.provider_request import Preview
+from keyturn.core.secret import Secret
+
+MOST_SHOWN_CHARS: Final = 64 * 1024
+_REDACTOR: Final = Redactor()
+
+
+class Mark(StrEnum):
+    """How a row came out."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Phase(StrEnum):
+    """How far a run is."""
+
+    RUNNING = "running"
+    ASKING = "asking"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An edit that would help: `words` say what it does, `pointer` and `value` what is changed."""
+
+    words: str
+    pointer: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a trace. `request` and `answer` are masked texts; `ms`: how long the answer took.
+
+    `found`: name, shown value and the path that found it.
+    """
+
+    mark: Mark
+    step: int
+    title: str
+    text: str = ""
+    method: str = ""
+    url: str = ""
+    status: int | None = None
+    ms: int | None = None
+    request: str = ""
+    answer: str = ""
+    found: tuple[tuple[str, str, str], ...] = ()
+    diagnosis: str = ""
+    suggestion: Suggestion | None = None
+
+
+@dataclass(slots=True)
+class TrialRun:
+    """One run as everybody who may see it sees it. `digest`: of the connector that is tried; times are Unix seconds.
+
+    `ask`: what the person is asked at the moment. `version`: rises with each change, for who waits for the next one.
+    `test_answer_paths`: what the test's answer holds.
+    """
+
+    id: str
+    connector: str
+    digest: str
+    actor: str
+    started_at: float
+    hosts: tuple[str, ...] = ()
+    rows: list[Row] = field(default_factory=list)
+    phase: Phase = Phase.RUNNING
+    passed: bool = False
+    ask: tuple[Field, ...] = ()
+    ends_at: float | None = None
+    version: int = 0
+    test_answer_paths: tuple[str, ...] = ()
+    name: str = ""
+    unique_id: str = ""
+
+
+def request_text(preview: Preview) -> str:
+    """A masked request as it goes over the wire, as far as an author has a say in it."""
+    target = preview.url.partition("://")[2]
+    host, slash, rest = target.partition("/")
+    lines = [f"{preview.method} {slash}{rest} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in preview.headers]
+    return cut("\n".join([*lines, "", preview.body] if preview.body else lines))
+
+
+def answer_text(answer: Answer, secrets: Iterable[Secret]) -> str:
+    """An answer with its secrets taken out, whether they are known, named or only look like one."""
+    known = list(secrets)
+    shown = _REDACTOR.redact_structure(dict(answer.headers), known)
+    lines = [f"{name}: {value}" for name, value in shown.items()] if isinstance(shown, dict) else []
+    return cut("\n".join([f"HTTP {answer.status}", *lines, "", _body(answer, known)]).rstrip())
+
+
+def shown_value(value: object, name: str) -> str:
+    """A value that was found: a secret by its name alone."""
+    return f"‹{name}›" if isinstance(value, Secret) else cut(_REDACTOR.redact_text(str(value)), 200)
+
+
+def cut(text: str, most: int = MOST_SHOWN_CHARS) -> str:
+    """At most so many characters, and a word on what was left out."""
+    return text if len(text) <= most else text[:most] + "\n… cut here"
+
+
+def _body(answer: Answer, known: list[Secret]) -> str:
+    if not answer.complete:
+        return "(the body was cut short, or is too large)"
+    body = decode_body(answer)
+    if body.kind is BodyKind.JSON:
+        return json.dumps(_REDACTOR.redact_structure(body.value, known), indent=2, ensure_ascii=False)
+    # Cut before it is looked through as well: a body of a megabyte takes its time, and none of the rest is shown.
+    return _REDACTOR.redact_text(answer.body[: 2 * MOST_SHOWN_CHARS].decode("utf-8", "replace"), known)

@@ -1,0 +1,278 @@
+"""Trial runs: begun with what somebody types there and then, watched while they run, forgotten after a day.
+
+Rule 1: username, password and codes live in the run's own task and nowhere else; what is kept of a run is masked.
+Rule 2: a run is its author's own: to everybody else there is none.
+Rule 3: what a trial showed of a connector stands in the audit log with its digest, so that publishing can ask for it.
+
+Runs are kept in the process that began them; the audit log's word on them is everybody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connector import ClientAuthentication, Connector, Field
+from keyturn.core.crashes import crash_facts
+from keyturn.core.errors import (
+    ChallengeExpired,
+    ChallengeUsed,
+    ConnectorClientMissing,
+    KeyturnError,
+    NotFound,
+    RateLimited,
+    ValidationFailed,
+)
+from keyturn.core.field_values import check_fields, check_hosts, check_password, check_username
+from keyturn.core.format.writing import digest
+from keyturn.core.requests.request_url import render_url
+from keyturn.core.secret import Secret
+from keyturn.core.urls.public_suffixes import PublicSuffixes
+from keyturn.engine.actor import Actor
+from keyturn.engine.builder.trial_course import TrialCourse, TrialParts
+from keyturn.engine.builder.trial_exchange import WatchedEgress
+from keyturn.engine.builder.trial_trace import Mark, Phase, Row, TrialRun
+from keyturn.engine.challenges.asked_fields import check_answers
+from keyturn.engine.challenges.seed_codes import SeedCodes
+from keyturn.engine.in_flight import InFlight
+from keyturn.engine.login_budget import LoginBudget
+from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.template_values import dotted_names, urls_of
+from keyturn.engine.test_connection import TestCalls
+from keyturn.ports.clock import Clock, Entropy
+from keyturn.ports.egress import Egress
+from keyturn.ports.store import AuditLog, ConnectorStore
+
+KEPT_S: Final = 86_400.0
+MOST_KEPT: Final = 200
+MOST_AT_ONCE: Final = 8
+ACTION: Final = "connector.tried"
+SEARCHED: Final = 500  # newest audit records that are looked through for a trial
+
+log = structlog.get_logger("keyturn.trials")
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What somebody typed for one trial."""
+
+    username: str = field(repr=False)
+    password: Secret = field(repr=False)
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(slots=True)
+class _Live:
+    """What a run needs while it runs."""
+
+    task: asyncio.Task[None] | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: asyncio.Future[Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """The use case and what it needs."""
+
+    connectors: ConnectorStore
+    egress: Egress
+    suffixes: PublicSuffixes
+    budget: LoginBudget
+    gate: ProviderGate
+    audit: AuditLog
+    codes: SeedCodes
+    clock: Clock
+    entropy: Entropy
+    known: InFlight
+    runs: dict[str, TrialRun] = field(default_factory=dict)
+    live: dict[str, _Live] = field(default_factory=dict)
+
+    async def begin(self, connector: Connector, typed: Typed, actor: Actor) -> TrialRun:
+        """Check what was typed and start a run.
+
+        Args:
+            connector: the text that is tried, saved or not.
+            typed: never stored.
+            actor: whose run it is.
+
+        Raises:
+            ValidationFailed: every wrong value at once; nothing was sent. ConnectorClientMissing. RateLimited: too
+            many run at the moment.
+        """
+        client = await self.connectors.client(connector.id)
+        if client is None and connector.client_authentication is not ClientAuthentication.NONE:
+            raise ConnectorClientMissing
+        values = _checked(connector, typed)
+        self._forget_old()
+        if len(self.live) >= MOST_AT_ONCE:
+            raise RateLimited(retry_after_s=30.0)
+        now = self.clock.now()
+        run = TrialRun(self.entropy.identifier("trl"), connector.id, digest(connector), actor.name, now)
+        run.hosts = hosts_of(connector, values)
+        live = _Live()
+        self.runs[run.id], self.live[run.id] = run, live
+        watched = WatchedEgress(self.egress, self.clock)
+        parts = TrialParts(
+            TestCalls(watched, self.suffixes), watched, self.budget, self.gate, self.audit, self.codes, self.clock,
+            self.known)  # fmt: skip
+
+        def show(row: Row) -> None:
+            run.rows.append(row)
+            self._changed(run)
+
+        async def ask(questions: tuple[Field, ...], ends_at: float) -> Mapping[str, Any]:
+            return await self._ask(run, questions, ends_at)
+
+        course = TrialCourse(
+            parts, run, connector, client, actor, values, typed.username.strip(), typed.password, show, ask
+        )
+        live.task = asyncio.create_task(self._guarded(run, course, actor), name="trial")
+        return run
+
+    def look(self, run_id: str, actor: Actor) -> TrialRun:
+        """A run; NotFound where there is none, it is forgotten, or it is another's."""
+        run = self.runs.get(run_id)
+        if run is None or run.actor != actor.name or self.clock.now() - run.started_at >= KEPT_S:
+            raise NotFound("There is no such trial; they are kept for a day.")
+        return run
+
+    def of_connector(self, connector_id: str, actor: Actor) -> list[TrialRun]:
+        """Somebody's runs of a connector, newest first."""
+        self._forget_old()
+        mine = [each for each in self.runs.values() if (each.connector, each.actor) == (connector_id, actor.name)]
+        return sorted(mine, key=lambda each: each.started_at, reverse=True)
+
+    def answer(self, run_id: str, answers: Mapping[str, Any], actor: Actor) -> TrialRun:
+        """Answer what a run asks; ValidationFailed at `/answers/<key>`, ChallengeUsed where it asks nothing."""
+        run = self.look(run_id, actor)
+        live = self.live.get(run_id)
+        if run.phase is not Phase.ASKING or live is None or live.answers is None or live.answers.done():
+            raise ChallengeUsed
+        live.answers.set_result(check_answers(run.ask, answers))
+        run.phase, run.ask = Phase.RUNNING, ()
+        self._changed(run)
+        return run
+
+    async def changed(self, run: TrialRun, version: int, timeout_s: float) -> None:
+        """Wait until a run is further than `version`, or so many seconds."""
+        live = self.live.get(run.id)
+        if live is None or run.version != version or run.phase is Phase.ENDED:
+            return
+        try:
+            await asyncio.wait_for(live.changed.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+    async def passed(self, connector_id: str, wanted: str) -> bool:
+        """Whether a trial of exactly this text's meaning (its digest) went well, by anybody, as the audit log says."""
+        if any(each.passed and each.digest == wanted for each in self.runs.values()):
+            return True
+        cursor: str | None = None
+        seen = 0
+        while seen < SEARCHED:
+            records, cursor = await self.audit.list(cursor=cursor, limit=100)
+            for _, each in records:
+                tried = each.action == ACTION and each.connector == connector_id and each.outcome == "ok"
+                if tried and each.facts.get("digest") == wanted:
+                    return True
+            seen += len(records)
+            if cursor is None or not records:
+                break
+        return False
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let what runs end, so that its tokens are revoked, before the process does."""
+        tasks = [each.task for each in self.live.values() if each.task is not None]
+        for each in self.live.values():
+            if each.answers is not None and not each.answers.done():
+                each.answers.set_exception(ChallengeExpired())
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+
+    async def _guarded(self, run: TrialRun, course: TrialCourse, actor: Actor) -> None:
+        passed = False
+        try:
+            passed = await course()
+        except KeyturnError as error:
+            run.rows.append(Row(Mark.FAILED, 0, "The trial was broken off", diagnosis=error.detail or error.code))
+        except Exception as error:  # noqa: BLE001  (written down by its place; the author is told)
+            log.error("trial_crashed", connector=run.connector, **crash_facts(error))
+            run.rows.append(Row(Mark.FAILED, 0, "The trial was broken off", diagnosis="Something went wrong here."))
+        run.passed = passed and all(each.mark is not Mark.FAILED for each in run.rows)
+        await self._note(run, actor)
+        run.phase, run.ask, run.ends_at = Phase.ENDED, (), None
+        self._changed(run)
+        self.live.pop(run.id, None)
+
+    async def _note(self, run: TrialRun, actor: Actor) -> None:
+        failed = next((each.step for each in run.rows if each.mark is Mark.FAILED), None)
+        facts: dict[str, Any] = {"trial": run.id, "digest": run.digest}
+        if failed is not None:
+            facts["step"] = failed
+        outcome = "ok" if run.passed else "failed"
+        record = AuditRecord(
+            self.clock.now(), ACTION, actor.name, outcome=outcome, connector=run.connector,
+            request_id=actor.request_id, facts=facts)  # fmt: skip
+        try:
+            await self.audit.append([record])
+        except KeyturnError as error:
+            log.warning("trial_not_written_down", connector=run.connector, code=error.code)
+
+    async def _ask(self, run: TrialRun, questions: tuple[Field, ...], ends_at: float) -> Mapping[str, Any]:
+        live = self.live[run.id]
+        live.answers = asyncio.get_running_loop().create_future()
+        run.phase, run.ask, run.ends_at = Phase.ASKING, questions, ends_at
+        self._changed(run)
+        try:
+            return await asyncio.wait_for(live.answers, max(0.0, ends_at - self.clock.now()))
+        except TimeoutError:
+            raise ChallengeExpired from None
+        finally:
+            live.answers = None
+            run.phase, run.ask = Phase.RUNNING, ()
+
+    def _changed(self, run: TrialRun) -> None:
+        run.version += 1
+        live = self.live.get(run.id)
+        if live is not None:
+            live.changed.set()
+            live.changed = asyncio.Event()
+
+    def _forget_old(self) -> None:
+        now = self.clock.now()
+        ended = sorted(
+            (each for each in self.runs.values() if each.id not in self.live), key=lambda each: each.started_at
+        )
+        too_many = max(0, len(self.runs) - MOST_KEPT)
+        for n, each in enumerate(ended):
+            if n < too_many or now - each.started_at >= KEPT_S:
+                del self.runs[each.id]
+
+
+def hosts_of(connector: Connector, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which hosts get the password, the token request's last; a name in marks where that isn't known."""
+    found = []
+    for url in (*(each.request.url for each in connector.before), connector.token.url):
+        try:
+            found.append(urlsplit(render_url(url, values, dotted=dotted_names(connector))).netloc)
+        except KeyturnError:
+            found.append(urlsplit(url.source).netloc)
+    return tuple(dict.fromkeys(found))
+
+
+def _checked(connector: Connector, typed: Typed) -> dict[str, Any]:
+    values, errors = check_fields(connector.fields, typed.fields)
+    said = {each.pointer for each in errors}
+    hosts = check_hosts(urls_of(connector), values, dotted=dotted_names(connector))
+    errors += [each for each in hosts if each.pointer not in said]
+    errors += check_username(connector.username, typed.username)
+    errors += check_password(typed.password)
+    if errors:
+        raise ValidationFailed(errors=errors)
+    return values

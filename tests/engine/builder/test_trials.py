@@ -1,0 +1,197 @@
+"""Trial runs of a connector, from the login to the revocation, over a provider that answers from a list."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from keyturn.core.errors import ChallengeUsed, ConnectorClientMissing, NotFound, ValidationFailed
+from keyturn.core.format.writing import digest
+from keyturn.core.messages import Answer
+from keyturn.core.secret import Secret
+from keyturn.engine.actor import Actor
+from keyturn.engine.builder.trial_trace import Mark, Phase, TrialRun
+from keyturn.engine.builder.trials import KEPT_S, Typed
+from keyturn.ports.store import ClientCredentials
+from tests.engine.builder.texts import parsed
+from tests.engine.story import actions, connector_from, error, me, publish, token
+from tests.fakes.application import FakeWorld, make_world
+from tests.fakes.clock import FakeClock
+from tests.fakes.egress import json_answer
+
+AUTHOR = Actor("person:author", "req_trial")
+TYPED = Typed("jo@acme.example", Secret("password-canary"))
+MFA = """
+challenges:
+  - when: {body: "error == 'mfa_required'"}
+    ask: [{key: code, label: Code, type: otp}]
+    capture: {mfa_token: mfa_token}
+    then: {params: {mfa_token: "{{ mfa_token }}", otp: "{{ code }}"}}
+"""
+
+
+def done() -> Answer:
+    """The answer to a revocation."""
+    return json_answer("{}")
+
+
+async def begin(world: FakeWorld, *answers: Answer, typed: Typed = TYPED, **parts: str) -> TrialRun:
+    """Start a trial of the test connector; the provider gives these answers in turn."""
+    connector = connector_from(**parts)
+    world.egress.will_reply(*answers)
+    return await world.application.builder.trials.begin(connector, typed, AUTHOR)
+
+
+async def ended(world: FakeWorld, run: TrialRun) -> TrialRun:
+    """The run once it is over or asks something."""
+    for _ in range(200):
+        if run.phase is not Phase.RUNNING:
+            return run
+        await asyncio.sleep(0)
+    raise AssertionError(run.rows)
+
+
+def marks(run: TrialRun) -> list[tuple[int, str]]:
+    """Step and mark of each row."""
+    return [(row.step, row.mark.value) for row in run.rows]
+
+
+@pytest.fixture(name="world")
+async def _world() -> FakeWorld:
+    world = make_world()
+    await publish(world)
+    return world
+
+
+async def test_a_trial_runs_every_step(world: FakeWorld) -> None:
+    """In the order 2, 5, 6, 8, 9, 3, 4; both token sets are revoked, and the audit log has the digest."""
+    answers = (token(1), me(), json_answer("{}", 404), token(2), done(), done(), done(), done())
+    run = await ended(world, await begin(world, *answers, more='connection_name: "{{ test.name }}"'))
+
+    expected = [(2, "ok"), (5, "ok"), (6, "ok"), (8, "ok"), (9, "ok"), (3, "ok"), (4, "ok"), (4, "ok"), (4, "ok"), (4, "ok")]
+    assert expected == marks(run)
+    assert run.passed
+    assert ("Jo", "42") == (run.name, run.unique_id)
+    revoked = [each.body.decode() for each in world.egress.requests if each.url.endswith("/revoke")]
+    assert {"refresh-2", "access-2", "refresh-1", "access-1"} == {each.partition("token=")[2] for each in revoked}
+    assert ("connector.tried", "ok") in actions(world)
+    assert await world.application.builder.trials.passed("acme", run.digest)
+    assert not await world.application.builder.trials.passed("acme", "another")
+
+
+async def test_no_row_shows_a_secret(world: FakeWorld) -> None:
+    """Neither what was typed nor what came, in any row; requests show where each value would stand."""
+    answers = (token(1), me(), json_answer("{}", 404), token(2), done(), done(), done(), done())
+    run = await ended(world, await begin(world, *answers))
+    shown = repr(run)
+
+    canaries = ("password-canary", "jo@acme", "access-1", "refresh-1", "access-2", "refresh-2", "client-secret-canary")
+    assert [] == [each for each in canaries if each in shown]
+    assert "username=‹username›&password=‹password›" in run.rows[0].request
+    assert "Authorization: Basic ‹base64(client_id:client_secret)›" in run.rows[0].request
+    assert ("access_token", "‹access_token›", "access_token") in run.rows[0].found
+
+
+async def test_a_wrong_password_ends_it_and_counts(world: FakeWorld) -> None:
+    """It is sent once, costs one of the tries that connections have, and nothing is tried after it."""
+    for _ in range(3):
+        run = await ended(world, await begin(world, error("invalid_grant")))
+        assert [(2, "failed")] == marks(run)
+        assert not run.passed
+    spent = await ended(world, await begin(world))
+
+    assert 3 == len(world.egress.requests)
+    assert "Too many logins" in spent.rows[0].diagnosis
+
+
+@pytest.mark.parametrize(
+    ("answers", "parts", "pointer", "value"),
+    [
+        pytest.param(
+            [json_answer('{"data": {"jwt": "abc.def.ghi"}}')], {}, "/token/response/access_token", "data.jwt", id="another path"
+        ),
+        pytest.param([json_answer('{"message": "send JSON"}', 400)], {}, "/token/encoding", "json", id="encoding"),
+        pytest.param([error("invalid_client", 401)], {}, "/client/authentication", "post", id="client"),
+        pytest.param(
+            [token(1), json_answer('{"id": "1", "user_id": "2"}'), done(), done()],
+            {"more": 'connection_name: "{{ test.id }}"', "id": "{{ test.user.uid }}"},
+            "/unique_id",
+            "{{ test.id }}",
+            id="unique id",
+        ),
+        pytest.param(
+            [token(1), json_answer('{"user": {"id": "1"}}'), done(), done()], {}, "/test/expect/body", "user.id", id="test"
+        ),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_is_told_with_an_edit(
+    world: FakeWorld, answers: list[Answer], parts: dict[str, str], pointer: str, value: Any
+) -> None:
+    """The first row that failed says what would mend it; every token that came is revoked all the same."""
+    world.egress.will_reply(*answers)
+    connector = parsed(**parts)
+    run = await ended(world, await world.application.builder.trials.begin(connector, TYPED, AUTHOR))
+    failed = next(each for each in run.rows if each.mark is Mark.FAILED)
+
+    assert failed.suggestion is not None
+    assert (pointer, value) == (failed.suggestion.pointer, failed.suggestion.value)
+    came = len(answers) > 1
+    assert came is any(each.step == 4 for each in run.rows)
+
+
+async def test_a_code_is_asked_for(world: FakeWorld) -> None:
+    """The run waits; a wrong shape is refused, the answer goes out once, and is in no row."""
+    challenge = json_answer('{"error": "mfa_required", "mfa_token": "mfa-canary"}', 403)
+    after = (token(1), me(), json_answer("{}"), token(2), done(), done(), done(), done())
+    run = await ended(world, await begin(world, challenge, *after, more=MFA))
+    trials = world.application.builder.trials
+
+    assert (Phase.ASKING, ["code"]) == (run.phase, [each.key for each in run.ask])
+    with pytest.raises(ValidationFailed):
+        trials.answer(run.id, {"code": ""}, AUTHOR)
+    trials.answer(run.id, {"code": "123456"}, AUTHOR)
+    with pytest.raises(ChallengeUsed):
+        trials.answer(run.id, {"code": "123456"}, AUTHOR)
+    await ended(world, run)
+    assert run.passed
+    assert "123456" not in repr(run)
+    assert "mfa-canary" not in repr(run)
+    assert "otp=‹code›" in run.rows[1].request
+
+
+async def test_what_is_typed_is_checked_first(world: FakeWorld) -> None:
+    """Every fault at once, and nothing is sent; a client that is missing is said before."""
+    with pytest.raises(ValidationFailed) as caught:
+        await begin(world, typed=Typed("", Secret("")))
+    fresh = make_world()
+    with pytest.raises(ConnectorClientMissing):
+        await begin(fresh)
+
+    assert ["/username", "/password"] == [each.pointer for each in caught.value.errors]
+    assert [] == world.egress.requests
+
+
+async def test_a_run_is_its_authors_and_is_forgotten() -> None:
+    """To somebody else there is none; after a day there is none for anybody."""
+    world = make_world(clock=(clock := FakeClock()))
+    await publish(world)
+    run = await ended(world, await begin(world, error("invalid_grant")))
+    trials = world.application.builder.trials
+
+    assert run is trials.look(run.id, AUTHOR)
+    with pytest.raises(NotFound):
+        trials.look(run.id, Actor("person:other"))
+    clock.advance(KEPT_S)
+    with pytest.raises(NotFound):
+        trials.look(run.id, AUTHOR)
+    assert [] == trials.of_connector("acme", AUTHOR)
+
+
+async def test_the_digest_is_that_of_the_text_that_is_tried(world: FakeWorld) -> None:
+    """A trial of one text says nothing of another."""
+    run = await ended(world, await begin(world, error("invalid_grant")))
+
+    assert digest(connector_from()) == run.digest
+    await world.stores.connectors.set_client("acme", ClientCredentials("client", None), at=0.0)
