@@ -61,6 +61,7 @@ FULL_CONNECTION = Connection(
     disconnected_at=NOW + 9,
     revocation={"refresh_token": {"status": 200, "at": NOW}},
     totp_step=56_666_666,
+    refresh_expires_at=NOW + 86_400.5,
 )
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from keyturn.core.connection import Connection, State
 from keyturn.core.connector import Connector
 from keyturn.core.problems import PROBLEMS, Cause, Who
-from keyturn.core.renewal.plan import renewable
+from keyturn.core.renewal.plan import keeps_alive, password_usable, renewable
 from keyturn.core.renewal.window import EXPIRES_SOON_S, IDLE_AFTER_S
 
 TOMBSTONE_S: Final = 30 * 86_400.0
@@ -116,7 +116,7 @@ def explain(connection: Connection, connector: Connector | None, now: float, ala
     if connection.ended:
         return _ended(connection)
     if connection.paused or connection.unconfirmed:
-        return _held(connection)
+        return _held(connection, connector, now)
     match connection.state:
         case State.NEEDS_RECONNECT:
             return _lost(connection, now)
@@ -127,13 +127,28 @@ def explain(connection: Connection, connector: Connector | None, now: float, ala
 
 
 def expires_soon(connection: Connection, connector: Connector | None, now: float) -> bool:
-    """Whether it can't renew itself and ends within 72 hours."""
+    """Whether it ends within 72 hours, and can't renew itself or is left to do so by a use that doesn't come."""
+    if connection.state is not State.ACTIVE:
+        return False
     soon = connection.expires_at is not None and connection.expires_at - now <= EXPIRES_SOON_S
-    return soon and connection.state is State.ACTIVE and not _renewable(connection, connector)
+    return (soon and not _renewable(connection, connector, now)) or _left_to_end(connection, connector, now)
 
 
-def _renewable(connection: Connection, connector: Connector | None) -> bool:
-    return connector is not None and renewable(connection, connector)
+def _renewable(connection: Connection, connector: Connector | None, now: float) -> bool:
+    return connector is not None and renewable(connection, connector, now)
+
+
+def _unused(connection: Connection, now: float) -> bool:
+    return now - max(connection.last_used_at or 0.0, connection.created_at) > IDLE_AFTER_S
+
+
+def _left_to_end(connection: Connection, connector: Connector | None, now: float) -> bool:
+    """Nobody uses it, nothing keeps it alive, and within 72 hours only the person can renew it."""
+    if connector is None or not _unused(connection, now) or password_usable(connection, connector):
+        return False
+    ends = connection.expires_at if connector.refresh.with_token else connection.refresh_expires_at
+    soon = ends is not None and ends - now <= EXPIRES_SOON_S
+    return soon and connection.refreshable and not connector.refresh.keep_alive
 
 
 def _lives(connection: Connection, now: float) -> bool:
@@ -154,10 +169,12 @@ def _ended(connection: Connection) -> Explanation:
     return Explanation(connection.state.value, "connection_disconnected", text, Who.END_USER, step)
 
 
-def _held(connection: Connection) -> Explanation:
+def _held(connection: Connection, connector: Connector | None, now: float) -> Explanation:
     code = "connection_paused" if connection.paused else "connection_unconfirmed"
     problem = PROBLEMS[code]
-    text = f"{problem.title} Calls are refused and nothing is renewed."
+    kept_alive = connector is not None and keeps_alive(connection, connector, now)
+    renewed = "only what keeps it alive is renewed" if kept_alive else "nothing is renewed"
+    text = f"{problem.title} Calls are refused and {renewed}."
     if connection.state is State.NEEDS_RECONNECT:
         text += " Afterwards the person is needed: " + _LOST.get(connection.reason or "", _LOST_OTHERWISE)[0]
     return Explanation(connection.shown_state, code, text, problem.who, NextStep(problem.action))
@@ -179,7 +196,7 @@ def _because(connection: Connection, code: str | None, text: str, action: str, a
 def _uncertain(connection: Connection, connector: Connector | None, now: float) -> Explanation:
     code = Cause.OUTCOME_UNKNOWN.value
     text = "A renewal was sent and its answer was lost: whether the provider has replaced the token is not known."
-    if _renewable(connection, connector):
+    if _renewable(connection, connector, now):
         step = NextStep("It is renewed in a way that can do no harm.", connection.renews_at)
         return Explanation(connection.state.value, code, text, Who.NOBODY, step)
     if _lives(connection, now):
@@ -216,10 +233,15 @@ def _failing(connection: Connection, now: float) -> Explanation:
 
 def _well(connection: Connection, connector: Connector | None, now: float) -> Explanation:
     state, ends = connection.state.value, connection.expires_at
+    if _left_to_end(connection, connector, now):
+        last = ends if connection.refresh_expires_at is None else connection.refresh_expires_at
+        text = "It works. Nobody has used it for 30 days, so it is left alone, and what renews it ends."
+        step = NextStep("A call before this time renews it; after it the person has to reconnect it.", last)
+        return Explanation(state, EXPIRES_SOON, text, Who.CALLER, step)
     if ends is None:
         step = NextStep("It is renewed when the API refuses the token, if it can be.")
         return Explanation(state, None, "It works; the provider gave no end.", Who.NOBODY, step)
-    if not _renewable(connection, connector):
+    if not _renewable(connection, connector, now):
         if now >= ends:
             text, action = _LOST[Cause.TOKEN_ENDED]
             return _because(connection, Cause.TOKEN_ENDED.value, text, action, None)
@@ -230,8 +252,10 @@ def _well(connection: Connection, connector: Connector | None, now: float) -> Ex
         if connector is not None and connector.interactive:
             text = "It works. The provider asks for a code at each login, so only the person can renew it."
         return Explanation(state, code, text, who, step)
-    used = max(connection.last_used_at or 0.0, connection.created_at)
-    if connection.refreshable and now - used > IDLE_AFTER_S:
+    if connection.refreshable and _unused(connection, now):
+        if connector is not None and keeps_alive(connection, connector, now):
+            step = NextStep("It is renewed in time to live on.", connection.renews_at)
+            return Explanation(state, None, "Nobody has used it for 30 days; it is kept alive.", Who.NOBODY, step)
         step = NextStep("It is renewed by the next call.")
         return Explanation(state, None, "Nobody has used it for 30 days, so it is left alone.", Who.NOBODY, step)
     if connection.renews_at is None:

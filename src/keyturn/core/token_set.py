@@ -18,6 +18,7 @@ class TokenSet:
     """An access token, perhaps a refresh token, and what came with them.
 
     `expires_at`: Unix seconds, None where the provider gave no lifetime. `issued_at`: when the answer came.
+    `refresh_expires_at`: when the refresh token ends, where that is known.
     `scope`: None means as requested. `kept`: further values of the answer ({{ token.NAME }}), sealed at rest.
     """
 
@@ -28,6 +29,7 @@ class TokenSet:
     expires_at: float | None = None
     scope: tuple[str, ...] | None = None
     kept: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    refresh_expires_at: float | None = None
 
     def ended(self, now: float) -> bool:
         """Whether the access token's own lifetime is over."""

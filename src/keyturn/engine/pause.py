@@ -1,4 +1,4 @@
-"""Stopping a connection for a while: no calls, no renewals, nothing lost."""
+"""Stopping a connection for a while: no calls, no renewals but those that keep it alive, nothing lost."""
 
 from __future__ import annotations
 
@@ -48,11 +48,8 @@ class Pause:
             if connection.paused == paused:
                 return connection
             new = replace(connection, paused=paused, renews_at=None, updated_at=self.clock.now())
-            if not paused and connection.state is not State.NEEDS_RECONNECT:
-                connector = await self.published.version(
-                    connection.connector, connection.connector_version, project=project
-                )
-                new = replace(new, renews_at=self.keep_tokens.due(new, connector))
+            if connection.state is not State.NEEDS_RECONNECT:
+                new = replace(new, renews_at=await self._due(new))
             record = AuditRecord(
                 self.clock.now(),
                 "connection.paused" if paused else "connection.resumed",
@@ -67,3 +64,15 @@ class Pause:
                 return await self.connections.save(new, records=[record])
             except RevisionConflict:
                 continue
+
+    async def _due(self, connection: Connection) -> float | None:
+        """When it is renewed; a pause needs no connector, and loses nothing without it."""
+        try:
+            connector = await self.published.version(
+                connection.connector, connection.connector_version, project=connection.project
+            )
+        except NotFound:
+            if connection.paused:
+                return None
+            raise
+        return self.keep_tokens.due(connection, connector)

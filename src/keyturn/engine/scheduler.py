@@ -8,14 +8,17 @@ that nothing can be done for stands before those that something can be done for.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import structlog
 
 from keyturn.core.connection import Connection
+from keyturn.core.connector import Connector
 from keyturn.core.errors import (
     KeyturnError,
     NotFound,
@@ -24,9 +27,9 @@ from keyturn.core.errors import (
     RenewalInProgress,
     StoreUnavailable,
 )
-from keyturn.core.renewal.plan import renewable
+from keyturn.core.renewal.plan import keeps_alive, renewable
 from keyturn.core.renewal.retry import RETRY_AFTER_CAP_S
-from keyturn.core.renewal.window import IDLE_AFTER_S
+from keyturn.core.renewal.window import IDLE_AFTER_S, kept_alive_at
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.jobs.background import LOOK_EVERY_S as LOOK_FOR_JOBS_EVERY_S
 from keyturn.engine.jobs.background import Background
@@ -76,12 +79,15 @@ class Scheduler:
         others: OtherProcesses | None = None,
         background: Background | None = None,
         challenges_due: Callable[[], Awaitable[None]] | None = None,
+        counts: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone.
 
         `others`: looks at what other processes wrote. `background`: jobs, and what recurs of them.
-        `challenges_due`: looks at logins whose provider has to be asked after, or whose time is up.
+        `challenges_due`: looks at logins whose provider has to be asked after, or whose time is up. `counts`: writes
+        what was counted in memory, each second and at the end.
         """
+        self._counts = counts
         self.background = background
         self._challenges_due = challenges_due
         self._others = others
@@ -118,6 +124,9 @@ class Scheduler:
         if self._challenges_due is not None:
             waiting = self._every(LOOK_EVERY_S, self._challenges_due)
             self._loops.append(asyncio.create_task(waiting, name="challenges due"))
+        if self._counts is not None:
+            writing = self._every(LOOK_EVERY_S, self._counts)
+            self._loops.append(asyncio.create_task(writing, name="counts"))
         if self.background is not None:
             due = self._every(LOOK_FOR_JOBS_EVERY_S, self.background.jobs_due)
             self._loops.append(asyncio.create_task(due, name="jobs due"))
@@ -130,6 +139,8 @@ class Scheduler:
         await asyncio.gather(*self._loops, return_exceptions=True)
         self._waiting.clear()
         await self._calls.flush_uses()
+        if self._counts is not None:
+            await self._counts()
 
     @property
     def busy(self) -> int:
@@ -200,31 +211,60 @@ class Scheduler:
     async def _left_alone(self, connection: Connection) -> bool:
         """Move away what is not renewed now: then it does not come up again each second."""
         now = self._clock.now()
-        if connection.paused:
-            await self._move(connection, None)  # resuming sets it anew
-        elif connection.unconfirmed:
-            age = now - (connection.token_issued_at or now)
-            await self._move(connection, now + max(UNCONFIRMED_AGAIN_S, age))
-        elif await self._idle(connection, now):
-            await self._move(connection, None)  # the next call finds its token ended, and renews it
+        held = connection.paused or connection.unconfirmed
+        if held or await self._idle(connection, now):
+            kept_alive_at = await self._kept_alive_at(connection)
+            if kept_alive_at is not None and kept_alive_at[0] <= now:
+                return False
+            await self._move(connection, self._looked_at_again(connection, kept_alive_at, now))
         elif (closed := self._closed(connection)) is not None:
             await self._move(connection, now + self._wait_s(closed), closed.code)
         else:
             return False
         return True
 
+    def _looked_at_again(
+        self, connection: Connection, kept_alive_at: tuple[float, float] | None, now: float
+    ) -> float | None:
+        """When one that is not used comes up again; None: resuming or the next call sets it anew."""
+        later = None if kept_alive_at is None else max(kept_alive_at[1], now + LOOK_EVERY_S)
+        if connection.unconfirmed and not connection.paused:
+            age = now - (connection.token_issued_at or now)
+            return min(now + max(UNCONFIRMED_AGAIN_S, age), later or math.inf)
+        return later
+
+    async def _kept_alive_at(self, connection: Connection) -> tuple[float, float] | None:
+        """When what renews it has to be kept from ending: the earliest time, and one that spreads a fleet."""
+        connector = await self._connector_of(connection)
+        if connector is None or connection.token_issued_at is None:
+            return None
+        if not keeps_alive(connection, connector, self._clock.now()):
+            return None
+        life = partial(
+            kept_alive_at,
+            issued_at=connection.token_issued_at,
+            expires_at=connection.expires_at,
+            refresh_expires_at=connection.refresh_expires_at,
+        )
+        earliest, spread = life(fraction=1.0), life(fraction=self._entropy.fraction())
+        return None if earliest is None or spread is None else (earliest, spread)
+
+    async def _connector_of(self, connection: Connection) -> Connector | None:
+        try:
+            return await self._published.version(
+                connection.connector, connection.connector_version, project=connection.project
+            )
+        except NotFound:
+            return None
+
     async def _idle(self, connection: Connection, now: float) -> bool:
         """Nobody used it for 30 days: it is renewed when somebody does."""
         used = max(connection.last_used_at or 0.0, connection.created_at)
         if connection.intent is not None or now - used <= IDLE_AFTER_S:
             return False
-        try:
-            connector = await self._published.version(
-                connection.connector, connection.connector_version, project=connection.project
-            )
-        except NotFound:
-            return False
-        return renewable(connection, connector)
+        connector = await self._connector_of(connection)
+        # One that its live token renews is not waited for beyond its end: no call could renew it then.
+        return connector is not None and renewable(connection, connector, now)
 
     def _closed(self, connection: Connection) -> KeyturnError | None:
         """Why a host of this connection can't be asked now, if so; without a lease and a read for each of thousands."""
@@ -237,7 +277,12 @@ class Scheduler:
 
     async def _renew(self, connection: Connection) -> None:
         try:
-            await self._renewals.renew(connection.id, generation=connection.generation, project=connection.project)
+            await self._renewals.renew(
+                connection.id,
+                generation=connection.generation,
+                keep_alive=connection.paused or connection.unconfirmed,
+                project=connection.project,
+            )
         except (RenewalInProgress, StoreUnavailable) as error:
             log.info("renewal_not_made", connection=connection.id, connector=connection.connector, code=error.code)
         except KeyturnError as error:

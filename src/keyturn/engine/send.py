@@ -33,8 +33,10 @@ from keyturn.core.errors import (
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.renewal.plan import SendOutcome, classify
 from keyturn.core.requests.provider_request import build_request
+from keyturn.core.requests.tls_identity import tls_identity
+from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
-from keyturn.engine.template_values import dotted_names, optional_names
+from keyturn.engine.template_values import client_values, dotted_names, optional_names
 from keyturn.ports.egress import Egress, EgressPolicy
 from keyturn.ports.store import ClientCredentials
 
@@ -81,7 +83,7 @@ def build(
 
     `optional`: names that may be absent besides those of step 1.
     """
-    return build_request(
+    request = build_request(
         spec,
         values,
         client_id=client.client_id if client else None,
@@ -89,6 +91,7 @@ def build(
         optional=optional_names(connector) | optional,
         dotted=dotted_names(connector),
     )
+    return replace(request, tls=tls_identity(connector, {**client_values(client), **values}))
 
 
 async def exchange(egress: Egress, connector: Connector, request: OutgoingRequest) -> Answer | Sent:
@@ -102,11 +105,18 @@ async def exchange(egress: Egress, connector: Connector, request: OutgoingReques
 
 
 async def send_for_token(
-    egress: Egress, connector: Connector, spec: ProviderRequest, request: OutgoingRequest, *, login: bool
+    egress: Egress,
+    connector: Connector,
+    spec: ProviderRequest,
+    request: OutgoingRequest,
+    *,
+    login: bool,
+    live: Secret | None = None,
 ) -> Sent:
     """Send a token request once and place its answer in the outcome table.
 
-    `login`: challenges are looked for (they are not part of a refresh).
+    `login`: challenges are looked for (they are not part of a refresh). `live`: the access token that the request
+    shows to have it go on living.
     """
     answer = await exchange(egress, connector, request)
     if isinstance(answer, Sent):
@@ -120,6 +130,8 @@ async def send_for_token(
         failures=(*spec.failures, *(each for each in connector.failures if each not in spec.failures)),
         challenges=connector.challenges if login else (),
         default_ttl_s=connector.default_ttl_s,
+        refresh_lifetime_s=connector.refresh.lifetime_s,
+        live=live,
     )
     outcome = classify(reading, answer.status)
     weaker = None
@@ -153,11 +165,12 @@ def provider_ahead_s(answer: Answer) -> float:
 def _on_our_clock(token_set: TokenSet | None, ahead_s: float) -> TokenSet | None:
     if token_set is None or not ahead_s:
         return token_set
-    ends = token_set.expires_at
+    ends, refresh_ends = token_set.expires_at, token_set.refresh_expires_at
     return replace(
         token_set,
         issued_at=token_set.issued_at - ahead_s,
         expires_at=None if ends is None else ends - ahead_s,
+        refresh_expires_at=None if refresh_ends is None else refresh_ends - ahead_s,
     )
 
 

@@ -20,13 +20,17 @@ STATES = ("active", "uncertain", "needs_reconnect", "disconnecting", "disconnect
 @click.option("--connector", metavar="ID", help="Only those of this connector.")
 @click.option("--owner", metavar="TEXT", help="Only those of this owner.")
 @click.option("--state", type=click.Choice(STATES), metavar="STATE", help=f"One of {', '.join(STATES)}.")
+@click.option("--search", metavar="TEXT", help="Only those whose name, owner or id begins with it.")
 @page_options
 @json_option
 def list_connections(
-    connector: str | None, owner: str | None, state: str | None, limit: int | None, cursor: str | None, as_json: bool
-) -> None:
+    connector: str | None, owner: str | None, state: str | None, search: str | None,
+    limit: int | None, cursor: str | None, as_json: bool,
+) -> None:  # fmt: skip
     """Newest first."""
-    query = {"connector": connector, "owner": owner, "state": state, "limit": limit, "cursor": cursor}
+    query = {
+        "connector": connector, "owner": owner, "state": state, "search": search, "limit": limit, "cursor": cursor,
+    }  # fmt: skip
     found = connect().get(path_of("connections"), query)
     if as_json:
         say_json(found.document)
@@ -70,6 +74,7 @@ def show_connection(document: Mapping[str, Any], *, as_json: bool) -> None:
         ("account", document.get("unique_id")),
         ("generation", document.get("generation")),
         ("token ends", when(document.get("expires_at"))),
+        *([("refresh token ends", when(ends))] if (ends := document.get("refresh_expires_at")) else []),
         ("renews", when(document.get("renews_at"))),
         ("last test", _verdict(tested) if isinstance(tested, Mapping) else None),
         ("last used", when(document.get("last_used_at"))),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from keyturn.core.answers.answer_values import extract, matches
 from keyturn.core.answers.json_query import fields_of, is_true
 from keyturn.core.answers.lifetimes import expiry, usual_expiry, wait_s
 from keyturn.core.answers.oauth_errors import Outcome, outcome_of, safe_word
-from keyturn.core.connector import Challenge, Failure, FailureClass, ResponseMapping, When
+from keyturn.core.connector import Challenge, Failure, FailureClass, Lifetime, ResponseMapping, When
 from keyturn.core.messages import Answer
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -79,6 +79,8 @@ def read_answer(
     failures: Sequence[Failure] = (),
     challenges: Sequence[Challenge] = (),
     default_ttl_s: float | None = None,
+    refresh_lifetime_s: float | None = None,
+    live: Secret | None = None,
 ) -> Reading:
     """Say what an answer means.
 
@@ -90,6 +92,9 @@ def read_answer(
         failures: those of the request, then the connector's; the first match wins.
         challenges: tried in order, also on an answer that holds a token; the first match wins.
         default_ttl_s: seconds, where no lifetime could be read.
+        refresh_lifetime_s: the same for the refresh token.
+        live: the access token that was shown to have it go on living: it does where an answer that `success_when`
+            describes holds no other.
     """
     if _is_success(answer.status) and not answer.complete:
         return Reading(Outcome.MALFORMED)  # it may have been a token: what happened is not known
@@ -97,7 +102,9 @@ def read_answer(
     return (
         _described(answer, body, mapping, failures, challenges)
         or _by_status(answer, body, mapping)
-        or _by_content(answer, body, mapping, success_when, rejected_when, default_ttl_s)
+        or _by_content(
+            answer, body, mapping, success_when, rejected_when, _Assumed(default_ttl_s, refresh_lifetime_s, live)
+        )
     )
 
 
@@ -129,20 +136,33 @@ def _by_status(answer: Answer, body: Body, mapping: ResponseMapping) -> Reading 
     return Reading(outcome, retry_after_s=_retry_after(answer, body, mapping), body=body)
 
 
+@dataclass(frozen=True, slots=True)
+class _Assumed:
+    """What holds where an answer doesn't say it; both lifetimes in seconds."""
+
+    ttl_s: float | None = None
+    refresh_lifetime_s: float | None = None
+    live: Secret | None = field(default=None, repr=False)
+
+    def without_live(self) -> _Assumed:
+        """The same where an answer without a token is none."""
+        return replace(self, live=None)
+
+
 def _by_content(
     answer: Answer,
     body: Body,
     mapping: ResponseMapping,
     success_when: When | None,
     rejected_when: When | None,
-    default_ttl_s: float | None,
+    assumed: _Assumed,
 ) -> Reading:
     code = _error_code(answer, body, mapping)
     outcome = Outcome.MALFORMED
     if code is not None:
         outcome = outcome_of(code, _members(body)) if isinstance(code, str) else Outcome.MALFORMED
-    elif _may_hold_token(answer, body) and (success_when is None or matches(success_when, answer, body)):
-        token_set = _token_set(answer, body, mapping, default_ttl_s)
+    elif _may_hold_token(answer, body, assumed) and (success_when is None or matches(success_when, answer, body)):
+        token_set = _token_set(answer, body, mapping, assumed if success_when is not None else assumed.without_live())
         if token_set is not None:
             return Reading(Outcome.TOKEN, token_set, body=body)
     if outcome is Outcome.MALFORMED and rejected_when is not None and matches(rejected_when, answer, body):
@@ -186,33 +206,55 @@ def _is_refused(body: Body) -> bool:
     return members.get("ok") is False or members.get("success") is False
 
 
-def _may_hold_token(answer: Answer, body: Body) -> bool:
-    return _is_success(answer.status) and body.readable and not _is_refused(body)
+def _may_hold_token(answer: Answer, body: Body, assumed: _Assumed) -> bool:
+    """Whether it is worth looking: one that only lets a token live on may be empty."""
+    readable = body.readable or assumed.live is not None
+    return _is_success(answer.status) and readable and not _is_refused(body)
 
 
-def _token_set(answer: Answer, body: Body, mapping: ResponseMapping, default_ttl_s: float | None) -> TokenSet | None:
+def _token_set(
+    answer: Answer,
+    body: Body,
+    mapping: ResponseMapping,
+    assumed: _Assumed,
+) -> TokenSet | None:
     """The token set, None where the access token or its type can't be used."""
-    access_token = _access_token(answer, body, mapping)
+    text = _access_token(answer, body, mapping)
+    access_token = assumed.live if text is None else Secret(text)
     token_type = _value(mapping.token_type, "token_type", answer, body)
     if access_token is None or not _is_bearer(token_type):
         return None
     refresh_token = _value(mapping.refresh_token, "refresh_token", answer, body)
     now = answer.received_at
-    if mapping.expires is None:
-        expires_at = usual_expiry(_members(body), now=now)
-    else:
-        expires_at = expiry(extract(mapping.expires.source, answer, body), mapping.expires.unit, now=now)
-    if expires_at is None and default_ttl_s is not None:
-        expires_at = now + default_ttl_s
     kept = {name: extract(where, answer, body) for name, where in mapping.keep.items()}
     return TokenSet(
-        access_token=Secret(access_token),
+        access_token=access_token,
         issued_at=now,
         refresh_token=Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
-        expires_at=expires_at,
+        expires_at=_expires_at(answer, body, mapping, assumed.ttl_s),
+        refresh_expires_at=_refresh_expires_at(answer, body, mapping, assumed.refresh_lifetime_s),
         scope=_scope(_value(mapping.scope, "scope", answer, body)),
         kept=MappingProxyType({name: value for name, value in kept.items() if value is not None}),
     )
+
+
+def _expires_at(answer: Answer, body: Body, mapping: ResponseMapping, default_ttl_s: float | None) -> float | None:
+    now = answer.received_at
+    if mapping.expires is None:
+        found = usual_expiry(_members(body), now=now)
+    else:
+        found = _instant(mapping.expires, answer, body)
+    return now + default_ttl_s if found is None and default_ttl_s is not None else found
+
+
+def _refresh_expires_at(answer: Answer, body: Body, mapping: ResponseMapping, lifetime_s: float | None) -> float | None:
+    """When the refresh token ends; no usual name says that, so None without a place and a lifetime."""
+    found = None if mapping.refresh_expires is None else _instant(mapping.refresh_expires, answer, body)
+    return answer.received_at + lifetime_s if found is None and lifetime_s is not None else found
+
+
+def _instant(lifetime: Lifetime, answer: Answer, body: Body) -> float | None:
+    return expiry(extract(lifetime.source, answer, body), lifetime.unit, now=answer.received_at)
 
 
 def _access_token(answer: Answer, body: Body, mapping: ResponseMapping) -> str | None:
@@ -236,7 +278,7 @@ def _retry_after(answer: Answer, body: Body, mapping: ResponseMapping) -> float 
     """How long the provider asks to wait, in seconds: at the connector's place, or else in `Retry-After`."""
     now = answer.received_at
     if mapping.retry_after is not None:
-        until = expiry(extract(mapping.retry_after.source, answer, body), mapping.retry_after.unit, now=now)
+        until = _instant(mapping.retry_after, answer, body)
         if until is not None:
             return max(0.0, until - now)
     return wait_s(answer.value("retry-after"), now=now)

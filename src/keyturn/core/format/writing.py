@@ -33,6 +33,7 @@ from keyturn.core.connector import (
     ResponseMapping,
     Revoke,
     TestCall,
+    Tls,
     When,
 )
 from keyturn.core.templates import Made, Template
@@ -70,6 +71,7 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "notes": _plain(connector.notes),
         "private_network": connector.private_network,
         "insecure_http": connector.insecure_http,
+        "tls": _tls(connector.tls) if connector.tls else None,
     }
     return _present(**written)
 
@@ -196,6 +198,13 @@ def _refresh(refresh: Refresh) -> dict[str, Any] | str:
         keep_alive=refresh.keep_alive or None,
     )
     return own | ({"with": "token"} if refresh.with_token else {}) | _request(refresh.request)
+
+
+def _tls(tls: Tls) -> dict[str, Any]:
+    return _present(
+        ca=tls.ca.source if tls.ca else None,
+        client_certificate=tls.client_certificate.source if tls.client_certificate else None,
+    )
 
 
 def _revokes(revokes: tuple[Revoke, ...]) -> list[dict[str, Any]] | dict[str, Any] | None:

@@ -41,6 +41,7 @@ from keyturn.core.connector import (
     Revoke,
     Strategy,
     TestCall,
+    Tls,
     Trust,
     UsernameInput,
     When,
@@ -109,6 +110,7 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
         derive=_frozen(derived),
         before=tuple(_before(each, client) for each in tree["token"].get("before", ())),
         interactive=interactive,
+        tls=Tls(**tree["tls"]) if tree.get("tls") else None,
         **optional,
     )
 
@@ -159,9 +161,10 @@ _LIFETIMES: Final = ("expires", "retry_after", "refresh_expires")
 
 def _response(read: Mapping[str, Any]) -> ResponseMapping:
     plain = {name: where for name, where in read.items() if name not in (*_LIFETIMES, "keep")}
+    lifetimes: dict[str, Any] = {name: _lifetime(read.get(name)) for name in _LIFETIMES}
     return ResponseMapping(
         **plain,
-        **{name: _lifetime(read.get(name)) for name in _LIFETIMES},
+        **lifetimes,
         keep=_frozen(read.get("keep", {})),
     )
 

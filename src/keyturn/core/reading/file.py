@@ -20,6 +20,7 @@ from keyturn.core.reading.host_rules import judge_hosts
 from keyturn.core.reading.judges.before import judge_before
 from keyturn.core.reading.judges.challenges import judge_challenges, judge_codes, judge_polls, judge_resends
 from keyturn.core.reading.judges.visible_when import judge_visibility
+from keyturn.core.reading.keys.tls import judge_tls
 from keyturn.core.reading.names import RESERVED, Names, collect_names
 from keyturn.core.reading.secret_placement import judge_authentication, judge_names
 from keyturn.core.reading.shapes import Absent, Cursor, Reading, meant
@@ -151,4 +152,5 @@ _JUDGES: tuple[Callable[[Reading, Names, Mapping[str, Any]], None], ...] = (
     _judge_base_url,
     _judge_refresh_url,
     _judge_placement,
+    judge_tls,
 )

@@ -16,7 +16,6 @@ LATER: Final[Mapping[str, Mapping[str, str]]] = {
         "session": "limits on sessions per account are not supported yet",
         "retires": "retirement dates are not supported yet; say it in notes.warning",
         "client_address_header": "passing the end user's address on is not supported yet",
-        "tls": "trust anchors and client certificates per connector are not supported yet",
     },
     "client authentication": {"private_key_jwt": "private_key_jwt is not supported yet"},
     "encoding": {

@@ -35,6 +35,7 @@ class Place(StrEnum):
     ALLOWED_URL = "allowed_urls"
     CONNECTION_NAME = "connection_name"
     UNIQUE_ID = "unique_id"
+    TLS = "tls"
 
 
 _ALL: Final = frozenset(Place)

@@ -11,6 +11,7 @@ from typing import Final
 from keyturn.core.connector import FORMAT_VERSION, ClientAuthentication, OnDuplicate, TrustReason
 from keyturn.core.reading.fields import ASK, FIELDS, PASSWORD, USERNAME
 from keyturn.core.reading.keys.calls import ALLOWED_URL, CALL_HEADERS, CALL_QUERY, ENCODED_SLASHES, ONLY
+from keyturn.core.reading.keys.tls import TLS
 from keyturn.core.reading.later import LATER
 from keyturn.core.reading.requests import (
     CAPTURE,
@@ -171,6 +172,7 @@ CONNECTOR: Final = Table(
         Key("notes", NOTES, "what pages say besides"),
         Key("private_network", Boolean(), "hosts in private networks; needs the operator's allowance", default=False),
         Key("insecure_http", Boolean(), "plain http; needs the operator's allowance", default=False),
+        Key("tls", TLS, "authorities of its own, and a certificate that is shown"),
     ),
     LATER["connector"],
 )

@@ -19,6 +19,7 @@ from keyturn.core.connection import Connection, IntentKind, State
 from keyturn.core.connector import Connector, FailureClass, Keep, Rotation, Strategy
 from keyturn.core.problems import Cause
 from keyturn.core.requests.request_encoding import templates_of
+from keyturn.core.token_set import TokenSet
 
 LOGIN_TRIES_WITHOUT_ANSWER: Final = 2
 LOGIN_SECOND_TRY_AFTER_S: Final = 2.0
@@ -172,20 +173,46 @@ def _needs_what_is_not_kept(connector: Connector) -> bool:
     )
 
 
-def refresh_usable(connection: Connection, connector: Connector) -> bool:
-    """Whether there is a refresh token that a renewal may send, its fate aside."""
+def refresh_usable(connection: Connection, connector: Connector, now: float = float("-inf")) -> bool:
+    """Whether there is a refresh token that a renewal may send, its fate aside.
+
+    With `refresh.with: token` it is the access token that renews, for as long as it lives (`now`: Unix seconds).
+    """
+    ended = connection.expires_at is not None and now >= connection.expires_at
     return (
         connector.refresh.strategy is not Strategy.PASSWORD_ONLY
         and connector.refresh.honoured
         and connection.refreshable
+        and not (connector.refresh.with_token and ended)
     )
 
 
-def renewable(connection: Connection, connector: Connector) -> bool:
-    """Whether a renewal without the person could succeed."""
-    return connection.state in (State.ACTIVE, State.UNCERTAIN) and plan(
-        connection, connector, now=float("-inf")
-    ).step in (Step.REFRESH, Step.LOGIN)
+def can_refresh(token_set: TokenSet, connector: Connector) -> bool:
+    """Whether a token set, as it came, holds what a refresh request shows."""
+    return connector.refresh.honoured and (connector.refresh.with_token or token_set.refresh_token is not None)
+
+
+def refresh_ends(token_set: TokenSet, connector: Connector) -> float | None:
+    """When what a refresh request shows ends (Unix seconds), where that is another time than the access token's end."""
+    shows_token = connector.refresh.with_token or not can_refresh(token_set, connector)
+    return None if shows_token else token_set.refresh_expires_at
+
+
+def keeps_alive(connection: Connection, connector: Connector, now: float) -> bool:
+    """Whether it is renewed though nobody uses it, and while it is paused or unconfirmed: by refresh only."""
+    lives = connection.state in (State.ACTIVE, State.UNCERTAIN)
+    return lives and connector.refresh.keep_alive and refresh_usable(connection, connector, now)
+
+
+def renewable(connection: Connection, connector: Connector, now: float = float("-inf")) -> bool:
+    """Whether a renewal without the person could succeed, at this time (Unix seconds)."""
+    if connection.state not in (State.ACTIVE, State.UNCERTAIN):
+        return False
+    step = plan(connection, connector, now=now).step
+    ended = connection.refresh_expires_at is not None and now >= connection.refresh_expires_at
+    if step is Step.REFRESH and ended:
+        return password_usable(connection, connector)
+    return step in (Step.REFRESH, Step.LOGIN)
 
 
 def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
@@ -207,7 +234,7 @@ def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
     # A clock that was set back makes an old intent look like one of the future: then nobody knows how old it is.
     in_leeway = leeway_s > 0 and intent.sent_at <= now <= intent.sent_at + leeway_s
     harmless = connector.refresh.rotation is Rotation.STABLE or in_leeway
-    if harmless and refresh_usable(connection, connector):
+    if harmless and refresh_usable(connection, connector, now):
         return Plan(Step.REFRESH)
     if password_usable(connection, connector):
         return Plan(Step.LOGIN)
@@ -215,7 +242,7 @@ def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
 
 
 def _plan_afresh(connection: Connection, connector: Connector, *, now: float) -> Plan:
-    if refresh_usable(connection, connector):
+    if refresh_usable(connection, connector, now):
         return Plan(Step.REFRESH)
     if password_usable(connection, connector):
         return Plan(Step.LOGIN)

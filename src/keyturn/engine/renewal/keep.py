@@ -15,9 +15,9 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, Event, IntentKind, advance
 from keyturn.core.connector import Connector, Rotation
 from keyturn.core.errors import KeyUnavailable, StoreUnavailable
-from keyturn.core.renewal.plan import password_usable, refresh_usable
+from keyturn.core.renewal.plan import can_refresh, keeps_alive, password_usable, refresh_ends, refresh_usable
 from keyturn.core.renewal.retry import back_off_s
-from keyturn.core.renewal.window import renews_at
+from keyturn.core.renewal.window import kept_alive_at, renews_at
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -155,7 +155,8 @@ class KeepTokens:
             intent=None,
             token_issued_at=token_set.issued_at,
             expires_at=token_set.expires_at,
-            refreshable=token_set.refresh_token is not None and connector.refresh.honoured,
+            refreshable=can_refresh(token_set, connector),
+            refresh_expires_at=refresh_ends(token_set, connector),
             last_error=None,
             last_error_at=None,
             failures_in_a_row=0,
@@ -165,14 +166,30 @@ class KeepTokens:
 
     def due(self, connection: Connection, connector: Connector) -> float | None:
         """When something is due for the connection's token set."""
-        if connection.token_issued_at is None or connection.paused:
+        if connection.token_issued_at is None:
             return None
+        if connection.paused:
+            return self.kept_alive(connection, connector)
         if connection.intent is not None:
             return self.clock.now()  # a send without an outcome is not left lying
+        by_refresh = refresh_usable(connection, connector)
         return renews_at(
             issued_at=connection.token_issued_at,
             expires_at=connection.expires_at,
-            renewable=refresh_usable(connection, connector) or password_usable(connection, connector),
+            renewable=by_refresh or password_usable(connection, connector),
+            fraction=self.entropy.fraction(),
+            refresh_expires_at=connection.refresh_expires_at if by_refresh else None,
+            with_token=connector.refresh.with_token and by_refresh,
+        )
+
+    def kept_alive(self, connection: Connection, connector: Connector) -> float | None:
+        """When it is renewed though nobody uses it; None where that is left to whoever does."""
+        if connection.token_issued_at is None or not keeps_alive(connection, connector, self.clock.now()):
+            return None
+        return kept_alive_at(
+            issued_at=connection.token_issued_at,
+            expires_at=connection.expires_at,
+            refresh_expires_at=connection.refresh_expires_at,
             fraction=self.entropy.fraction(),
         )
 

@@ -10,10 +10,10 @@ Source: the renewal design.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -71,6 +71,7 @@ class Renewals:
         actor: Actor = SCHEDULER,
         forced: bool = False,
         stale: bool = False,
+        keep_alive: bool = False,
         project: str = "default",
     ) -> Connection:
         """Bring the connection past `generation`, and return it.
@@ -81,6 +82,7 @@ class Renewals:
             actor: who asks, for the audit log.
             forced: a person asks; the back-off after a passing failure does not hold it up.
             stale: the API refused this generation's token; in an uncertain connection that counts as its end.
+            keep_alive: it may be paused or unconfirmed: only what renews it is kept from ending.
             project: the connection's namespace.
 
         Raises:
@@ -93,7 +95,10 @@ class Renewals:
             task = self._running.get((project, connection_id))
             joined = task is not None
             if task is None:
-                task = self._start(connection_id, generation, actor, forced=forced, stale=stale, project=project)
+                work = self._run(
+                    connection_id, generation, actor, forced=forced, stale=stale, keep_alive=keep_alive, project=project
+                )
+                task = self._start(connection_id, work, project=project)
             try:
                 wait_s = WAIT_FOR_ANOTHER_S if joined else LONGEST_RENEWAL_S
                 renewed = await asyncio.wait_for(asyncio.shield(task), wait_s)
@@ -112,9 +117,8 @@ class Renewals:
             await asyncio.wait(list(self._running.values()), timeout=timeout_s)
 
     def _start(
-        self, connection_id: str, generation: int, actor: Actor, *, forced: bool, stale: bool, project: str
+        self, connection_id: str, work: Coroutine[Any, Any, Connection], *, project: str
     ) -> asyncio.Task[Connection]:
-        work = self._run(connection_id, generation, actor, forced=forced, stale=stale, project=project)
         task = asyncio.create_task(work, name=f"renew {connection_id}")
         key = (project, connection_id)
         self._running[key] = task
@@ -131,7 +135,15 @@ class Renewals:
             log.error("renewal_crashed", connection=key[1], **crash_facts(error))
 
     async def _run(
-        self, connection_id: str, generation: int, actor: Actor, *, forced: bool, stale: bool, project: str
+        self,
+        connection_id: str,
+        generation: int,
+        actor: Actor,
+        *,
+        forced: bool,
+        stale: bool,
+        keep_alive: bool,
+        project: str,
     ) -> Connection:
         async with self._leased(connection_id, generation, project) as held:
             if isinstance(held, Connection):
@@ -140,7 +152,8 @@ class Renewals:
                 connection = await self._read(connection_id, project)
                 if connection.generation > generation:
                     return connection
-                refuse_unusable(connection)
+                if connection.ended or not keep_alive:
+                    refuse_unusable(connection)
                 if connection.state is State.NEEDS_RECONNECT:
                     raise NeedsReconnect(extensions={"reason": connection.reason})
                 renewed = await self._attempt.once(

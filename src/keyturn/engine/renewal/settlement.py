@@ -243,8 +243,8 @@ class Settlement:
         current: Connection | None = connection
         while current is not None and _same_attempt(current, connection):
             changed = replace(change(current), updated_at=self.clock.now())
-            if changed.paused:
-                changed = replace(changed, renews_at=None)  # resuming sets it anew
+            if changed.paused and not connection.paused and changed.renews_at is not None:
+                changed = replace(changed, renews_at=current.renews_at)  # as the pause left it; resuming sets it anew
             try:
                 return await self.connections.save(changed, sealed=sealed, records=records)
             except RevisionConflict:

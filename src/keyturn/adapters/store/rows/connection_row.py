@@ -65,6 +65,7 @@ def columns_of(connection: Connection) -> dict[str, Any]:
         "disconnected_at": connection.disconnected_at,
         "revocation": json_of(connection.revocation),
         "totp_step": connection.totp_step,
+        "refresh_expires_at": connection.refresh_expires_at,
     }
 
 
@@ -106,6 +107,7 @@ def connection_in(row: sa.Row[Any]) -> Connection:
         disconnected_at=row.disconnected_at,
         revocation=mapping_in(row.revocation),
         totp_step=row.totp_step,
+        refresh_expires_at=row.refresh_expires_at,
     )
 
 

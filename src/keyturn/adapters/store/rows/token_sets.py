@@ -18,6 +18,7 @@ def parts_of(token_set: TokenSet) -> dict[str, Any]:
         "expires_at": token_set.expires_at,
         "scope": token_set.scope,
         "kept": token_set.kept,
+        "refresh_expires_at": token_set.refresh_expires_at,
     }
 
 
