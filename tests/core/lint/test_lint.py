@@ -12,7 +12,7 @@ from keyturn.core.lint import RULES, Severity, blocks_publishing, lint, lint_ref
 from keyturn.core.lint.challenge_rules import CHALLENGE_RULES
 from keyturn.core.lint.login_rules import LOGIN_RULES
 from tests.core.connector_files import changed, read
-from tests.core.reading_strategies import CONNECTOR_FILES
+from tests.core.reading_strategies import CONNECTOR_FILES, PEM
 
 CLEAN: dict[str, Any] = changed(
     ("trust.note", "There is nothing else."),
@@ -73,6 +73,7 @@ FOUND = [
     ("K005", "/register_url", [("register_url", None)]),
     ("K006", "/private_network", [("private_network", True)]),
     ("K007", "/insecure_http", [("insecure_http", True)]),
+    ("K008", "/tls/ca", [("tls", {"ca": PEM})]),
     ("K101", "/fields/1", [fields({"key": "more", "label": "More"})]),
     (
         "K101",

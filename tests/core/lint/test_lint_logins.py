@@ -12,6 +12,7 @@ from tests.core.lint.test_lint import CLEAN, codes_of, param
 
 FIRST = {"name": "first", "url": "https://login.example.com/nonce", "capture": {"nonce": "n"}}
 USED = param("{{ nonce }}")
+BY_TOKEN = {"with": "token", "headers": {"Authorization": "Bearer {{ access_token }}"}}
 
 
 def before(*each: dict[str, Any]) -> tuple[str, Any]:
@@ -27,6 +28,10 @@ FOUND = [
         "/token/before",
         [before({**FIRST, "url": "https://id.example.com/", "params": {"p": "{{ password }}"}}), USED],
     ),
+    ("K304", "/refresh/with", [("refresh", BY_TOKEN), ("token.default_ttl", None)]),
+    ("K305", "/refresh", [("refresh", {"with": "token"})]),
+    ("K306", "/refresh/keep_alive", [("refresh", {"keep_alive": True})]),
+    ("K307", "/refresh", [("refresh", {"lifetime": "30d"})]),
 ]
 
 
@@ -52,10 +57,17 @@ def test_each_rule_is_tested() -> None:
         ),
         pytest.param("K222", [before({**FIRST, "url": "https://id.example.com/"}), USED], id="without the password"),
         pytest.param("K222", [before({**FIRST, "params": {"p": "{{ password }}"}}), USED], id="one host"),
+        pytest.param("K304", [("refresh", BY_TOKEN)], id="a default"),
+        pytest.param("K305", [("refresh", {"with": "token", "params": {"t": "{{ token.account }}"}})], id="kept"),
+        pytest.param("K306", [("refresh", {"keep_alive": True, "lifetime": "30d"})], id="a lifetime"),
+        pytest.param("K306", [("refresh", {**BY_TOKEN, "keep_alive": True})], id="the token itself"),
+        pytest.param("K307", [("refresh", {"keep_alive": True, "lifetime": "30d"})], id="kept alive"),
     ],
 )
 def test_the_neighbour_is_left_alone(code: str, changes: list[tuple[str, Any]]) -> None:
     """Each rule has an edge, and this is just beyond it."""
     found = codes_of(changed(*changes, start=CLEAN))
-    assert (code, "/token/before/0/capture/nonce") not in found
-    assert "K222" not in {each for each, _ in found}
+    if code == "K221":
+        assert (code, "/token/before/0/capture/nonce") not in found
+    else:
+        assert code not in {each for each, _ in found}

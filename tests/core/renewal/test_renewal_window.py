@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core.renewal.window import lead_s, renews_at
+from keyturn.core.renewal.window import kept_alive_at, lead_s, refresh_lead_s, renews_at
 
 LEADS = [
     pytest.param(1, 0.5, id="a second: half of it"),
@@ -72,3 +72,69 @@ def test_it_is_due_in_the_second_half_of_its_life(life: float, fraction: float, 
     assert at is not None
     assert issued_at + life / 2 - 1e-3 <= at < issued_at + life
     assert at >= issued_at + life - 600 - 1e-3
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("life", "lead"),
+    [
+        pytest.param(60, 30, id="a minute: half of it"),
+        pytest.param(1800, 180, id="half an hour: a tenth"),
+        pytest.param(30 * DAY, DAY, id="a month: a day at most"),
+    ],
+)
+def test_a_refresh_token_is_used_long_before_its_end(life: float, lead: float) -> None:
+    """A provider that is down for a while costs no connection."""
+    assert lead == refresh_lead_s(life)
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "refresh_ends", "due"),
+    [
+        pytest.param(3600.0, 30 * DAY, 3600 - 360, id="the access token ends first"),
+        pytest.param(3600.0, 1800.0, 1800 - 180, id="the refresh token ends first"),
+        pytest.param(None, 1800.0, 1800 - 180, id="only the refresh token ends"),
+        pytest.param(30.0, 1800.0, 1800 - 180, id="a token that calls renew"),
+        pytest.param(None, None, None, id="nothing is known"),
+    ],
+)
+def test_what_ends_first_is_renewed_first(
+    expires_at: float | None, refresh_ends: float | None, due: float | None
+) -> None:
+    """A refresh token that has ended renews nothing, however long the access token lives."""
+    at = renews_at(issued_at=0.0, expires_at=expires_at, renewable=True, fraction=1.0, refresh_expires_at=refresh_ends)
+    assert due == at
+
+
+def test_a_token_that_renews_itself_is_never_left_to_a_call() -> None:
+    """Once it has ended no call can renew it."""
+    assert 20.0 == renews_at(issued_at=0.0, expires_at=40.0, renewable=True, fraction=1.0, with_token=True)
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "refresh_ends", "due"),
+    [
+        pytest.param(3600.0, 30 * DAY, 29 * DAY, id="as late as the refresh token allows"),
+        pytest.param(3600.0, None, 3240.0, id="by the access token where nothing else is known"),
+        pytest.param(None, None, None, id="nothing is known"),
+    ],
+)
+def test_what_nobody_uses_is_renewed_as_rarely_as_can_be(
+    expires_at: float | None, refresh_ends: float | None, due: float | None
+) -> None:
+    """Only so that it doesn't end."""
+    assert due == kept_alive_at(issued_at=0.0, expires_at=expires_at, refresh_expires_at=refresh_ends, fraction=1.0)
+
+
+@given(st.floats(0, 1, exclude_max=True), st.floats(1, 1e8))
+def test_no_die_comes_before_the_earliest_time(fraction: float, life: float) -> None:
+    """So that a time that was set with any die counts as come."""
+
+    def at(die: float) -> float:
+        found = kept_alive_at(issued_at=0.0, expires_at=None, refresh_expires_at=life, fraction=die)
+        assert found is not None
+        return found
+
+    assert at(1.0) <= at(fraction) <= life

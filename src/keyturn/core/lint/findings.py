@@ -119,6 +119,14 @@ _RULES: Final = (
         security=True,
     ),
     LintRule(
+        "K008",
+        "own_authority",
+        _I,
+        "The connector trusts authorities of its own, and no others.",
+        "Keep `tls.ca` only where the provider's certificate is signed by nobody that machines trust by themselves.",
+        security=True,
+    ),
+    LintRule(
         "K101",
         "field_unused",
         _W,

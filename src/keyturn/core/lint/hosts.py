@@ -22,6 +22,8 @@ def lint_hosts(subject: Subject) -> Iterator[LintFinding]:
         yield found("K006", "/private_network")
     if connector.insecure_http:
         yield found("K007", "/insecure_http")
+    if connector.tls is not None and connector.tls.ca is not None:
+        yield found("K008", "/tls/ca")
     if connector.request.encoded_slashes:
         yield found("K905", "/request/encoded_slashes")
     rules = [

@@ -6,7 +6,7 @@ from typing import Final
 
 from keyturn.core.lint.rule import LintRule, Severity
 
-_E, _W = Severity.ERROR, Severity.WARNING
+_E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
 
 LOGIN_RULES: Final = (
     LintRule(
@@ -23,5 +23,33 @@ LOGIN_RULES: Final = (
         "The password goes to more than one host, and the person is shown one.",
         "Send it in one request only, or to one host.",
         security=True,
+    ),
+    LintRule(
+        "K304",
+        "token_renewal_without_end",
+        _W,
+        "The token renews itself only while it lives, and nothing says how long that is.",
+        "Say in `token.response.expires` where its end stands, or give `token.default_ttl`.",
+    ),
+    LintRule(
+        "K305",
+        "token_renewal_without_token",
+        _W,
+        "The live token is to renew itself, and the request does not show it.",
+        "Put `{{ access_token }}`, or a value kept from the answer, into `refresh.headers` or `refresh.params`.",
+    ),
+    LintRule(
+        "K306",
+        "keep_alive_without_end",
+        _W,
+        "What renews is to be kept from ending, and nothing says when it does.",
+        "Say in `token.response.refresh_expires` where its end stands, or give `refresh.lifetime`.",
+    ),
+    LintRule(
+        "K307",
+        "ends_unused",
+        _I,
+        "A connection that nobody uses for 30 days ends with its refresh token.",
+        "Give `refresh.keep_alive: true`, if such connections are to live on.",
     ),
 )

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 from urllib.parse import urlsplit
 
 from keyturn.core.challenges.steps import names_in
 from keyturn.core.lint.findings import LintFinding, found
 from keyturn.core.lint.subject import Subject
 from keyturn.core.reading.document import child_pointer
+from keyturn.core.reading.names import Kind
+
+_TOKENS: Final = frozenset({Kind.ACCESS_TOKEN, Kind.KEPT_TOKEN, Kind.KEPT})
 
 
 def lint_logins(subject: Subject) -> Iterator[LintFinding]:
-    """Look at the requests before the login."""
+    """Look at the requests before the login, and at what renews its token."""
     yield from _before(subject)
+    yield from _renewal(subject)
 
 
 def _before(subject: Subject) -> Iterator[LintFinding]:
@@ -31,3 +36,20 @@ def _before(subject: Subject) -> Iterator[LintFinding]:
     shown = {urlsplit(subject.sample(each.url)).netloc.lower() for each in requests if "password" in names_in(each)}
     if len(shown) > 1:
         yield found("K222", "/token/before")
+
+
+def _renewal(subject: Subject) -> Iterator[LintFinding]:
+    connector, refresh = subject.connector, subject.connector.refresh
+    response = refresh.request.response
+    token_ends = connector.token.response.expires is not None or connector.default_ttl_s is not None
+    refresh_ends = response.refresh_expires is not None or refresh.lifetime_s is not None
+    if refresh.with_token:
+        templates = [each for pointer, each in subject.templates() if pointer.startswith("/refresh")]
+        if not token_ends:
+            yield found("K304", "/refresh/with")
+        if not any(subject.kinds(each) & _TOKENS for each in templates):
+            yield found("K305", "/refresh")
+    elif refresh.keep_alive and not refresh_ends:
+        yield found("K306", "/refresh/keep_alive")
+    elif refresh_ends and not refresh.keep_alive:
+        yield found("K307", "/refresh")

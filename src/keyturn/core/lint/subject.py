@@ -88,6 +88,9 @@ class Subject:
             yield from _tree(f"{pointer}/query", parameters.query)
             yield from _tree(f"{pointer}/body", parameters.body)
         yield from self.allowed_urls()
+        if connector.tls is not None:
+            named = {"/tls/ca": connector.tls.ca, "/tls/client_certificate": connector.tls.client_certificate}
+            yield from ((pointer, template) for pointer, template in named.items() if template is not None)
         yield "/connection_name", connector.connection_name
         yield "/unique_id", connector.unique_id
 

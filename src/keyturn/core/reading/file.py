@@ -19,6 +19,7 @@ from keyturn.core.reading.document import Document, child_pointer, given_objects
 from keyturn.core.reading.host_rules import judge_hosts
 from keyturn.core.reading.judges.before import judge_before
 from keyturn.core.reading.judges.challenges import judge_challenges, judge_codes, judge_polls, judge_resends
+from keyturn.core.reading.judges.refresh import judge_refresh
 from keyturn.core.reading.judges.visible_when import judge_visibility
 from keyturn.core.reading.keys.tls import judge_tls
 from keyturn.core.reading.names import RESERVED, Names, collect_names
@@ -148,6 +149,7 @@ _JUDGES: tuple[Callable[[Reading, Names, Mapping[str, Any]], None], ...] = (
     judge_resends,
     judge_visibility,
     judge_before,
+    judge_refresh,
     _judge_locked,
     _judge_base_url,
     _judge_refresh_url,

@@ -243,8 +243,10 @@ class Settlement:
         current: Connection | None = connection
         while current is not None and _same_attempt(current, connection):
             changed = replace(change(current), updated_at=self.clock.now())
-            if changed.paused and not connection.paused and changed.renews_at is not None:
-                changed = replace(changed, renews_at=current.renews_at)  # as the pause left it; resuming sets it anew
+            if changed.paused and not changed.refreshable:
+                changed = replace(changed, renews_at=None)  # resuming sets it anew
+            elif changed.paused and not connection.paused and changed.renews_at is not None:
+                changed = replace(changed, renews_at=current.renews_at)  # as the pause left it
             try:
                 return await self.connections.save(changed, sealed=sealed, records=records)
             except RevisionConflict:
