@@ -19,6 +19,9 @@ SENTENCES: Final = {
     "characters.",
     "egress_allow": "Private networks (CIDRs, with commas or blanks between them) for connectors that ask for them "
     "by `private_network: true` or `insecure_http: true`. A cloud metadata address has to be named alone.",
+    "egress_proxy": "`http://[USER:PASSWORD@]HOST:PORT`: a proxy that every request to a provider or API goes through, "
+    "by CONNECT. Addresses are looked up and judged here before, and the proxy is asked for the address. Best as "
+    "`KEYTURN_EGRESS_PROXY_FILE` where it has a password. No proxy of the environment is ever used.",
     "insecure_http": "`1` allows connectors with `insecure_http: true` to speak plain http. Then passwords travel in "
     "the clear.",
     "public_url": "The address by which people reach this server. Connect links begin with it, and pages accept forms "

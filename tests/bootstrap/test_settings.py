@@ -45,6 +45,7 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 6 + "é", id="admin key that fits no header"),
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 6 + " ", id="admin key with a blank at its end"),
         pytest.param("KEYTURN_EGRESS_ALLOW", "canary", id="no network"),
+        pytest.param("KEYTURN_EGRESS_PROXY", "socks5://canary:1080", id="a proxy of another kind"),
         pytest.param("KEYTURN_TRUSTED_PROXIES", "10.0.0.0/8,canary", id="one of two no network"),
         pytest.param("KEYTURN_LOG_LEVEL", "canary", id="no level"),
         pytest.param("KEYTURN_OFFLINE_GRACE", "canary", id="no number"),

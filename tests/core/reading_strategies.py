@@ -129,6 +129,8 @@ REQUESTS = objects(
     encoded_slashes=st.just("allow"),
 )
 
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
 CONNECTOR_FILES = objects(
     {
         "keyturn": st.just(1),
@@ -164,4 +166,5 @@ CONNECTOR_FILES = objects(
     notes=objects(setup=TEXTS, warning=TEXTS),
     private_network=st.booleans(),
     insecure_http=st.booleans(),
+    tls=objects(ca=st.sampled_from(["{{ site }}", PEM]), client_certificate=st.just("{{ key }}")),
 )

@@ -18,8 +18,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from keyturn.adapters.egress.mail import check_address, mail_server
 from keyturn.adapters.egress.syslog import syslog_address
+from keyturn.adapters.egress.tunnel import egress_proxy
+from keyturn.core.access.rates import Rate
 from keyturn.core.errors import SettingsInvalid
 from keyturn.core.secret import Secret
+from keyturn.engine.abuse.guards import LEAST_SIGN_INS
+from keyturn.engine.abuse.rate_limits import POLICIES
 from keyturn.web.kit.brand import Brand, check_color, read_logo
 
 PREFIX: Final = "KEYTURN_"
@@ -68,6 +72,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     admin_api_key: Secret | None = Field(default=None, repr=False)
     egress_allow: tuple[Network, ...] = ()
+    egress_proxy: Secret | None = Field(default=None, repr=False)
     insecure_http: bool = False
     public_url: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
@@ -82,6 +87,11 @@ class Settings(BaseSettings):
     smtp_url: Secret | None = Field(default=None, repr=False)
     mail_from: str | None = None
     mail_to: tuple[str, ...] = ()
+    limit_api: int | None = Field(default=None, ge=1)  # a minute, as all limits
+    limit_proxy: int | None = Field(default=None, ge=1)
+    limit_connection: int | None = Field(default=None, ge=1)
+    limit_token: int | None = Field(default=None, ge=1)
+    limit_signin: int | None = Field(default=600, ge=LEAST_SIGN_INS)
     brand_color: str | None = None
     brand_logo: Path | None = None
 
@@ -142,6 +152,15 @@ class Settings(BaseSettings):
         mail_server(found)
         return found
 
+    @field_validator("egress_proxy", mode="before")
+    @classmethod
+    def _egress_proxy(cls, value: Any) -> Any:
+        if value in (None, ""):
+            return None
+        found = Secret(value) if isinstance(value, str) else value
+        egress_proxy(found)
+        return found
+
     @field_validator("mail_from", mode="before")
     @classmethod
     def _mail_from(cls, value: Any) -> Any:
@@ -177,6 +196,12 @@ class Settings(BaseSettings):
     def brand(self) -> Brand:
         """How the pages look. BrandUnusable: the logo was taken away since the settings were read."""
         return Brand(self.brand_color, read_logo(self.brand_logo) if self.brand_logo else None)
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """The limits that are set."""
+        quotas = {policy: getattr(self, f"limit_{policy}") for policy in POLICIES}
+        return tuple(Rate(policy, quota) for policy, quota in quotas.items() if quota is not None)
 
     @property
     def host_and_port(self) -> tuple[str, int]:

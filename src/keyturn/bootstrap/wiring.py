@@ -19,6 +19,7 @@ from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.mail import SmtpMailer, mail_server
 from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.adapters.egress.syslog import SyslogSink, syslog_address
+from keyturn.adapters.egress.tunnel import egress_proxy
 from keyturn.adapters.egress.upstream import PooledUpstream
 from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.opening import Stores, holds_sealed_rows, open_store
@@ -45,6 +46,9 @@ STORES: Final = (
     "revocations",
     "connectors",
     "logins",
+    "login_watch",
+    "login_stops",
+    "rate_counts",
     "audit",
     "chain",
     "api_keys",
@@ -54,6 +58,7 @@ STORES: Final = (
     "jobs",
     "keys",
     "people",
+    "overview",
     "webhooks",
     "events",
     "spill",
@@ -102,27 +107,25 @@ async def wired(
     )
     resolver = SystemResolver()
     allowances = EgressAllowances(settings.egress_allow, settings.insecure_http)
-    upstream = PooledUpstream(resolver, allowances)
+    proxy = egress_proxy(settings.egress_proxy) if settings.egress_proxy else None
+    upstream = PooledUpstream(resolver, allowances, proxy=proxy)
     ports = Ports(
         **{each: getattr(stores, each) for each in STORES},
         lease=stores.leases,
-        egress=AiohttpEgress(resolver, allowances, clock),
+        egress=AiohttpEgress(resolver, allowances, clock, proxy=proxy),
         upstream=upstream,
         catalogue=YamlCatalogue(),
         suffixes=suffixes,
         clock=clock,
         entropy=entropy,
         audit_settings=_audit_settings(settings),
+        rates=settings.rates,
         mailer=_mailer(settings),
     )
     counts = RecordCounts(ConnectorLabels())
     try:
-        yield Wired(
-            _assembled(wrap(counted(ports, counts)), settings, known),
-            stores,
-            counts,
-            new_key_file,
-        )
+        application = _assembled(wrap(counted(ports, counts)), settings, known)
+        yield Wired(application, stores, counts, new_key_file)
     finally:
         await upstream.close()
         await stores.close()
@@ -140,20 +143,20 @@ def _assembled(ports: Ports, settings: Settings, known: KnownSecrets) -> Applica
     )
 
 
-def _mailer(settings: Settings) -> Mailer | None:
-    if settings.smtp_url is None:
-        return None
-    if not settings.mail_to:
-        raise SettingsInvalid("KEYTURN_MAIL_TO is needed where KEYTURN_SMTP_URL is set: whom to write to.")
-    return SmtpMailer(mail_server(settings.smtp_url), settings.mail_from or settings.mail_to[0], settings.mail_to)
-
-
 def _audit_settings(settings: Settings) -> AuditSettings:
     return AuditSettings(
         JsonAnchorFile(settings.audit_anchor) if settings.audit_anchor is not None else None,
         SyslogSink(syslog_address(settings.audit_syslog)) if settings.audit_syslog is not None else None,
         settings.audit_retention * 86_400.0 if settings.audit_retention is not None else None,
     )
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    if settings.smtp_url is None:
+        return None
+    if not settings.mail_to:
+        raise SettingsInvalid("KEYTURN_MAIL_TO is needed where KEYTURN_SMTP_URL is set: whom to write to.")
+    return SmtpMailer(mail_server(settings.smtp_url), settings.mail_from or settings.mail_to[0], settings.mail_to)
 
 
 def _find_keys(settings: Settings, may_make: bool) -> tuple[KeyProvider, Path | None]:

@@ -403,6 +403,14 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Whose certificates are trusted (the only ones then), and which one is shown: PEM, or a name that holds it."""
+
+    ca: Template | None = None
+    client_certificate: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoginLimits:
     """How many logins of one account may fail in how many seconds, to stay below the provider's lock-out."""
 
@@ -460,6 +468,7 @@ class Connector:
     notes: Notes = Notes()
     private_network: bool = False
     insecure_http: bool = False
+    tls: Tls | None = None
     derive: Mapping[str, Made] = field(default_factory=_empty)  # name → how it is made of others
     before: tuple[Before, ...] = ()  # in order
     generate: Mapping[str, Generator] = field(default_factory=_empty)  # name → what is made once per connection

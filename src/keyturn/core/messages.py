@@ -9,18 +9,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from keyturn.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class TlsIdentity:
+    """Whose certificates are trusted, and the one that is shown. `name`: tells identities apart, and says no more.
+
+    `ca`: PEM; None for the machine's authorities. `client_certificate`: certificate and key, PEM.
+    """
+
+    name: str
+    ca: str | None = field(default=None, repr=False)
+    client_certificate: Secret | None = field(default=None, repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
     """One request, complete: exactly these bytes go out, once.
 
     `url`: absolute and encoded, a query included. `headers`: without Host, Content-Length and hop-by-hop ones.
+    `tls`: None for what every request trusts.
     """
 
     method: str
     url: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    tls: TlsIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from keyturn.core.messages import Answer, OutgoingRequest
+from keyturn.core.messages import Answer, OutgoingRequest, TlsIdentity
 
 MAX_ANSWER_BYTES = 1_048_576
 
@@ -19,12 +19,14 @@ MAX_ANSWER_BYTES = 1_048_576
 class EgressPolicy:
     """What the connector asks for; the operator's allowances are the adapter's own.
 
-    `timeout_s`: for the whole exchange, from the first lookup to the last byte.
+    `timeout_s`: for the whole exchange, from the first lookup to the last byte. `tls`: of proxied calls; other
+    requests say their own.
     """
 
     private_network: bool = False
     insecure_http: bool = False
     timeout_s: float = 30.0
+    tls: TlsIdentity | None = None
 
 
 class Egress(Protocol):

@@ -42,7 +42,24 @@ class Authority:
             .not_valid_after(_TO)
         )
 
-    def server_context(self, *names: str, maximum: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    @property
+    def pem(self) -> str:
+        """The authority's own certificate."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def client_pem(self, name: str) -> str:
+        """A key and the certificate of a client of this name."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
+        encoded = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        signed = certificate.sign(self._key, hashes.SHA256())
+        return encoded.decode() + signed.public_bytes(serialization.Encoding.PEM).decode()
+
+    def server_context(
+        self, *names: str, maximum: ssl.TLSVersion | None = None, asks_client: bool = False
+    ) -> ssl.SSLContext:
         """A server that shows a certificate for these names and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a server")])
@@ -60,6 +77,9 @@ class Authority:
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
+        if asks_client:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=self.pem)
         if maximum is not None:
             with warnings.catch_warnings():  # that a version is deprecated is the point
                 warnings.simplefilter("ignore", DeprecationWarning)

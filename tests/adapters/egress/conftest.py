@@ -9,7 +9,15 @@ import pytest
 import uvloop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-ON_BOTH = ("test_contracts", "test_dialling", "test_upstream_answers", "test_upstream_calls", "test_upstream_pool")
+ON_BOTH = (
+    "test_contracts",
+    "test_dialling",
+    "test_tls_identity",
+    "test_tunnel",
+    "test_upstream_answers",
+    "test_upstream_calls",
+    "test_upstream_pool",
+)
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from keyturn.adapters.egress.client import AiohttpEgress
-from keyturn.adapters.egress.dialling import EgressAllowances, system_tls_context
+from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
+from keyturn.adapters.egress.tls_contexts import system_tls_context
 from keyturn.core.errors import (
     AddressNotAllowed,
     KeyturnError,

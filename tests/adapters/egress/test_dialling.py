@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.adapters.egress.dialling import Dialler, EgressAllowances, connect_tcp, system_tls_context
+from keyturn.adapters.egress.dialling import Dialler, EgressAllowances, connect_tcp
+from keyturn.adapters.egress.tls_contexts import system_tls_context
 from keyturn.core.errors import (
     AddressNotAllowed,
     KeyturnError,

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from keyturn.adapters.egress.dialling import EgressAllowances, system_tls_context
+from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
+from keyturn.adapters.egress.tls_contexts import system_tls_context
 from keyturn.adapters.egress.upstream import PooledUpstream, UpstreamLimits
 from keyturn.core.errors import (
     AddressNotAllowed,

@@ -22,8 +22,9 @@ from yarl import URL
 
 from keyturn.adapters.egress.content_coding import Undecodable, decoded
 from keyturn.adapters.egress.dialling import DEFAULT_PORTS, Dialler, EgressAllowances
+from keyturn.adapters.egress.tunnel import EgressProxy
 from keyturn.core.errors import ProviderTimeout, ProviderUnreachable, UrlNotAllowed
-from keyturn.core.messages import Answer, OutgoingRequest
+from keyturn.core.messages import Answer, OutgoingRequest, TlsIdentity
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import MAX_ANSWER_BYTES, EgressPolicy, Resolver
 
@@ -52,8 +53,9 @@ class AiohttpEgress:
         operator: EgressAllowances,
         clock: Clock,
         ssl_context: ssl.SSLContext | None = None,
+        proxy: EgressProxy | None = None,
     ) -> None:
-        self._dialler = Dialler(resolver, operator, ssl_context)
+        self._dialler = Dialler(resolver, operator, ssl_context, proxy=proxy)
         self._clock = clock
 
     async def send(self, request: OutgoingRequest, policy: EgressPolicy) -> Answer:
@@ -64,7 +66,7 @@ class AiohttpEgress:
         """
         url = _read_url(request.url)
         headers = _head_of(request)
-        connector = _OneConnection(self._dialler, policy)
+        connector = _OneConnection(self._dialler, policy, request.tls)
         try:
             async with asyncio.timeout(policy.timeout_s), _session(connector) as session:
                 return await self._exchange(session, connector, request, url, headers)
@@ -122,10 +124,11 @@ class _OneConnection(aiohttp.BaseConnector):
 
     allowed_protocol_schema_set = frozenset({"http", "https"})
 
-    def __init__(self, dialler: Dialler, policy: EgressPolicy) -> None:
+    def __init__(self, dialler: Dialler, policy: EgressPolicy, tls: TlsIdentity | None) -> None:
         super().__init__(force_close=True, limit=1)
         self._dialler = dialler
         self._policy = policy
+        self._tls = tls
         self._transport: asyncio.Transport | None = None
         self.dialled = False
         self.first_bytes = bytearray()
@@ -139,7 +142,7 @@ class _OneConnection(aiohttp.BaseConnector):
         url = req.url
         port = url.port or DEFAULT_PORTS[url.scheme]
         self._transport, protocol = await self._dialler.dial(
-            lambda: _FirstBytesKept(self), url.scheme, url.raw_host or "", port, self._policy
+            lambda: _FirstBytesKept(self), url.scheme, url.raw_host or "", port, self._policy, self._tls
         )
         self.dialled = True
         return protocol

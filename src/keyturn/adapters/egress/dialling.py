@@ -19,7 +19,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
+from keyturn.adapters.egress.tls_contexts import TlsContexts
+from keyturn.adapters.egress.tunnel import EgressProxy, Tunnel
 from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable, UrlNotAllowed
+from keyturn.core.messages import TlsIdentity
 from keyturn.core.urls.addresses import Network, operator_allows
 from keyturn.core.urls.hostnames import HostError, literal_address, normalise_host
 from keyturn.ports.egress import EgressPolicy, Resolver
@@ -43,14 +46,6 @@ class EgressAllowances:
     insecure_http: bool = False
 
 
-def system_tls_context() -> ssl.SSLContext:
-    """TLS 1.2 or later, the machine's own authorities, HTTP/1.1."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
 class Dialler:
     """Makes the connections of both clients."""
 
@@ -63,26 +58,36 @@ class Dialler:
         connect_s: float = 5.0,
         tls_s: float = 5.0,
         connect: Connect | None = None,
+        proxy: EgressProxy | None = None,
     ) -> None:
         """Make one.
 
         Args:
             resolver: asked once for each connection.
             operator: what may be reached besides public addresses.
-            ssl_context: used as it is; the system's where None.
+            ssl_context: used as it is where a request has no TLS identity of its own; the system's where None.
             connect_s: for lookup and connection together.
             tls_s: for the handshake.
             connect: makes the connection to one checked address.
+            proxy: the operator's own, asked for that address.
         """
         self._resolver = resolver
         self._operator = operator
-        self._tls = ssl_context or system_tls_context()
+        self._tls = TlsContexts(ssl_context)
         self._connect_s = connect_s
         self._tls_s = tls_s
         self._connect = connect or connect_tcp
+        if proxy is not None:
+            self._connect = Tunnel(proxy, resolver, self._connect)
 
     async def dial(
-        self, protocol_factory: Callable[[], P], scheme: str, host: str, port: int, policy: EgressPolicy
+        self,
+        protocol_factory: Callable[[], P],
+        scheme: str,
+        host: str,
+        port: int,
+        policy: EgressPolicy,
+        tls: TlsIdentity | None = None,
     ) -> tuple[asyncio.Transport, P]:
         """Connect to one of the host's addresses that may be reached.
 
@@ -92,6 +97,7 @@ class Dialler:
             host: a name or an address, IPv6 with brackets or without.
             port: 1 to 65535.
             policy: what the connector asks for; `timeout_s` is the caller's business.
+            tls: the authorities and certificate of the connection, where it has its own.
 
         Raises:
             UrlNotAllowed: plain http without both allowances, another scheme, no host, an odd spelling of an address.
@@ -104,6 +110,7 @@ class Dialler:
         if scheme == "http" and not (policy.insecure_http and self._operator.insecure_http):
             raise UrlNotAllowed("plain http is not allowed here")
         name = read_host(host)
+        context = self._tls.of(tls) if scheme == "https" else None
         try:
             async with asyncio.timeout(self._connect_s):
                 connected = await _connect_to_any(await self._allowed_addresses(name, policy), port, self._connect)
@@ -111,7 +118,7 @@ class Dialler:
             raise ProviderUnreachable("no connection within the time limit") from None
         except OSError:
             raise ProviderUnreachable("the lookup or the connection failed") from None
-        return await self._speak(protocol_factory, connected, name if scheme == "https" else None)
+        return await self._speak(protocol_factory, connected, name, context)
 
     async def _allowed_addresses(self, name: str, policy: EgressPolicy) -> list[str]:
         literal = literal_address(name)
@@ -124,22 +131,22 @@ class Dialler:
         return _interleaved(allowed)[:MAX_ADDRESSES]
 
     async def _speak(
-        self, protocol_factory: Callable[[], P], connected: socket.socket, tls_name: str | None
+        self, protocol_factory: Callable[[], P], connected: socket.socket, name: str, context: ssl.SSLContext | None
     ) -> tuple[asyncio.Transport, P]:
         loop = asyncio.get_running_loop()
         try:
-            if tls_name is None:
+            if context is None:
                 return await loop.create_connection(protocol_factory, sock=connected)
             return await loop.create_connection(
                 protocol_factory,
                 sock=connected,
-                ssl=self._tls,
-                server_hostname=literal_address(tls_name) or tls_name,
+                ssl=context,
+                server_hostname=literal_address(name) or name,
                 ssl_handshake_timeout=self._tls_s,
                 ssl_shutdown_timeout=1.0,
             )
         except OSError:  # ssl.SSLError is one; a handshake that takes too long is a ConnectionAbortedError
-            if tls_name is None:
+            if context is None:
                 raise ProviderUnreachable("the connection failed") from None
             raise ProviderTlsFailed("the TLS handshake or the certificate failed") from None
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from keyturn.adapters.egress.dialling import DEFAULT_PORTS, Dialler, EgressAllowances, read_host
+from keyturn.adapters.egress.tunnel import EgressProxy
 from keyturn.adapters.egress.upstream_answer import StreamedAnswer
 from keyturn.adapters.egress.upstream_connection import UpstreamConnection
 from keyturn.adapters.egress.upstream_pool import HostPool
@@ -24,7 +25,7 @@ from keyturn.adapters.egress.upstream_request import IDEMPOTENT, request_head
 from keyturn.core.errors import BadRequest, ProviderTimeout, ProviderUnavailable
 from keyturn.ports.egress import EgressPolicy, Resolver, UpstreamAnswer, UpstreamRequest
 
-PoolKey = tuple[str, str, int, bool, bool]
+PoolKey = tuple[str, str, int, bool, bool, str]
 CONTINUE_WITHIN_S: Final = 1.0  # a server that doesn't know Expect says nothing (RFC 9110 section 10.1.1)
 
 
@@ -49,10 +50,11 @@ class PooledUpstream:
         operator: EgressAllowances,
         ssl_context: ssl.SSLContext | None = None,
         limits: UpstreamLimits | None = None,
+        proxy: EgressProxy | None = None,
     ) -> None:
         self._limits = limits or UpstreamLimits()
         self._dialler = Dialler(
-            resolver, operator, ssl_context, connect_s=self._limits.connect_s, tls_s=self._limits.tls_s
+            resolver, operator, ssl_context, connect_s=self._limits.connect_s, tls_s=self._limits.tls_s, proxy=proxy
         )
         self._pools: dict[PoolKey, HostPool] = {}
         self._watch: asyncio.TimerHandle | None = None
@@ -108,16 +110,17 @@ class PooledUpstream:
         await asyncio.sleep(0)  # so that the transports hear of it
 
     def _pool(self, request: UpstreamRequest, policy: EgressPolicy) -> HostPool:
-        key = (request.scheme, request.host, request.port, policy.private_network, policy.insecure_http)
+        identity = "" if policy.tls is None else policy.tls.name
+        key = (request.scheme, request.host, request.port, policy.private_network, policy.insecure_http, identity)
         return self._pools.get(key) or self._new_pool(key, policy)
 
     def _new_pool(self, key: PoolKey, policy: EgressPolicy) -> HostPool:
-        scheme, host, port, _, _ = key
+        scheme, host, port, *_ = key
         name = read_host(host)
         suffix = "" if port == DEFAULT_PORTS.get(scheme) else f":{port}"
 
         async def dial(pool: HostPool) -> UpstreamConnection:
-            _, made = await self._dialler.dial(lambda: UpstreamConnection(pool), scheme, host, port, policy)
+            _, made = await self._dialler.dial(lambda: UpstreamConnection(pool), scheme, host, port, policy, policy.tls)
             self._watch_over()
             return made
 

@@ -1,4 +1,4 @@
-"""The connections to one host, for one set of allowances.
+"""The connections to one host, for one set of allowances and one TLS identity.
 
 Rule 1: at most so many exist; who comes when all are busy waits, in order, and not for long.
 Rule 2: the one used last is used next, so that what is not needed grows old and is closed.

@@ -5,7 +5,7 @@ Source: the architecture's hot path; the product's rules for calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from keyturn.core.connection import Connection, ConnectionSecrets, State
@@ -13,6 +13,7 @@ from keyturn.core.connector import Connector, When
 from keyturn.core.errors import NeedsReconnect, UrlNotAllowed
 from keyturn.core.renewal.plan import password_usable, refresh_usable
 from keyturn.core.requests.request_url import render_url
+from keyturn.core.requests.tls_identity import tls_identity
 from keyturn.core.secret import Secret
 from keyturn.core.urls.allowed_urls import AllowedUrls, ProxyBase
 from keyturn.core.urls.public_suffixes import PublicSuffixes
@@ -110,7 +111,7 @@ def make_route(
         allowed=allowed,
         base=ProxyBase(base_url, allowed),
         base_url=base_url,
-        policy=policy_of(connector, CALL_TIMEOUT_S),
+        policy=replace(policy_of(connector, CALL_TIMEOUT_S), tls=tls_identity(connector, values)),
         put_on=CallParameters(connector.request, values),
         stale_when=connector.stale_when,
         generation=connection.generation,

@@ -62,7 +62,7 @@ def revocation_row(
     requests = requests_for(connector, cause)
     if token_set is None or not requests:
         return None
-    used = frozenset().union(*(names_used(each.request) for each in requests))
+    used = frozenset().union(*(names_used(each.request) for each in requests), tls_names(connector))
     now = clock.now()
     return Revocation(
         id=entropy.identifier("rev"),
@@ -84,6 +84,13 @@ def requests_for(connector: Connector, cause: RevocationCause) -> tuple[Revoke, 
     if cause is not RevocationCause.REPLACED:
         return connector.revokes
     return tuple(each for each in connector.revokes if each.on_replace)
+
+
+def tls_names(connector: Connector) -> frozenset[str]:
+    """The names that the connector's `tls` reads."""
+    tls = connector.tls
+    named = () if tls is None else (tls.ca, tls.client_certificate)
+    return frozenset(name for each in named if each is not None for name in each.names())
 
 
 def names_used(spec: ProviderRequest) -> frozenset[str]:
