@@ -40,9 +40,8 @@ test: ready ## Lint, then all tests that need nothing but this machine (under fi
 test-peers: ready ## Live beside five servers that others wrote; the first run installs them into .cache/peers
 	@$(BIN)/pytest -m slow -n 2 --dist loadfile tests/peers/suite
 
-test-faults: ready ## Kill, cut and delay things while connections are renewed
-	@test -d tests/faults || { echo "make $@ has nothing to run yet: tests/faults comes with a later issue." >&2; exit 1; }
-	@$(BIN)/pytest -m 'slow or short' tests/faults
+test-faults: ready ## Kill, cut and delay things while connections are renewed; FAULTS="--fault-seed N" replays a run
+	@$(BIN)/pytest -m 'slow or short' -n 2 --dist loadgroup tests/faults $(FAULTS)
 
 test-browser: ready ## Drive the pages in a real Chromium, and hold them to axe (brings in the driver and the browser)
 	@$(BIN)/python scripts/set_up_browser.py

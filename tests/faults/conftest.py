@@ -1,12 +1,26 @@
-"""Faults take their time: `make test` runs the short form, `make test-faults` all of it."""
+"""Faults take their time: `make test` runs the short form, `make test-faults` all of it and reports the random runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.faults.runs import report
+
 HERE = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the random runs take; known only where this folder is named on the command line."""
+    report.add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any worker starts."""
+    report.choose_base(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -15,3 +29,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("short") is None:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The table of the random runs."""
+    rows = report.rows_of(each for reports in terminalreporter.stats.values() for each in reports)
+    of_a_session = config.getoption("fault_runs", 0) > 0  # not the short ones of `make test`
+    if not rows or not (of_a_session or any(row["wrong"] for row in rows)):
+        return
+    path = report.write(config, rows)
+    terminalreporter.section("random fault runs")
+    terminalreporter.write_line(report.summary(rows))
+    terminalreporter.write_line(f"written to {path}")

@@ -148,6 +148,12 @@ class Scripted:
         with self.lock:
             self.access.clear()
 
+    def arrived(self, request: Seen, wire: socket.socket) -> None:
+        """A request is about to be answered; for those that keep a journal, or watch who hangs up."""
+
+    def over(self, request: Seen) -> None:
+        """The answer was sent, or could not be."""
+
     def answer(self, request: Seen) -> Answer:
         """What the script says, else what an honest provider says."""
         with self.lock:
@@ -270,12 +276,14 @@ class _Connection(socketserver.StreamRequestHandler):
         request.body = self._body(request)
         with provider.lock:
             provider.log.append(request)
+        provider.arrived(request, self.connection)
         answer = provider.answer(request)
         request.outcome = request.outcome or answer.outcome
         try:
             return self._send(request, answer)
         finally:
             request.ended = time.monotonic()
+            provider.over(request)
 
     def _body(self, request: Seen) -> bytes:
         if "chunked" in (request.header("transfer-encoding") or ""):

@@ -1,0 +1,112 @@
+"""What a session of random runs came to: printed at its end, and written down.
+
+Rule: the figures are counted from the runs' own rows; nothing in the document between the markers is typed by hand.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.runs.faults import CELLS
+
+WRITTEN_TO = Path(".cache/faults/report.md")
+MARKERS = "<!-- runs: written by make test-faults -->", "<!-- end of runs -->"
+Row = dict[str, Any]
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """The options of the random runs."""
+    group = parser.getgroup("random fault runs")
+    group.addoption("--fault-seed", type=int, action="append", help="play this seed alone (repeatable)")
+    group.addoption(
+        "--fault-runs", type=int, default=len(CELLS), help="how many runs to draw (default: one for each cell)"
+    )
+    group.addoption("--fault-base", type=int, help="the first seed (default: random, and printed)")
+    group.addoption("--fault-report", type=Path, help="a document to write the table into, between its markers")
+
+
+def choose_base(config: pytest.Config) -> None:
+    """Draw the first seed once, before there are workers: all of them must collect the same runs."""
+    if getattr(config.option, "fault_base", 0) is None:
+        config.option.fault_base = random.SystemRandom().randrange(1, 1_000_000)
+
+
+def seeds_of(config: pytest.Config) -> Sequence[int]:
+    """The seeds that were asked for; none where the options are unknown, as in `make test`."""
+    runs, base = config.getoption("fault_runs", 0), config.getoption("fault_base", 0)
+    alone: list[int] | None = config.getoption("fault_seed", None)
+    return alone or range(base, base + runs)
+
+
+def rows_of(reports: Iterable[Any]) -> list[Row]:
+    """The rows that the runs recorded."""
+    found = [
+        value for report in reports if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties if name == "fault_run"
+    ]  # fmt: skip
+    return sorted(found, key=lambda row: row["seed"])
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Fault × processes, with what was counted."""
+    groups: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["family"], row["processes"]].append(row)
+    lines = [
+        "| fault | processes | runs | connections | requests for a token | doubled sends | kept | ended, and said so "
+        "| broken promises |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (family, processes), of in [*sorted(groups.items()), (("all", 0), list(rows))]:
+        sums = [sum(row[name] for row in of) for name in ("connections", "sends", "doubled", "kept", "truthful")]
+        wrong = sum(1 for row in of if row["wrong"])
+        lines.append(f"| {family} | {processes or '1 and 2'} | {len(of)} | {' | '.join(map(str, [*sums, wrong]))} |")
+    return "\n".join(lines)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The whole report."""
+    cells = {(row["fault"], row["step"], row["processes"]) for row in rows}
+    wrong = [row for row in rows if row["wrong"]]
+    seeds = f"{rows[0]['seed']} to {rows[-1]['seed']}" if len(rows) > 1 else f"{rows[0]['seed']}"
+    found = [
+        f"{len(rows)} runs, seeds {seeds}; {len(cells)} of {len(CELLS)} cells (fault × step × processes); "
+        f"{len(wrong)} runs with broken promises.",
+        "",
+        table(rows),
+    ]
+    for row in wrong:
+        found += ["", f"{row['title']}  (replay: --fault-seed {row['seed']})", *(f"- {each}" for each in row["wrong"])]
+    return "\n".join(found)
+
+
+def each_run(rows: Sequence[Row]) -> str:
+    """One line for each run, for who looks closer."""
+    return "\n".join(
+        f"{row['title']}: sends {row['sends']}, doubled {row['doubled']}, kept {row['kept']}, "
+        f"truthful {row['truthful']}, {row['seconds']} s{', BROKEN' if row['wrong'] else ''}"
+        for row in rows
+    )
+
+
+def write(config: pytest.Config, rows: Sequence[Row]) -> Path:
+    """Write the report to its file, and the table into the document that was named."""
+    path = config.rootpath / WRITTEN_TO
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{summary(rows)}\n\n{each_run(rows)}\n", encoding="utf-8")
+    document: Path | None = config.getoption("fault_report", None)
+    if document is not None:
+        begin, end = MARKERS
+        text = document.read_text(encoding="utf-8")
+        put = f"{begin}\n\n{summary(rows)}\n\n{end}"
+        document.write_text(
+            re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: put, text, flags=re.DOTALL), encoding="utf-8"
+        )
+    return path
