@@ -218,6 +218,10 @@ class Calls:
             if not calls:
                 del self._active[connection_id]
 
+    def under_way(self) -> int:
+        """How many calls there are between `enter` and `leave`."""
+        return sum(len(calls) for calls in self._active.values())
+
     def written(self, connection: Connection) -> None:
         """A write of this connection has committed: drop its route, and end its calls if it may no longer be used."""
         route = self._routes.pop(connection.id, None)

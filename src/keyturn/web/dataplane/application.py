@@ -41,6 +41,7 @@ class DataPlane:
         trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
     ) -> None:
         self.counts = counts or CallCounts()
+        self.counts.in_flight = application.calls.under_way
         self._request_ids = RequestIds(application.entropy)
         self._parts = CallParts(
             api_keys=application.api_keys,

@@ -126,7 +126,6 @@ class ProxiedCall(InterruptibleCall):
 
     async def run(self) -> None:
         """Answer the request; raises CutOff where the answer broke off."""
-        self._parts.counts.in_flight += 1
         try:
             await self._proxy(await self._admitted())
         except CallerGone:
@@ -145,7 +144,6 @@ class ProxiedCall(InterruptibleCall):
             log.error("call_crashed", request_id=self._request_id.decode(), **crash_facts(error))
             await self._refuse(error)
         finally:
-            self._parts.counts.in_flight -= 1
             self._unwatch()
             self._parts.calls.leave(self._connection_id, self)
             if self._answer is not None:

@@ -59,26 +59,26 @@ class Metric:
 class Spread:
     """How often something took how long; adding one is a search among eight numbers and two additions."""
 
-    __slots__ = ("_counts", "total_s")
+    __slots__ = ("counts", "total_s")
 
     def __init__(self) -> None:
-        self._counts = [0] * len(_BOUNDS)
+        self.counts = [0] * len(_BOUNDS)
         self.total_s = 0.0
 
     def add(self, seconds: float) -> None:
         """Count one."""
-        self._counts[bisect_left(BUCKETS_S, seconds)] += 1
+        self.counts[bisect_left(BUCKETS_S, seconds)] += 1
         self.total_s += seconds
 
     def merge(self, other: Spread) -> None:
         """Count all of another."""
-        self._counts = [mine + theirs for mine, theirs in zip(self._counts, other._counts, strict=True)]
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
         self.total_s += other.total_s
 
     def buckets(self) -> Iterable[tuple[str, float]]:
         """Upper bound → how many took no longer."""
         number = 0
-        for bound, count in zip(_BOUNDS, self._counts, strict=True):
+        for bound, count in zip(_BOUNDS, self.counts, strict=True):
             number += count
             yield bound, float(number)
 
