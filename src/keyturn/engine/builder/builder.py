@@ -8,6 +8,7 @@ from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.builder.drafts import Drafts
 from keyturn.engine.builder.review import ReviewDraft
 from keyturn.engine.builder.trials import Trials
+from keyturn.engine.builder.unsaved import Unsaved
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +18,5 @@ class Builder:
     drafts: Drafts
     trials: Trials
     review: ReviewDraft
+    unsaved: Unsaved
     suffixes: PublicSuffixes

@@ -13,6 +13,7 @@ from typing import Any
 
 from keyturn.core.building.from_curl import CurlReading, read_curl
 from keyturn.core.errors import Finding, NotFound, ValidationFailed, VersionConflict
+from keyturn.core.reading.document import pointer_steps
 from keyturn.engine.actor import Actor
 from keyturn.engine.edit_connector import EditConnector, Saved
 from keyturn.ports.catalogue import ABSENT, Catalogue
@@ -46,6 +47,19 @@ class Drafts:
     def _edited(self, text: str, edits: Edits) -> str:
         for pointer, value in edits.items():
             text = self.catalogue.splice(text, pointer, value)
+            if value is ABSENT:
+                text = self._without_empty(text, pointer.rpartition("/")[0])
+        return text
+
+    def _without_empty(self, text: str, pointer: str) -> str:
+        """Take out what holds nothing any more; parameters without a name say that nothing is sent, and stay."""
+        while pointer and not pointer.endswith("/params"):
+            value: Any = self.catalogue.read(text).value
+            for step in pointer_steps(pointer):
+                value = value.get(step) if isinstance(value, Mapping) else None
+            if value != {}:
+                break
+            text, pointer = self.catalogue.splice(text, pointer, ABSENT), pointer.rpartition("/")[0]
         return text
 
     async def save(self, connector_id: str, text: str, revision: int, actor: Actor) -> Saved:

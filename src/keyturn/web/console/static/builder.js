@@ -1,0 +1,136 @@
+// The builder's comfort on top of pages that work without it: the preview while one types, rows of a trial as they come.
+"use strict";
+
+const DELAY_MS = 350;
+
+const element = (name, text, className) => {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+};
+
+const post = (url, form, signal) =>
+  fetch(url, { method: "POST", body: new URLSearchParams(new FormData(form)), signal, credentials: "same-origin" });
+
+// Calls `work` some time after the last change of a form; an answer that a later change has overtaken is dropped.
+function whenTyped(form, work) {
+  let timer, running;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      running?.abort();
+      running = new AbortController();
+      try {
+        const answer = await work(running.signal);
+        if (answer?.ok) return;
+      } catch {
+        // the next change asks again
+      }
+    }, DELAY_MS);
+  });
+}
+
+function showFindings(list, answer) {
+  const items = answer.errors.map((each) =>
+    element("li", `${each.line ? `Line ${each.line}, column ${each.column}: ` : ""}${each.message}`, "finding error"),
+  );
+  for (const each of answer.findings) {
+    const item = element("li", undefined, `finding ${each.severity}`);
+    item.append(element("b", each.code), ` ${each.line ? `line ${each.line}: ` : ""}${each.message} `, element("span", each.remedy, "quiet"));
+    items.push(item);
+  }
+  list.replaceChildren(...(items.length ? items : [element("li", "None.")]));
+}
+
+const step = document.querySelector("form[data-preview]");
+if (step) {
+  const panel = document.getElementById("panel");
+  whenTyped(step, async (signal) => {
+    const response = await post(step.dataset.preview, step, signal);
+    if (!response.ok) return response;
+    const answer = await response.json();
+    showFindings(panel.querySelector("[data-findings]"), answer);
+    panel.querySelector("[data-state]").textContent = answer.errors.length ? "The form can't be read yet." : "As it is typed; not saved.";
+    if (answer.errors.length) return response;
+    panel.querySelector("[data-yaml]").textContent = answer.yaml;
+    const requests = answer.requests.flatMap(({ title, text }) => [element("h2", title), element("pre", text)]);
+    panel.querySelector("[data-requests]").replaceChildren(...(requests.length ? requests : [element("p", "This step sends nothing by itself.")]));
+    return response;
+  });
+  for (const tab of panel.querySelectorAll("[data-tab]")) {
+    tab.addEventListener("click", (event) => {
+      event.preventDefault();
+      for (const other of panel.querySelectorAll("[data-tab]")) {
+        other.toggleAttribute("aria-current", other === tab);
+        if (other === tab) other.setAttribute("aria-current", "true");
+        panel.querySelector(`[data-pane=${other.dataset.tab}]`).hidden = other !== tab;
+      }
+    });
+  }
+}
+
+const text = document.querySelector("form[data-lint]");
+if (text) {
+  whenTyped(text, async (signal) => {
+    const response = await post(text.dataset.lint, text, signal);
+    if (response.ok) showFindings(document.querySelector("[data-findings]"), await response.json());
+    return response;
+  });
+  const area = text.querySelector("textarea");
+  const place = document.querySelector("[data-place]");
+  for (const kind of ["keyup", "click"]) {
+    area.addEventListener(kind, () => {
+      const lines = area.value.slice(0, area.selectionStart).split("\n");
+      place.textContent = `Line ${lines.length}, column ${lines.at(-1).length + 1}`;
+    });
+  }
+}
+
+for (const input of document.querySelectorAll("input[data-into]")) {
+  input.addEventListener("change", async () => {
+    if (input.files.length) document.querySelector(input.dataset.into).value = await input.files[0].text();
+  });
+}
+
+const trace = document.querySelector("[data-events]");
+if (trace) {
+  const told = document.querySelector("[data-told]");
+  const events = new EventSource(trace.dataset.events);
+  const marks = { ok: "✓", failed: "✗", skipped: "–" };
+  events.addEventListener("row", ({ data }) => {
+    const row = JSON.parse(data);
+    const summary = element("summary");
+    summary.append(element("span", marks[row.mark], "mark"), " ", element("b", `${row.step || ""} ${row.title}`), " ");
+    if (row.place) summary.append(element("code", row.place), " ");
+    if (row.status !== null) summary.append(element("span", String(row.status), "number"), " ");
+    if (row.ms !== null) summary.append(element("span", `${row.ms} ms`, "quiet number"));
+    const details = element("details");
+    details.append(summary);
+    for (const [name, kind] of [["text", "p"], ["diagnosis", "p"], ["request", "pre"], ["answer", "pre"]]) {
+      if (row[name]) details.append(element(kind, row[name], name === "diagnosis" ? "error" : undefined));
+    }
+    const item = element("li", undefined, row.mark);
+    item.append(details);
+    trace.append(item);
+    told.textContent = `${row.title}: ${row.mark}`;
+  });
+  for (const kind of ["asking", "ended"]) {
+    events.addEventListener(kind, () => {
+      events.close();
+      location.reload();
+    });
+  }
+}
+
+// Alt+arrows lead to the step before and after; what is typed and not saved is asked about by the browser.
+document.addEventListener("keydown", (event) => {
+  if (!event.altKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+  const steps = [...document.querySelectorAll(".tasks a")];
+  const here = steps.findIndex((each) => each.hasAttribute("aria-current"));
+  const there = steps[here + (event.key === "ArrowDown" ? 1 : -1)];
+  if (here >= 0 && there) {
+    event.preventDefault();
+    there.click();
+  }
+});

@@ -1,0 +1,266 @@
+"""Connectors in the console: list, beginning one, its overview, YAML, trials, review and versions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from keyturn.core.access.roles import Role
+from tests.engine.builder.test_trials import MFA, done
+from tests.engine.builder.texts import text
+from tests.engine.story import actions, error, me, token
+from tests.fakes.egress import json_answer
+from tests.web.console.connectors.authoring import OPERATOR, author, inputs_of, source_of
+from tests.web.console.visiting import Visitor, make_visitor
+
+YAML = "/connectors/acme/edit/yaml"
+TRY = "/connectors/acme/try"
+TYPED = {"username": "jo@acme.example", "password": "password-canary"}
+CURL = """curl -u app:client-canary https://login.acme.example/oauth/token \\
+  -d grant_type=password -d username=ada@person.example -d 'password=hunter-canary'
+curl https://api.acme.example/v1/me -H 'Authorization: Bearer token-canary' -H 'X-Api-Version: 3'
+"""
+
+
+async def begun(visitor: Visitor, **typed: str) -> str:
+    """Type, start a trial, and wait until it needs nothing of ours; returns its page's path."""
+    await visitor.get(TRY)
+    answer = await visitor.post(TRY, TYPED | typed)
+    assert 303 == answer.status_code, answer.text
+    path = answer.headers["location"]
+    for _ in range(200):
+        await asyncio.sleep(0)
+    return path
+
+
+async def test_the_list_says_what_there_is() -> None:
+    """Name, hosts, version, draft and findings; without any, how to begin."""
+    empty = make_visitor()
+    await empty.sign_in(Role.AUTHOR)
+    first = await empty.get("/connectors")
+    visitor = await author(published=True)
+    page = (await visitor.get("/connectors")).text
+
+    assert "There is no connector yet" in first.text
+    assert all(each in page for each in ("Acme", "auth.acme.example", "api.acme.example", "good"))
+    assert "and a draft" not in page
+
+
+@pytest.mark.parametrize(
+    ("values", "connector"),
+    [
+        pytest.param({"way": "catalogue", "name": "matrix", "id": ""}, "matrix", id="catalogue"),
+        pytest.param({"way": "catalogue", "name": "matrix", "id": "my-matrix"}, "my-matrix", id="catalogue, renamed"),
+        pytest.param({"way": "yaml", "text": text(), "id": ""}, "acme", id="yaml"),
+        pytest.param({"way": "blank", "id": "fresh"}, "fresh", id="blank"),
+    ],
+)
+async def test_a_connector_is_begun(values: dict[str, str], connector: str) -> None:
+    """Its draft is stored, and its page opens."""
+    visitor = make_visitor()
+    await visitor.sign_in(Role.AUTHOR)
+    await visitor.get("/connectors/new")
+    answer = await visitor.post("/connectors/new", values)
+
+    assert f"/connectors/{connector}?said=begun" == answer.headers["location"]
+    assert 200 == (await visitor.get(f"/connectors/{connector}")).status_code
+    again = await visitor.post("/connectors/new", values)
+    assert (422, True) == (again.status_code, "There is a connector of this id already." in again.text)
+
+
+async def test_a_curl_command_is_understood() -> None:
+    """Steps 2, 5 and 9 are filled, it is said what was understood, and nothing secret of it is kept."""
+    visitor = make_visitor()
+    await visitor.sign_in(Role.AUTHOR)
+    await visitor.get("/connectors/new?from=curl")
+    answer = await visitor.post("/connectors/new", {"way": "curl", "id": "acme", "text": CURL})
+    source = await source_of(visitor)
+
+    assert "Step 2: POST to login.acme.example" in answer.text
+    assert "url: https://login.acme.example/oauth/token" in source
+    assert "X-Api-Version" in source
+    shown = answer.text + source
+    assert [] == [each for each in ("client-canary", "ada@person", "hunter-canary", "token-canary") if each in shown]
+    open_quote = await visitor.post("/connectors/new", {"way": "curl", "id": "other", "text": "curl 'https://a"})
+    assert (422, True) == (open_quote.status_code, "Line 1, column 6" in open_quote.text)
+
+
+async def test_the_overview_shows_the_steps_and_who_gets_what() -> None:
+    """A viewer reads it; the client's form is an operator's, and its secret is never shown."""
+    visitor = await author(role=Role.VIEWER)
+    page = (await visitor.get("/connectors/acme")).text
+    assert "Who sends what where" in page
+    assert "username and password, client id and secret" in page
+    assert "client_secret" not in page
+
+    operator = await author(role=Role.OPERATOR)
+    await operator.get("/connectors/acme")
+    set_it = await operator.post("/connectors/acme/client", {"client_id": "new", "client_secret": "sealed-canary"})
+    page = (await operator.get("/connectors/acme?said=client_set")).text
+    empty = await operator.post("/connectors/acme/client", {"client_id": "", "client_secret": "sealed-canary"})
+    assert (303, 422) == (set_it.status_code, empty.status_code)
+    assert "sealed-canary" not in page + empty.text
+    found = await operator.world.stores.connectors.client("acme")
+    assert found is not None
+    assert "new" == found.client_id
+
+
+async def test_a_text_with_an_error_is_kept_and_closes_the_forms() -> None:
+    """Line and column are said, nothing is lost, the forms say where; thrown away, they open again."""
+    visitor = await author()
+    before = await source_of(visitor)
+    values = inputs_of((await visitor.get(YAML)).text, YAML)
+    wrong = values["text"].replace("unique_id:", "unique_ids:")
+    answer = await visitor.post(YAML, values | {"text": wrong})
+    closed = await visitor.get("/connectors/acme/edit/2")
+    kept = await visitor.get(YAML)
+
+    assert 422 == answer.status_code
+    assert "<b>Line 12, column 1:</b>" in answer.text
+    assert wrong == inputs_of(kept.text, YAML)["text"]
+    assert "The form is closed" in closed.text
+    assert '<fieldset class="plain" disabled' in closed.text
+    assert before == await source_of(visitor)
+    await visitor.post(f"{YAML}/drop")
+    assert "The form is closed" not in (await visitor.get("/connectors/acme/edit/2")).text
+
+
+async def test_a_text_is_saved_as_it_is() -> None:
+    """And while one types, a script gets errors with their places."""
+    visitor = await author()
+    values = inputs_of((await visitor.get(YAML)).text, YAML)
+    new = "# mine\n" + values["text"]
+    answer = await visitor.post(YAML, values | {"text": new.replace("\n", "\r\n")})
+    linted = (await visitor.post(f"{YAML}/lint", {"text": "keyturn: 1\n"})).json()
+
+    assert 303 == answer.status_code
+    assert new == await source_of(visitor)
+    assert linted["errors"]
+    assert linted["errors"][0]["line"]
+
+
+async def test_a_trial_is_run_from_the_page() -> None:
+    """The host is named before the password is asked; rows are shown masked, and the draft can be published then."""
+    visitor = await author(text(more='connection_name: "{{ test.name }}"'))
+    form = (await visitor.get(TRY)).text
+    assert "The password goes to <b>auth.acme.example</b>" in form
+    visitor.world.egress.will_reply(token(1), me(), json_answer("{}", 404), token(2), *[done() for _ in range(4)])
+    page = (await visitor.get(await begun(visitor))).text
+
+    assert "The trial passed" in page
+    assert 'http-equiv="refresh"' not in page
+    canaries = ("password-canary", "jo@acme", "access-1", "refresh-2", "client-secret-canary")
+    assert [] == [each for each in canaries if each in page]
+    review = (await visitor.get("/connectors/acme/review")).text
+    assert "A trial of exactly this text passed" in review
+    published = await visitor.post("/connectors/acme/review", inputs_of(review, "/connectors/acme/review"))
+    assert "/connectors/acme/versions?said=published_1" == published.headers["location"]
+
+
+async def test_a_trial_that_fails_offers_an_edit() -> None:
+    """One press changes the draft by that value; another person doesn't see the run."""
+    visitor = await author()
+    visitor.world.egress.will_reply(json_answer('{"data": {"jwt": "a.b.c"}}'))
+    path = await begun(visitor)
+    page = (await visitor.get(path)).text
+    assert "Use data.jwt" in page
+    applied = await visitor.post(f"{path}/apply", {"row": "0"})
+    assert f"{TRY}?said=applied" == applied.headers["location"]
+    assert "access_token: data.jwt" in await source_of(visitor)
+    await visitor.sign_in(Role.ADMIN)
+    assert 404 == (await visitor.get(path)).status_code
+
+
+async def test_a_code_is_typed_on_the_runs_page() -> None:
+    """The page asks, a wrong shape is refused there, and the run goes on."""
+    visitor = await author(text(more=MFA))
+    challenge = json_answer('{"error": "mfa_required", "mfa_token": "m"}', 403)
+    visitor.world.egress.will_reply(challenge, token(1), me(), json_answer("{}"), token(2), *[done() for _ in range(4)])
+    path = await begun(visitor)
+    page = (await visitor.get(path)).text
+    assert "The provider asks for something" in page
+    assert 422 == (await visitor.post(path, {"answer.code": ""})).status_code
+    assert 303 == (await visitor.post(path, {"answer.code": "123456"})).status_code
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert "The trial passed" in (await visitor.get(path)).text
+
+
+async def test_rows_come_as_events() -> None:
+    """For a script: each row once, from where it has them, then that it is over."""
+    visitor = await author()
+    visitor.world.egress.will_reply(error("invalid_grant"))
+    path = await begun(visitor)
+    answer = await visitor.get(f"{path}/events")
+    rows = [line for line in answer.text.splitlines() if line.startswith("data: {\"mark\"")]
+
+    assert "text/event-stream; charset=utf-8" == answer.headers["content-type"]
+    assert ["failed"] == [json.loads(row.removeprefix("data: "))["mark"] for row in rows]
+    assert "event: ended" in answer.text
+    assert "event: row" not in (await visitor.get(f"{path}/events?after=1")).text
+
+
+async def test_what_is_typed_wrong_is_said() -> None:
+    """Nothing is sent, and nothing that was typed stands in the page."""
+    visitor = await author()
+    await visitor.get(TRY)
+    answer = await visitor.post(TRY, {"username": "", "password": "password-canary"})
+
+    assert 422 == answer.status_code
+    assert 'href="#username"' in answer.text
+    assert "password-canary" not in answer.text
+    assert [] == visitor.world.egress.requests
+
+
+async def test_publishing_without_a_trial_is_said_in_so_many_words() -> None:
+    """The id has to be typed, and the audit log has it; a viewer may look and not publish."""
+    visitor = await author()
+    page = (await visitor.get("/connectors/acme/review")).text
+    values = inputs_of(page, "/connectors/acme/review")
+    refused = await visitor.post("/connectors/acme/review", values)
+    done_it = await visitor.post("/connectors/acme/review", values | {"confirm": "acme"})
+
+    assert (422, 303) == (refused.status_code, done_it.status_code)
+    assert 'href="#confirm"' in refused.text
+    assert ("connector.published", "ok") in actions(visitor.world)
+    record = next(each for each in visitor.world.stores.database.records if each.action == "connector.published")
+    assert "trial_missing" == record.facts["override"]
+    viewer = await author(role=Role.VIEWER)
+    assert "Somebody who may publish" in (await viewer.get("/connectors/acme/review")).text
+
+
+async def test_risky_changes_stand_first() -> None:
+    """In sentences, and the text's difference beneath; what was saved meanwhile is looked at again."""
+    visitor = await author(published=True)
+    moved = text(url="https://login.other.example").replace("title: Acme", "title: Acme 2")
+    await visitor.world.application.edit_connector.save("acme", moved, OPERATOR)
+    page = (await visitor.get("/connectors/acme/review")).text
+    values = inputs_of(page, "/connectors/acme/review") | {"confirm": "acme"}
+    await visitor.world.application.edit_connector.save("acme", moved + "\n", OPERATOR)
+    stale = await visitor.post("/connectors/acme/review", values)
+
+    assert "Token host changes from auth.acme.example to login.other.example" in page
+    assert page.index("Token host changes") < page.index("title changes")
+    assert '<span class="minus">-title: Acme' in page
+    assert 409 == stale.status_code
+
+
+async def test_versions_are_compared_and_brought_back() -> None:
+    """An old text becomes the draft; the versions stay."""
+    visitor = await author(published=True)
+    first = await source_of(visitor)
+    edit = visitor.world.application.edit_connector
+    await edit.save("acme", first.replace("title: Acme", "title: Acme 2"), OPERATOR)
+    await edit.publish("acme", OPERATOR)
+    page = (await visitor.get("/connectors/acme/versions")).text
+    compared = (await visitor.get("/connectors/acme/versions/1...2")).text
+    restored = await visitor.post("/connectors/acme/versions/restore", {"version": "1"})
+
+    assert "/connectors/acme/versions/1...2" in page
+    assert "title changes from “Acme” to “Acme 2”" in compared
+    assert "/connectors/acme/review?said=restored" == restored.headers["location"]
+    assert first == await source_of(visitor)
+    assert 404 == (await visitor.get("/connectors/acme/versions/1...9")).status_code
+    assert 404 == (await visitor.get("/connectors/acme/versions/x")).status_code
