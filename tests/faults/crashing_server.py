@@ -19,7 +19,7 @@ from keyturn.core.secret import Secret
 
 WATCHED = (
     "connections", "revocations", "connectors", "logins", "audit", "api_keys", "sessions", "idempotency", "spill",
-    "lease", "egress", "upstream", "catalogue",
+    "lease", "egress", "upstream", "catalogue", "chain", "challenges", "people", "keys", "jobs",
 )  # fmt: skip
 
 

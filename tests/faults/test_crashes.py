@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import binascii
+import http.client
+import socket
+import subprocess
 import sys
 import urllib.parse
 from collections.abc import Iterator
@@ -176,6 +179,85 @@ def test_the_page(house: House) -> None:
         house.crash(point, "POST", path, urllib.parse.urlencode(typed), key=None, headers=head)
 
     assert [] == shown(house)
+
+
+@pytest.mark.slow
+def test_jobs_keys_people_and_the_audit_log(house: House) -> None:
+    """What an operator does, each with a bug in its middle."""
+    link = house.ask("POST", "/v1/people", {"name": "Eve", "role": "admin"})
+    person = link.json()["id"]
+    house.crash("people.add", "POST", "/v1/people", {"name": "Mallory", "role": "admin"})
+    house.crash("people.add_link", "POST", f"/v1/people/{person}/sign-in-links", {})
+    house.crash("people.save", "DELETE", f"/v1/people/{person}")
+    house.crash(
+        "jobs.add",
+        "POST",
+        "/v1/jobs",
+        {"kind": "connection.bulk", "action": "test", "filter": {"connector": "acme-example"}},
+    )
+    house.crash("jobs.list", "GET", "/v1/jobs")
+    house.crash("keys.keys", "GET", "/v1/keys")
+    house.crash("keys.add", "POST", "/v1/keys")
+    house.crash("chain.page", "GET", "/v1/audit")
+    house.crash("chain.bounds", "GET", "/v1/audit/verify")
+    house.order("chain.entries")
+    with pytest.raises((ValueError, http.client.HTTPException)):  # half of it is out: the rest is cut off
+        house.server.ask("GET", "/v1/audit/export")
+    house.crash("chain.erase", "DELETE", "/v1/owners/nobody-in-particular")
+    house.crash("audit.append", "PUT", "/v1/instance/log-level", {"level": "debug", "for_s": 60})
+
+    assert [] == shown(house)
+
+
+def test_every_other_sink(house: House) -> None:
+    """Metrics, the audit log and its export, timelines, dry runs, listings, broken requests: after all those bugs."""
+    one = connect(house.server, "acme-example", "demo", house.provider.password, owner="sinks").json()["id"]
+    link = house.server.ask("POST", "/v1/connect-sessions", {"connector": "acme-example", "owner": "sinks"}).json()
+    house.secrets.append(link["url"].rsplit("/", 1)[1])
+    vended = house.server.ask("POST", f"/v1/connections/{one}/token").json()["access_token"]
+    house.secrets.append(vended)
+    house.ask("POST", f"/v1/connections/{one}/test?dry_run=true")
+    house.ask("GET", f"/v1/proxy/{one}/nowhere/{vended}")  # the API says that it does not know this path
+    for path in ("/metrics", "/readyz", "/openapi.json"):
+        house.ask("GET", path, key=None)
+    for path in ("events", "why", ""):
+        house.ask("GET", f"/v1/connections/{one}/{path}".rstrip("/"))
+    for path in ("/v1/audit", "/v1/audit/export", "/v1/audit/verify", "/v1/connections", "/v1/connectors/acme-example"):
+        house.ask("GET", path)
+    for body in (
+        f'{{"password": "{vended}"',
+        {"connector": vended, "username": vended, "password": vended, "x": vended},
+    ):
+        house.ask("POST", "/v1/connections", body, headers={"Content-Type": "application/json"})
+    house.ask("GET", f"/v1/connections/{vended}")
+    head = f"GET /v1/{vended} HTTP/1.1\r\nHost: x\r\nHost: {vended}\r\nA b: {vended}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", house.server.port), timeout=10) as raw:
+        raw.sendall(head.encode())
+        raw.settimeout(10)
+        while raw.recv(65_536):
+            pass
+
+    assert {200, 404} <= {each.status for each in house.replies}
+    assert [] == shown(house)
+
+
+def test_a_crash_at_the_top(house: House, tmp_path: Path) -> None:
+    """An exception that nobody caught ends the process with its kind and place, never with what it said."""
+    canary = "canary-at-the-top-level"
+    code = (
+        "import sys, threading\nfrom keyturn.bootstrap.runtimes import prepare_process\n"
+        "from keyturn.bootstrap.settings import read_settings\n"
+        "prepare_process(read_settings(log_level='debug'))\n"
+        "def fall(): raise RuntimeError(sys.argv[1])\n"
+        "each = threading.Thread(target=fall); each.start(); each.join()\nfall()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, canary], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert 1 == done.returncode
+    assert 2 == done.stderr.count("RuntimeError")
+    assert canary not in done.stdout + done.stderr
 
 
 def test_what_happens_by_itself(house: House) -> None:
