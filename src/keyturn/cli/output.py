@@ -32,6 +32,9 @@ _MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "done": ("●", "green"),
     "failed": ("■", "red"),
     "cancelled": ("○", "yellow"),
+    "pending": ("○", "dim"),
+    "delivered": ("●", "green"),
+    "dropped": ("○", "yellow"),
 }
 
 

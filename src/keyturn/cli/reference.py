@@ -20,8 +20,8 @@ _HEAD = """\
 
 ## Which server, which key
 
-`connector save|publish|list|show|set-client`, `connection`, `job`, `call`, `proxy` and `link` talk to a server; the rest works
-without one. Certificates are verified; redirects are not followed.
+`connector save|publish|list|show|set-client`, `connection`, `job`, `webhook`, `call`, `proxy` and `link` talk to a
+server; the rest works without one. Certificates are verified; redirects are not followed.
 
 | variable | |
 |---|---|

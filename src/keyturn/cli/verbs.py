@@ -20,6 +20,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "owner": "Erase a person.",
     "link": "Make links by which people connect their accounts.",
     "person": "Let people sign in to the console.",
+    "webhook": "Tell other programs what happens.",
     "job": "Watch, end and repeat work on many connections.",
 }
 
@@ -320,6 +321,40 @@ _ROWS: Final = (
         "Take somebody away.",
         "people.person:remove",
         ("keyturn person remove per_5f0c6e2d",),
+    ),
+    Verb("webhook list", "List webhooks.", "webhooks.webhook:list_webhooks", ("keyturn webhook list",)),
+    Verb(
+        "webhook create",
+        "Deliver events to an address.",
+        "webhooks.webhook:create",
+        (
+            "keyturn webhook create https://app.example/keyturn",
+            "keyturn webhook create https://app.example/keyturn --event 'connection.*' --description 'the app'",
+        ),
+    ),
+    Verb("webhook show", "Show a webhook.", "webhooks.webhook:show", ("keyturn webhook show whk_…",)),
+    Verb("webhook enable", "Take a webhook up again.", "webhooks.webhook:enable", ("keyturn webhook enable whk_…",)),
+    Verb("webhook disable", "Deliver nothing more.", "webhooks.webhook:disable", ("keyturn webhook disable whk_…",)),
+    Verb("webhook delete", "Take a webhook away.", "webhooks.webhook:delete", ("keyturn webhook delete whk_…",)),
+    Verb("webhook roll", "Make a new secret.", "webhooks.webhook:roll", ("keyturn webhook roll whk_…",)),
+    Verb("webhook test", "Send a test message now.", "webhooks.webhook:test", ("keyturn webhook test whk_…",)),
+    Verb(
+        "webhook deliveries",
+        "List what was delivered, and what was not.",
+        "webhooks.webhook:deliveries",
+        ("keyturn webhook deliveries whk_…",),
+    ),
+    Verb(
+        "webhook replay",
+        "Deliver an event once more.",
+        "webhooks.webhook:replay",
+        ("keyturn webhook replay whk_… dlv_…",),
+    ),
+    Verb(
+        "webhook listen",
+        "Show events as they happen, and post them to this machine.",
+        "webhooks.listening:listen",
+        ("keyturn webhook listen", "keyturn webhook listen --forward-to http://localhost:3000/hook"),
     ),
     Verb(
         "job list",

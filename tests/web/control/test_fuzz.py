@@ -82,6 +82,8 @@ async def build() -> Seeded:
     key = await house.call("POST", "/v1/api-keys", {"name": "x", "scopes": ["read"]})
     job = await house.call("POST", "/v1/jobs", {"kind": "connection.bulk", "action": "pause"})
     person = await house.call("POST", "/v1/people", {"name": "Ada", "role": "viewer"})
+    webhook = await house.call("POST", "/v1/webhooks", {"url": "https://app.example/"})
+    delivery = await house.call("POST", f"/v1/webhooks/{webhook.json()['id']}/test")
     document = json.loads((await house.call("GET", "/openapi.json")).content)
     ids = {
         "connection_id": house.connection_id,
@@ -93,6 +95,8 @@ async def build() -> Seeded:
         "person_id": person.json()["id"],
         "challenge_id": challenge["id"],
         "job_id": job.json()["id"],
+        "webhook_id": webhook.json()["id"],
+        "delivery_id": delivery.json()["id"],
     }
     return Seeded(house, ids, schemathesis.openapi.from_dict(document))
 

@@ -32,7 +32,7 @@ _ROWS: Final = (
     EventType("session.expired", "session", "A connect session ended by time, without a connection."),
     EventType("connection.created", "connection", "An account was connected."),
     EventType("connection.renewed", "connection", "A token was renewed.", usual=False),
-    EventType("connection.renewal_failed", "connection", "A renewal failed, by `code`; that only the person can help is told apart."),
+    EventType("connection.renewal_failed", "connection", "A renewal failed, by `code`."),
     EventType("connection.expiring", "connection", "It ends within 72 hours and can't renew itself."),
     EventType("connection.needs_reconnect", "connection", "Only the person can help, by `code`."),
     EventType("connection.reconnected", "connection", "The person signed in again."),

@@ -36,6 +36,7 @@ from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
 from keyturn.web.control.routes.people import OPERATIONS as PEOPLE
+from keyturn.web.control.routes.webhooks import OPERATIONS as WEBHOOKS
 
 OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,
@@ -49,6 +50,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *AUDIT,
     *OWNERS,
     *PEOPLE,
+    *WEBHOOKS,
     *INSTANCE,
 )
 PUBLIC_PATHS = frozenset(each.path for each in OPERATIONS if each.scope == PUBLIC)

@@ -27,7 +27,7 @@ from keyturn.web.control.crashes import write_down
 from keyturn.web.control.idempotency import HEADER, REPLAYED, Claim, Replays
 from keyturn.web.control.next_steps import next_url
 from keyturn.web.control.operations import PUBLIC, Operation, Takes
-from keyturn.web.control.shapes import requests
+from keyturn.web.control.shapes import requests, webhooks
 from keyturn.web.control.shapes.validation import validation_failed
 from keyturn.web.control.shown_once import link_text
 from keyturn.web.kit.problems import problem_answer
@@ -36,7 +36,12 @@ from keyturn.web.kit.strict_json import parse_json
 OPERATION: Final = "x-keyturn-operation"
 ANY_TEXT: Final = "owner"  # the one path parameter that is no id of ours
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-_MODELS: Final = [each for each in vars(requests).values() if isinstance(each, type) and issubclass(each, BaseModel)]
+_MODELS: Final = [
+    each
+    for module in (requests, webhooks)
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, BaseModel)
+]
 NAMES: Final = frozenset(name for model in _MODELS for name in model.model_fields)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -88,7 +93,7 @@ class Run:
             return problem_response(error, request_id)
 
     async def _body(self) -> bytes:
-        if self._operation.method not in ("POST", "PUT"):
+        if self._operation.method not in ("POST", "PUT", "PATCH"):
             return b""
         connector = self._operation.takes is Takes.CONNECTOR
         return await read_body(self._request, CONNECTOR_TYPES if connector else JSON_TYPES)

@@ -1,4 +1,5 @@
-"""The only secrets that the control plane says, to whoever made them: a new connect link, sign-in link or API key.
+"""The only secrets that the control plane says, to whoever made them: a new connect link, sign-in link, API key or
+webhook secret.
 
 Rule 1: this file is the zone's only caller of `reveal()`; what it returns goes into an answer and nowhere else.
 Rule 2: an answer that holds one is not stored for replay (`idempotency`).
@@ -23,3 +24,8 @@ def key_text(key: Secret) -> str:
 def sign_in_text(url: Secret) -> str:
     """The sign-in link, for its one and only showing."""
     return url.reveal()
+
+
+def webhook_text(secret: Secret) -> str:
+    """A webhook's secret, for its one and only showing."""
+    return secret.reveal()
