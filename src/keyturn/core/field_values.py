@@ -21,7 +21,7 @@ from keyturn.core.format.patterns import matches_whole
 from keyturn.core.requests.request_url import render_url
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Reference, Template
-from keyturn.core.urls.hostnames import HostError, normalise_host
+from keyturn.core.urls.hostnames import HostError, matches_host, normalise_host
 
 MAX_VALUE_CHARS: Final = 4096
 MAX_OWNER_CHARS: Final = 255
@@ -298,12 +298,8 @@ def _length(declared: Field, value: str) -> Broken | None:
 
 
 def _host_allowed(declared: Field, host: str) -> Broken | None:
-    if declared.self_hosted:
+    if declared.self_hosted or matches_host(host, declared.hosts):
         return None
-    for pattern in declared.hosts:
-        wanted = pattern.lower()
-        if host == wanted or (wanted.startswith("*.") and host.endswith(wanted[1:]) and len(host) > len(wanted) - 1):
-            return None
     return Broken("foreign_host")
 
 

@@ -9,7 +9,7 @@ from keyturn.core.answers.jwt_claims import claims_of
 from keyturn.core.connection import Connection, ConnectionSecrets
 from keyturn.core.connector import Connector, ProviderRequest
 from keyturn.core.field_values import origin_of
-from keyturn.core.requests.request_encoding import templates_of
+from keyturn.core.requests.request_encoding import request_templates
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
@@ -52,7 +52,7 @@ def dotted_names(connector: Connector) -> frozenset[str]:
 
 def request_uses(spec: ProviderRequest, *names: str) -> bool:
     """Whether a request's templates read one of these."""
-    return any(each.uses(*names) for each in (spec.url, *spec.headers.values(), *templates_of(spec.params)))
+    return any(each.uses(*names) for each in request_templates(spec))
 
 
 def login_requests(connector: Connector) -> tuple[ProviderRequest, ...]:
@@ -74,17 +74,30 @@ def challenge_urls(connector: Connector) -> tuple[Template, ...]:
 
 def urls_of(connector: Connector) -> tuple[Template, ...]:
     """Every URL of a connector whose host a person's values may be part of."""
-    revoke = (each.request.url for each in connector.revokes)
-    test = connector.test.request.url
+    urls = (*(each.url for each in login_requests(connector)), *challenge_urls(connector), *_urls_with_token(connector))
+    return tuple(each for each in urls if answered_host_in(each) is None)
+
+
+def _urls_with_token(connector: Connector) -> tuple[Template, ...]:
     return (
-        *(each.url for each in login_requests(connector)),
         connector.refresh.request.url,
-        *revoke,
-        *challenge_urls(connector),
-        test,
+        *(each.request.url for each in connector.revokes),
+        connector.test.request.url,
         connector.request.base_url,
         *(each.url for each in connector.allowed_urls if not each.deny),
     )
+
+
+def answered_host_in(url: Template) -> str | None:
+    """The name under `token.` of the kept host that is the whole host of this URL; None where it is another's."""
+    named = [path.removeprefix("token.") for path in origin_of(url).names() if path.startswith("token.")]
+    return named[0] if named else None
+
+
+def answered_hosts(connector: Connector) -> frozenset[str]:
+    """The kept hosts that some URL of the connector takes from the answer of a login."""
+    found = (answered_host_in(each) for each in _urls_with_token(connector))
+    return frozenset(each for each in found if each is not None)
 
 
 def client_values(client: ClientCredentials | None) -> dict[str, Any]:

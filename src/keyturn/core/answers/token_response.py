@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from keyturn.core.answers.answer_body import UNREADABLE, Body, decode_body
 from keyturn.core.answers.answer_values import extract, matches
+from keyturn.core.answers.answered_hosts import answered_host
 from keyturn.core.answers.json_query import fields_of, is_true
 from keyturn.core.answers.lifetimes import expiry, usual_expiry, wait_s
 from keyturn.core.answers.oauth_errors import Outcome, outcome_of, safe_word
@@ -227,6 +228,7 @@ def _token_set(
     refresh_token = _value(mapping.refresh_token, "refresh_token", answer, body)
     now = answer.received_at
     kept = {name: extract(where, answer, body) for name, where in mapping.keep.items()}
+    kept |= {name: answered_host(kept[name], allowed) for name, allowed in mapping.hosts.items()}
     return TokenSet(
         access_token=access_token,
         issued_at=now,

@@ -144,8 +144,12 @@ def _response(response: ResponseMapping) -> dict[str, Any]:
         expires=_lifetime(response.expires),
         retry_after=_lifetime(response.retry_after),
         refresh_expires=_lifetime(response.refresh_expires),
-        keep=dict(response.keep),
+        keep={name: _kept(where, response.hosts.get(name)) for name, where in response.keep.items()},
     )
+
+
+def _kept(where: str, hosts: tuple[str, ...] | None) -> dict[str, Any] | str:
+    return where if hosts is None else {"from": where, "hosts": list(hosts)}
 
 
 def _tree(value: Params) -> Any:
@@ -169,6 +173,7 @@ def _request(request: ProviderRequest) -> dict[str, Any]:
         encoding=request.encoding.value,
         headers={name: value.source for name, value in request.headers.items()},
         params=_tree(request.params),
+        body=request.body.source if request.body else None,
         authentication=request.authentication.value,
         response=_response(request.response),
         success_when=_when(request.success_when) if request.success_when else None,

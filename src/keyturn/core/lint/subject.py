@@ -38,7 +38,7 @@ class Subject:
             if challenge.resend is not None:
                 requests[f"/challenges/{index}/resend"] = challenge.resend
         names = collect_names(written)
-        return cls(connector, names, names.fields, requests)
+        return cls(connector, names, {**names.fields, **names.hosts}, requests)
 
     def kinds(self, template: Template) -> frozenset[Kind | None]:
         """The kinds of all names in a template."""
@@ -99,6 +99,8 @@ def _request(pointer: str, request: ProviderRequest) -> Iterator[tuple[str, Temp
     yield f"{pointer}/url", request.url
     yield from _tree(f"{pointer}/headers", request.headers)
     yield from _tree(f"{pointer}/params", request.params)
+    if request.body is not None:
+        yield f"{pointer}/body", request.body
 
 
 def _tree(pointer: str, value: Params) -> Iterator[tuple[str, Template]]:

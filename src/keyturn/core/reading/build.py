@@ -141,7 +141,8 @@ def _request(read: Mapping[str, Any], defaults: _Defaults, given: Mapping[str, A
         method=str(read.get("method", over.method if over else defaults.method)),
         encoding=_encoding(read, defaults, given),
         headers=_frozen(read.get("headers", over.headers if over else {})),
-        params=_frozen(read.get("params", defaults.params)),
+        params=_frozen(read.get("params", {} if read.get("body") else defaults.params)),
+        body=read.get("body"),
         authentication=read.get("authentication", over.authentication if over else defaults.authentication),
         response=_response(read["response"]) if "response" in read else (over.response if over else ResponseMapping()),
         success_when=_optional_when(read, "success_when", over.success_when if over else None),
@@ -161,11 +162,13 @@ _LIFETIMES: Final = ("expires", "retry_after", "refresh_expires")
 
 def _response(read: Mapping[str, Any]) -> ResponseMapping:
     plain = {name: where for name, where in read.items() if name not in (*_LIFETIMES, "keep")}
+    kept: Mapping[str, Any] = read.get("keep", {})
     lifetimes: dict[str, Any] = {name: _lifetime(read.get(name)) for name in _LIFETIMES}
     return ResponseMapping(
         **plain,
         **lifetimes,
-        keep=_frozen(read.get("keep", {})),
+        keep=_frozen({name: each if isinstance(each, str) else each["from"] for name, each in kept.items()}),
+        hosts=_frozen({name: each["hosts"] for name, each in kept.items() if not isinstance(each, str)}),
     )
 
 
@@ -263,6 +266,8 @@ def _following(
     own = dict(read[key])
     extra = own.pop("extra_params", {})
     own["params"] = {**own.get("params", token.params), **extra}
+    if effective_encoding(own, given) in (Encoding.XML, Encoding.TEXT):
+        own = {"body": token.body, **own}
     return _request(own, _Defaults(token.authentication, inherited=token), given)
 
 

@@ -89,6 +89,6 @@ MEANINGS: Final[Mapping[Fault, str]] = {
     Fault.URL_INVALID: "Not a URL, or one with parts that it may not have here.",
     Fault.HTTPS_REQUIRED: "Plain http without `insecure_http: true`.",
     Fault.HOST_NOT_WRITTEN: "The registrable domain of a URL is not written by the author.",
-    Fault.HOST_RULE_MISSING: "A host that a person gives needs `hosts` or `self_hosted: true`.",
+    Fault.HOST_RULE_MISSING: "A host that a person or an answer gives needs `hosts`, or of a person `self_hosted`.",
     Fault.ALLOWED_URL_INVALID: "No rule for allowed URLs.",
 }

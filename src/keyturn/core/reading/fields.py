@@ -9,15 +9,13 @@ from typing import Any, Final
 
 from keyturn.core.connector import FieldType, Keep, PasswordKeep
 from keyturn.core.reading.codes import Fault
-from keyturn.core.reading.requests import NAME, NAME_FORM, VALUES
+from keyturn.core.reading.requests import HOST_PATTERN, NAME, NAME_FORM, VALUES
 from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, Schema, Table
 from keyturn.core.reading.values import Boolean, Choice, Expression, MapOf, Pattern, Scalar, Text, Whole
 
 MAX_VALUE: Final = 4_096  # characters of one input
 SECRET_TYPES: Final = frozenset({FieldType.SECRET, FieldType.OTP, FieldType.TOTP_SEED})
 _WRITTEN: Final = frozenset(FieldType) - {FieldType.CHOICE, FieldType.BOOLEAN, FieldType.NUMBER}
-
-HOST_PATTERN: Final = Text("a host such as *.example.com", 253)
 
 FIELD_TABLE: Final = Table(
     "a field",

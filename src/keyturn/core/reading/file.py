@@ -18,6 +18,7 @@ from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.document import Document, child_pointer, given_objects, invalid
 from keyturn.core.reading.host_rules import judge_hosts
 from keyturn.core.reading.judges.before import judge_before
+from keyturn.core.reading.judges.bodies import judge_bodies, judge_client_key
 from keyturn.core.reading.judges.challenges import judge_challenges, judge_codes, judge_polls, judge_resends
 from keyturn.core.reading.judges.refresh import judge_refresh
 from keyturn.core.reading.judges.visible_when import judge_visibility
@@ -155,4 +156,6 @@ _JUDGES: tuple[Callable[[Reading, Names, Mapping[str, Any]], None], ...] = (
     _judge_refresh_url,
     _judge_placement,
     judge_tls,
+    judge_bodies,
+    judge_client_key,
 )

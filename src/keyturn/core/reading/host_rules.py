@@ -2,7 +2,7 @@
 
 Rule 1: the registrable domain, or an IP literal, is written by the author; a template left of it stands for one DNS
 label, or for several where its field has a `pattern`.
-Rule 2: a host that the person gives stands as the whole host, and its field says which hosts may be given.
+Rule 2: a host that the person or an answer gives stands as the whole host, and says which hosts may be given.
 Rule 3: https, unless the connector says `insecure_http: true`; no user, no fragment, a port only in digits.
 
 Source: the connector format, "Hosts" and "HTTPS".
@@ -11,11 +11,12 @@ Source: the connector format, "Hosts" and "HTTPS".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from keyturn.core.reading.codes import Fault
+from keyturn.core.reading.document import child_pointer
 from keyturn.core.reading.names import Kind, Names
 from keyturn.core.reading.secret_placement import RULES, Place, is_url, place_of
 from keyturn.core.reading.shapes import Placed, Reading
@@ -26,6 +27,7 @@ from keyturn.core.urls.public_suffixes import PublicSuffixes, registrable_domain
 
 Piece: TypeAlias = str | Reference
 
+_ONLY_WHOLE_HOST: Final = "a host kept from an answer stands as the whole host of a URL, and nowhere else"
 SAMPLE_LABEL: Final = "sample"
 _SCHEME: Final = re.compile(r"(https?)://", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[\s\\\x00-\x20\x7f-\x9f]")
@@ -109,17 +111,39 @@ def judge_hosts(reading: Reading, names: Names, *, insecure_http: bool, suffixes
     for placed in reading.templates:
         if is_url(placed.pointer):
             _judge_url(reading, names, placed, insecure_http=insecure_http, suffixes=suffixes)
-    for index, one in enumerate(_given_fields(reading.document.value)):
-        for position, pattern in enumerate(one.get("hosts") or () if isinstance(one.get("hosts"), list) else ()):
-            pointer = f"/fields/{index}/hosts/{position}"
+        else:
+            _judge_elsewhere(reading, names, placed)
+    for start, hosts in _given_hosts(reading.document.value):
+        for position, pattern in enumerate(hosts if isinstance(hosts, list) else ()):
+            pointer = f"{start}/hosts/{position}"
             if isinstance(pattern, str) and not _is_rule(f"https://{pattern}", suffixes):
                 message = "expected a host, or *. and a domain that is no public suffix"
                 reading.fault(pointer, Fault.WRONG_VALUE, message)
 
 
-def _given_fields(value: object) -> list[Mapping[str, Any]]:
-    fields = value.get("fields") if isinstance(value, Mapping) else None
-    return [one if isinstance(one, Mapping) else {} for one in fields] if isinstance(fields, list) else []
+def _given_hosts(value: object) -> Iterator[tuple[str, object]]:
+    """Which hosts may be given, by a person or by an answer, with the pointer of what they belong to."""
+    root = _object(value)
+    fields = root.get("fields")
+    for index, one in enumerate(fields if isinstance(fields, list) else ()):
+        yield f"/fields/{index}", _object(one).get("hosts")
+    responses = {f"/{step}": _object(root.get(step)) for step in ("token", "refresh")}
+    challenges = root.get("challenges")
+    for index, one in enumerate(challenges if isinstance(challenges, list) else ()):
+        responses[f"/challenges/{index}/then"] = _object(_object(one).get("then"))
+    for pointer, request in responses.items():
+        for name, kept in _object(_object(request.get("response")).get("keep")).items():
+            yield child_pointer(f"{pointer}/response/keep", name), _object(kept).get("hosts")
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _judge_elsewhere(reading: Reading, names: Names, placed: Placed) -> None:
+    """A host from an answer stands in a URL only: anywhere else it would be a value that the provider chooses."""
+    if any(names.kind_of(leaf) is Kind.KEPT_HOST for path in placed.template.names() for leaf in names.leaves(path)):
+        reading.fault(placed.pointer, Fault.HOST_NOT_WRITTEN, _ONLY_WHOLE_HOST)
 
 
 def _is_rule(text: str, suffixes: PublicSuffixes) -> bool:
@@ -141,12 +165,17 @@ def _judge_url(
         if parts.has_query and place in (Place.BASE_URL, Place.ALLOWED_URL):
             raise UrlShapeError(Fault.URL_INVALID, "a base or allowed URL has no query (?)")
         _judge_host(parts.host, names, suffixes, wildcard=place is Place.ALLOWED_URL)
+        whole = parts.host[0].path if len(parts.host) == 1 and isinstance(parts.host[0], Reference) else None
+        named = [leaf for path in placed.template.names() for leaf in names.leaves(path)]
+        kept = [each for each in named if names.kind_of(each) is Kind.KEPT_HOST]
+        if kept and kept != [whole]:
+            raise UrlShapeError(Fault.HOST_NOT_WRITTEN, _ONLY_WHOLE_HOST)
     except UrlShapeError as error:
         reading.fault(placed.pointer, error.fault, str(error))
         return
     if place is Place.ALLOWED_URL:
         try:
-            Rule.parse(sample_url(placed.template, names.fields), suffixes)
+            Rule.parse(sample_url(placed.template, {**names.fields, **names.hosts}), suffixes)
         except InvalidRule as error:
             reading.fault(placed.pointer, Fault.ALLOWED_URL_INVALID, str(error))
 
@@ -186,13 +215,17 @@ def _judge_whole_host(reference: Reference, names: Names) -> None:
     kind = names.kind_of(reference.path)
     if kind is None:  # said already, as an unknown name
         return
-    if kind in (Kind.KEPT, Kind.CLAIM, Kind.CAPTURED):
-        raise UrlShapeError(Fault.KEY_NOT_SUPPORTED_YET, "hosts that come from an answer are not supported yet")
+    if kind is Kind.KEPT_HOST and not reference.filters:
+        return
+    if kind is Kind.KEPT:
+        message = "a host from an answer says which hosts it may be: keep: {name: {from: …, hosts: […]}}"
+        raise UrlShapeError(Fault.HOST_RULE_MISSING, message)
     given = names.fields.get(reference.path, {})
     if kind is not Kind.PLAIN_FIELD or given.get("type") != "host" or reference.filters:
         raise UrlShapeError(
             Fault.HOST_NOT_WRITTEN,
-            "a whole host comes only from a field of type host, without filters; else the domain is written out",
+            "a whole host comes only from a field of type host or from an answer that says which hosts it may be, "
+            "without filters; else the domain is written out",
         )
 
 

@@ -17,13 +17,4 @@ LATER: Final[Mapping[str, Mapping[str, str]]] = {
         "retires": "retirement dates are not supported yet; say it in notes.warning",
         "client_address_header": "passing the end user's address on is not supported yet",
     },
-    "client authentication": {"private_key_jwt": "private_key_jwt is not supported yet"},
-    "encoding": {
-        "xml": "XML bodies are not supported yet",
-        "text": "plain text bodies are not supported yet",
-    },
-    "provider request": {"body": "bodies given as text are not supported yet; use params with encoding form or json"},
-    "response": {
-        "keep as object": "hosts that come from an answer are not supported yet; a kept value is name: where",
-    },
 }

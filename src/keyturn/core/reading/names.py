@@ -27,6 +27,7 @@ class Kind(Enum):
     REVOKED_TOKEN = auto()
     REVOKED_HINT = auto()
     KEPT = auto()  # of an answer, by response.keep
+    KEPT_HOST = auto()  # the same, where it says which hosts it may name
     KEPT_TOKEN = auto()  # the same, where it is a token under another name
     CLAIM = auto()
     TEST = auto()
@@ -59,12 +60,14 @@ RESERVED: Final = frozenset(BUILT_IN) | {"test", "claims"}
 class Names:
     """The names of one connector, each with its kind.
 
-    `fields`: name → the field as it was given. `made_of`: derived name → the names that it is made of.
+    `fields`: name → the field as it was given. `hosts`: kept host → the same, of the answer. `made_of`: derived name →
+    the names that it is made of.
     """
 
     kinds: dict[str, Kind] = field(default_factory=dict)
     fields: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     made_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    hosts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def kind_of(self, path: str) -> Kind | None:
         """Say what a template's path stands for; None where nothing provides it."""
@@ -115,8 +118,10 @@ def collect_names(value: object) -> Names:
         names.kinds.setdefault(name, Kind.DERIVED)
         names.made_of[name] = tuple(_made_of(value))
     for response in responses:
-        for name, kind in _kept(_object(response)):
-            if names.kinds.get(name) is not Kind.KEPT_TOKEN:  # a token in one answer is one in all
+        for name, kind, given in _kept(_object(response)):
+            if kind is Kind.KEPT_HOST:
+                names.hosts.setdefault(name, {"type": "host", "hosts": given["hosts"]})
+            if names.kinds.get(name) not in (Kind.KEPT_TOKEN, Kind.KEPT_HOST):  # in one answer is in all
                 names.kinds[name] = kind
     return names
 
@@ -132,11 +137,13 @@ def _field_kind(one: Mapping[str, Any]) -> Kind:
     return Kind.PLAIN_FIELD_ONCE if keep == "never" else Kind.PLAIN_FIELD
 
 
-def _kept(response: Mapping[str, Any]) -> Iterator[tuple[str, Kind]]:
+def _kept(response: Mapping[str, Any]) -> Iterator[tuple[str, Kind, Mapping[str, Any]]]:
     tokens = {response.get(name) or name for name in ("access_token", "refresh_token")} | {"@"}
     for name, where in _object(response.get("keep")).items():
         is_token = isinstance(where, str) and where.strip() in tokens
-        yield f"token.{name}", Kind.KEPT_TOKEN if is_token else Kind.KEPT
+        given = _object(where)
+        kind = Kind.KEPT_TOKEN if is_token else Kind.KEPT_HOST if "hosts" in given else Kind.KEPT
+        yield f"token.{name}", kind, given
 
 
 def _made_of(value: object) -> Iterator[str]:

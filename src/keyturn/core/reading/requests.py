@@ -20,8 +20,7 @@ from keyturn.core.connector import (
 from keyturn.core.format.expressions import HEADER_NAME
 from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.keys.revocations import SeveralInOrder
-from keyturn.core.reading.later import LATER
-from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, NotYet, Schema, Shape, Table, WordOr
+from keyturn.core.reading.shapes import Absent, Cursor, Key, ListOf, ObjectOr, Schema, Shape, Table, WordOr
 from keyturn.core.reading.templated import ParamsTree, TemplateText
 from keyturn.core.reading.values import (
     Boolean,
@@ -117,6 +116,15 @@ _LIFETIME_KEYS: Final = (
     Key("unit", Choice(ExpiryUnit), "in what it is counted", default="s"),
 )
 
+HOST_PATTERN: Final = Text("a host such as *.example.com", 253)
+_KEPT_HOST: Final = Table(
+    "a kept host",
+    (
+        Key("from", Expression(place=True), "where the host, or an https address of it, stands", required=True),
+        Key("hosts", ListOf(HOST_PATTERN, "hosts", 1, 50, unique=True), "which hosts it may be", required=True),
+    ),
+)
+
 RESPONSE: Final = Table(
     "response",
     (
@@ -130,9 +138,7 @@ RESPONSE: Final = Table(
         Key("retry_after", Table("retry_after", _LIFETIME_KEYS), "where the provider says how long to wait"),
         Key(
             "keep",
-            MapOf(
-                NotYet(Expression(place=True), dict, LATER["response"]["keep as object"]), NAME, NAME_FORM, max_items=30
-            ),
+            MapOf(ObjectOr(_KEPT_HOST, Expression(place=True)), NAME, NAME_FORM, max_items=30),
             "further values, used as {{ token.NAME }}",
         ),
     ),
@@ -144,18 +150,20 @@ HEADERS: Final = MapOf(
     TemplateText("a header's value, with templates"), HEADER_NAME.pattern, "a header's name", fold_case=True
 )
 URL: Final = TemplateText("a URL, with templates")
+BODY: Final = TemplateText("a body, with templates", lines=True)
 
 
 def _request_keys(*, url_required: bool, encoding: str | None = "form", method: str = "POST") -> tuple[Key, ...]:
     return (
         Key("url", URL, "where the request goes", required=url_required),
         Key("method", Choice(Method), "the HTTP method", default=method),
-        Key("encoding", Choice(Encoding, LATER["encoding"]), "how the parameters travel", default=encoding),
+        Key("encoding", Choice(Encoding), "how the parameters travel", default=encoding),
         Key("headers", HEADERS, "headers of this request"),
         Key("params", ParamsTree(), "parameters, nested with json"),
+        Key("body", BODY, "the whole body, with templates: for encoding xml and text, in the place of params"),
         Key(
             "authentication",
-            Choice(ClientAuthentication, LATER["client authentication"]),
+            Choice(ClientAuthentication),
             "how the application proves itself here; client.authentication where absent",
         ),
         Key("response", RESPONSE, "where the values of the answer stand"),
@@ -165,8 +173,8 @@ def _request_keys(*, url_required: bool, encoding: str | None = "form", method: 
     )
 
 
-def _request(what: str, keys: tuple[Key, ...], later: str | None = None) -> Table:
-    return Table(what, keys, {**LATER["provider request"], **(LATER[later] if later else {})})
+def _request(what: str, keys: tuple[Key, ...]) -> Table:
+    return Table(what, keys)
 
 
 CAPTURE: Final = MapOf(Expression(place=True), NAME, NAME_FORM, max_items=20)

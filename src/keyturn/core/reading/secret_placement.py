@@ -70,6 +70,10 @@ RULES: Final[Mapping[Kind, Rule]] = {
     Kind.REVOKED_HINT: Rule("the token's type", frozenset({Place.REVOKE})),
     Kind.KEPT: Rule("a value kept from an answer", _WITH_TOKEN | _NOT_SECRET),
     Kind.KEPT_TOKEN: Rule("a token kept from an answer", _WITH_TOKEN, secret=True),
+    Kind.KEPT_HOST: Rule(
+        "a host kept from an answer",
+        frozenset({Place.BASE_URL, Place.ALLOWED_URL, Place.TEST, Place.REFRESH, Place.REVOKE}),
+    ),
     Kind.CLAIM: Rule("a claim of the token", _WITH_TOKEN | _NOT_SECRET),
     Kind.TEST: Rule("the answer of the test", _IDENTITY),
     Kind.PLAIN_FIELD: Rule("a field", _ALL),
@@ -217,9 +221,8 @@ def effective_encoding(
     return Encoding.QUERY if method in ("GET", "HEAD") else Encoding.FORM
 
 
-def judge_authentication(reading: Reading, tree: Mapping[str, Any]) -> None:
-    """Refuse a client secret among parameters that travel in the URL."""
-    client = tree.get("client", {}).get("authentication", ClientAuthentication.BASIC)
+def requests_of(tree: Mapping[str, Any]) -> list[tuple[str, object, Mapping[str, Any] | None]]:
+    """Each request of a file with its pointer, and the one that it takes over from."""
     token = tree.get("token")
     requests: list[tuple[str, object, Mapping[str, Any] | None]] = [
         (f"/{name}", tree.get(name), token if name == "refresh" else None) for name in ("token", "refresh", "test")
@@ -232,7 +235,13 @@ def judge_authentication(reading: Reading, tree: Mapping[str, Any]) -> None:
             requests.append((f"/challenges/{index}/{key}", challenge.get(key), token))
     for index, before in enumerate((token or {}).get("before", ())):
         requests.append((f"/token/before/{index}", before, None))
-    for pointer, request, inherited in requests:
+    return requests
+
+
+def judge_authentication(reading: Reading, tree: Mapping[str, Any]) -> None:
+    """Refuse a client secret among parameters that travel in the URL."""
+    client = tree.get("client", {}).get("authentication", ClientAuthentication.BASIC)
+    for pointer, request, inherited in requests_of(tree):
         if not isinstance(request, Mapping):
             continue
         default = ClientAuthentication.NONE if pointer == "/test" else (inherited or {}).get("authentication", client)

@@ -56,7 +56,7 @@ CLIENT: Final = Table(
     (
         Key(
             "authentication",
-            Choice(ClientAuthentication, LATER["client authentication"]),
+            Choice(ClientAuthentication),
             "how the application proves itself to the provider",
             default="basic",
         ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
@@ -80,6 +81,15 @@ def normalise_host(text: str) -> str:
     if len(host) > MAX_NAME:
         raise HostError(HostFault.LENGTH)
     return host
+
+
+def matches_host(host: str, patterns: Iterable[str]) -> bool:
+    """Whether a normalised host is one of these, or lies below one that begins with `*.`."""
+    for pattern in patterns:
+        wanted = pattern.lower()
+        if host == wanted or (wanted.startswith("*.") and host.endswith(wanted[1:]) and len(host) > len(wanted) - 1):
+            return True
+    return False
 
 
 def literal_address(host: str) -> str | None:

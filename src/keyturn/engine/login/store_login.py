@@ -27,12 +27,14 @@ from keyturn.core.errors import (
     KeyturnError,
     MfaUnsupported,
     NotFound,
+    ProviderBadResponse,
     StoreUnavailable,
     UniqueIdMissing,
     ValidationFailed,
     ValueAbsent,
 )
 from keyturn.core.field_values import origin_of
+from keyturn.core.renewal.plan import can_refresh, refresh_ends
 from keyturn.core.renewal.retry import back_off_s
 from keyturn.core.requests.request_url import render_url
 from keyturn.core.revocation import Revocation, RevocationCause
@@ -45,6 +47,7 @@ from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
 from keyturn.engine.template_values import (
+    answered_hosts,
     challenge_urls,
     client_values,
     dotted_names,
@@ -143,8 +146,8 @@ class StoreLogin:
         """Test, identify and store; returns the connection and whether it is new.
 
         Raises:
-            ConnectionTestFailed, UniqueIdMissing, ConnectionExists, IdentityMismatch, GenerationConflict: the token
-                set is handed to revocation first.
+            ConnectionTestFailed, UniqueIdMissing, ConnectionExists, IdentityMismatch, GenerationConflict,
+                ProviderBadResponse: the token set is handed to revocation first.
         """
         written = [self.keep_tokens.entropy.identifier("cxn")]  # the id of a new one, then those that were written to
         try:
@@ -159,6 +162,9 @@ class StoreLogin:
             raise
 
     async def _identify(self, login: Login) -> Identity:
+        if not answered_hosts(login.connector) <= login.token_set.kept.keys():
+            message = "The provider named no host, or one that the connector doesn't list."
+            raise ProviderBadResponse(message, extensions={"reason": "host_not_listed"})
         values = {**login.fields, **client_values(login.client), **token_values(login.token_set)}
         proof = await self.tests.prove(login.connector, values, login.client)
         if not proof.passed or proof.answer is None:
@@ -295,7 +301,8 @@ class StoreLogin:
             intent=None,
             token_issued_at=token_set.issued_at,
             expires_at=token_set.expires_at,
-            refreshable=token_set.refresh_token is not None and login.connector.refresh.honoured,
+            refreshable=can_refresh(token_set, login.connector),
+            refresh_expires_at=refresh_ends(token_set, login.connector),
             password_kept_at=now if login.password is not None else None,
             password_rejected=False,
             fields=dict(login.plain),
@@ -319,10 +326,11 @@ class StoreLogin:
         urls += challenge_urls(connector)
         urls += [each.request.url for each in connector.revokes]
         hosts = {login.token_host}
+        values = {**login.fields, "token": login.token_set.kept}  # a host may have come with the token
         for url in urls:
             # A host of values that are not there (any more) is none that anything may be sent to.
             with suppress(ValueAbsent, ValidationFailed):
-                hosts.add(urlsplit(render_url(origin_of(url), login.fields, dotted=dotted_names(connector))).netloc)
+                hosts.add(urlsplit(render_url(origin_of(url), values, dotted=dotted_names(connector))).netloc)
         return tuple(sorted(hosts))
 
     async def revoke_weaker(self, login: Login, actor: Actor, *, not_before: float | None = None) -> str | None:

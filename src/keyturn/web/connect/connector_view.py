@@ -19,9 +19,9 @@ from keyturn.core.errors import KeyturnError
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Reference, Template
 from keyturn.core.urls.public_suffixes import PublicSuffixes, registrable_domain
-from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.before.run_before import Opening
-from keyturn.engine.template_values import login_requests, login_values
+from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.template_values import answered_host_in, login_requests, login_values
 from keyturn.ports.store import ClientCredentials, ConnectSession
 
 SECRET_TYPES: Final = frozenset({FieldType.SECRET, FieldType.TOTP_SEED, FieldType.OTP})
@@ -105,9 +105,12 @@ class ConnectorView:
 
     def api_hosts(self, details: Mapping[str, Any]) -> list[ShownHost]:
         """The hosts of the allowed URLs; what is not known yet stands as an ellipsis."""
-        texts = dict.fromkeys(
-            _authority_text(each.url, details) for each in self.connector.allowed_urls if not each.deny
-        )
+        texts: dict[str, None] = {}
+        for each in self.connector.allowed_urls:
+            answered = answered_host_in(each.url)
+            listed = self.connector.token.response.hosts.get(answered or "", ())
+            if not each.deny:  # what the provider will name is one of those that the connector lists
+                texts |= dict.fromkeys(listed or [_authority_text(each.url, details)])
         return [self.shown(text) for text in texts]
 
     def shown(self, netloc: str, *, encrypted: bool = True) -> ShownHost:
