@@ -65,7 +65,11 @@ REFRESHES = st.just("none") | objects(
     rotation=st.sampled_from(["rotating", "stable"]),
     leeway=st.sampled_from([0, 1.5, "15m", "500ms"]),
 )
-REVOKES = objects(
+TEXTUAL = objects(
+    {"url": URLS, "encoding": st.just("xml"), "method": st.just("POST"), "authentication": st.just("none")},
+    body=st.just("<a b='{{ client_id }}'>{{ token }}</a>"),
+).filter(lambda one: "body" in one)
+REVOKES = TEXTUAL | objects(
     {"url": URLS},
     **COMMON,
     tokens=st.sampled_from([["access_token"], ["access_token", "refresh_token"]]),

@@ -87,11 +87,8 @@ ADDED = [
     pytest.param("a: b: c", (9, 5, "yaml_syntax", ""), id="two colons"),
     pytest.param("a: .inf", (9, 4, "number_not_finite", "/a"), id="infinity"),
     pytest.param("---\na: 1", (9, 1, "yaml_several_documents", ""), id="a second document"),
-    pytest.param("revoke: [{url: x}]", (9, 9, "key_not_supported_yet", "/revoke"), id="a list of revocations"),
     pytest.param(
-        "client: {authentication: private_key_jwt}",
-        (9, 26, "key_not_supported_yet", "/client/authentication"),
-        id="an assertion",
+        "revoke: [{url: https://a.example}, {method: POST}]", (9, 35, "required_key", "/revoke/1"), id="a list"
     ),
 ]
 

@@ -53,7 +53,7 @@ def test_it_takes_what_the_reader_takes(value: dict[str, Any]) -> None:
         pytest.param("title", 7, id="a number for a text"),
         pytest.param("title", "", id="an empty text"),
         pytest.param("trust.reason", "lazy", id="no choice"),
-        pytest.param("token.encoding", "xml", id="a choice for later"),
+        pytest.param("token.encoding", "yaml", id="no encoding"),
         pytest.param("token.method", "TRACE", id="no method"),
         pytest.param("token.headers", {"a b": "c"}, id="no header's name"),
         pytest.param("token.success_when", {}, id="an empty condition"),

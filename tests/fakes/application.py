@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
+from keyturn.adapters.client_assertions import JwtAssertions
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
 from keyturn.core.redaction.known import KnownSecrets
@@ -47,13 +48,18 @@ def make_world(
         connections=stores.connections,
         revocations=stores.revocations,
         connectors=stores.connectors,
+        client_assertions=JwtAssertions(clock, entropy),
         logins=stores.logins,
+        login_watch=stores.login_watch,
+        login_stops=stores.login_stops,
+        rate_counts=stores.rate_counts,
         audit=stores.audit,
         api_keys=stores.api_keys,
         sessions=stores.sessions,
         challenges=stores.challenges,
         idempotency=stores.idempotency,
         people=stores.people,
+        overview=stores.overview,
         jobs=stores.jobs,
         webhooks=stores.webhooks,
         events=stores.events,

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from keyturn.core.access.rates import Rate
 from keyturn.core.events.health import WINDOW_S
 from keyturn.core.secret import Secret
 from keyturn.core.urls.public_suffixes import PublicSuffixes
+from keyturn.engine.abuse.guards import DEFAULT_RATES, Guards, each_second, make_guards
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.application import Application
 from keyturn.engine.audit.auditing import Auditing, AuditSettings, make_auditing
+from keyturn.engine.builder.builder import Builder
+from keyturn.engine.builder.drafts import Drafts
+from keyturn.engine.builder.review import ReviewDraft
+from keyturn.engine.builder.trials import Trials
+from keyturn.engine.builder.unsaved import Unsaved
+from keyturn.engine.calls.ask_api import AskApi
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.calls.observed_connections import ObservedConnections
@@ -35,11 +43,13 @@ from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.login.finish_session import FinishSession
 from keyturn.engine.login.login_course import LoginCourse
 from keyturn.engine.login.poll_challenges import PollChallenges
+from keyturn.engine.login.revoke_session import RevokeSession
 from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.mail.mails import Mails
 from keyturn.engine.mail.send_mail import SendMail
 from keyturn.engine.other_processes import OtherProcesses
+from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
 from keyturn.engine.provider_gate import ProviderGate
@@ -59,18 +69,21 @@ from keyturn.engine.webhooks.deliver import DELIVERIES_AT_ONCE, DeliverWebhook
 from keyturn.engine.webhooks.endpoints import Webhooks
 from keyturn.engine.webhooks.follow import FollowEvents
 from keyturn.engine.webhooks.watch import RECURRING, VerifyDaily, WatchEvents, WatchExpiry
+from keyturn.ports.access.abuse import LoginStops, LoginWatch, RateCounts
+from keyturn.ports.access.api_keys import ApiKeyStore
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.challenges import ChallengeStore
+from keyturn.ports.client_assertions import ClientAssertions
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress, Upstream
 from keyturn.ports.jobs import Jobs
 from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
 from keyturn.ports.mail import Mailer
+from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
-    ApiKeyStore,
     AuditLog,
     ConnectionStore,
     ConnectorStore,
@@ -92,6 +105,9 @@ class Ports:
     revocations: RevocationStore
     connectors: ConnectorStore
     logins: LoginLedger
+    login_watch: LoginWatch
+    login_stops: LoginStops
+    rate_counts: RateCounts
     audit: AuditLog
     api_keys: ApiKeyStore
     sessions: SessionStore
@@ -100,6 +116,7 @@ class Ports:
     jobs: Jobs
     keys: KeyCustody
     people: PeopleStore
+    overview: Overview
     webhooks: WebhookStore
     events: EventStore
     spill: Spill
@@ -112,7 +129,9 @@ class Ports:
     clock: Clock
     entropy: Entropy
     audit_settings: AuditSettings = field(default_factory=AuditSettings)
+    rates: tuple[Rate, ...] = DEFAULT_RATES
     mailer: Mailer | None = None  # None: nobody gets mail
+    client_assertions: ClientAssertions | None = None
 
 
 def assemble(
@@ -123,13 +142,17 @@ def assemble(
     admin_api_key: Secret | None = None,
     operator_name: str = "",
     offline_grace_s: float = OFFLINE_GRACE_S,
-    plain_http: bool = False,  # the operator allows http to webhook endpoints
+    plain_http: bool = False,
 ) -> Application:
-    """Build the application; nothing runs yet (`Application.scheduler.start()` begins the loops)."""
+    """Build the application; nothing runs yet (`Application.scheduler.start()` begins the loops).
+
+    `plain_http`: the operator allows http to webhook endpoints.
+    """
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
     connections = ObservedConnections(ports.connections)
-    published = PublishedConnectors(ports.connectors)
-    budget, tests = LoginBudget(ports.logins, clock), TestCalls(ports.egress, ports.suffixes)
+    published = PublishedConnectors(ports.connectors, ports.client_assertions)
+    guards, budget = _guards(ports)
+    tests = TestCalls(ports.egress, ports.suffixes)
     keep_tokens = KeepTokens(connections, ports.revocations, ports.spill, clock, entropy)
     apply_spilled = ApplySpilled(connections, published, ports.spill, keep_tokens)
     renewals = _renewals(ports, connections, published, keep_tokens, budget, gate, known)
@@ -137,7 +160,7 @@ def assemble(
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
-    connect, challenges = _logins(ports, published, store_login, budget, gate, known)
+    connect, challenges = _logins(ports, published, store_login, budget, guards, gate, known)
     sessions = ConnectSessions(
         ports.sessions, connections, published, connect, challenges, keep_tokens, clock, entropy, public_url
     )
@@ -154,23 +177,39 @@ def assemble(
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
         offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys), others=others,
-        background=background, challenges_due=challenges.poll_due)  # fmt: skip
+        background=background, challenges_due=challenges.poll_due,
+        counts=each_second(api_keys.flush_uses, guards.rate_limits.exchange))  # fmt: skip
     return Application(
         connect=connect, challenges=challenges, connect_sessions=sessions, renewals=renewals, test_connection=testing,
         disconnect=disconnect, erase_owner=EraseOwner(connections, disconnect, ports.chain, clock), pause=pause,
         calls=calls, hand_out=HandOut(calls, ports.audit, clock),
-        edit_connector=EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, clock),
-        api_keys=api_keys, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
-        run_jobs=background.run_jobs,
-        run_deliveries=deliveries,
-        webhooks=webhooks,
+        ask_api=AskApi(calls, connections, published, ports.suffixes, ports.upstream, ports.audit, clock, known),
+        revoke_session=RevokeSession(ports.sessions, clock), overview=ports.overview,
+        board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock),
+        edit_connector=_edit_connector(ports, gate),
+        builder=_builder(ports, connections, published, budget, gate, known),
+        api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
+        run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), published=published, gate=gate, connections=connections,
         connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit,
-        auditing=auditing,
         idempotency=ports.idempotency, jobs=ports.jobs, upstream=ports.upstream, clock=clock, entropy=entropy,
         public_url=public_url, operator_name=operator_name,
     )  # fmt: skip
+
+
+def _edit_connector(ports: Ports, gate: ProviderGate) -> EditConnector:
+    return EditConnector(
+        ports.connectors, ports.catalogue, ports.suffixes, gate, ports.clock, ports.client_assertions
+    )
+
+
+def _guards(ports: Ports) -> tuple[Guards, LoginBudget]:
+    """What holds abuse back, and the budget of logins."""
+    guards = make_guards(
+        ports.login_watch, ports.login_stops, ports.rate_counts, ports.rates, ports.logins, ports.audit,
+        ports.connectors, ports.clock)  # fmt: skip
+    return guards, LoginBudget(ports.logins, ports.clock, guards.stop_logins)
 
 
 def _fail_closed(calls: Calls, api_keys: ApiKeys) -> Callable[[], None]:
@@ -198,11 +237,35 @@ def _renewals(
     return Renewals(connections, ports.lease, attempt, clock)
 
 
+def _builder(
+    ports: Ports,
+    connections: ConnectionStore,
+    published: PublishedConnectors,
+    budget: LoginBudget,
+    gate: ProviderGate,
+    known: InFlight,
+) -> Builder:
+    """What writes connectors in the console, over the parts that connections use."""
+    edit = _edit_connector(ports, gate)
+    codes = SeedCodes(connections, ports.clock)
+    trials = Trials(
+        published, ports.egress, ports.suffixes, budget, gate, ports.audit, codes, ports.clock, ports.entropy,
+        known)  # fmt: skip
+    return Builder(
+        Drafts(edit, ports.connectors, ports.catalogue),
+        trials,
+        ReviewDraft(edit, ports.connectors, connections, trials),
+        Unsaved(ports.clock),
+        ports.suffixes,
+    )
+
+
 def _logins(
     ports: Ports,
     published: PublishedConnectors,
     store_login: StoreLogin,
     budget: LoginBudget,
+    guards: Guards,
     gate: ProviderGate,
     known: InFlight,
 ) -> tuple[Connect, Challenges]:
@@ -214,7 +277,7 @@ def _logins(
     rows = ChallengeRows(ports.challenges, published, clock, entropy)
     finish_session = FinishSession(ports.sessions, clock)
     polling = PollChallenges(rows, course, finish_session)
-    connect = Connect(published, ports.egress, budget, ports.audit, gate, course, clock, known)
+    connect = Connect(published, ports.egress, budget, guards.spraying, ports.audit, gate, course, clock, known)
     return connect, Challenges(rows, course, polling, finish_session)
 
 
@@ -258,6 +321,7 @@ def _background(
         clock=ports.clock,
     )
     retention.append(Retention("challenge.purge", lambda _: challenges.purge(), ports.clock))
+    retention.append(Retention("login_watch.purge", lambda now: ports.login_watch.purge(now=now), ports.clock))
     retention += [
         Retention(
             "webhook.purge",

@@ -14,6 +14,7 @@ import structlog
 
 from keyturn.adapters.anchor_file import JsonAnchorFile
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
+from keyturn.adapters.client_assertions import JwtAssertions
 from keyturn.adapters.egress.client import AiohttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.mail import SmtpMailer, mail_server
@@ -112,6 +113,7 @@ async def wired(
     ports = Ports(
         **{each: getattr(stores, each) for each in STORES},
         lease=stores.leases,
+        client_assertions=JwtAssertions(clock, entropy),
         egress=AiohttpEgress(resolver, allowances, clock, proxy=proxy),
         upstream=upstream,
         catalogue=YamlCatalogue(),

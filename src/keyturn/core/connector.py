@@ -77,6 +77,8 @@ class Encoding(StrEnum):
     JSON = "json"
     MULTIPART = "multipart"
     QUERY = "query"
+    XML = "xml"
+    TEXT = "text"
 
 
 class ClientAuthentication(StrEnum):
@@ -86,6 +88,7 @@ class ClientAuthentication(StrEnum):
     BASIC = "basic"
     BASIC_RAW = "basic_raw"
     POST = "post"
+    PRIVATE_KEY_JWT = "private_key_jwt"  # RFC 7523; the application's secret is the private key
 
 
 class ExpiryUnit(StrEnum):
@@ -260,6 +263,7 @@ class ProviderRequest:
     encoding: Encoding = Encoding.FORM
     headers: Mapping[str, Template] = field(default_factory=_empty)
     params: Mapping[str, Params] = field(default_factory=_empty)
+    body: Template | None = None  # with encoding xml or text, in the place of parameters
     authentication: ClientAuthentication = ClientAuthentication.NONE
     response: ResponseMapping = ResponseMapping()
     success_when: When | None = None

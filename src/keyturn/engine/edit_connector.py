@@ -9,8 +9,16 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connector import Connector
-from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, PublishBlocked, ValidationFailed, VersionConflict
+from keyturn.core.connector import ClientAuthentication, Connector
+from keyturn.core.errors import (
+    ConnectorClientMissing,
+    ConnectorInvalid,
+    Finding,
+    NotFound,
+    PublishBlocked,
+    ValidationFailed,
+    VersionConflict,
+)
 from keyturn.core.field_values import check_password
 from keyturn.core.format.writing import digest
 from keyturn.core.lint import LintFinding, blocks_publishing, lint
@@ -20,6 +28,7 @@ from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.actor import Actor
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.ports.catalogue import Catalogue
+from keyturn.ports.client_assertions import ClientAssertions
 from keyturn.ports.clock import Clock
 from keyturn.ports.store import ClientCredentials, ConnectorStore, Draft, PublishedVersion
 
@@ -46,6 +55,7 @@ class EditConnector:
     suffixes: PublicSuffixes
     gate: ProviderGate
     clock: Clock
+    assertions: ClientAssertions | None = None
 
     async def read(self, source: str | bytes) -> Connector:
         """Read a connector file; ConnectorInvalid has every error with line and column.
@@ -114,12 +124,25 @@ class EditConnector:
             errors.append(Finding("/client_id", "required", message))
         if client_secret and check_password(client_secret):
             errors.append(Finding("/client_secret", "invalid", "A client secret has at most 4096 characters."))
+        elif client_secret and self.assertions is not None and await self._signs(connector_id):
+            try:
+                self.assertions.check(client_secret)
+            except ConnectorClientMissing:
+                message = "A private key in PEM or JWK is wanted, not encrypted: RSA of 2048 bits or more, or P-256."
+                errors.append(Finding("/client_secret", "invalid", message))
         if errors:
             raise ValidationFailed(errors=errors)
         credentials = ClientCredentials(client_id.strip(), client_secret if client_secret else None)
         record = self._record(CLIENT_SET, connector_id, actor)
         await self.store.set_client(connector_id, credentials, at=self.clock.now(), records=[record])
         self.gate.end_alarm(connector_id)
+
+    async def _signs(self, connector_id: str) -> bool:
+        """Whether the draft, or what is published, proves the application by its private key."""
+        draft, newest = await self.store.draft(connector_id), await self.store.version(connector_id)
+        known = [each.connector for each in (draft, newest) if each is not None]
+        way = ClientAuthentication.PRIVATE_KEY_JWT
+        return any(way in (each.client_authentication, each.token.authentication) for each in known)
 
     def _record(self, action: str, connector_id: str, actor: Actor) -> AuditRecord:
         return AuditRecord(self.clock.now(), action, actor.name, connector=connector_id, request_id=actor.request_id)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Final
 
 from keyturn.core.connector import ClientAuthentication, Connector
 from keyturn.core.errors import ConnectorClientMissing, ConnectorNotPublished, NotFound
+from keyturn.ports.client_assertions import ClientAssertions
 from keyturn.ports.store import ClientCredentials, ConnectorStore, PublishedVersion
 
 KEPT_VERSIONS: Final = 512
@@ -15,8 +17,9 @@ KEPT_VERSIONS: Final = 512
 class PublishedConnectors:
     """Reads versions through a small cache; the newest number and the client are always asked for."""
 
-    def __init__(self, store: ConnectorStore) -> None:
+    def __init__(self, store: ConnectorStore, assertions: ClientAssertions | None = None) -> None:
         self._store = store
+        self._assertions = assertions
         self._versions: OrderedDict[tuple[str, str, int], PublishedVersion] = OrderedDict()
 
     async def newest(self, connector_id: str, *, project: str = "default") -> PublishedVersion:
@@ -51,4 +54,4 @@ class PublishedConnectors:
         found = await self._store.client(connector.id, project=project)
         if found is None and connector.client_authentication is not ClientAuthentication.NONE:
             raise ConnectorClientMissing
-        return found
+        return None if found is None else replace(found, assertions=self._assertions)

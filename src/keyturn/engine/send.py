@@ -9,10 +9,11 @@ from typing import Any, Final
 from keyturn.core.answers.answer_body import UNREADABLE, Body
 from keyturn.core.answers.lifetimes import parse_http_date
 from keyturn.core.answers.token_response import Outcome, Reading, read_answer
-from keyturn.core.connector import Challenge, Connector, FailureClass, ProviderRequest
+from keyturn.core.connector import Challenge, ClientAuthentication, Connector, FailureClass, ProviderRequest
 from keyturn.core.errors import (
     AccountLocked,
     AddressNotAllowed,
+    ConnectorClientMissing,
     ConnectorClientRejected,
     CredentialsRejected,
     GrantDisabled,
@@ -33,6 +34,7 @@ from keyturn.core.errors import (
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.renewal.plan import SendOutcome, classify
 from keyturn.core.requests.provider_request import build_request
+from keyturn.core.requests.request_url import render_url
 from keyturn.core.requests.tls_identity import tls_identity
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -71,6 +73,19 @@ def policy_of(connector: Connector, timeout_s: float = TOKEN_TIMEOUT_S) -> Egres
     return EgressPolicy(connector.private_network, connector.insecure_http, timeout_s)
 
 
+def _assertion(
+    connector: Connector, spec: ProviderRequest, values: Mapping[str, Any], client: ClientCredentials | None
+) -> Secret | None:
+    """The proof that RFC 7523 asks for, whose audience is the token endpoint; None where it is proved otherwise."""
+    if spec.authentication is not ClientAuthentication.PRIVATE_KEY_JWT:
+        return None
+    if client is None or client.client_secret is None or client.assertions is None:
+        raise ConnectorClientMissing
+    known = {**client_values(client), **values}
+    audience = render_url(connector.token.url, known, dotted=dotted_names(connector)).partition("?")[0]
+    return client.assertions.sign(client.client_secret, client_id=client.client_id, audience=audience)
+
+
 def build(
     connector: Connector,
     spec: ProviderRequest,
@@ -88,6 +103,7 @@ def build(
         values,
         client_id=client.client_id if client else None,
         client_secret=client.client_secret if client else None,
+        client_assertion=_assertion(connector, spec, values, client),
         optional=optional_names(connector) | optional,
         dotted=dotted_names(connector),
     )

@@ -22,6 +22,7 @@ from keyturn.core.errors import GenerationConflict
 from keyturn.core.revocation import Revocation
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
+from keyturn.ports.client_assertions import ClientAssertions
 
 
 class Unchanged(Enum):
@@ -63,7 +64,10 @@ class ConnectionFilter:
     owner: str | None = None
     state: str | None = None
     connectors: frozenset[str] | None = None  # what an API key is limited to
+    owners: frozenset[str] | None = None  # the same
     not_ended: bool = False  # leaves out those that are disconnected or about to be
+    reason: str | None = None  # why those that need the person do
+    search: str | None = None  # what id, owner or name begins with; of a name A to Z count as a to z
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +228,14 @@ class ConnectorSummary:
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """The application registered with the provider."""
+    """The application registered with the provider.
+
+    `assertions`: signs with the secret, where that is a private key; it is not stored.
+    """
 
     client_id: str
     client_secret: Secret | None
+    assertions: ClientAssertions | None = field(default=None, compare=False, repr=False)
 
 
 class ConnectorStore(Protocol):
@@ -304,19 +312,22 @@ class AttemptResult(Enum):
     FAILED = "failed"  # rejected, unanswered or unclassified
     SUCCEEDED = "succeeded"  # resets the failures
     NOT_SENT = "not_sent"  # as if it had not been
+    CHALLENGED = "challenged"  # the provider asked for something more, and may have sent the person a message
 
 
 class LoginLedger(Protocol):
     """How many logins of one account failed, across all processes. `account` is an HMAC, never a name."""
 
     async def reserve(
-        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits
+        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
     ) -> Attempt | float | None:
         """Book a login before it is sent.
 
+        `limits`: of those that failed; `successes` and `challenges`: of those that ended so.
+
         Returns:
-            The attempt; or the seconds to wait, where the budget is spent; or None where the failures so far and the
-            logins under way could together spend it: ask again in a moment. A login under way for over 60 s (its
+            The attempt; or the seconds to wait, where a budget is spent; or None where what was so far and the
+            logins under way could together spend one: ask again in a moment. A login under way for over 60 s (its
             process died) counts as failed.
         """
         ...
@@ -358,41 +369,6 @@ class AuditLog(Protocol):
 
     async def since(self, seq: int, *, limit: int) -> Sequence[tuple[int, AuditRecord]]:
         """The records after this number, of every project, oldest first; none is added before one that was read."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """An API key as it is stored. `digest`: SHA-256 of the whole key, hex. `connectors`: empty means all."""
-
-    id: str
-    name: str
-    digest: str
-    scopes: frozenset[str]
-    created_at: float
-    connectors: frozenset[str] = frozenset()
-    expires_at: float | None = None
-    revoked_at: float | None = None
-    project: str = "default"
-
-
-class ApiKeyStore(Protocol):
-    """API keys, by the hash of what their holders send."""
-
-    async def add(self, key: ApiKey, *, records: Sequence[AuditRecord] = ()) -> None:
-        """Add one."""
-        ...
-
-    async def find(self, digest: str) -> ApiKey | None:
-        """The key with this digest, revoked and expired ones too."""
-        ...
-
-    async def list(self, *, project: str = "default") -> Sequence[ApiKey]:
-        """All that are not revoked, newest first."""
-        ...
-
-    async def revoke(self, key_id: str, *, at: float, records: Sequence[AuditRecord] = ()) -> bool:
-        """Revoke one; False if there is none (already revoked counts as done)."""
         ...
 
 

@@ -23,7 +23,7 @@ from keyturn.core.answers.lifetimes import expiry
 from keyturn.core.connector import Before, Challenge, Connector, Field, FieldType, Lifetime, ProviderRequest
 from keyturn.core.errors import MfaUnsupported
 from keyturn.core.messages import Answer
-from keyturn.core.requests.request_encoding import templates_of
+from keyturn.core.requests.request_encoding import request_templates
 from keyturn.core.secret import Secret
 
 LONGEST_S: Final = 600.0
@@ -93,8 +93,7 @@ def needs_password(connector: Connector, place: int) -> bool:
 
 def names_in(request: ProviderRequest) -> frozenset[str]:
     """Every path that a request's templates read."""
-    templates = [request.url, *request.headers.values(), *templates_of(request.params)]
-    return frozenset(path for each in templates for path in each.names())
+    return frozenset(path for each in request_templates(request) for path in each.names())
 
 
 def seed_field(connector: Connector) -> Field | None:

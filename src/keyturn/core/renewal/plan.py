@@ -18,7 +18,7 @@ from keyturn.core.answers.token_response import Outcome, Reading
 from keyturn.core.connection import Connection, IntentKind, State
 from keyturn.core.connector import Connector, FailureClass, Keep, Rotation, Strategy
 from keyturn.core.problems import Cause
-from keyturn.core.requests.request_encoding import templates_of
+from keyturn.core.requests.request_encoding import request_templates
 from keyturn.core.token_set import TokenSet
 
 LOGIN_TRIES_WITHOUT_ANSWER: Final = 2
@@ -169,7 +169,7 @@ def _needs_what_is_not_kept(connector: Connector) -> bool:
     return bool(once) and any(
         template.uses(*once)
         for spec in (connector.token, *(each.request for each in connector.before))
-        for template in (spec.url, *spec.headers.values(), *templates_of(spec.params))
+        for template in request_templates(spec)
     )
 
 

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from keyturn.core.connector import ClientAuthentication, Encoding, ProviderRequest
 from keyturn.core.errors import ConnectorClientMissing, ConnectorInvalid
 from keyturn.core.messages import OutgoingRequest
+from keyturn.core.requests.body_text import CONTENT_TYPES, body_text
 from keyturn.core.requests.request_encoding import EncodedBody, encode_body, encode_query, resolve, templates_of
 from keyturn.core.requests.request_text import Written, invalid_value, plain, scalar_text, written_or_absent
 from keyturn.core.requests.request_url import render_url
@@ -35,6 +36,7 @@ _NOT_OURS: Final = frozenset(
         "te", "trailer", "upgrade", "expect",
     }
 )  # fmt: skip
+_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 section 2.2
 _MASKED_BASIC: Final = Masked("base64(client_id:client_secret)")
 
 
@@ -54,6 +56,7 @@ class _Client:
 
     id: str | None
     secret: Secret | Masked | None = field(repr=False)
+    assertion: Secret | Masked | None = field(default=None, repr=False)
 
 
 def build_request(
@@ -62,6 +65,7 @@ def build_request(
     *,
     client_id: str | None,
     client_secret: Secret | None,
+    client_assertion: Secret | None = None,
     optional: frozenset[str] = frozenset(),
     dotted: frozenset[str] = frozenset(),
 ) -> OutgoingRequest:
@@ -72,6 +76,7 @@ def build_request(
         values: root name → value, as for `Template.render`; `client_id` and `client_secret` are added.
         client_id: None where the request does not prove which application it is, as a test call.
         client_secret: None or empty where the application has none.
+        client_assertion: made with its private key, for private_key_jwt.
         optional: names that may be absent; a parameter or header that is nothing but one of them is then left out.
         dotted: names whose value may be several labels of a host.
 
@@ -81,7 +86,7 @@ def build_request(
         ConnectorClientMissing: the client authentication needs an id.
         ConnectorInvalid: the description makes no request.
     """
-    client = _Client(client_id, client_secret if client_secret else None)
+    client = _Client(client_id, client_secret if client_secret else None, client_assertion)
     draft = _draft(spec, values, client, optional, dotted)
     return OutgoingRequest(draft.method, draft.url, draft.headers, draft.body.encode())
 
@@ -97,7 +102,8 @@ def preview_request(
 ) -> Preview:
     """Show the request that `build_request` would build, secrets as `‹name›`; arguments and errors are the same."""
     masked = {name: mask(value, name) for name, value in values.items()}
-    client = _Client(client_id, Masked("client_secret") if client_secret else None)
+    proof = Masked("client_assertion") if client_secret else None
+    client = _Client(client_id, Masked("client_secret") if client_secret else None, proof)
     return _draft(spec, masked, client, optional, dotted)
 
 
@@ -120,7 +126,9 @@ def _draft(
     params = _with_client(spec, resolve(spec.params, known, optional), client, headers, in_query)
     url = render_url(spec.url, known, dotted=dotted)
     body = EncodedBody()
-    if in_query:
+    if spec.body is not None:
+        body = EncodedBody(CONTENT_TYPES[spec.encoding], body_text(spec.encoding, spec.body, known))
+    elif in_query:
         url = _with_query(url, encode_query(params))
     elif params or spec.params:
         body = encode_body(spec.encoding, params)
@@ -184,6 +192,14 @@ def _with_client(
             own = {"client_id": _written(_required_id(client))}
             if client.secret is not None:
                 own["client_secret"] = _written(client.secret)
+        case ClientAuthentication.PRIVATE_KEY_JWT:
+            if client.assertion is None:
+                raise ConnectorClientMissing
+            own = {
+                "client_id": _written(_required_id(client)),
+                "client_assertion_type": _written(_ASSERTION_TYPE),
+                "client_assertion": _written(client.assertion),
+            }
         case ClientAuthentication.BASIC | ClientAuthentication.BASIC_RAW:
             if "authorization" not in headers and "client_secret" not in spec.params:
                 raw = spec.authentication is ClientAuthentication.BASIC_RAW
@@ -216,7 +232,8 @@ def _basic(client_id: str, secret: Secret | Masked | None, *, raw: bool) -> str:
 
 
 def _put_defaults(headers: dict[str, tuple[str, str]], body: EncodedBody, *, multipart: bool) -> None:
-    headers.setdefault("accept", ("Accept", "application/json"))
+    accepted = "*/*" if body.content_type in CONTENT_TYPES.values() else "application/json"
+    headers.setdefault("accept", ("Accept", accepted))
     if body.content_type is not None:
         if multipart:
             headers.pop("content-type", None)  # the boundary is ours

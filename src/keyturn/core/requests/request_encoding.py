@@ -62,6 +62,8 @@ def request_templates(request: ProviderRequest) -> Iterator[Template]:
     yield request.url
     yield from request.headers.values()
     yield from templates_of(request.params)
+    if request.body is not None:
+        yield request.body
 
 
 def encode_query(params: Mapping[str, Any]) -> str:

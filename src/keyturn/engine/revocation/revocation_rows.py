@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from keyturn.core.connection import Connection
-from keyturn.core.connector import Connector, ProviderRequest, Revoke
-from keyturn.core.requests.request_encoding import templates_of
+from keyturn.core.connector import ClientAuthentication, Connector, ProviderRequest, Revoke
+from keyturn.core.requests.request_encoding import request_templates
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -63,6 +63,8 @@ def revocation_row(
     if token_set is None or not requests:
         return None
     used = frozenset().union(*(names_used(each.request) for each in requests), tls_names(connector))
+    if any(each.request.authentication is ClientAuthentication.PRIVATE_KEY_JWT for each in requests):
+        used |= {name.partition(".")[0] for name in connector.token.url.names()}  # the audience
     now = clock.now()
     return Revocation(
         id=entropy.identifier("rev"),
@@ -95,5 +97,5 @@ def tls_names(connector: Connector) -> frozenset[str]:
 
 def names_used(spec: ProviderRequest) -> frozenset[str]:
     """The first names of all that a request's templates read, the keys of filters too."""
-    templates = [spec.url, *spec.headers.values(), *templates_of(spec.params)]
+    templates = request_templates(spec)
     return frozenset(re.split(r"[.\[]", name, maxsplit=1)[0] for template in templates for name in template.names())
