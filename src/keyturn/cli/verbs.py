@@ -65,27 +65,6 @@ _ROWS: Final = (
         ("keyturn serve --data /var/lib/keyturn --listen 127.0.0.1:8800",),
     ),
     Verb(
-        "backup",
-        "Copy the data into one file, while the server runs.",
-        "upkeep.backups:backup",
-        ("keyturn backup /backups/keyturn-2026-11-24.db --data /var/lib/keyturn",),
-    ),
-    Verb(
-        "restore",
-        "Put a back-up in the place of the data.",
-        "upkeep.backups:restore",
-        (
-            "keyturn restore /backups/keyturn-2026-11-24.db --data /var/lib/keyturn",
-            "keyturn restore moved.db --data /var/lib/keyturn --nothing-since --yes",
-        ),
-    ),
-    Verb(
-        "log-level",
-        "Let the server log more, or less, for a while.",
-        "upkeep.log_level:log_level",
-        ("keyturn log-level", "keyturn log-level debug --for 10m"),
-    ),
-    Verb(
         "connector new",
         "Write a first connector file, with comments.",
         "connector_files:new",
@@ -376,6 +355,27 @@ _ROWS: Final = (
         "Look for what is wrong here, and say how to mend it.",
         "doctor:doctor",
         ("keyturn doctor", "keyturn doctor --data /var/lib/keyturn --json"),
+    ),
+    Verb(
+        "backup",
+        "Copy the data into one file, while the server runs.",
+        "upkeep.backups:backup",
+        ("keyturn backup /backups/keyturn-2026-11-24.db --data /var/lib/keyturn",),
+    ),
+    Verb(
+        "restore",
+        "Put a back-up in the place of the data.",
+        "upkeep.backups:restore",
+        (
+            "keyturn restore /backups/keyturn-2026-11-24.db --data /var/lib/keyturn",
+            "keyturn restore moved.db --data /var/lib/keyturn --nothing-since --yes",
+        ),
+    ),
+    Verb(
+        "log-level",
+        "Let the server log more, or less, for a while.",
+        "upkeep.log_level:log_level",
+        ("keyturn log-level", "keyturn log-level debug --for 10m"),
     ),
 )
 
