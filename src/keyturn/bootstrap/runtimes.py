@@ -90,7 +90,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
             metrics=Exposition(partial(read_figures, database), gauges, up.counts, dataplane.counts),
             other_paths=OPENAPI_PATHS,
         ),
-        make_connect(application, settings.brand),
+        make_connect(application, settings.brand, settings.trusted_proxies),
         make_console(application, version=version("keyturn")),
     )
 
@@ -142,6 +142,7 @@ async def serve(
                 application.run_jobs.drain(WORK_ENDS_WITHIN_S),
                 application.run_deliveries.drain(WORK_ENDS_WITHIN_S),
                 application.challenges.drain(WORK_ENDS_WITHIN_S),
+                application.builder.trials.drain(WORK_ENDS_WITHIN_S),
                 application.renewals.drain(WORK_ENDS_WITHIN_S),
                 application.connect.drain(WORK_ENDS_WITHIN_S),
             )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`name`: `key:<id>`, `session:<id>`, `scheduler` or `operator`. `request_id`: of the request that began it."""
+    """`name`: `key:<id>`, `session:<id>`, `scheduler` or `operator`. `request_id`: of the request that began it.
+
+    `address`: where a person's browser is, as far as that is known; it is counted by, and written down nowhere.
+    """
 
     name: str
     request_id: str | None = None
+    address: str | None = field(default=None, repr=False)
 
 
 SCHEDULER = Actor("scheduler")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keyturn.engine.abuse.guards import Guards
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.audit.auditing import Auditing
+from keyturn.engine.builder.builder import Builder
+from keyturn.engine.calls.ask_api import AskApi
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
 from keyturn.engine.edit_connector import EditConnector
@@ -15,6 +18,8 @@ from keyturn.engine.keys.manage_keys import ManageKeys
 from keyturn.engine.login.answer_challenge import Challenges
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
+from keyturn.engine.login.revoke_session import RevokeSession
+from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
 from keyturn.engine.provider_gate import ProviderGate
@@ -28,6 +33,7 @@ from keyturn.engine.webhooks.endpoints import Webhooks
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Upstream
 from keyturn.ports.jobs import Jobs
+from keyturn.ports.overview import Overview
 from keyturn.ports.store import AuditLog, ConnectionStore, ConnectorStore, IdempotencyStore, SessionStore
 
 
@@ -41,15 +47,19 @@ class Application:
     connect: Connect
     challenges: Challenges
     connect_sessions: ConnectSessions
+    revoke_session: RevokeSession
     renewals: Renewals
     test_connection: TestConnection
     disconnect: Disconnect
     erase_owner: EraseOwner
     pause: Pause
     calls: Calls
+    ask_api: AskApi
     hand_out: HandOut
     edit_connector: EditConnector
+    builder: Builder
     api_keys: ApiKeys
+    guards: Guards
     people: People
     scheduler: Scheduler
     run_jobs: RunJobs
@@ -62,6 +72,8 @@ class Application:
     connections: ConnectionStore
     connectors: ConnectorStore
     sessions: SessionStore
+    overview: Overview
+    board: ReadBoard
     audit: AuditLog
     auditing: Auditing
     idempotency: IdempotencyStore

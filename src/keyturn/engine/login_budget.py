@@ -10,10 +10,12 @@ from typing import Final
 from keyturn.core.connector import Connector, LoginLimits
 from keyturn.core.errors import LoginBudgetSpent
 from keyturn.core.renewal.plan import SendOutcome
+from keyturn.engine.abuse.stop_logins import StopLogins
 from keyturn.ports.clock import Clock
 from keyturn.ports.store import Attempt, AttemptResult, LoginLedger
 
 SUCCESSES: Final = LoginLimits(logins=60, per_s=900.0)
+CHALLENGES: Final = LoginLimits(logins=20, per_s=900.0)  # each may send the person a message
 WAIT_FOR_OTHERS_S: Final = 35.0  # no login takes longer than its 30 s
 POLL_S: Final = 0.1
 ENDLESS: Final = 1_000_000
@@ -22,21 +24,32 @@ ENDLESS: Final = 1_000_000
 class LoginBudget:
     """Books logins before they are sent."""
 
-    def __init__(self, ledger: LoginLedger, clock: Clock) -> None:
+    def __init__(self, ledger: LoginLedger, clock: Clock, stops: StopLogins) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._stops = stops
+
+    async def refuse_stopped(self, connector: Connector, project: str = "default") -> None:
+        """Raise LoginsStopped where an operator has stopped this connector's logins."""
+        await self._stops.refuse(connector.id, project=project)
 
     async def reserve(self, connector: Connector, host: str, username: str, project: str = "default") -> Attempt:
         """Book one; waits while logins under way could still spend what is left.
 
         Raises:
+            LoginsStopped: by an operator.
             LoginBudgetSpent: with the seconds until one more is allowed.
         """
+        await self.refuse_stopped(connector, project)
         account = await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
         deadline = self._clock.monotonic() + WAIT_FOR_OTHERS_S
         while True:
             got = await self._ledger.reserve(
-                account, now=self._clock.now(), limits=connector.limits, successes=SUCCESSES
+                account,
+                now=self._clock.now(),
+                limits=connector.limits,
+                successes=SUCCESSES,
+                challenges=CHALLENGES,
             )
             if isinstance(got, Attempt):
                 return got
@@ -55,11 +68,29 @@ class LoginBudget:
         """
         account = await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
         endless = LoginLimits(logins=ENDLESS, per_s=connector.limits.per_s)
-        got = await self._ledger.reserve(account, now=self._clock.now(), limits=endless, successes=endless)
+        got = await self._ledger.reserve(
+            account, now=self._clock.now(), limits=endless, successes=endless, challenges=endless
+        )
         if not isinstance(got, Attempt):
             return 0
         spent = ENDLESS - await self._ledger.settle(got, result)
         return max(0, connector.limits.logins - spent)
+
+    async def take_message(self, connector: Connector, host: str, username: str, project: str = "default") -> None:
+        """Book that the provider is asked for another message, before it is.
+
+        Raises:
+            LoginsStopped. LoginBudgetSpent: as many were asked for as a person is to bear.
+        """
+        await self.refuse_stopped(connector, project)
+        account = await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
+        endless = LoginLimits(logins=ENDLESS, per_s=CHALLENGES.per_s)
+        got = await self._ledger.reserve(
+            account, now=self._clock.now(), limits=endless, successes=endless, challenges=CHALLENGES
+        )
+        if not isinstance(got, Attempt):
+            raise LoginBudgetSpent(retry_after_s=got if got is not None else POLL_S)
+        await self._ledger.settle(got, AttemptResult.CHALLENGED)
 
     async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
         """Say how it ended; returns how many more may fail in this window."""
@@ -74,6 +105,6 @@ def counted(outcome: SendOutcome) -> AttemptResult:
         case SendOutcome.NOT_SENT | SendOutcome.UNAVAILABLE | SendOutcome.RATE_LIMITED | SendOutcome.SETUP_WRONG:
             return AttemptResult.NOT_SENT
         case SendOutcome.CHALLENGE:
-            return AttemptResult.NOT_SENT
+            return AttemptResult.CHALLENGED
         case _:
             return AttemptResult.FAILED

@@ -16,7 +16,7 @@ from typing import Final
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import WrongKey
-from keyturn.engine.api_keys import REVOKED, ApiKeys
+from keyturn.engine.api_keys import REVOKED, ROLLED, ApiKeys
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.edit_connector import CLIENT_SET
 from keyturn.engine.keys.manage_keys import PASSWORD_DESTROYED, ROTATED
@@ -72,6 +72,8 @@ class OtherProcesses:
                 key_id = str(record.facts.get("api_key"))
                 self._api_keys.forget(key_id)
                 self._calls.end_of_key(key_id)
+            elif record.action == ROLLED:
+                self._api_keys.forget(str(record.facts.get("api_key")))  # it ends earlier than was read
             elif record.action == CLIENT_SET:
                 self._calls.forget_all()  # a route may have the application's values in its parameters
                 if record.connector is not None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from keyturn.adapters.store.audit import add_records
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.meta import StoreKeys
-from keyturn.adapters.store.database.schema import NOT_ENDED, connections
+from keyturn.adapters.store.database.schema import NOT_ENDED, connections, plain
 from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
 from keyturn.adapters.store.rows.connection_row import PLAIN, columns_of, connection_in
@@ -25,6 +25,7 @@ from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import ENDED, Connection, ConnectionSecrets, State
+from keyturn.core.prefixes import ascii_lower
 from keyturn.core.revocation import Revocation
 from keyturn.ports.store import (
     NOTHING_SEALED,
@@ -47,6 +48,7 @@ _ACCOUNT: Final = (
     .where(sa.text(f"is_unique = 1 AND {NOT_ENDED}"))
 )
 _ENDED: Final = [each.value for each in ENDED]
+LAST: Final = "\U0010ffff"  # no text that begins like another comes after that with this behind it
 
 
 def _later(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -145,7 +147,7 @@ class SqlConnectionStore:
 
     async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
         """List without opening anything sealed."""
-        query = sa.select(*PLAIN).where(_c.project == project, *_conditions(which))
+        query = sa.select(*PLAIN).where(_c.project == project, *conditions_of(which))
         if cursor is not None:
             position = position_in(cursor, "connections", float, str)
             query = query.where(sa.tuple_(_c.created_at, _c.id) < sa.tuple_(*position))
@@ -157,7 +159,7 @@ class SqlConnectionStore:
 
     async def count(self, which: ConnectionFilter, *, project: str = "default") -> int:
         """How many of them there are."""
-        query = sa.select(sa.func.count()).select_from(connections).where(_c.project == project, *_conditions(which))
+        query = sa.select(sa.func.count()).select_from(connections).where(_c.project == project, *conditions_of(which))
         return await self._database.read(lambda tx: tx.execute(query).scalar_one())
 
     async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
@@ -241,7 +243,8 @@ def _refuse_other_generation(tx: sa.Connection, connection: Connection) -> None:
         raise ValueError("a new generation needs its token set")
 
 
-def _conditions(which: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
+def conditions_of(which: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
+    """A filter as conditions on the table's columns."""
     conditions: list[sa.ColumnElement[bool]] = []
     if which.connector is not None:
         conditions.append(_c.connector == which.connector)
@@ -249,11 +252,24 @@ def _conditions(which: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(_c.owner == which.owner)
     if which.connectors is not None:
         conditions.append(_c.connector.in_(sorted(which.connectors)))
+    if which.owners is not None:
+        conditions.append(_c.owner.in_(sorted(which.owners)))
     if which.not_ended:
         conditions.append(_c.state.not_in(_ENDED))
     if which.state is not None:
         conditions.append(_shown_as(which.state))
+    if which.reason is not None:
+        conditions.append(_c.reason == which.reason)
+    if which.search is not None:
+        conditions.append(_c.id.in_(_beginning_with(which.search)))
     return conditions
+
+
+def _beginning_with(text: str) -> sa.CompoundSelect[Any]:
+    """The ids of those whose id, owner or name begins so: three ranges of three indexes."""
+    lowered = ascii_lower(text)
+    ranges = ((_c.id, text), (_c.owner, text), (sa.func.lower(_c.name), lowered))
+    return sa.union(*(sa.select(_c.id).where(each >= plain(start), each < plain(start) + LAST) for each, start in ranges))
 
 
 def _shown_as(state: str) -> sa.ColumnElement[bool]:

@@ -3,7 +3,8 @@
 Rule 1: a login is booked before it is sent, in a write transaction: of many at one moment no more are given than may
 fail.
 Rule 2: a login whose end nobody reported within a minute has failed, since the moment it was booked.
-Rule 3: a success forgets the failures before it.
+Rule 3: a success forgets the failures before it, and nothing else.
+Rule 4: a login that a challenge stopped is counted apart: it may have sent the person a message.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class SqlLoginLedger:
         self._entropy = entropy
 
     async def reserve(
-        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits
+        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
     ) -> Attempt | float | None:
         """Book a login before it is sent."""
         attempt_id = self._entropy.identifier("att")
@@ -43,13 +44,13 @@ class SqlLoginLedger:
             "at": now,
             "limit_logins": limits.logins,
             "limit_per_s": limits.per_s,
-            "keep_until": now + max(limits.per_s, successes.per_s) + UNDER_WAY_S,
+            "keep_until": now + max(limits.per_s, successes.per_s, challenges.per_s) + UNDER_WAY_S,
         }
 
         def body(tx: sa.Connection) -> Attempt | float | None:
             tx.execute(sa.delete(logins).where(_c.keep_until < now))
             own = tx.execute(sa.select(logins).where(_c.account == account)).all()
-            left = _left(own, now, limits, successes)
+            left = _left(own, now, limits, successes, challenges)
             if isinstance(left, int):
                 tx.execute(sa.insert(logins), row)
                 return Attempt(attempt_id, left)
@@ -88,17 +89,22 @@ class SqlLoginLedger:
         return self._store_keys.hash_of("login account", project, connector, host, username).hex()
 
 
-def _left(own: Sequence[sa.Row[Any]], now: float, limits: LoginLimits, successes: LoginLimits) -> int | float | None:
+def _left(
+    own: Sequence[sa.Row[Any]], now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
+) -> int | float | None:
     """How many may fail after one more (int), how long to wait (float), or None: ask again in a moment."""
     failed = [each.at for each in own if _failed(each, now)]
     passed = [each.at for each in own if each.result == AttemptResult.SUCCEEDED.value]
-    waits = [_wait_s(failed, now, limits), _wait_s(passed, now, successes)]
+    asked = [each.at for each in own if each.result == AttemptResult.CHALLENGED.value]
+    waits = [_wait_s(failed, now, limits), _wait_s(passed, now, successes), _wait_s(asked, now, challenges)]
     if any(waits):
         return max(waits)
     spent = sum(_may_fail(each, now, limits.per_s) for each in own)
     under_way = sum(each.result is None and not _failed(each, now) for each in own)
-    passed_lately = sum(at + successes.per_s > now for at in passed)
-    if spent >= limits.logins or passed_lately + under_way >= successes.logins:
+    for times, limit in ((passed, successes), (asked, challenges)):
+        if sum(at + limit.per_s > now for at in times) + under_way >= limit.logins:
+            return None
+    if spent >= limits.logins:
         return None
     return limits.logins - spent - 1
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from keyturn.adapters.keys.key_ring import KeyRing
 from keyturn.adapters.sealing.data_keys import DataKeys
+from keyturn.adapters.store.abuse.login_stops import SqlLoginStops
+from keyturn.adapters.store.abuse.login_watch import SqlLoginWatch
+from keyturn.adapters.store.abuse.rate_counts import SqlRateCounts
 from keyturn.adapters.store.access.people import SqlPeopleStore
 from keyturn.adapters.store.api_keys import SqlApiKeyStore
 from keyturn.adapters.store.audit import SqlAuditLog
@@ -37,6 +40,7 @@ from keyturn.adapters.store.keys.wrapped_columns import count_by_key
 from keyturn.adapters.store.lease_holder import Host
 from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.logins import SqlLoginLedger
+from keyturn.adapters.store.overview.overview import SqlOverview
 from keyturn.adapters.store.revocations import SqlRevocationStore
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.sessions import SqlSessionStore
@@ -60,6 +64,9 @@ class Stores:
     spill: FileSpill
     connectors: SqlConnectorStore
     logins: SqlLoginLedger
+    login_watch: SqlLoginWatch
+    login_stops: SqlLoginStops
+    rate_counts: SqlRateCounts
     audit: SqlAuditLog
     chain: SqlAuditChain
     api_keys: SqlApiKeyStore
@@ -68,6 +75,7 @@ class Stores:
     idempotency: SqlIdempotencyStore
     jobs: SqlJobs
     people: SqlPeopleStore
+    overview: SqlOverview
     webhooks: SqlWebhookStore
     events: SqlEventStore
     keys: SqlKeyCustody
@@ -132,6 +140,7 @@ async def open_store(
         key_ring=ring,
         connectors=SqlConnectorStore(database, data_keys, dump, load),
         logins=SqlLoginLedger(database, store_keys, entropy),
+        **_against_abuse(database, store_keys),
         audit=SqlAuditLog(database),
         chain=SqlAuditChain(database, chain),
         api_keys=SqlApiKeyStore(database),
@@ -140,11 +149,20 @@ async def open_store(
         idempotency=SqlIdempotencyStore(database, store_keys),
         jobs=SqlJobs(database),
         people=SqlPeopleStore(database),
+        overview=SqlOverview(database),
         webhooks=SqlWebhookStore(database, data_keys),
         events=SqlEventStore(database),
         leases=leases,
         database=database,
     )
+
+
+def _against_abuse(database: Database, store_keys: meta.StoreKeys) -> dict[str, Any]:
+    return {
+        "login_watch": SqlLoginWatch(database, store_keys),
+        "login_stops": SqlLoginStops(database),
+        "rate_counts": SqlRateCounts(database, store_keys),
+    }
 
 
 async def _keys_in(

@@ -101,6 +101,24 @@ class LoginBudgetSpent(CallerError):
     code = "login_budget_spent"
 
 
+class LoginSpraying(CallerError):
+    """So many accounts were refused that one password seems to be tried on all; logins are held for a while."""
+
+    code = "login_spraying"
+
+
+class LoginsStopped(CallerError):
+    """An operator has stopped this connector's logins."""
+
+    code = "logins_stopped"
+
+
+class RequestTimeout(CallerError):
+    """The request's body did not come in time."""
+
+    code = "request_timeout"
+
+
 class JobNotEnded(CallerError):
     """What can be done with ended jobs only was asked of one that still runs or waits."""
 

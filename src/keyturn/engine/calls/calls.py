@@ -106,7 +106,12 @@ class Calls:
         self._uses: dict[str, Use] = {}
 
     def cached(
-        self, connection_id: str, *, project: str = "default", connectors: frozenset[str] = frozenset()
+        self,
+        connection_id: str,
+        *,
+        project: str = "default",
+        connectors: frozenset[str] = frozenset(),
+        owners: frozenset[str] = frozenset(),
     ) -> Route | None:
         """The route, if it is ready, its token has not ended, and a key with these limits may see it."""
         route = self._routes.get(connection_id)
@@ -114,6 +119,8 @@ class Calls:
             return None
         connection = route.connection
         if connection.project != project or (connectors and connection.connector not in connectors):
+            return None
+        if owners and connection.owner not in owners:
             return None
         return route
 
@@ -124,6 +131,7 @@ class Calls:
         *,
         project: str = "default",
         connectors: frozenset[str] = frozenset(),
+        owners: frozenset[str] = frozenset(),
     ) -> Route:
         """A route whose token has not ended; renews if it has.
 
@@ -131,18 +139,19 @@ class Calls:
             connection_id: which.
             actor: who calls, for the audit log.
             project: the caller's namespace.
-            connectors: those that the caller's key is limited to; none: all.
+            connectors, owners: those that the caller's key is limited to; none: all.
 
         Raises:
             NotFound, ConnectionDisconnected, ConnectionPaused, ConnectionUnconfirmed.
             NeedsReconnect: the token has ended and only the person can get another.
             RenewalInProgress, ProviderError, OperatorError: as the renewal.
         """
-        if (route := self.cached(connection_id, project=project, connectors=connectors)) is not None:
+        if (route := self.cached(connection_id, project=project, connectors=connectors, owners=owners)) is not None:
             return route
-        if connectors:  # before anything is said or done about it: to this key it may not exist
+        if connectors or owners:  # before anything is said or done about it: to this key it may not exist
             connection = await self._connections.load(connection_id, project=project)
-            if connection is None or connection.connector not in connectors:
+            hidden = connection is None or (connectors and connection.connector not in connectors)
+            if connection is None or hidden or (owners and connection.owner not in owners):
                 raise NotFound("There is no such connection.")
         route = await self._make(connection_id, project)
         if not route.ended(self._clock.now()):

@@ -74,6 +74,7 @@ class Challenges:
 
         Raises:
             NotFound, ChallengeUsed, ChallengeExpired. ValidationFailed: at `/answers/<key>`; nothing was used up.
+            LoginsStopped: nothing was used up.
             ProviderRateLimited: the provider asks to wait; nothing was used up, if it said so before.
             OtpInvalid: the third wrong code. CredentialsRejected: with `retry: sign_in` where password and code can't
             be told apart. What `Connect` raises after its send.
@@ -89,7 +90,8 @@ class Challenges:
 
         Raises:
             NotFound, ChallengeUsed, ChallengeExpired. ValidationFailed: the connector has no such request.
-            RateLimited: five were asked for. ProviderError: none was sent, as far as the provider says.
+            LoginsStopped. RateLimited: five were asked for. LoginBudgetSpent: many were, for this account.
+            ProviderError: none was sent, as far as the provider says.
         """
         row = await self.rows.of_holder(challenge_id, actor.name, project)
         self._refuse_unless_open(row)
@@ -137,6 +139,7 @@ class Challenges:
         self, row: ChallengeRow, ask: tuple[Field, ...], typed: Mapping[str, Any], actor: Actor
     ) -> Connected | Challenged:
         going = await self.rows.resume(row, actor)
+        await self.course.budget.refuse_stopped(going.connector, row.project)
         secrets = [*secrets_among(typed), *secrets_among(going.values()), *_texts(typed)]
         with self.course.known.in_flight(*secrets):
             challenge = going.connector.challenges[row.place]
@@ -202,6 +205,7 @@ class Challenges:
         with self.course.known.in_flight(*secrets_among(going.values())):
             ready = await self.course.prepare(going, challenge, challenge.resend, {})
             refuse_while_held(self.course.gate, ready.host)
+            await self.course.budget.take_message(going.connector, going.host, going.request.username, row.project)
             facts = {**row.facts, "resends": row.facts["resends"] + 1}
             record = self.rows.record(row, "challenge.resend_sent", host=ready.host)
             try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,9 @@ from keyturn.core.errors import Finding, KeyturnError, ValidationFailed
 from keyturn.core.field_values import check_fields, check_hosts, check_owner, check_password, check_username
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
+from keyturn.engine.abuse.spraying import Admitted, Spraying, Tried
 from keyturn.engine.actor import Actor
+from keyturn.engine.before.run_before import Opening, RunBefore, Step
 from keyturn.engine.challenges.refusals import hear, refusal, refuse_while_held
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
@@ -35,8 +37,8 @@ from keyturn.engine.login.under_way import UnderWay
 from keyturn.engine.login_budget import LoginBudget, counted
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.send import Sent, build, send_for_token
-from keyturn.engine.template_values import dotted_names, login_values, request_uses, urls_of
+from keyturn.engine.send import Sent, send_for_token
+from keyturn.engine.template_values import dotted_names, login_uses, login_values, urls_of
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import Egress
 from keyturn.ports.store import Attempt, AttemptResult, AuditLog
@@ -53,6 +55,7 @@ class Connect:
     published: PublishedConnectors
     egress: Egress
     budget: LoginBudget
+    spraying: Spraying
     audit: AuditLog
     gate: ProviderGate
     course: LoginCourse
@@ -66,7 +69,7 @@ class Connect:
         Raises:
             NotFound, ConnectorNotPublished, ConnectorClientMissing: before a password is looked at.
             ValidationFailed: every wrong value at once; nothing was sent.
-            LoginBudgetSpent: nothing was sent.
+            LoginsStopped, LoginBudgetSpent, LoginSpraying: nothing was sent.
             CredentialsRejected and its kin: with `tries_left`; ProviderError: as the provider answered.
             ProviderRateLimited: the provider asked to wait; nothing was sent, or this was its answer.
             ConnectionTestFailed, UniqueIdMissing, ConnectionExists, IdentityMismatch: the token set is revoked.
@@ -93,6 +96,7 @@ class Connect:
         """Hold the request against the connector's newest version; nothing is sent."""
         newest = await self.published.newest(request.connector, project=request.project)
         connector = newest.connector
+        await self.budget.refuse_stopped(connector, request.project)
         client = await self.published.client(connector, project=request.project)
         values, errors = check_fields(connector.fields, request.fields)
         said = {each.pointer for each in errors}
@@ -121,10 +125,10 @@ class Connect:
     async def _with_code(
         self, request: LoginRequest, checked: Checked, values: Mapping[str, Any]
     ) -> tuple[dict[str, Any], int | None]:
-        """Put the code of a seed in its place, where the token request names it; its step is committed."""
+        """Put the code of a seed in its place, where what is sent first names it; its step is committed."""
         connector, step = checked.connector, None
         declared = seed_field(connector)
-        if declared and seed_among(connector, values) and request_uses(connector.token, declared.key):
+        if declared and seed_among(connector, values) and login_uses(connector, declared.key):
             step = await self.course.codes.take_step(request.reconnects, None, request.project)
         return with_code(connector, values, step), step
 
@@ -132,25 +136,63 @@ class Connect:
         self, request: LoginRequest, checked: Checked, values: Mapping[str, Any], step: int | None, actor: Actor
     ) -> Connected | Challenged:
         connector = checked.connector
-        outgoing = build(connector, connector.token, values, checked.client)
-        host = host_of(outgoing)
+        opening = Opening(connector, checked.client, values)
+        host = host_of(opening.check()[-1])
         refuse_while_held(self.gate, host)
-        attempt = await self.budget.reserve(connector, host, request.username, request.project)
+        attempt, admitted = await self._booked(request, connector, host, actor)
+        with ExitStack() as held:
+            run = RunBefore(self.egress, self.known)
+            ran = await run(opening, lambda each, sent: self._watch(request, actor, each, sent), held)
+            sent = ran.ended
+            if ran.request is not None:
+                sent = await send_for_token(self.egress, connector, connector.token, ran.request, login=True)
+            assert sent is not None
+            hear(self.gate, host, sent)
+            result = ran.result(counted(sent.outcome))
+            await self.spraying.end(admitted, sent.outcome if result is not AttemptResult.NOT_SENT else None)
+            tries_left = await self._written_down(request, attempt, sent, result, host, actor)
+            if sent.token_set is None and sent.challenge is None:
+                raise refusal(sent, tries_left if result is not AttemptResult.NOT_SENT else None)
+            going = UnderWay(request, checked, actor, host, captured=ran.found, totp_step=step)
+            return await self.course.follow(going, sent)
+
+    async def _watch(self, request: LoginRequest, actor: Actor, step: Step, sent: Sent | None) -> None:
+        """Log each request that runs before the token request: first that it is sent, then what it was answered."""
+        if sent is None:
+            refuse_while_held(self.gate, step.host)
+            record = self._record(request, "login.step_sent", actor, host=step.host, step=step.before.name)
+            await self.audit.append([record])
+            return
+        hear(self.gate, step.host, sent)
+        told = self._record(
+            request, "login.step_answered", actor, outcome=outcome_of(sent), host=step.host, step=step.before.name
+        )
         try:
-            await self.audit.append([self._record(request, "login.sent", actor, host=host)])
+            await self.audit.append([told])
+        except KeyturnError as error:
+            log.warning("login_not_written_down", connector=request.connector, code=error.code)
+
+    async def _booked(
+        self, request: LoginRequest, connector: Connector, host: str, actor: Actor
+    ) -> tuple[Attempt, Admitted]:
+        """Book the login with all who count it, and log it; where one refuses, it is as if it had not been."""
+        tried = Tried(connector.id, host, request.username, request.owner, request.project)
+        admitted = await self.spraying.admit(tried, actor)
+        try:
+            attempt = await self.budget.reserve(connector, host, request.username, request.project)
+            try:
+                await self.audit.append([self._record(request, "login.sent", actor, host=host)])
+            except KeyturnError:
+                with suppress(KeyturnError):
+                    await self.budget.settle(attempt, AttemptResult.NOT_SENT)
+                raise
         except KeyturnError:
-            with suppress(KeyturnError):
-                await self.budget.settle(attempt, AttemptResult.NOT_SENT)
+            await self.spraying.end(admitted, None)
             raise
-        sent = await send_for_token(self.egress, connector, connector.token, outgoing, login=True)
-        hear(self.gate, host, sent)
-        tries_left = await self._written_down(request, attempt, sent, host, actor)
-        if sent.token_set is None and sent.challenge is None:
-            raise refusal(sent, tries_left)
-        return await self.course.follow(UnderWay(request, checked, actor, host, totp_step=step), sent)
+        return attempt, admitted
 
     async def _written_down(
-        self, request: LoginRequest, attempt: Attempt, sent: Sent, host: str, actor: Actor
+        self, request: LoginRequest, attempt: Attempt, sent: Sent, result: AttemptResult, host: str, actor: Actor
     ) -> int | None:
         """Settle the attempt and log the answer; returns the tries that are left, where that could be told.
 
@@ -160,14 +202,14 @@ class Connect:
         outcome = outcome_of(sent)
         tries_left: int | None = None
         try:
-            tries_left = await self.budget.settle(attempt, counted(sent.outcome))
+            tries_left = await self.budget.settle(attempt, result)
             await self.audit.append([self._record(request, "login.answered", actor, outcome=outcome, host=host)])
         except KeyturnError as error:
             log.warning("login_not_written_down", connector=request.connector, code=error.code)
         return tries_left
 
     def _record(
-        self, request: LoginRequest, action: str, actor: Actor, *, outcome: str = "ok", host: str = ""
+        self, request: LoginRequest, action: str, actor: Actor, *, outcome: str = "ok", **facts: str
     ) -> AuditRecord:
         return AuditRecord(
             self.clock.now(),
@@ -178,7 +220,7 @@ class Connect:
             connection=request.reconnects,
             owner=request.owner,
             request_id=actor.request_id,
-            facts={"host": host},
+            facts=facts,
             project=request.project,
         )
 

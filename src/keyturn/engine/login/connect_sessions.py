@@ -44,6 +44,7 @@ from keyturn.engine.login.challenged import Challenged
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.link_memory import LinkMemory
 from keyturn.engine.login.login_request import Connected, LoginRequest
+from keyturn.engine.login.revoke_session import REVOKED
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.ports.clock import Clock, Entropy
@@ -228,6 +229,8 @@ class ConnectSessions:
         session = await self._sessions.find_link(digest_of(link))
         if session is None:
             raise NotFound("There is no such link.")
+        if session.state == REVOKED:
+            raise SessionExpired
         if session.state != "open":
             raise SessionUsed
         if self._clock.now() >= session.expires_at:
@@ -267,7 +270,7 @@ class ConnectSessions:
         session = await self._sessions.load(session_id)
         if session is None or not cookie or session.browser_digest != digest_of(cookie):
             raise NotFound("There is no such page for this browser.")
-        if session.state == "claimed" and self._clock.now() >= session.expires_at:
+        if session.state == REVOKED or (session.state == "claimed" and self._clock.now() >= session.expires_at):
             raise SessionExpired
         return session
 
@@ -283,15 +286,16 @@ class ConnectSessions:
         allow_account_change: bool = False,
         cookie: str | None = None,
         request_id: str | None = None,
+        address: str | None = None,
     ) -> Finished | Challenged:
         """Log in for the person at the page. Raises as `Connect`; the page stays open for another try.
 
-        `cookie`: the claiming browser's; with it `code_for` gives the code again later. What a challenge leads to is
-        handed to `finish`.
+        `address`: where the browser is. `cookie`: the claiming browser's; with it `code_for` gives the code again
+        later. What a challenge leads to is handed to `finish`.
         """
         if session.state != "claimed":
             raise SessionUsed
-        actor = Actor(f"session:{session.id}", request_id)
+        actor = Actor(f"session:{session.id}", request_id, address)
         request = LoginRequest(
             connector=session.connector,
             owner=session.owner,

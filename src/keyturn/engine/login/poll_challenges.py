@@ -21,7 +21,14 @@ from keyturn.core.answers.json_query import is_true, query
 from keyturn.core.challenges.steps import then_of
 from keyturn.core.connector import Challenge
 from keyturn.core.crashes import crash_facts
-from keyturn.core.errors import ChallengeExpired, KeyturnError, ProviderRateLimited, ProviderTimeout, SessionUsed
+from keyturn.core.errors import (
+    ChallengeExpired,
+    KeyturnError,
+    LoginsStopped,
+    ProviderRateLimited,
+    ProviderTimeout,
+    SessionUsed,
+)
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.engine.actor import Actor
 from keyturn.engine.challenges.refusals import refuse_while_held
@@ -103,7 +110,8 @@ class PollChallenges:
             return
         try:
             refuse_while_held(self.course.gate, ready.host)
-        except ProviderRateLimited as error:
+            await self.course.budget.refuse_stopped(going.connector, row.project)
+        except (ProviderRateLimited, LoginsStopped) as error:
             await self._again(row, challenge, error.retry_after_s)
             return
         with self.course.known.in_flight(*ready.secrets):

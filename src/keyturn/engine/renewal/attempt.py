@@ -9,7 +9,7 @@ Source: the renewal design, steps 3 to 6 and the outcome table.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,9 +17,12 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind
 from keyturn.core.connector import Connector, ProviderRequest
 from keyturn.core.errors import (
+    ConnectionPaused,
+    ConnectionUnconfirmed,
     ConnectorInvalid,
     KeyturnError,
     LoginBudgetSpent,
+    LoginsStopped,
     NeedsReconnect,
     NotFound,
     RenewalInProgress,
@@ -47,6 +50,7 @@ from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.before.run_before import Opening, Ran, RunBefore
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login_budget import LoginBudget, counted
@@ -54,8 +58,9 @@ from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.answer_by_seed import AnswerBySeed, Stopped
 from keyturn.engine.renewal.settlement import Settlement
+from keyturn.engine.renewal.steps_told import StepsTold
 from keyturn.engine.send import Sent, build, send_for_token
-from keyturn.engine.template_values import client_values, connection_values, login_values
+from keyturn.engine.template_values import answered_hosts, client_values, connection_values, login_values
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
 from keyturn.ports.store import Attempt, AttemptResult, ClientCredentials, ConnectionStore, RevisionConflict
@@ -74,6 +79,7 @@ class _Ready:
     client: ClientCredentials | None
     username: str = field(default="", repr=False)
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of a login; a seed as itself
+    opening: Opening | None = None  # of a login
     code: Secret | None = None
     totp_step: int | None = None  # whose code that is
 
@@ -114,6 +120,9 @@ class RenewalAttempt:
             return None
         now = self.clock.now()
         step = plan(connection, connector, now=now)
+        if step.step is Step.LOGIN and (connection.paused or connection.unconfirmed):
+            # what is held is kept alive by refresh, and nothing else is sent for it
+            raise ConnectionPaused if connection.paused else ConnectionUnconfirmed
         if step.step is Step.HOLD and stale:
             step = replace(step, step=Step.GIVE_UP)
         if step.step is Step.GIVE_UP:
@@ -184,13 +193,16 @@ class RenewalAttempt:
         values = _login_values(current, secrets, client) if login else connection_values(current, secrets, client)
         totp_step = await self.answer_by_seed.first_step(current, connector, values) if login else None
         coded = with_code(connector, values, totp_step)
-        request = build(connector, spec, coded, client)
+        opening = Opening(connector, client, coded)
+        requests = opening.check() if login else (build(connector, spec, coded, client),)
+        request = requests[-1]
         kind = IntentKind.LOGIN if login else IntentKind.REFRESH
         username = secrets.username.reveal() if login and secrets.username else ""
         ready = _Ready(kind, current, secrets, connector, spec, request, client, username)
         if login:
-            ready = replace(ready, values=values, code=seed_among(connector, coded), totp_step=totp_step)
-        if ready.host not in current.hosts:
+            code = seed_among(connector, coded)
+            ready = replace(ready, values=values, opening=opening, code=code, totp_step=totp_step)
+        if not {host_of(each) for each in requests} <= set(current.hosts):
             raise UrlNotAllowed("The connection is pinned to other hosts; it needs a new login.")
         return ready
 
@@ -204,15 +216,25 @@ class RenewalAttempt:
                 await self._settle(booked, AttemptResult.NOT_SENT)
         if declared is None:
             return None
-        with self.known.in_flight(*_secrets_of(ready)):
-            sent = await send_for_token(
-                self.egress, ready.connector, ready.spec, ready.request, login=ready.kind is IntentKind.LOGIN
-            )
-        if ready.kind is IntentKind.LOGIN and sent.challenge is not None:
-            stopped = Stopped(declared, ready.connector, ready.client, ready.values, ready.secrets.token_set)
-            declared, sent = await self.answer_by_seed(stopped, sent, actor)
+        with self.known.in_flight(*_secrets_of(ready)), ExitStack() as held:
+            ran = Ran(request=ready.request)
+            if ready.opening is not None and ready.connector.before:
+                watch = StepsTold(self.settlement, self.gate, declared, actor)
+                ran = await RunBefore(self.egress, self.known)(ready.opening, watch, held)
+                declared = watch.connection
+            login = ready.kind is IntentKind.LOGIN
+            sent = ran.ended
+            if ran.request is not None:
+                sent = await send_for_token(
+                    self.egress, ready.connector, ready.spec, ran.request, login=login, live=_live(ready)
+                )
+            assert sent is not None
+            if login and sent.challenge is not None:
+                values = {**ran.found, **ready.values}
+                stopped = Stopped(declared, ready.connector, ready.client, values, ready.secrets.token_set)
+                declared, sent = await self.answer_by_seed(stopped, sent, actor)
         if booked:
-            await self._settle(booked, counted(sent.outcome))
+            await self._settle(booked, ran.result(counted(sent.outcome)))
         self._tell_gate(ready, sent)
         return await self._follow(replace(ready, connection=declared), sent, actor)
 
@@ -258,9 +280,8 @@ class RenewalAttempt:
     async def _book(self, ready: _Ready) -> Attempt:
         try:
             return await self.budget.reserve(ready.connector, ready.host, ready.username, ready.connection.project)
-        except LoginBudgetSpent as error:
-            wait = error.retry_after_s or 60.0
-            await self.settlement.postpone(ready.connection, LoginBudgetSpent.code, wait)
+        except (LoginBudgetSpent, LoginsStopped) as error:
+            await self.settlement.postpone(ready.connection, error.code, error.retry_after_s or 60.0)
             raise
 
     async def _settle(self, booked: Attempt, result: AttemptResult) -> None:
@@ -323,9 +344,12 @@ class RenewalAttempt:
     async def _keep(self, ready: _Ready, token_set: TokenSet, record: AuditRecord) -> Connection:
         before = ready.secrets.token_set
         kept: Mapping[str, Any] = {**(before.kept if before else {}), **token_set.kept}
+        if before is not None:  # a host from an answer is pinned: only the person's login takes another
+            pinned = answered_hosts(ready.connector) & before.kept.keys()
+            kept = {**kept, **{name: before.kept[name] for name in pinned}}
         whole = replace(token_set, kept=kept)
-        if ready.kind is IntentKind.REFRESH and whole.refresh_token is None and before is not None:
-            whole = replace(whole, refresh_token=before.refresh_token)
+        if ready.kind is IntentKind.REFRESH and before is not None:
+            whole = _with_refresh_token(whole, before)
         replaced = before if ready.kind is IntentKind.LOGIN else None
         renewed = self.settlement.record_renewed(ready.connection, record)
         return await self.settlement.keep_tokens.keep(
@@ -338,6 +362,15 @@ class RenewalAttempt:
         )
 
 
+def _with_refresh_token(whole: TokenSet, before: TokenSet) -> TokenSet:
+    """The new set with the refresh token that was used, where the answer gave no other, and what is known of it."""
+    if whole.refresh_token is None:
+        whole = replace(whole, refresh_token=before.refresh_token)
+    if whole.refresh_expires_at is None and whole.refresh_token == before.refresh_token:
+        whole = replace(whole, refresh_expires_at=before.refresh_expires_at)
+    return whole
+
+
 def _login_values(
     connection: Connection, secrets: ConnectionSecrets, client: ClientCredentials | None
 ) -> dict[str, Any]:
@@ -346,9 +379,18 @@ def _login_values(
     return login_values({**connection.fields, **secrets.fields}, username, password, client)
 
 
+def _live(ready: _Ready) -> Secret | None:
+    """The access token, where it is what renews."""
+    token_set = ready.secrets.token_set
+    renews = ready.kind is IntentKind.REFRESH and ready.connector.refresh.with_token
+    return token_set.access_token if renews and token_set is not None else None
+
+
 def _secrets_of(ready: _Ready) -> Iterator[Secret]:
     """What a renewal may send."""
     secrets = ready.secrets
+    if (live := _live(ready)) is not None:
+        yield live
     if secrets.token_set is not None and secrets.token_set.refresh_token is not None:
         yield secrets.token_set.refresh_token
     if secrets.password is not None:

@@ -18,6 +18,7 @@ from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
 from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, record_in
 from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, WRITER, ChainWriter, begin_chain
+from keyturn.adapters.store.chained.named_within import rename_within
 from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_subjects
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.schema import audit, connections, metadata, plain
@@ -192,7 +193,7 @@ def _ties(tx: sa.Connection, *, after: str) -> Sequence[sa.Row[Any]]:
 
 
 def _make_nameless(tx: sa.Connection, owner: str, project: str, subject: str) -> int:
-    """Tombstones name the subject; other rows that name the owner go."""
+    """Tombstones, jobs and limits of API keys name the subject; other rows that name the owner go."""
     number = 0
     for table in metadata.sorted_tables:
         if "owner" in table.c and table.name not in _STAYING:
@@ -204,7 +205,7 @@ def _make_nameless(tx: sa.Connection, owner: str, project: str, subject: str) ->
         .where(c.project == project, c.owner == owner, c.state.in_(_ENDED))
         .values(owner=subject, name="", unique_id="", unique_hash=b"", fields="{}", revision=c.revision + 1)
     )
-    return number + int(tx.execute(ended).rowcount)
+    return number + int(tx.execute(ended).rowcount) + rename_within(tx, owner, project, subject)
 
 
 def _mac_in(row: Any) -> bytes:

@@ -121,6 +121,7 @@ connections: Final = sa.Table(
     bytes_column("sealed_password"),
     number_column("sealed_password_generation", empty=True),
     number_column("totp_step", empty=True),
+    time_column("refresh_expires_at", empty=True),
 )
 
 NOT_ENDED: Final = "state NOT IN ({})".format(", ".join(f"'{each}'" for each in sorted(ENDED)))
@@ -239,6 +240,9 @@ api_keys: Final = sa.Table(
     time_column("created_at"),
     time_column("expires_at", empty=True),
     time_column("revoked_at", empty=True),
+    text_column("owners"),
+    text_column("created_by"),
+    time_column("last_used_at", empty=True),
 )
 
 sessions: Final = sa.Table(

@@ -73,8 +73,7 @@ class BulkJob:
         found: list[Connection | str] = []
         for connection_id in order.ids or ():
             connection = await self.connections.load(connection_id, project=project)
-            seen = connection is not None and (not order.connectors or connection.connector in order.connectors)
-            found.append(connection if connection is not None and seen else connection_id)
+            found.append(connection if connection is not None and order.covers(connection) else connection_id)
         return found
 
 

@@ -38,11 +38,11 @@ class BulkJobs:
         record = self._record("job.created", job, actor, now, action=order.action.value)
         return await self.jobs.add(job, records=[record])
 
-    async def retry(self, job: Job, actor: Actor, *, connectors: Iterable[str] = ()) -> Job:
+    async def retry(self, job: Job, actor: Actor, *, connectors: Iterable[str] = (), owners: Iterable[str] = ()) -> Job:
         """Queue another for the connections that failed in this one, as far as its report names them.
 
-        `connectors`: what the API key that asks is limited to. Raises JobNotEnded, JobWithoutFailures, or NotFound
-        where it is a job of another kind.
+        `connectors`, `owners`: what the API key that asks is limited to. Raises JobNotEnded, JobWithoutFailures, or
+        NotFound where it is a job of another kind.
         """
         if job.kind != KIND:
             raise NotFound("There is no such bulk job.")
@@ -51,7 +51,8 @@ class BulkJobs:
         ids = failed_ids(job.report)
         if not ids:
             raise JobWithoutFailures
-        again = replace(BulkOrder.of(job), ids=ids, connectors=tuple(sorted(connectors)))
+        order = replace(BulkOrder.of(job), ids=ids)
+        again = replace(order, connectors=tuple(sorted(connectors)), owners=tuple(sorted(owners)))
         return await self.create(again, actor, project=job.project)
 
     async def cancel(self, job: Job, actor: Actor) -> Job:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from keyturn.core.connection import State
+from keyturn.core.connection import Connection, State
 from keyturn.ports.jobs import Job
 from keyturn.ports.store import ConnectionFilter
 
@@ -39,8 +39,9 @@ _STATE_OF: Final[Mapping[BulkAction, str]] = {
 class BulkOrder:
     """One action on the connections of a filter, or on those with these ids.
 
-    `connectors`: what the API key that asks is limited to (none: all). `ids`: of a job that is done again for what
-    failed. `request_id`: of the request that began it, for the audit log.
+    `connectors`, `owners`: what the API key that asks is limited to (none: all). `ids`: of a job that is done again for
+    what failed, or of those that were picked. `request_id`: of the request that began it, for the audit log. `search`:
+    what name, owner or id begins with. `reason`: why the person is needed.
     """
 
     action: BulkAction
@@ -50,6 +51,9 @@ class BulkOrder:
     connectors: tuple[str, ...] = ()
     ids: tuple[str, ...] | None = None
     request_id: str | None = None
+    search: str | None = None
+    reason: str | None = None
+    owners: tuple[str, ...] = ()
 
     def filter(self) -> ConnectionFilter:
         """Which connections it is about; never those that are disconnected already."""
@@ -58,15 +62,24 @@ class BulkOrder:
             owner=self.owner,
             state=self.state or _STATE_OF.get(self.action),
             connectors=frozenset(self.connectors) or None,
+            owners=frozenset(self.owners) or None,
             not_ended=True,
+            search=self.search,
+            reason=self.reason,
         )
+
+    def covers(self, connection: Connection) -> bool:
+        """Whether the key that asked may know of it."""
+        of_connector = not self.connectors or connection.connector in self.connectors
+        return of_connector and (not self.owners or connection.owner in self.owners)
 
     def arguments(self) -> dict[str, Any]:
         """As the row keeps it."""
         return {
             "action": self.action.value,
-            "filter": {"connector": self.connector, "owner": self.owner, "state": self.state},
+            "filter": {name: getattr(self, name) for name in ("connector", "owner", "state", "search", "reason")},
             "connectors": list(self.connectors),
+            "owners": list(self.owners),
             "ids": None if self.ids is None else list(self.ids),
             "request_id": self.request_id,
         }
@@ -80,6 +93,7 @@ class BulkOrder:
             BulkAction(given["action"]),
             **given["filter"],
             connectors=tuple(given["connectors"]),
+            owners=tuple(given.get("owners", ())),
             ids=None if ids is None else tuple(ids),
             request_id=given.get("request_id"),
         )

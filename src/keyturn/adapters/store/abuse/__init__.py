@@ -1,0 +1,1 @@
+"""What holds abuse back, in the database."""

@@ -1,0 +1,1 @@
+"""Holding abuse back: spraying, stopped logins, rates."""
