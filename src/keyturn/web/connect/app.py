@@ -24,6 +24,7 @@ from keyturn.core.errors import (
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
+    RequestTimeout,
     SessionExpired,
     SessionUsed,
     UnsupportedMediaType,
@@ -38,6 +39,7 @@ from keyturn.web.connect.landing import claim, show_landing
 from keyturn.web.connect.outcomes import outcome_of, status_of
 from keyturn.web.connect.rendering import Pages
 from keyturn.web.connect.sign_in import post_sign_in, show_sign_in
+from keyturn.web.kit.admission.addresses import Network
 from keyturn.web.kit.brand import Brand
 from keyturn.web.kit.guarded_pages import GuardedPages
 from keyturn.web.kit.posts import ForeignForm
@@ -45,7 +47,8 @@ from keyturn.web.kit.request_ids import RequestIds
 
 Endpoint = Callable[[Pages, Request], Awaitable[Response]]
 _WITH_WORDS: Final = (
-    NotFound, SessionExpired, SessionUsed, BadRequest, PayloadTooLarge, UnsupportedMediaType, MethodNotAllowed
+    NotFound, SessionExpired, SessionUsed, BadRequest, PayloadTooLarge, UnsupportedMediaType, MethodNotAllowed,
+    RequestTimeout,
 )  # fmt: skip
 _BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
 
@@ -54,9 +57,12 @@ _PLAIN: Final = Brand()
 log = structlog.get_logger("keyturn.connect_pages")
 
 
-def make_connect(application: Application, brand: Brand = _PLAIN) -> ASGIApp:
-    """The pages below `/c/` and `/connect/`, their files below `/static/`, and `/connect.js` for embedders."""
-    pages = Pages(application, brand)
+def make_connect(application: Application, brand: Brand = _PLAIN, trusted_proxies: tuple[Network, ...] = ()) -> ASGIApp:
+    """The pages below `/c/` and `/connect/`, their files below `/static/`, and `/connect.js` for embedders.
+
+    `trusted_proxies`: whose `X-Forwarded-For` is believed.
+    """
+    pages = Pages(application, brand, trusted_proxies)
 
     def page(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from keyturn.core.errors import KeyturnError, NotFound, SessionExpired, SessionUsed
+from keyturn.core.errors import KeyturnError, NotFound, RateLimited, SessionExpired, SessionUsed
 from keyturn.engine.login.connect_sessions import digest_of
 from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.browser import browser_of
@@ -48,6 +48,10 @@ async def show_landing(pages: Pages, request: Request) -> Response:
 async def claim(pages: Pages, request: Request) -> Response:
     """POST /c/{link}: let this browser in, once."""
     pages.own_place.check(request)
+    try:
+        pages.count(request, "claim")
+    except RateLimited as error:
+        return pages.notice(request, "address_limited", status_of(error), wait_s=error.retry_after_s)
     link = request.path_params["link"]
     sessions = pages.application.connect_sessions
     try:
@@ -65,6 +69,7 @@ async def claim(pages: Pages, request: Request) -> Response:
 async def _set_up_wrongly(pages: Pages, request: Request, session: ConnectSession) -> Response | None:
     """The page that says so, where nobody could connect with the session's connector."""
     try:
+        await pages.refuse_stopped(session)
         view = await pages.view(session)
         if not view.deciding_fields:
             view.token_host({})

@@ -30,6 +30,8 @@ class Outcome:
     setup: bool = False
 
 
+ADDRESS: Final = "address"  # what a limit counted by, as an error's `retry` says it
+
 _ROWS: Final = {
     "validation_failed": Outcome("validation_failed"),
     "provider_credentials_rejected": Outcome("provider_credentials_rejected", links=("reset_password",)),
@@ -48,6 +50,8 @@ _ROWS: Final = {
     "provider_rate_limited": Outcome("provider_rate_limited", form=False),
     "login_budget_spent": Outcome("login_budget_spent", form=False, links=("unlock", "reset_password")),
     "rate_limited": Outcome("rate_limited", form=False, again=False),
+    "login_spraying": Outcome("logins_held", form=False),
+    "logins_stopped": Outcome("logins_stopped", form=False),
     "provider_unreachable": Outcome("provider_unreachable"),
     "provider_tls_failed": Outcome("provider_tls_failed"),
     "provider_timeout": Outcome("provider_timeout"),
@@ -68,6 +72,7 @@ _SET_UP_CODES: Final = frozenset(
 # Where an error of the same code means something else to the person, as its `retry` says.
 _RETRIES: Final = {
     ("provider_credentials_rejected", "sign_in"): Outcome("password_or_code", links=("reset_password",)),
+    ("rate_limited", ADDRESS): Outcome("address_limited", form=False),
     ("challenge_expired", "lost"): Outcome("challenge_lost"),
 }
 _OUR_FAULT: Final = Outcome("our_fault", form=False)

@@ -18,15 +18,17 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from keyturn.core.errors import ConnectionDisconnected, KeyturnError, NotFound, ValidationFailed
+from keyturn.core.errors import ConnectionDisconnected, KeyturnError, NotFound, RateLimited, ValidationFailed
+from keyturn.engine.abuse.rate_limits import SIGN_IN
 from keyturn.engine.application import Application
 from keyturn.ports.store import ConnectSession
 from keyturn.web.connect.attempts import Attempts
 from keyturn.web.connect.browser import Browser, CookieJar, browser_of
 from keyturn.web.connect.connector_view import ConnectorView, view_for
 from keyturn.web.connect.embedding import noted, popup_of
-from keyturn.web.connect.outcomes import outcome_of, status_of
+from keyturn.web.connect.outcomes import ADDRESS, outcome_of, status_of
 from keyturn.web.connect.texts.wording import LANGUAGES, Wording, wording_for
+from keyturn.web.kit.admission.addresses import Network, client_address
 from keyturn.web.kit.brand import Brand
 from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import OwnPlace
@@ -40,8 +42,9 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 class Pages:
     """What every page needs: the use cases, the templates, where this instance is reached."""
 
-    def __init__(self, application: Application, brand: Brand) -> None:
+    def __init__(self, application: Application, brand: Brand, trusted_proxies: tuple[Network, ...]) -> None:
         self.application = application
+        self._trusted_proxies = trusted_proxies
         self.own_place = OwnPlace.of(application.public_url)
         self.jar = CookieJar(secure=self.own_place.scheme == "https")
         self.attempts = Attempts(application.sessions, application.clock)
@@ -58,6 +61,26 @@ class Pages:
         )
         for name in self._environment.list_templates():
             self._environment.get_template(name)
+
+    def address(self, request: Request) -> str | None:
+        """What this browser's address is counted as."""
+        return client_address(request.scope, self._trusted_proxies)
+
+    def count(self, request: Request, what: str, owner: str | None = None) -> None:
+        """Count a claim or a login by address, and by owner where one is given.
+
+        Raises:
+            RateLimited: with the seconds to wait.
+        """
+        limits, address = self.application.guards.rate_limits, self.address(request)
+        for subject in (address and f"{what}:{address}", owner and f"owner:{owner}"):
+            standing = limits.take(SIGN_IN, subject) if subject else None
+            if standing is not None and standing.wait_s > 0:
+                raise RateLimited(retry_after_s=standing.wait_s, extensions={"retry": ADDRESS})
+
+    async def refuse_stopped(self, session: ConnectSession) -> None:
+        """Raise LoginsStopped where nobody can sign in with the session's connector for now."""
+        await self.application.guards.stop_logins.refuse(session.connector, project=session.project)
 
     async def browser(self, request: Request) -> tuple[ConnectSession, Browser]:
         """The session in the path, for the browser that claimed it; NotFound, SessionExpired."""
@@ -138,10 +161,11 @@ class Pages:
         session: ConnectSession | None = None,
         show_id: bool = False,
         over: bool = False,
+        wait_s: float | None = None,
     ) -> Response:
         """Answer with a page that only says something: the texts `<stem>.title` and `<stem>.next`.
 
-        `over`: nothing can come of the session any more.
+        `wait_s`: seconds until trying again makes sense. `over`: nothing can come of the session any more.
         """
         wording = wording_of(request)
         asker = asker_of(session, wording)
@@ -149,6 +173,7 @@ class Pages:
             request,
             "notice.html",
             status=status,
+            wait_s=wait_s,
             tells="failed" if over else "ready",
             stem=stem,
             heading=wording(f"{stem}.title", **asker),

@@ -109,6 +109,7 @@ async def _visit(pages: Pages, request: Request) -> _Visit | Response:
     if session.facts.get(CHALLENGE):
         return RedirectResponse(f"/connect/{session.id}/code", 303)
     try:
+        await pages.refuse_stopped(session)
         view = await pages.view(session)
         details, findings = check_fields(view.deciding_fields, session.facts.get("details", {}))
         if view.deciding_fields and (findings or "details" not in session.facts):
@@ -130,6 +131,7 @@ async def _log_in(visit: _Visit, form: Form, nonce: str) -> None:
     keep_seed = form.text("keep_totp_seed") == "on"
     asked = LoginRequest(session.connector, session.owner, username, password, values, keep, keep_totp_seed=keep_seed)
     await connect.check(asked)
+    visit.pages.count(visit.request, "login", session.owner)
 
     async def log_in(begun: ConnectSession) -> Finished | Challenged:
         return await sessions.log_in(
@@ -141,6 +143,7 @@ async def _log_in(visit: _Visit, form: Form, nonce: str) -> None:
             keep_totp_seed=keep_seed,
             cookie=visit.browser.cookie,
             request_id=request_id_of(visit.request),
+            address=visit.pages.address(visit.request),
         )
 
     await visit.pages.attempts.run(session, nonce, log_in)

@@ -34,12 +34,14 @@ from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
 from keyturn.web.control.routes.instance import LogLevelSwitch
 from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
+from keyturn.web.control.routes.login_stops import OPERATIONS as LOGIN_STOPS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
 from keyturn.web.control.routes.people import OPERATIONS as PEOPLE
 from keyturn.web.control.routes.webhooks import OPERATIONS as WEBHOOKS
 
 OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,
+    *LOGIN_STOPS,
     *CONNECTIONS,
     *CONNECTION_STEPS,
     *CHALLENGES,

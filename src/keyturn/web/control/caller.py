@@ -6,64 +6,67 @@ Rule 1: the key is checked before anything else of a request is looked at; a bod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 
 from keyturn.core.connection import Connection
-from keyturn.core.errors import ForbiddenScope, NotFound, Unauthenticated
+from keyturn.core.errors import ForbiddenScope, NotFound
 from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import Principal
 from keyturn.engine.application import Application
+from keyturn.web.kit.admission.credentials import key_among
+from keyturn.web.kit.admission.rate_headers import Standings
 
 SCOPE_KEY: Final = "keyturn.caller"
-_SCHEME: Final = b"bearer "
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An API key's holder, and the request that is being made."""
+    """An API key's holder, the request that is being made, and how it stands with the limits."""
 
     principal: Principal
     request_id: str
+    standings: Standings = field(default_factory=Standings)
 
     @property
     def actor(self) -> Actor:
         """As the audit log names it."""
         return Actor(self.principal.actor_name, self.request_id)
 
+    def sees(self, connector: str, owner: str) -> bool:
+        """Whether the key may know of what is this owner's at this connector."""
+        return self.principal.sees(connector) and self.principal.sees_owner(owner)
+
     def must_see(self, connector: str) -> None:
         """Raise NotFound where the key is limited to other connectors."""
         if not self.principal.sees(connector):
             raise NotFound("There is no such connector.")
 
-    def must_see_all(self) -> None:
-        """Raise ForbiddenScope where the key is limited to some connectors: this is about all of them."""
-        if self.principal.connectors:
-            raise ForbiddenScope("The key is limited to connectors.", extensions={"required_scope": "admin"})
+    def must_see_owner(self, owner: str) -> None:
+        """Raise NotFound where the key is limited to other owners."""
+        if not self.principal.sees_owner(owner):
+            raise NotFound("There is no such owner.")
+
+    def must_be_unlimited_by(self, limits: tuple[str, ...]) -> None:
+        """Raise ForbiddenScope where the key is limited by one of these: this is about more than it may know of."""
+        for limit in limits:
+            if getattr(self.principal, limit):
+                raise ForbiddenScope(f"The key is limited to {limit}.", extensions={"required_scope": "admin"})
 
     async def connection(self, application: Application, connection_id: str) -> Connection:
         """The connection, if there is one that this key may know of; NotFound."""
         found = await application.connections.load(connection_id, project=self.principal.project)
-        if found is None or not self.principal.sees(found.connector):
+        if found is None or not self.sees(found.connector, found.owner):
             raise NotFound("There is no such connection.")
         return found
 
 
 def key_of(headers: list[tuple[bytes, bytes]]) -> str | None:
-    """The API key that a request carries: `Authorization: Bearer` or `Keyturn-Key`.
-
-    Raises:
-        Unauthenticated: one of the headers twice; which of the two counts would be anybody's guess.
-    """
-    sent = [value for name, value in headers if name == b"authorization"]
+    """The API key that a request carries."""
     own = [value for name, value in headers if name == b"keyturn-key"]
-    if len(sent) > 1 or len(own) > 1:
-        raise Unauthenticated
-    if sent and sent[0][: len(_SCHEME)].lower() == _SCHEME:
-        return sent[0][len(_SCHEME) :].strip().decode("latin-1")
-    return own[0].strip().decode("latin-1") if own else None
+    return key_among(own, [value for name, value in headers if name == b"authorization"])
 
 
 async def application_of(request: Request) -> Application:

@@ -3,6 +3,7 @@
 Rule 1: a request without a good key is answered before its route, its length or its body are looked at.
 Rule 2: every answer carries the security headers and its request id, whoever made it.
 Rule 3: HEAD is GET without the body. Counters know routes by their template, so that no caller makes new series.
+Rule 4: a body that does not come in time is cut off.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from keyturn.engine.api_keys import Principal
 from keyturn.engine.application import Application
 from keyturn.web.control.caller import SCOPE_KEY, Caller, key_of
 from keyturn.web.control.crashes import write_down
+from keyturn.web.kit.admission.body_time import in_time
+from keyturn.web.kit.admission.rate_headers import Standings, standing_headers
 from keyturn.web.kit.headers import OF_DATA
 from keyturn.web.kit.metric import Kind, Metric
 from keyturn.web.kit.problems import ProblemAnswer, problem_answer
@@ -86,11 +89,11 @@ class Door:
         if scope["path"] not in self._public:
             principal = await self._application.api_keys.authenticate(key_of(scope["headers"]))
         inner = dict(scope)
-        inner[SCOPE_KEY] = Caller(principal, request_id)
+        inner[SCOPE_KEY] = Caller(principal, request_id, out.standings)
         if inner["method"] == "HEAD":
             inner["method"] = "GET"
         try:
-            await self._inner(inner, receive, out)
+            await self._inner(inner, in_time(receive), out)
         finally:
             scope[ROUTE_KEY] = getattr(inner.get("route"), "path", "none")
 
@@ -103,6 +106,7 @@ class _Out:
         self._request_id = request_id
         self._without_body = without_body
         self.status: int | None = None
+        self.standings = Standings()
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -110,6 +114,7 @@ class _Out:
             headers = [(name.lower(), value) for name, value in message.get("headers", ())]
             known = {name for name, _ in headers}
             more = [(name, value) for name, value in OF_DATA if name not in known]
+            more += standing_headers(self.standings)
             if REQUEST_ID not in known:
                 more.append((REQUEST_ID, self._request_id))
             message = {**message, "headers": [*headers, *more]}

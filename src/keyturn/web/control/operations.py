@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 PUBLIC: Final = ""  # the scope of what needs no key
+LIMITS: Final = ("connectors", "owners")  # what a key may be limited to
 
 
 class Takes(Enum):
@@ -32,6 +33,8 @@ class Operation:
     `answers`: status → model of the body (None: no body). `example`: of the body that it takes.
     `status_examples`: status → an answer's example, where it is another than `answer_example`.
     `secret`: the members of an answer that must not be stored for replay.
+    `unlimited_by`: what a key must not be limited to for this (`connectors`, `owners`): it is about more than those.
+    `signs_in`: somebody's credentials may go out, which is limited apart.
     """
 
     method: str
@@ -47,6 +50,8 @@ class Operation:
     status_examples: Mapping[int, Any] = field(default_factory=dict)
     secret: tuple[str, ...] = ()
     headers: tuple[str, ...] = field(default=())
+    unlimited_by: tuple[str, ...] = ()
+    signs_in: bool = False
 
     @property
     def name(self) -> str:
@@ -62,9 +67,9 @@ class Operation:
         """Every problem code that it may answer with, in order."""
         found = [*self.problems, "internal_error", "store_unavailable"]
         if self.scope != PUBLIC:
-            found += ["unauthenticated", "api_key_expired", "forbidden_scope", "validation_failed"]
+            found += ["unauthenticated", "api_key_expired", "forbidden_scope", "validation_failed", "rate_limited"]
         if self.takes is not Takes.NOTHING:
-            found += ["bad_request", "payload_too_large", "unsupported_media_type"]
+            found += ["bad_request", "request_timeout", "payload_too_large", "unsupported_media_type"]
         if self.replayable:
             found += ["bad_request", "idempotency_in_progress", "idempotency_key_reused"]
         if "{" in self.path:

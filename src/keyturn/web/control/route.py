@@ -1,6 +1,6 @@
 """How each operation is run: scope, then the body, then the operation itself; every failure becomes a problem.
 
-Rule 1: the order is 403, 413 and 415, 400 and 422, then the object. The key itself was checked at the door.
+Rule 1: the order is 403, 429, 413 and 415, 400 and 422, then the object. The key itself was checked at the door.
 Rule 2: the framework parses a body only after this has read and checked it.
 Rule 3: an exception that is not of our tree is logged by its place and answered as `internal_error`.
 """
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from keyturn.core.errors import Finding, KeyturnError, NotFound, ValidationFailed
+from keyturn.engine.abuse.rate_limits import API, SIGN_IN
 from keyturn.engine.application import Application
 from keyturn.ports.store import StoredReply
 from keyturn.web.control.bodies import CONNECTOR_TYPES, JSON_TYPES, read_body
@@ -79,7 +80,7 @@ class Run:
         """Run it; every outcome is an answer."""
         try:
             if self._operation.scope != PUBLIC:
-                self._caller.principal.require(self._operation.scope)
+                self._admit()
             raw = await self._body()
             value = parse_json(raw) if raw and self._operation.takes is not Takes.CONNECTOR else None
             self._check_address()
@@ -91,6 +92,15 @@ class Run:
             request_id = self._caller.request_id
             write_down(error, "operation_crashed", request_id=request_id, operation=self._operation.name)
             return problem_response(error, request_id)
+
+    def _admit(self) -> None:
+        """Raise ForbiddenScope, or RateLimited; only what the key may do is counted."""
+        caller, limits = self._caller, self._application.guards.rate_limits
+        caller.principal.require(self._operation.scope)
+        caller.must_be_unlimited_by(self._operation.unlimited_by)
+        caller.standings.add(limits.take(API, caller.principal.id))
+        if self._operation.signs_in:
+            caller.standings.add(limits.take(SIGN_IN, caller.principal.id))
 
     async def _body(self) -> bytes:
         if self._operation.method not in ("POST", "PUT", "PATCH"):

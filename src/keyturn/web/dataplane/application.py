@@ -48,6 +48,7 @@ class DataPlane:
             calls=application.calls,
             upstream=application.upstream,
             counts=self.counts,
+            limits=application.guards.rate_limits,
             public_url=application.public_url,
             reconnect_link=reconnect_link,
         )
@@ -55,6 +56,7 @@ class DataPlane:
             api_keys=application.api_keys,
             hand_out=application.hand_out,
             counts=self.counts,
+            limits=application.guards.rate_limits,
             public_url=application.public_url,
             reconnect_link=reconnect_link,
             trusted_proxies=trusted_proxies,

@@ -1,6 +1,6 @@
 """What the two doors that hand tokens out have in common: who asks, and how a refusal is said.
 
-Rule 1: 401, then the method, then 403, then the message, then the object.
+Rule 1: 401, then the method, then 403, then 429, then the message, then the object.
 Rule 2: a token that was waited for is handed out only if the key is still good.
 """
 
@@ -16,6 +16,7 @@ import structlog
 
 from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import KeyturnError, MethodNotAllowed
+from keyturn.engine.abuse.rate_limits import RateLimits
 from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import ApiKeys, Principal
 from keyturn.engine.calls.hand_out import Door, HandOut
@@ -24,6 +25,8 @@ from keyturn.web.dataplane.call_counts import NO_CONNECTOR, CallCounts
 from keyturn.web.dataplane.next_step import ReconnectLink, next_url
 from keyturn.web.dataplane.request_body import CallerGone, Receive
 from keyturn.web.dataplane.request_head import read_head
+from keyturn.web.kit.admission.body_time import in_time
+from keyturn.web.kit.admission.rate_headers import Standings, standing_headers
 from keyturn.web.kit.headers import OF_DATA, Headers
 from keyturn.web.kit.problems import ProblemAnswer, Send, problem_answer
 
@@ -40,6 +43,7 @@ class DoorParts:
     api_keys: ApiKeys
     hand_out: HandOut
     counts: CallCounts
+    limits: RateLimits
     public_url: str
     reconnect_link: ReconnectLink | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -58,10 +62,12 @@ class HandOutDoor(ABC):
         "_request_id",
         "_scope",
         "_send",
+        "_standings",
     )
 
     door: ClassVar[Door]
     key_scope: ClassVar[str]
+    policy: ClassVar[str]
     methods: ClassVar[tuple[str, ...]]
 
     def __init__(
@@ -69,13 +75,14 @@ class HandOutDoor(ABC):
     ) -> None:
         self._parts = parts
         self._scope = scope
-        self._receive = receive
+        self._receive = in_time(receive)
         self._send = send
         self._request_id = request_id
         self._head = read_head(scope)
         self._principal: Principal | None = None
         self._connection_id = ""
         self._connector_id = NO_CONNECTOR
+        self._standings = Standings()
 
     async def run(self) -> None:
         """Answer the request."""
@@ -84,6 +91,7 @@ class HandOutDoor(ABC):
             if self._scope["method"] not in self.methods:
                 raise MethodNotAllowed(extensions={"allow": list(self.methods)})
             principal.require(self.key_scope)
+            self._standings.add(self._parts.limits.take(self.policy, principal.id))
             self._head.refuse_doubtful()
             status, headers, body = await self._answer(principal)
         except CallerGone:
@@ -96,7 +104,7 @@ class HandOutDoor(ABC):
             await self._refuse(error)
             return
         self._parts.counts.answered_here(self._connector_id, status, self.door.value)
-        more = [*OF_DATA, SOURCE, (b"keyturn-request-id", self._request_id)]
+        more = [*OF_DATA, SOURCE, (b"keyturn-request-id", self._request_id), *standing_headers(self._standings)]
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *more]})
         await self._send({"type": "http.response.body", "body": body})
 
@@ -122,6 +130,8 @@ class HandOutDoor(ABC):
         parts = self._parts
         url = await next_url(error, self._connection_id, self._principal, parts.public_url, parts.reconnect_link)
         answer = self._say(problem_answer(error, request_id=self._request_id.decode("ascii"), next_url=url))
+        if self._standings:
+            answer = ProblemAnswer(answer.status, (*answer.headers, *standing_headers(self._standings)), answer.body)
         if self._head.fault is not None:  # who knows where the next request begins
             answer = ProblemAnswer(answer.status, (*answer.headers, CLOSE), answer.body)
         parts.counts.answered_here(self._connector_id, answer.status, self.door.value)

@@ -18,17 +18,21 @@ TAG: Final = "other doors"
 _TEXT: Final = {"type": "string"}
 _TEXTS: Final = {"type": "object", "additionalProperties": _TEXT}
 _REQUEST_ID: Final = {"Keyturn-Request-Id": {"schema": _TEXT}}
-_EVERY: Final = ("unauthenticated", "api_key_expired", "forbidden_scope", "bad_request", "validation_failed")
+_EVERY: Final = (
+    "unauthenticated", "api_key_expired", "forbidden_scope", "rate_limited", "bad_request",
+    "validation_failed",
+)  # fmt: skip
 # What can keep a token from being there: the connection's state, its renewal, the parts of this instance.
 _NO_TOKEN: Final = (
     "not_found", "connection_disconnected", "connection_paused", "connection_unconfirmed",
     "connection_needs_reconnect", "renewal_in_progress", "renewal_not_possible", "login_budget_spent",
+    "logins_stopped",
     "provider_rate_limited", "provider_unreachable", "provider_tls_failed", "provider_timeout",
     "provider_unavailable", "provider_bad_response", "connector_client_missing", "connector_client_rejected",
     "provider_grant_disabled", "scope_insufficient", "connector_value_absent", "address_not_allowed",
     "url_not_allowed", "token_vend_disabled", "store_unavailable", "key_unavailable", "internal_error",
 )  # fmt: skip
-TOKEN_CODES: Final = (*_EVERY, "payload_too_large", "unsupported_media_type", *_NO_TOKEN)
+TOKEN_CODES: Final = (*_EVERY, "request_timeout", "payload_too_large", "unsupported_media_type", *_NO_TOKEN)
 FORWARD_AUTH_CODES: Final = (*_EVERY, *_NO_TOKEN)
 
 

@@ -1,26 +1,46 @@
-"""A bound for what a request's parser holds: the server's own has none, and keeps whatever anybody sends it.
+"""Bounds for what a request's parser holds, and for how long: the server's own has none.
 
 Rule 1: what came and led to nothing yet (a head, a trailer, a chunk's extension that goes on and on) is at most so
 long; then the connection is answered with 400 and closed.
 Rule 2: a body is no such thing: its pieces are handed on as they come, with back-pressure.
+Rule 3: a connection says within so many seconds what it wants, and a head that has begun ends in as many. A head that
+comes in one piece, as nearly each does, costs no timer.
 
 Source: the threat model, D1 and D2; RFC 9110 section 5.4 (limits of fields).
 """
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LONGEST_HEAD: Final = 65_536
+MOST_HEADERS: Final = 256
+HEAD_WITHIN_S: Final = 15.0
 _TOO_LONG: Final = "The request's head is too long."
+_TIMEOUT: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+)
 
 
 class BoundedHeads(HttpToolsProtocol):
     """uvicorn's HTTP, with heads that end."""
 
     _pending = 0  # bytes that came since the parser last had something to say
+    _in_head = True  # nothing was said yet of a next request, or not all of it
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._late = self.loop.call_later(HEAD_WITHIN_S, self._too_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._in_time()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -28,13 +48,36 @@ class BoundedHeads(HttpToolsProtocol):
         super().data_received(data)
         if self._pending > LONGEST_HEAD and not self.transport.is_closing():
             self.send_400_response(_TOO_LONG)
+        if self._in_head and self._pending and self._late is None and not self.transport.is_closing():
+            self._late = self.loop.call_later(HEAD_WITHIN_S, self._too_late)
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        """Close a connection whose head did not come; an answer that is on its way comes to its end first."""
+        self._late = None
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._late = self.loop.call_later(HEAD_WITHIN_S, self._too_late)
+            return
+        if self._pending:
+            self.transport.write(_TIMEOUT)
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """As the parser calls it; what it raises is answered with 400."""
         # Much may have come for the body's sake alone; only then is the head measured.
         if self._pending > LONGEST_HEAD and self._head_bytes() > LONGEST_HEAD:
             raise ValueError(_TOO_LONG)
+        if len(self.headers) > MOST_HEADERS:
+            raise ValueError(_TOO_LONG)
         self._pending = 0
+        self._in_head = False
+        self._in_time()
         super().on_headers_complete()
 
     def _head_bytes(self) -> int:
@@ -48,4 +91,5 @@ class BoundedHeads(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """As the parser calls it."""
         self._pending = 0
+        self._in_head = True
         super().on_message_complete()

@@ -1,7 +1,8 @@
 """What stands before every application that answers with pages.
 
 Rule 1: every answer carries the security headers, unless it sets them itself, and a request id of ours.
-Rule 2: of an error that is none of ours only kind and place are logged.
+Rule 2: a form that does not come in time is cut off.
+Rule 3: of an error that is none of ours only kind and place are logged.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyturn.core.crashes import crash_facts
+from keyturn.web.kit.admission.body_time import CLOSE, in_time
 from keyturn.web.kit.request_ids import RequestIds
 from keyturn.web.kit.security_headers import OF_PAGE
 
+TOO_SLOW: Final = 408
 REQUEST_ID: Final = "keyturn.request_id"
 
 
@@ -45,12 +48,14 @@ class GuardedPages:
                 headers = list(message.get("headers", ()))
                 there = {name.lower() for name, _ in headers}
                 headers += [(name, value) for name, value in OF_PAGE if name not in there]
+                if message["status"] == TOO_SLOW:  # what is left of the body is not waited for
+                    headers.append(CLOSE)
                 message = {**message, "headers": [*headers, (b"keyturn-request-id", request_id)]}
             await send(message)
 
         name = request_id.decode("ascii")
         try:
-            await self._inner({**scope, REQUEST_ID: name}, receive, send_guarded)
+            await self._inner({**scope, REQUEST_ID: name}, in_time(receive), send_guarded)
         except Exception as error:  # noqa: BLE001  (the page is out; the server would write it down whole)
             self._log.error("page_crashed", request_id=name, **crash_facts(error))
             if not whole:

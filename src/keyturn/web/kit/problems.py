@@ -85,6 +85,8 @@ def problem_answer(
         headers.append((b"retry-after", str(document["retry_after"]).encode()))
     if status == 401:
         headers.append((b"www-authenticate", _challenge(code)))
+    if status == 408:  # what is left of the body is not waited for
+        headers.append((b"connection", b"close"))
     if status == 405 and (allowed := document.get("allow")):
         headers.append((b"allow", ", ".join(allowed).encode()))
     return ProblemAnswer(status, tuple(headers), body)

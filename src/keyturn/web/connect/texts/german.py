@@ -209,6 +209,14 @@ _OUTCOMES: Final = {
     "nicht gesendet.",
     "login_budget_spent.next": "Ein weiterer Fehlversuch könnte das Konto sperren. Versuchen Sie es nach der "
     "Wartezeit noch einmal.",
+    "logins_held.title": "Hier wurden zuletzt zu viele Anmeldungen abgelehnt. Ihr Passwort wurde nicht gesendet.",
+    "logins_held.next": "Vielleicht probiert jemand Passwörter durch, deshalb ruht die Anmeldung. Versuchen Sie es "
+    "nach der Wartezeit noch einmal.",
+    "logins_stopped.title": "Die Anmeldung ist zurzeit abgeschaltet. Es wurde nichts gesendet.",
+    "logins_stopped.next": "Das haben die Betreiber dieser Seite so eingestellt. Versuchen Sie es später noch "
+    "einmal, oder fragen Sie bei {app} nach.",
+    "address_limited.title": "Zu viele Anmeldungen aus Ihrem Netz in letzter Zeit. Es wurde nichts gesendet.",
+    "address_limited.next": "Versuchen Sie es nach der Wartezeit noch einmal.",
     "rate_limited.title": "Zu viele Versuche auf dieser Seite.",
     "rate_limited.next": "Bitten Sie {app} um einen neuen Link.",
     "provider_unreachable.title": "Wir konnten {host} nicht erreichen. Ihr Passwort wurde nicht gesendet.",
@@ -248,6 +256,8 @@ _OUTCOMES: Final = {
     "method_not_allowed.next": "Öffnen Sie den Link noch einmal.",
     "bad_request.title": "Dieses Formular ist nicht lesbar",
     "bad_request.next": "Gehen Sie zurück, laden Sie die Seite neu und versuchen Sie es noch einmal.",
+    "request_timeout.title": "Ihr Formular ist nicht rechtzeitig angekommen",
+    "request_timeout.next": "Prüfen Sie Ihre Verbindung, gehen Sie zurück und senden Sie es noch einmal.",
     "payload_too_large.title": "Dieses Formular ist zu groß",
     "payload_too_large.next": "Gehen Sie zurück und geben Sie weniger ein.",
     "unsupported_media_type.title": "Dieses Formular kam auf eine Weise, die hier nicht gelesen wird",

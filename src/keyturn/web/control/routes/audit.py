@@ -11,7 +11,7 @@ from keyturn.core.audit.exported import MEDIA_TYPE
 from keyturn.core.errors import Finding, NotFound, ValidationFailed
 from keyturn.ports.audit import AuditFilter
 from keyturn.web.control.caller import App, Calling
-from keyturn.web.control.operations import Operation
+from keyturn.web.control.operations import LIMITS, Operation
 from keyturn.web.control.shapes.answers import EventList
 from keyturn.web.control.shapes.audit import (
     AnchorAnswer,
@@ -43,7 +43,8 @@ EXAMPLE: Final[dict[str, Any]] = {
 async def list_audit(app: App, caller: Calling, query: Annotated[AuditQuery, Query()]) -> Response:
     """Read the audit log.
 
-    Newest first; a key that is limited to connectors sees what was done with these. `owner` may also be the subject
+    Newest first; a key that is limited to connectors sees what was done with these, one that is limited to owners
+    nothing. `owner` may also be the subject
     id that an erased owner is shown as.
     """
     which = AuditFilter(
@@ -81,7 +82,6 @@ async def verify_audit(app: App, caller: Calling, query: Annotated[VerifyQuery, 
     name, and compares each connection's generation with the last one recorded. A log that is not right is an answer
     too: `ok` is false.
     """
-    caller.must_see_all()
     if (query.seq is None) != (query.mac is None):
         missing = "seq" if query.seq is None else "mac"
         raise ValidationFailed(errors=[Finding(f"/{missing}", "required", "A head is a number and a MAC.")])
@@ -94,7 +94,6 @@ async def anchor_audit(app: App, caller: Calling) -> Response:
 
     Held against the log later, it shows whether records were cut off or written anew.
     """
-    caller.must_see_all()
     return answer(anchor_answer(await app.auditing.keeper.head()))
 
 
@@ -104,7 +103,6 @@ async def export_audit(app: App, caller: Calling, query: Annotated[ExportQuery, 
     The last line is a signed checkpoint with the number of lines and their digest: an export without it broke off.
     Persons stand in it as subject ids. That it was exported is recorded.
     """
-    caller.must_see_all()
     lines = await app.auditing.export.begin(
         caller.actor,
         since=query.since.timestamp() if query.since else None,
@@ -115,7 +113,7 @@ async def export_audit(app: App, caller: Calling, query: Annotated[ExportQuery, 
 
 
 OPERATIONS: Final = (
-    Operation("GET", "/v1/audit", list_audit, "admin", {200: EventList}, TAG),
+    Operation("GET", "/v1/audit", list_audit, "admin", {200: EventList}, TAG, unlimited_by=("owners",)),
     Operation(
         "GET",
         "/v1/audit/verify",
@@ -123,6 +121,7 @@ OPERATIONS: Final = (
         "admin",
         {200: VerifyAnswer},
         TAG,
+        unlimited_by=LIMITS,
         problems=("audit_unavailable",),
         answer_example=EXAMPLE,
     ),
@@ -133,6 +132,7 @@ OPERATIONS: Final = (
         "admin",
         {200: AnchorAnswer},
         TAG,
+        unlimited_by=LIMITS,
         answer_example={
             "keyturn_audit": 1,
             "kind": "head",
@@ -142,6 +142,6 @@ OPERATIONS: Final = (
             "signature": "6c1f" + "0" * 124,
         },
     ),
-    Operation("GET", "/v1/audit/export", export_audit, "admin", {200: None}, TAG),
-    Operation("GET", "/v1/audit/{seq}", get_audit_record, "admin", {200: EntryAnswer}, TAG),
+    Operation("GET", "/v1/audit/export", export_audit, "admin", {200: None}, TAG, unlimited_by=LIMITS),
+    Operation("GET", "/v1/audit/{seq}", get_audit_record, "admin", {200: EntryAnswer}, TAG, unlimited_by=("owners",)),
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
+from fastapi import Query
 from starlette.responses import Response
 
 from keyturn.core.errors import NotFound
@@ -13,8 +14,8 @@ from keyturn.ports.store import ConnectSession
 from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.routes.connections import EXAMPLE, shown
-from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, SessionAnswer
-from keyturn.web.control.shapes.requests import Confirmation, NewConnectSession
+from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, SessionAnswer, SessionList
+from keyturn.web.control.shapes.requests import Confirmation, NewConnectSession, PageQuery
 from keyturn.web.control.shapes.showing import answer, session_answer, time_of
 from keyturn.web.control.shown_once import link_text
 
@@ -29,6 +30,7 @@ async def create_connect_session(body: NewConnectSession, app: App, caller: Call
     the link in a popup, by `/connect.js`.
     """
     caller.must_see(body.connector)
+    caller.must_see_owner(body.owner)
     link = await app.connect_sessions.create(
         SessionRequest(
             body.connector, body.owner, body.return_url, body.app_name, body.owner_label, origin=body.origin
@@ -37,6 +39,31 @@ async def create_connect_session(body: NewConnectSession, app: App, caller: Call
     )
     made = LinkAnswer(id=link.session.id, url=link_text(link), expires_at=time_of(link.session.expires_at))
     return answer(made, 201, location=f"/v1/connect-sessions/{link.session.id}")
+
+
+async def list_connect_sessions(app: App, caller: Calling, page: Annotated[PageQuery, Query()]) -> Response:
+    """List the connect sessions that wait for their person.
+
+    Newest first: links that nobody opened yet and pages that somebody is at, as long as they are good. A key that is
+    limited may get pages with fewer than `limit`; the last one has no `next_cursor`.
+    """
+    now = app.clock.now()
+    found, following = await app.overview.open_sessions(
+        now, cursor=page.cursor, limit=page.limit, project=caller.principal.project
+    )
+    rows = [session_answer(each, now) for each in found if caller.sees(each.connector, each.owner)]
+    return answer(SessionList(data=rows, next_cursor=following))
+
+
+async def revoke_connect_session(session_id: str, app: App, caller: Calling) -> Response:
+    """Take a link back.
+
+    Its page leads nowhere afterwards. A login that is under way at that moment still counts; one that has led to a
+    connection can't be taken back, disconnect that instead.
+    """
+    await _session(app, caller, session_id)
+    await app.revoke_session(session_id, caller.actor, project=caller.principal.project)
+    return Response(status_code=204)
 
 
 async def get_connect_session(session_id: str, app: App, caller: Calling) -> Response:
@@ -55,7 +82,7 @@ async def confirm_connect_session(session_id: str, body: Confirmation, app: App,
 
 async def _session(app: Application, caller: Caller, session_id: str) -> ConnectSession:
     found = await app.sessions.load(session_id, project=caller.principal.project)
-    if found is None or not caller.principal.sees(found.connector):
+    if found is None or not caller.sees(found.connector, found.owner):
         raise NotFound("There is no such session.")
     return found
 
@@ -74,7 +101,9 @@ OPERATIONS: Final = (
         example={"connector": "acme", "owner": "user-42", "return_url": "https://app.example/done"},
         secret=("url",),
     ),
+    Operation("GET", "/v1/connect-sessions", list_connect_sessions, "connect", {200: SessionList}, TAG),
     Operation("GET", _ONE, get_connect_session, "connect", {200: SessionAnswer}, TAG),
+    Operation("DELETE", _ONE, revoke_connect_session, "connect", {204: None}, TAG, problems=("session_used",)),
     Operation(
         "POST",
         f"{_ONE}/confirm",

@@ -13,6 +13,7 @@ from keyturn.core.connection import Connection, State
 from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectionDisconnected, Finding, NotFound, ValidationFailed
 from keyturn.core.explain import Alarm, explain
+from keyturn.engine.abuse.rate_limits import SIGN_IN
 from keyturn.engine.application import Application
 from keyturn.engine.login.challenged import Challenged
 from keyturn.engine.login.login_request import Connected, LoginRequest
@@ -28,7 +29,8 @@ from keyturn.web.control.shapes.showing import answer, connection_answer, event_
 TAG: Final = "connections"
 STATES: Final = frozenset({*(each.value for each in State), "paused", "unconfirmed"})
 LOGIN_PROBLEMS: Final = (
-    "connector_not_published", "connector_client_missing", "login_budget_spent", "provider_credentials_rejected",
+    "connector_not_published", "connector_client_missing", "logins_stopped", "login_spraying", "rate_limited",
+    "login_budget_spent", "provider_credentials_rejected",
     "provider_mfa_unsupported", "provider_otp_invalid", "provider_account_locked", "provider_password_expired",
     "provider_interaction_required", "provider_access_denied", "provider_rate_limited", "provider_unreachable",
     "provider_tls_failed", "provider_timeout", "provider_unavailable", "provider_bad_response",
@@ -49,6 +51,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "created_at": "2030-01-31T12:00:00.000Z",
     "updated_at": "2030-01-31T12:55:00.000Z",
     "expires_at": "2030-01-31T13:55:00.000Z",
+    "refresh_expires_at": "2030-03-02T12:55:00.000Z",
     "expires_soon": False,
     "renews_at": "2030-01-31T13:49:12.500Z",
     "last_test": {"at": "2030-01-31T12:00:00.000Z", "passed": True, "status": 200, "code": None},
@@ -99,6 +102,8 @@ async def create_connection(body: NewConnection, app: App, caller: Calling) -> R
     consents to keeping the seed of one-time codes that stands in `fields`.
     """
     caller.must_see(body.connector)
+    caller.must_see_owner(body.owner)
+    caller.standings.add(app.guards.rate_limits.take(SIGN_IN, f"owner:{body.owner}"))
     if body.connection is not None:
         await _refuse_foreign(app, caller, body)
     done = await app.connect(
@@ -141,7 +146,11 @@ async def list_connections(app: App, caller: Calling, query: Annotated[Connectio
     if query.state is not None and query.state not in STATES:
         message = f"The states are: {', '.join(sorted(STATES))}."
         raise ValidationFailed(errors=[Finding("/state", "invalid", message)])
-    which = ConnectionFilter(query.connector, query.owner, query.state, caller.principal.connectors or None)
+    key = caller.principal
+    which = ConnectionFilter(
+        query.connector, query.owner, query.state, connectors=key.connectors or None, owners=key.owners or None,
+        search=query.search, reason=query.reason,
+    )  # fmt: skip
     page = await app.connections.list(which, cursor=query.cursor, limit=query.limit, project=caller.principal.project)
     now = app.clock.now()
     rows = [connection_answer(each, await version_of(app, each), now) for each in page.items]
@@ -232,6 +241,7 @@ OPERATIONS: Final = (
         {200: ConnectionAnswer, 201: ConnectionAnswer, 202: ChallengeAnswer},
         TAG,
         takes=Takes.JSON,
+        signs_in=True,
         problems=("not_found", *LOGIN_PROBLEMS),
         example={"connector": "acme", "owner": "user-42", "username": "ada@example.com", "password": "…"},
         answer_example=EXAMPLE,

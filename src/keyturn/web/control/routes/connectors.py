@@ -150,7 +150,8 @@ async def _shown(app: Application, caller: Caller, summary: ConnectorSummary, *,
     version = await app.connectors.version(summary.id, project=caller.principal.project)
     findings = lint(draft.connector) if draft else ()
     location = f"/v1/connectors/{summary.id}" if status == 201 else None
-    shown = connector_answer(summary, draft, version, findings)
+    stopped = await app.guards.stop_logins.stopped_since(summary.id, project=caller.principal.project)
+    shown = connector_answer(summary, draft, version, findings, stopped)
     return answer(shown, status, etag=etag(draft.revision if draft else 0), location=location)
 
 
@@ -165,6 +166,7 @@ OPERATIONS: Final = (
         "admin",
         {200: ConnectorAnswer, 201: ConnectorAnswer},
         TAG,
+        unlimited_by=("owners",),
         takes=Takes.CONNECTOR,
         problems=("connector_invalid", "version_conflict"),
         example=EXAMPLE,
@@ -188,6 +190,7 @@ OPERATIONS: Final = (
         "admin",
         {201: PublishedAnswer},
         TAG,
+        unlimited_by=("owners",),
         problems=("publish_blocked", "version_conflict"),
         answer_example={"version": 3, "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
         headers=("If-Match",),
@@ -200,6 +203,7 @@ OPERATIONS: Final = (
         "admin",
         {204: None},
         TAG,
+        unlimited_by=("owners",),
         takes=Takes.JSON,
         problems=("key_unavailable",),
         example={"client_id": "keyturn-at-example", "client_secret": "…"},

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import KeyturnError, KeyUnavailable, NotFound, NotReady, StoreUnavailable
 from keyturn.web.control.caller import App, Calling
-from keyturn.web.control.operations import PUBLIC, Operation, Takes
+from keyturn.web.control.operations import LIMITS, PUBLIC, Operation, Takes
 from keyturn.web.control.shapes.answers import HealthAnswer, LogLevelAnswer, ReadyAnswer
 from keyturn.web.control.shapes.requests import NewLogLevel
 from keyturn.web.control.shapes.showing import answer
@@ -138,6 +138,7 @@ OPERATIONS: Final = (
         {200: LogLevelAnswer},
         TAG,
         takes=Takes.JSON,
+        unlimited_by=LIMITS,
         example={"level": "debug", "for_s": 600},
         answer_example=_LEVEL,
     ),

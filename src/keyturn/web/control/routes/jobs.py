@@ -1,6 +1,6 @@
 """Jobs: one action on many connections, watched, cancelled and done again for what failed.
 
-Rule 1: a key that is limited to connectors acts on theirs alone, and knows of no job but those it made.
+Rule 1: a key that is limited to connectors or owners acts on theirs alone, and knows of no job but those it made.
 """
 
 from __future__ import annotations
@@ -68,12 +68,17 @@ async def create_job(body: NewJob, app: App, caller: Calling) -> Response:
         raise ValidationFailed(errors=findings)
     if wanted.connector is not None:
         caller.must_see(wanted.connector)
+    if wanted.owner is not None:
+        caller.must_see_owner(wanted.owner)
     order = BulkOrder(
         BulkAction(body.action),
         wanted.connector,
         wanted.owner,
         wanted.state,
         connectors=tuple(sorted(caller.principal.connectors)),
+        owners=tuple(sorted(caller.principal.owners)),
+        search=wanted.search,
+        reason=wanted.reason,
     )
     made = await app.bulk_jobs.create(order, caller.actor, project=caller.principal.project)
     return answer(job_answer(made), 202, location=f"/v1/jobs/{made.id}")
@@ -91,7 +96,7 @@ async def list_jobs(app: App, caller: Calling, query: Annotated[JobQuery, Query(
     found, following = await app.jobs.list(
         kind=query.kind,
         state=JobState(query.state) if query.state is not None else None,
-        created_by=caller.actor.name if caller.principal.connectors else None,
+        created_by=caller.actor.name if caller.principal.limited else None,
         cursor=query.cursor,
         limit=query.limit,
         project=caller.principal.project,
@@ -119,7 +124,8 @@ async def retry_job(job_id: str, app: App, caller: Calling, nothing: Nothing | N
     Makes a new job for the connections that the ended one's report names as failed.
     """
     ended = await _found(app, caller, job_id)
-    made = await app.bulk_jobs.retry(ended, caller.actor, connectors=caller.principal.connectors)
+    key = caller.principal
+    made = await app.bulk_jobs.retry(ended, caller.actor, connectors=key.connectors, owners=key.owners)
     return answer(job_answer(made), 202, location=f"/v1/jobs/{made.id}")
 
 
@@ -147,7 +153,7 @@ async def job_links(job_id: str, app: App, caller: Calling, nothing: Nothing | N
 async def _found(app: Application, caller: Caller, job_id: str) -> Job:
     """The job, if this key may know of it."""
     job = await app.jobs.load(job_id, project=caller.principal.project)
-    if job is None or (caller.principal.connectors and job.created_by != caller.actor.name):
+    if job is None or (caller.principal.limited and job.created_by != caller.actor.name):
         raise NotFound("There is no such job.")
     return job
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from keyturn.ports.jobs import Job
 from keyturn.ports.key_custody import KeyStanding
 from keyturn.web.control.caller import App, Calling
-from keyturn.web.control.operations import Operation
+from keyturn.web.control.operations import LIMITS, Operation
 from keyturn.web.control.shapes.key_answers import (
     PasswordsDestroyed,
     RotationAnswer,
@@ -101,19 +101,20 @@ _STANDBY: Final = _KEY | {"state": "standby", "data_keys": 0, "current_at": None
 _RETIRED: Final = _KEY | {"state": "retired", "data_keys": 0, "retired_at": "2026-11-24T10:00:00Z"}
 OPERATIONS: Final = (
     Operation(
-        "GET", "/v1/keys", list_keys, "admin", {200: WrappingKeyList}, TAG,
+        "GET", "/v1/keys", list_keys, "admin", {200: WrappingKeyList}, TAG, unlimited_by=LIMITS,
         answer_example={"data": [_KEY], "rotation": _ROTATION, "next_cursor": None}),
     Operation(
-        "POST", "/v1/keys", add_key, "admin", {201: WrappingKeyAnswer}, TAG,
+        "POST", "/v1/keys", add_key, "admin", {201: WrappingKeyAnswer}, TAG, unlimited_by=LIMITS,
         problems=("key_not_made_here",), answer_example=_STANDBY),
     Operation(
-        "POST", "/v1/keys/{key_id}/rotate", rotate_key, "admin", {202: RotationBegun}, TAG,
+        "POST", "/v1/keys/{key_id}/rotate", rotate_key, "admin", {202: RotationBegun}, TAG, unlimited_by=LIMITS,
         problems=("key_state_conflict", "wrong_key", "key_unavailable"),
         answer_example={"key": _KEY, "rotation": _ROTATION}),
     Operation(
-        "POST", "/v1/keys/{key_id}/retire", retire_key, "admin", {200: WrappingKeyAnswer}, TAG,
+        "POST", "/v1/keys/{key_id}/retire", retire_key, "admin", {200: WrappingKeyAnswer}, TAG, unlimited_by=LIMITS,
         problems=("key_state_conflict", "key_in_use"), answer_example=_RETIRED),
     Operation(
-        "POST", "/v1/keys/destroy-passwords", destroy_passwords, "admin", {200: PasswordsDestroyed}, TAG, problems=("key_unavailable", "seal_broken"),
+        "POST", "/v1/keys/destroy-passwords", destroy_passwords, "admin", {200: PasswordsDestroyed},
+        TAG, unlimited_by=LIMITS, problems=("key_unavailable", "seal_broken"),
         answer_example={"passwords_destroyed": 41, "totp_seeds_destroyed": 3}),
 )  # fmt: skip

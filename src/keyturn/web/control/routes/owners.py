@@ -21,7 +21,7 @@ async def erase_owner(owner: str, app: App, caller: Calling) -> Response:
     out of everything that is kept; the audit log keeps a subject id that nobody can be found by. Asking twice is
     fine, and so is an owner that has nothing.
     """
-    caller.must_see_all()
+    caller.must_see_owner(owner)
     erased = await app.erase_owner(owner, caller.actor, project=caller.principal.project)
     return answer(ErasedAnswer(connections=erased.connections, revocation=dict(erased.revocation)))
 
@@ -35,6 +35,7 @@ OPERATIONS: Final = (
         {200: ErasedAnswer},
         TAG,
         problems=("generation_conflict", "key_unavailable"),
+        unlimited_by=("connectors",),
         answer_example={"connections": 2, "revocation": {"done": 1, "pending": 1}},
     ),
 )

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from keyturn.core.access.roles import Role
 from keyturn.core.errors import Finding, ValidationFailed
 from keyturn.web.control.caller import App, Calling
-from keyturn.web.control.operations import Operation, Takes
+from keyturn.web.control.operations import LIMITS, Operation, Takes
 from keyturn.web.control.shapes.people import (
     ChangedPerson,
     NewPerson,
@@ -34,7 +34,6 @@ EXAMPLE: Final[dict[str, Any]] = {
 
 async def list_people(app: App, caller: Calling) -> Response:
     """List the people who may sign in."""
-    caller.must_see_all()
     return answer(PersonList(data=[person_answer(each) for each in await app.people.list()]))
 
 
@@ -43,7 +42,6 @@ async def create_person(body: NewPerson, app: App, caller: Calling) -> Response:
 
     There is no password: make a sign-in link for them afterwards.
     """
-    caller.must_see_all()
     person = await app.people.create(body.name, _role(body.role), caller.actor)
     return answer(person_answer(person), 201)
 
@@ -53,7 +51,6 @@ async def change_person(person_id: str, body: ChangedPerson, app: App, caller: C
 
     Their sessions end: they sign in anew.
     """
-    caller.must_see_all()
     return answer(person_answer(await app.people.set_role(person_id, _role(body.role), caller.actor)))
 
 
@@ -62,7 +59,6 @@ async def remove_person(person_id: str, app: App, caller: Calling) -> Response:
 
     Their sessions and open links end with the same write.
     """
-    caller.must_see_all()
     await app.people.remove(person_id, caller.actor)
     return Response(status_code=204)
 
@@ -72,7 +68,6 @@ async def create_sign_in_link(person_id: str, body: Nothing, app: App, caller: C
 
     It is shown this once and lets one browser in, once, within 15 minutes.
     """
-    caller.must_see_all()
     link, expires_at = await app.people.make_link(person_id, caller.actor)
     return answer(SignInLinkAnswer(url=sign_in_text(link), expires_at=time_of(expires_at)), 201)
 
@@ -88,22 +83,24 @@ def _role(text: str) -> Role:
 _NEW: Final = {"name": "Ada", "role": "operator"}
 OPERATIONS: Final = (
     Operation(
-        "GET", "/v1/people", list_people, "admin", {200: PersonList}, TAG,
+        "GET", "/v1/people", list_people, "admin", {200: PersonList}, TAG, unlimited_by=LIMITS,
         answer_example={"data": [EXAMPLE], "next_cursor": None},
     ),
     Operation(
-        "POST", "/v1/people", create_person, "admin", {201: PersonAnswer}, TAG,
+        "POST", "/v1/people", create_person, "admin", {201: PersonAnswer}, TAG, unlimited_by=LIMITS,
         takes=Takes.JSON, example=_NEW, answer_example=EXAMPLE,
     ),
     Operation(
-        "PATCH", "/v1/people/{person_id}", change_person, "admin", {200: PersonAnswer}, TAG,
+        "PATCH", "/v1/people/{person_id}", change_person, "admin", {200: PersonAnswer}, TAG, unlimited_by=LIMITS,
         takes=Takes.JSON, problems=("generation_conflict",), example={"role": "viewer"}, answer_example=EXAMPLE,
     ),
     Operation(
-        "DELETE", "/v1/people/{person_id}", remove_person, "admin", {204: None}, TAG, problems=("generation_conflict",)
+        "DELETE", "/v1/people/{person_id}", remove_person, "admin", {204: None}, TAG, problems=("generation_conflict",),
+        unlimited_by=LIMITS,
     ),
     Operation(
         "POST", "/v1/people/{person_id}/sign-in-links", create_sign_in_link, "admin", {201: SignInLinkAnswer}, TAG,
+        unlimited_by=LIMITS,
         takes=Takes.JSON, example={}, secret=("url",),
         answer_example={"url": "https://broker.example/sign-in/…", "expires_at": "2030-01-31T12:15:00.000Z"},
     ),

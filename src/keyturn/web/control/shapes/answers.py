@@ -56,6 +56,7 @@ class ConnectionAnswer(BaseModel):
     created_at: Time
     updated_at: Time
     expires_at: Time | None
+    refresh_expires_at: Time | None
     expires_soon: bool
     renews_at: Time | None
     last_test: TestAnswer | None
@@ -168,11 +169,15 @@ class VersionAnswer(BaseModel):
 
 
 class ConnectorAnswer(BaseModel):
-    """A connector with its draft, its newest version and what the linter finds in the draft."""
+    """A connector with its draft, its newest version and what the linter finds in the draft.
+
+    `logins_stopped_since`: None where its logins are sent.
+    """
 
     id: str
     title: str
     client_id_set: bool
+    logins_stopped_since: Time | None
     latest_version: int | None
     draft: DraftAnswer | None
     version: VersionAnswer | None
@@ -228,7 +233,7 @@ class LinkAnswer(BaseModel):
 
 
 class SessionAnswer(BaseModel):
-    """A connect session: `open`, `claimed`, `done`, `confirmed`, `failed` or `expired`."""
+    """A connect session: `open`, `claimed`, `done`, `confirmed`, `failed`, `revoked` or `expired`."""
 
     id: str
     state: str
@@ -244,15 +249,32 @@ class SessionAnswer(BaseModel):
     expires_at: Time
 
 
+class SessionList(BaseModel):
+    """One page of the sessions that wait for their person, newest first."""
+
+    data: list[SessionAnswer]
+    next_cursor: str | None
+
+
+class LoginStopAnswer(BaseModel):
+    """Since when a connector's logins are stopped; None where they are not."""
+
+    connector: str
+    logins_stopped_since: Time | None
+
+
 class ApiKeyRow(BaseModel):
-    """An API key, without the key."""
+    """An API key, without the key. Empty lists of connectors and owners: it is not limited."""
 
     id: str
     name: str
     scopes: list[str]
     connectors: list[str]
+    owners: list[str]
     created_at: Time
+    created_by: str
     expires_at: Time | None
+    last_used_at: Time | None
 
 
 class NewKeyAnswer(ApiKeyRow):

@@ -125,15 +125,27 @@ class NewApiKey(Members):
     name: Text
     scopes: list[Text] = Field(max_length=20)
     connectors: list[ConnectorId] = Field(default_factory=list, max_length=1000)
+    owners: list[Text] = Field(default_factory=list, max_length=1000)
     expires_at: Instant | None = None
 
 
+class RollApiKey(Members):
+    """For how many seconds the old key goes on beside the new one."""
+
+    overlap_s: Annotated[int, Field(ge=0, le=30 * 86_400)] | None = None
+
+
 class JobFilter(Members):
-    """Which connections a job is about; what is left out means any."""
+    """Which connections a job is about; what is left out means any.
+
+    `search`: what name, owner or id begins with. `reason`: why those that need the person do.
+    """
 
     connector: ConnectorId | None = None
     owner: Text | None = None
     state: Text | None = None
+    search: Text | None = None
+    reason: Text | None = None
 
 
 class NewJob(Members):
@@ -149,11 +161,17 @@ class Nothing(Members):
 
 
 class ConnectionQuery(Members):
-    """Which connections to list."""
+    """Which connections to list.
+
+    `search`: what name, owner or id begins with; of a name A to Z count as a to z. `reason`: why those that need the
+    person do.
+    """
 
     connector: Text | None = None
     owner: Text | None = None
     state: Text | None = None
+    search: Text | None = None
+    reason: Text | None = None
     cursor: Text | None = None
     limit: Annotated[int, Field(ge=1, le=200, strict=False)] = 50
 

@@ -17,7 +17,8 @@ from keyturn.core.connection import Connection
 from keyturn.core.connector import Connector
 from keyturn.core.explain import Explanation, expires_soon
 from keyturn.core.lint import LintFinding
-from keyturn.ports.store import ApiKey, ConnectorSummary, ConnectSession, Draft, PublishedVersion
+from keyturn.ports.access.api_keys import ApiKey
+from keyturn.ports.store import ConnectorSummary, ConnectSession, Draft, PublishedVersion
 from keyturn.web.control.shapes.answers import (
     ConnectionAnswer,
     ConnectorAnswer,
@@ -70,6 +71,7 @@ def connection_answer(connection: Connection, connector: Connector | None, now: 
         created_at=time_of(connection.created_at),
         updated_at=time_of(connection.updated_at),
         expires_at=maybe_time(connection.expires_at),
+        refresh_expires_at=maybe_time(connection.refresh_expires_at),
         expires_soon=expires_soon(connection, connector, now),
         renews_at=maybe_time(connection.renews_at),
         last_test=TestAnswer(at=time_of(tested.at), passed=tested.passed, status=tested.status, code=tested.code)
@@ -80,13 +82,13 @@ def connection_answer(connection: Connection, connector: Connector | None, now: 
         last_used_at=maybe_time(connection.last_used_at),
         hosts=list(connection.hosts),
         fields=dict(connection.fields),
-        stored=_stored(connection),
+        stored=_stored(connection, connector),
         disconnected_at=maybe_time(connection.disconnected_at),
         revocation=told(connection) if connection.ended else None,
     )
 
 
-def _stored(connection: Connection) -> StoredAnswer:
+def _stored(connection: Connection, connector: Connector | None) -> StoredAnswer:
     """What is kept of it, since when and until when."""
     if connection.ended:
         return _kept_to_revoke(connection)
@@ -94,9 +96,11 @@ def _stored(connection: Connection) -> StoredAnswer:
     password_at = connection.password_kept_at
     password = None if password_at is None else KeptAnswer(since=time_of(password_at), until=None, sealed=True)
     keys = sorted({*connection.fields, *connection.sealed_fields})
+    has_refresh_token = connection.refreshable and not (connector is not None and connector.refresh.with_token)
+    ends = maybe_time(connection.refresh_expires_at)
     return StoredAnswer(
         access_token=KeptAnswer(since=issued, until=until, sealed=True),
-        refresh_token=KeptAnswer(since=issued, until=None, sealed=True) if connection.refreshable else None,
+        refresh_token=KeptAnswer(since=issued, until=ends, sealed=True) if has_refresh_token else None,
         username=password,
         password=password,
         # A login writes them all anew, and with them the token set; a renewal moves only the latter.
@@ -158,12 +162,14 @@ def connector_answer(
     draft: Draft | None,
     version: PublishedVersion | None,
     findings: Sequence[LintFinding],
+    logins_stopped_since: float | None,
 ) -> ConnectorAnswer:
     """A connector as callers see it; client id and secret are not in it."""
     return ConnectorAnswer(
         id=summary.id,
         title=summary.title,
         client_id_set=summary.client_id_set,
+        logins_stopped_since=maybe_time(logins_stopped_since),
         latest_version=version.version if version else None,
         draft=DraftAnswer(revision=draft.revision, updated_at=time_of(draft.updated_at), source=draft.source)
         if draft
@@ -209,6 +215,9 @@ def api_key_members(key: ApiKey) -> Mapping[str, Any]:
         "name": key.name,
         "scopes": sorted(key.scopes),
         "connectors": sorted(key.connectors),
+        "owners": sorted(key.owners),
         "created_at": time_of(key.created_at),
+        "created_by": key.created_by,
         "expires_at": maybe_time(key.expires_at),
+        "last_used_at": maybe_time(key.last_used_at),
     }
