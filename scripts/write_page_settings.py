@@ -27,7 +27,8 @@ SENTENCES: Final = {
     "public_url": "The address by which people reach this server. Connect links begin with it, and pages accept forms "
     "only from there. `http://` and the listening address where unset.",
     "trusted_proxies": "Networks of proxies, with commas or blanks between them, whose `X-Forwarded-Method` and "
-    "`X-Forwarded-Uri` forward-auth believes. No other forwarded header is believed.",
+    "`X-Forwarded-Uri` forward-auth believes, and whose `X-Forwarded-For` says by which address connect pages count. "
+    "No other forwarded header is believed.",
     "keys": "Where the keys are that wrap all others, one or several with commas between them: `file:PATH` (it has to "
     "exist), `env:NAME` (a variable with 32 bytes of base64), `awskms:ARN` (with `?endpoint=URL`; needs "
     "`keyturn[aws]`), `vault:https://HOST/MOUNT/KEY?token_file=PATH` (Vault or OpenBao; also `token_env`, `namespace`, "
@@ -37,6 +38,12 @@ SENTENCES: Final = {
     "log_level": "`debug`, `info`, `warning` or `error`.",
     "log_format": "`json`, `console`, or `auto`: `console` on a terminal and else `json`. The log goes to standard "
     "error.",
+    "limit_api": "Calls of the control plane that one API key may make in a minute.",
+    "limit_proxy": "Proxied calls and forward-auth questions that one API key may make in a minute.",
+    "limit_connection": "Proxied calls that may go through one connection in a minute.",
+    "limit_token": "Tokens that one API key may ask for in a minute, at the token endpoint.",
+    "limit_signin": "Logins in a minute: over REST by API key and by owner, at connect pages by address and by owner; "
+    "claims of links by address as well. 60 or more.",
     "operator_name": "Who runs this server, as people read it on the connect page.",
     "audit_anchor": "A file, best where the server can't write over it, to which the signed head of the audit log is added "
     "every hour in which something happened and at the end; `keyturn audit verify` holds the log against it.",

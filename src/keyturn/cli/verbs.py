@@ -15,6 +15,7 @@ PAGE: Final = "docs/reference/cli.md"
 NOUNS: Final[Mapping[str, str]] = {
     "connector": "Describe how an API logs in: write, check, publish.",
     "connection": "Make, look at, repair and end connections.",
+    "apikey": "Make, look at, roll and revoke API keys.",
     "key": "Look after the keys that wrap all others.",
     "audit": "Read, verify and export what happened.",
     "owner": "Erase a person.",
@@ -109,6 +110,18 @@ _ROWS: Final = (
             "keyturn connector set-client acme --client-id my-app",
             "keyturn connector set-client acme --client-id my-app --secret-stdin < secret.txt",
         ),
+    ),
+    Verb(
+        "connector stop-logins",
+        "Stop a connector's logins, for an incident.",
+        "incidents.stop_logins:stop_logins",
+        ("keyturn connector stop-logins acme",),
+    ),
+    Verb(
+        "connector start-logins",
+        "Start a connector's logins again.",
+        "incidents.stop_logins:start_logins",
+        ("keyturn connector start-logins acme",),
     ),
     Verb(
         "connection create",
@@ -210,6 +223,8 @@ _ROWS: Final = (
         "link:create",
         ("keyturn link create acme --owner user-42", "keyturn link create acme --owner user-42 --open"),
     ),
+    Verb("link list", "List the links that wait for their person.", "link:list_links", ("keyturn link list",)),
+    Verb("link revoke", "Take a link back.", "link:revoke", ("keyturn link revoke cs_…",)),
     Verb(
         "audit list",
         "List what happened.",
@@ -239,6 +254,24 @@ _ROWS: Final = (
         "audit.checks:anchor",
         ("keyturn audit anchor", "keyturn audit anchor --file /mnt/elsewhere/heads.ndjson"),
     ),
+    Verb(
+        "apikey create",
+        "Make an API key.",
+        "apikeys.apikey:create",
+        (
+            "keyturn apikey create billing --scope read --scope call",
+            "keyturn apikey create tenant-7 --scope call --owner tenant-7 --days 90",
+        ),
+    ),
+    Verb("apikey list", "List API keys.", "apikeys.apikey:list_keys", ("keyturn apikey list",)),
+    Verb("apikey show", "Show an API key.", "apikeys.apikey:show", ("keyturn apikey show key_…",)),
+    Verb(
+        "apikey roll",
+        "Put a new API key in an old one's place.",
+        "apikeys.apikey:roll",
+        ("keyturn apikey roll key_…", "keyturn apikey roll key_… --overlap-hours 0"),
+    ),
+    Verb("apikey revoke", "Revoke an API key.", "apikeys.apikey:revoke", ("keyturn apikey revoke key_…",)),
     Verb(
         "owner erase",
         "End all that a person has here, and erase the name.",
