@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from keyturn.ports.access.abuse import LoginStops, LoginWatch, RateCounts
+from keyturn.ports.access.api_keys import ApiKeyStore
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.jobs import Jobs
 from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
+from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
-    ApiKeyStore,
     AuditLog,
     ConnectionStore,
     ConnectorStore,
@@ -51,6 +53,21 @@ class AllStores(Protocol):
     @property
     def logins(self) -> LoginLedger:
         """The login budget."""
+        ...
+
+    @property
+    def login_watch(self) -> LoginWatch:
+        """Which accounts were refused."""
+        ...
+
+    @property
+    def login_stops(self) -> LoginStops:
+        """Whose logins are stopped."""
+        ...
+
+    @property
+    def rate_counts(self) -> RateCounts:
+        """What all processes counted."""
         ...
 
     @property
@@ -111,4 +128,9 @@ class AllStores(Protocol):
     @property
     def people(self) -> PeopleStore:
         """People who sign in to the console."""
+        ...
+
+    @property
+    def overview(self) -> Overview:
+        """Counts and groups."""
         ...

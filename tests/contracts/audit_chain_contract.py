@@ -11,8 +11,10 @@ from keyturn.core.audit.checkpoint import Checkpoint, Kind
 from keyturn.core.connection import State
 from keyturn.core.errors import ValidationFailed
 from keyturn.ports.audit import AuditFilter
+from keyturn.ports.challenges import ChallengeState, PendingLogin
+from keyturn.ports.jobs import Job
 from tests.contracts.all_stores import AllStores
-from tests.contracts.samples import NOW, connection, record, secrets, session
+from tests.contracts.samples import NOW, api_key, challenge, connection, record, secrets, session
 
 
 class AuditChainContract:
@@ -88,6 +90,34 @@ class AuditChainContract:
         assert [before[0].mac, before[1].mac] == [each.mac for each in found[:2]]
         assert [before[0].subject, "owner-2", before[0].subject] == [each.owner for _, each in listed[::-1]]
         assert await stores.chain.subject_of("owner-1") is None
+
+    async def test_what_names_an_erased_person_among_others(self, stores: AllStores) -> None:
+        """Challenges go, ended ones too; a job's filter and a key's limits name the subject, and are no wider."""
+        login = PendingLogin("ada")
+        for name, owner in (("chl_1", "owner-1"), ("chl_2", "owner-2")):
+            row = await stores.challenges.add(challenge(name, owner=owner), login)
+            await stores.challenges.save(replace(row, state=ChallengeState.FAILED), wipe=True)
+        about = {"action": "test", "filter": {"connector": "owner-1", "owner": "owner-1"}, "owners": ["a", "owner-1"]}
+        await stores.jobs.add(Job("job_1", "connection.bulk", NOW, NOW, about))
+        await stores.jobs.add(Job("job_2", "connection.bulk", NOW, NOW, {**about, "owners": []}, project="other"))
+        await stores.api_keys.add(api_key("key_1", owners=frozenset({"owner-1"})))
+        await stores.api_keys.add(api_key("key_2", owners=frozenset({"owner-10"})))
+        await stores.audit.append([record()])
+        subject = await stores.chain.subject_of("owner-1")
+        number = await stores.chain.erase("owner-1", records=[record("owner.erased")])
+        job, other = await stores.jobs.load("job_1"), await stores.jobs.load("job_2", project="other")
+        keys = [await stores.api_keys.load(each) for each in ("key_1", "key_2")]
+
+        assert 3 == number
+        assert [None, "chl_2"] == [
+            row and row.id for row in [await stores.challenges.load(each) for each in ("chl_1", "chl_2")]
+        ]
+        assert job is not None
+        assert other is not None
+        assert {"connector": "owner-1", "owner": subject} == dict(job.arguments["filter"])
+        assert ["a", subject] == list(job.arguments["owners"])
+        assert "owner-1" == other.arguments["filter"]["owner"]
+        assert [{subject}, {"owner-10"}] == [key and key.owners for key in keys]
 
     async def test_what_happens_to_a_tombstone_names_nobody_anew(self, stores: AllStores) -> None:
         """A later record of it is of the same subject; somebody with the old name is somebody else."""

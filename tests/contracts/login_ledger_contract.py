@@ -13,11 +13,14 @@ from tests.contracts.samples import NOW
 
 LIMITS = LoginLimits(3, 900.0)
 SUCCESSES = LoginLimits(4, 600.0)
+CHALLENGES = LoginLimits(5, 300.0)
 FAILED, SUCCEEDED, NOT_SENT = AttemptResult.FAILED, AttemptResult.SUCCEEDED, AttemptResult.NOT_SENT
+CHALLENGED = AttemptResult.CHALLENGED
 
 
 async def _reserve(stores: AllStores, now: float = NOW, account: str = "a") -> Attempt | float | None:
-    return await stores.logins.reserve(account, now=now, limits=LIMITS, successes=SUCCESSES)
+    limits = {"limits": LIMITS, "successes": SUCCESSES, "challenges": CHALLENGES}
+    return await stores.logins.reserve(account, now=now, **limits)
 
 
 async def _login(stores: AllStores, result: AttemptResult, now: float = NOW, account: str = "a") -> int:
@@ -128,6 +131,17 @@ class LoginLedgerContract:
 
         assert 590 == await _reserve(stores, NOW + 10)
         assert isinstance(await _reserve(stores, NOW + 600), Attempt)
+
+    async def test_challenges_have_a_cap_of_their_own(self, stores: AllStores) -> None:
+        """What may have sent a message is limited apart: a success takes none of it back, and it spends no failure."""
+        await _login(stores, FAILED)
+        left = [await _login(stores, CHALLENGED, NOW + n) for n in range(4)]
+        await _login(stores, SUCCEEDED, NOW + 5)
+        fifth = await _login(stores, CHALLENGED, NOW + 6)
+
+        assert [2, 2, 2, 2, 3] == [*left, fifth]
+        assert 290 == await _reserve(stores, NOW + 10)
+        assert isinstance(await _reserve(stores, NOW + 300), Attempt)
 
     async def test_settling_twice_counts_once(self, stores: AllStores) -> None:
         """Repeating the end of a login changes nothing."""

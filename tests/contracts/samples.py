@@ -21,8 +21,9 @@ from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
+from keyturn.ports.access.api_keys import ApiKey
 from keyturn.ports.challenges import ChallengeRow
-from keyturn.ports.store import ApiKey, ConnectSession
+from keyturn.ports.store import ConnectSession
 
 NOW = 1_700_000_000.0
 

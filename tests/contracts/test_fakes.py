@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keyturn.ports.keys import KeyProvider
+from tests.contracts.abuse_contract import LoginStopsContract, LoginWatchContract, RateCountsContract
 from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
 from tests.contracts.audit_chain_contract import AuditChainContract
@@ -25,6 +26,7 @@ from tests.contracts.key_custody_contract import KeyCustodyContract
 from tests.contracts.key_provider_contract import KeyProviderContract
 from tests.contracts.lease_contract import LeaseContract, Pass
 from tests.contracts.login_ledger_contract import LoginLedgerContract
+from tests.contracts.overview_contract import OverviewContract
 from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
@@ -82,6 +84,18 @@ class TestFakeLoginLedger(LoginLedgerContract):
     """LoginLedger."""
 
 
+class TestFakeLoginWatch(LoginWatchContract):
+    """LoginWatch."""
+
+
+class TestFakeLoginStops(LoginStopsContract):
+    """LoginStops."""
+
+
+class TestFakeRateCounts(RateCountsContract):
+    """RateCounts."""
+
+
 class TestFakeKeyCustody(KeyCustodyContract):
     """KeyCustody."""
 
@@ -120,6 +134,10 @@ class TestFakeLease(LeaseContract):
 
 class TestFakeKeyProvider(KeyProviderContract):
     """KeyProvider."""
+
+
+class TestFakeOverview(OverviewContract):
+    """Overview."""
 
 
 class TestFakePeopleStore(PeopleStoreContract):

@@ -30,7 +30,7 @@ def world() -> FakeWorld:
 @pytest.fixture
 def budget(world: FakeWorld) -> LoginBudget:
     """A budget over the world's ledger."""
-    return LoginBudget(world.stores.logins, world.clock)
+    return LoginBudget(world.stores.logins, world.clock, world.application.guards.stop_logins)
 
 
 async def spend(budget: LoginBudget, times: int, result: AttemptResult = AttemptResult.FAILED) -> int:
@@ -150,7 +150,7 @@ async def test_a_renewal_with_the_password_stays_within_the_budget(world: FakeWo
     """I9: it is put off until the budget allows it, says why, and writes that down once."""
     await publish(world, keep="required", refresh="strategy: password_only")
     connection = (await log_in(world)).connection
-    budget = LoginBudget(world.stores.logins, world.clock)
+    budget = LoginBudget(world.stores.logins, world.clock, world.application.guards.stop_logins)
     await spend(budget, 3)
 
     for _ in range(3):
@@ -186,4 +186,6 @@ async def test_a_login_that_was_not_sent_spends_nothing(world: FakeWorld) -> Non
         await renew(world, connection)
 
     assert 2 == len(bodies(world))
-    assert 1 == (await LoginBudget(world.stores.logins, world.clock).reserve(CONNECTOR, HOST, "jo")).tries_left
+    again = LoginBudget(world.stores.logins, world.clock, world.application.guards.stop_logins)
+
+    assert 1 == (await again.reserve(CONNECTOR, HOST, "jo")).tries_left

@@ -26,7 +26,10 @@ from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
 
 RENEWAL_WRITES = ("leases.acquire", "connections.save", "connections.save", "leases.release")
-LOGIN_WRITES = ("logins.reserve", "audit.append", "logins.settle", "audit.append", "connections.insert")
+LOGIN_WRITES = (
+    "login_watch.admit", "logins.reserve", "audit.append", "login_watch.end", "logins.settle", "audit.append",
+    "connections.insert",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class FakeAuditChain:
     """
 
     def __init__(
-        self, database: FakeDatabase, rows: dict[str, tuple[Connection, Any]], forget: Callable[[str, str], int]
+        self, database: FakeDatabase, rows: dict[str, tuple[Connection, Any]], forget: Callable[[str, str, str], int]
     ) -> None:
         self._database = database
         self._rows = rows
@@ -133,7 +133,7 @@ class FakeAuditChain:
         await self._database.write("audit.erase")
         self._database.log(records)
         subject = self._subject(owner, project)
-        number = self._forget(owner, project)
+        number = self._forget(owner, project, subject)
         for connection_id, (connection, secrets) in self._rows.items():
             if connection.ended and (connection.owner, connection.project) == (owner, project):
                 changes = {"owner": subject, "name": "", "unique_id": "", "fields": {}}

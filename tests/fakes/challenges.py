@@ -29,6 +29,14 @@ class FakeChallengeStore:
         self._database.log(records)
         return row
 
+    def forget(self, owner: str, project: str) -> int:
+        """Drop an owner's rows, within a write of another."""
+        gone = [each.id for each in self._rows.values() if (each.owner, each.project) == (owner, project)]
+        for row_id in gone:
+            del self._rows[row_id]
+            self._logins.pop(row_id, None)
+        return len(gone)
+
     async def load(self, challenge_id: str, *, project: str = "default") -> ChallengeRow | None:
         """Read one."""
         await self._database.read()

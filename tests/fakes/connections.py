@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State
 from keyturn.core.errors import StoreUnavailable
+from keyturn.core.prefixes import ascii_lower
 from keyturn.core.revocation import Revocation
 from keyturn.core.token_set import TokenSet
 from keyturn.ports.store import (
@@ -129,14 +130,14 @@ class FakeConnectionStore:
     async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
         """List, newest first."""
         await self._database.read()
-        chosen = [each for each, _ in self.rows.values() if each.project == project and _matches(which, each)]
+        chosen = [each for each, _ in self.rows.values() if each.project == project and matches(which, each)]
         chosen.sort(key=lambda each: (each.created_at, each.id), reverse=True)
         return Page(*page_of([(each.id, each) for each in chosen], cursor, limit))
 
     async def count(self, which: ConnectionFilter, *, project: str = "default") -> int:
         """Count what a list would show."""
         await self._database.read()
-        return sum(each.project == project and _matches(which, each) for each, _ in self.rows.values())
+        return sum(each.project == project and matches(which, each) for each, _ in self.rows.values())
 
     async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
         """Find what is to be renewed."""
@@ -203,14 +204,23 @@ class FakeConnectionStore:
             raise DuplicateAccount(other)
 
 
-def _matches(which: ConnectionFilter, each: Connection) -> bool:
+def matches(which: ConnectionFilter, each: Connection) -> bool:
+    """Whether a filter lets this one through."""
     return (
         which.connector in (None, each.connector)
         and which.owner in (None, each.owner)
         and which.state in (None, each.shown_state)
         and (which.connectors is None or each.connector in which.connectors)
+        and (which.owners is None or each.owner in which.owners)
         and not (which.not_ended and each.ended)
+        and which.reason in (None, each.reason)
+        and (which.search is None or _begins(each, which.search))
     )
+
+
+def _begins(each: Connection, text: str) -> bool:
+    by_name = ascii_lower(each.name).startswith(ascii_lower(text))
+    return each.id.startswith(text) or each.owner.startswith(text) or by_name
 
 
 class FakeRevocationStore:

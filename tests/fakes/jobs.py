@@ -23,6 +23,21 @@ class FakeJobs:
         """Put one in as part of another store's write, unless its id is there."""
         self._jobs.setdefault(job.id, _lent(job))
 
+    def rename(self, owner: str, project: str, subject: str) -> int:
+        """Put a subject where arguments name an owner, within a write of another."""
+        number = 0
+        for job in [each for each in self._jobs.values() if each.project == project]:
+            arguments = dict(plain_copy(job.arguments))
+            if (arguments.get("filter") or {}).get("owner") == owner:
+                arguments["filter"] = {**arguments["filter"], "owner": subject}
+            arguments["owners"] = [subject if each == owner else each for each in arguments.get("owners", ())]
+            if "owners" not in job.arguments:
+                del arguments["owners"]
+            if arguments != plain_copy(job.arguments):
+                self._jobs[job.id] = replace(job, arguments=arguments)
+                number += 1
+        return number
+
     async def add(self, job: Job, *, records: Sequence[AuditRecord] = ()) -> Job:
         """Put one in, unless it is there already."""
         await self._database.write("jobs.add")

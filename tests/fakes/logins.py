@@ -34,7 +34,7 @@ class FakeLoginLedger:
         self._booked = 0
 
     async def reserve(
-        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits
+        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
     ) -> Attempt | float | None:
         """Book a login."""
         await self._database.write("logins.reserve")
@@ -43,19 +43,23 @@ class FakeLoginLedger:
         passed = sorted(
             each.at for each in own if each.result is AttemptResult.SUCCEEDED and each.at + successes.per_s > now
         )
+        asked = sorted(
+            each.at for each in own if each.result is AttemptResult.CHALLENGED and each.at + challenges.per_s > now
+        )
         waits = [
             min(times[-limit.logins] + limit.per_s - now, limit.per_s)
-            for times, limit in ((failed, limits), (passed, successes))
+            for times, limit in ((failed, limits), (passed, successes), (asked, challenges))
             if len(times) >= limit.logins
         ]
         if waits:
             return max(waits)
         under_way = sum(each.result is None and not each.failed(now) for each in own)
-        if len(failed) + under_way >= limits.logins or len(passed) + under_way >= successes.logins:
+        counted = ((failed, limits), (passed, successes), (asked, challenges))
+        if any(len(times) + under_way >= limit.logins for times, limit in counted):
             return None
         self._booked += 1
         name = f"att_{self._booked}"
-        keep_until = now + max(limits.per_s, successes.per_s) + _UNDER_WAY_S
+        keep_until = now + max(limits.per_s, successes.per_s, challenges.per_s) + _UNDER_WAY_S
         self._logins[name] = _Login(account, now, limits, keep_until)
         return Attempt(name, limits.logins - len(failed) - under_way - 1)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.ports.store import ApiKey, ConnectSession, RevisionConflict, StoredReply
+from keyturn.ports.access.api_keys import ApiKey
+from keyturn.ports.store import ConnectSession, RevisionConflict, StoredReply
 from tests.fakes.cursors import page_of
 from tests.fakes.database import FakeDatabase, plain_copy
 
@@ -72,6 +73,41 @@ class FakeApiKeyStore:
         kept = [each for each in self._keys.values() if each.project == project and each.revoked_at is None]
         return tuple(sorted(kept, key=lambda each: (each.created_at, each.id), reverse=True))
 
+    def rename(self, owner: str, project: str, subject: str) -> int:
+        """Put a subject where keys are limited to an owner, within a write of another."""
+        named = [each for each in self._keys.values() if each.project == project and owner in each.owners]
+        for each in named:
+            self._keys[each.id] = replace(each, owners=each.owners - {owner} | {subject})
+        return len(named)
+
+    async def load(self, key_id: str, *, project: str = "default") -> ApiKey | None:
+        """Read one."""
+        await self._database.read()
+        key = self._keys.get(key_id)
+        return key if key is not None and key.project == project else None
+
+    async def roll(self, key_id: str, key: ApiKey, *, ends_at: float, records: Sequence[AuditRecord] = ()) -> bool:
+        """Add a key in the place of one that ends."""
+        await self._database.write("api_keys.roll")
+        old = self._keys.get(key_id)
+        if old is None or old.revoked_at is not None or old.project != key.project:
+            return False
+        ends = old.expires_at if old.expires_at is not None else float("inf")
+        if ends <= key.created_at:
+            return False
+        self._keys[key_id] = replace(old, expires_at=min(ends, ends_at))
+        self._keys[key.id] = key
+        self._database.log(records)
+        return True
+
+    async def note_uses(self, uses: Mapping[str, float]) -> None:
+        """Note when keys were last used."""
+        await self._database.write("api_keys.note_uses")
+        for key_id, at in uses.items():
+            key = self._keys.get(key_id)
+            if key is not None and (key.last_used_at or 0.0) < at:
+                self._keys[key_id] = replace(key, last_used_at=at)
+
     async def revoke(self, key_id: str, *, at: float, records: Sequence[AuditRecord] = ()) -> bool:
         """Revoke one."""
         await self._database.write("api_keys.revoke")
@@ -89,31 +125,31 @@ class FakeSessionStore:
 
     def __init__(self, database: FakeDatabase) -> None:
         self._database = database
-        self._sessions: dict[str, ConnectSession] = {}
+        self.rows: dict[str, ConnectSession] = {}
 
     async def add(self, session: ConnectSession, *, records: Sequence[AuditRecord] = ()) -> None:
         """Add one."""
         await self._database.write("sessions.add")
-        self._sessions[session.id] = replace(session, facts=plain_copy(session.facts))
+        self.rows[session.id] = replace(session, facts=plain_copy(session.facts))
         self._database.log(records)
 
     async def load(self, session_id: str, *, project: str = "default") -> ConnectSession | None:
         """Read one."""
         await self._database.read()
-        session = self._sessions.get(session_id)
+        session = self.rows.get(session_id)
         return _lent(session) if session is not None and session.project == project else None
 
     async def find_link(self, link_digest: str) -> ConnectSession | None:
         """Read one by its link."""
         await self._database.read()
-        return _lent(next((each for each in self._sessions.values() if each.link_digest == link_digest), None))
+        return _lent(next((each for each in self.rows.values() if each.link_digest == link_digest), None))
 
     async def find_open_reconnect(self, connection_id: str, *, now: float) -> ConnectSession | None:
         """Find the newest reconnect link that still works."""
         await self._database.read()
         usable = [
             each
-            for each in self._sessions.values()
+            for each in self.rows.values()
             if each.reconnects == connection_id and each.state == "open" and each.expires_at > now
         ]
         return _lent(max(usable, key=lambda each: (each.created_at, each.id), default=None))
@@ -121,35 +157,35 @@ class FakeSessionStore:
     async def save(self, session: ConnectSession, *, records: Sequence[AuditRecord] = ()) -> ConnectSession:
         """Write over the row with this revision."""
         await self._database.write("sessions.save")
-        stored = self._sessions.get(session.id)
+        stored = self.rows.get(session.id)
         if stored is None or stored.revision != session.revision or stored.project != session.project:
             raise RevisionConflict("the session was written by another")
         written = replace(session, revision=session.revision + 1, facts=plain_copy(session.facts))
-        self._sessions[session.id] = written
+        self.rows[session.id] = written
         self._database.log(records)
         return replace(written, facts=plain_copy(session.facts))
 
     async def lapsed(self, *, after: float, until: float) -> Sequence[ConnectSession]:
         """Those that ended by time in between."""
         await self._database.read()
-        found = [each for each in self._sessions.values() if after < each.expires_at <= until]
+        found = [each for each in self.rows.values() if after < each.expires_at <= until]
         ended = [each for each in found if each.state in ("open", "claimed")]
         return tuple(replace(each, facts=plain_copy(each.facts)) for each in ended)
 
     async def purge(self, *, expired_before: float) -> int:
         """Take away those that ended earlier."""
         await self._database.write("sessions.purge")
-        old = [each.id for each in self._sessions.values() if each.expires_at < expired_before]
+        old = [each.id for each in self.rows.values() if each.expires_at < expired_before]
         for session_id in old:
-            del self._sessions[session_id]
+            del self.rows[session_id]
         return len(old)
 
 
     def forget(self, owner: str, project: str) -> int:
         """Drop an owner's sessions, within a write of another."""
-        gone = [each.id for each in self._sessions.values() if (each.owner, each.project) == (owner, project)]
+        gone = [each.id for each in self.rows.values() if (each.owner, each.project) == (owner, project)]
         for session_id in gone:
-            del self._sessions[session_id]
+            del self.rows[session_id]
         return len(gone)
 
 

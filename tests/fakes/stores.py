@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fakes.abuse import FakeLoginStops, FakeLoginWatch, FakeRateCounts
 from tests.fakes.audit import FakeAuditChain
 from tests.fakes.challenges import FakeChallengeStore
 from tests.fakes.clock import FakeClock
@@ -12,6 +13,7 @@ from tests.fakes.jobs import FakeJobs
 from tests.fakes.key_custody import FakeKeyCustody
 from tests.fakes.leases import FakeLease
 from tests.fakes.logins import FakeLoginLedger
+from tests.fakes.overview import FakeOverview
 from tests.fakes.people import FakePeopleStore
 from tests.fakes.records import FakeApiKeyStore, FakeAuditLog, FakeIdempotencyStore, FakeSessionStore
 from tests.fakes.webhooks import FakeEventStore, FakeWebhookStore
@@ -29,20 +31,25 @@ class FakeStores:
         self.spill = FakeSpill()
         self.connectors = FakeConnectorStore(self.database)
         self.logins = FakeLoginLedger(self.database)
+        self.login_watch = FakeLoginWatch(self.database)
+        self.login_stops = FakeLoginStops(self.database)
+        self.rate_counts = FakeRateCounts(self.database)
         self.audit = FakeAuditLog(self.database)
-        self.chain = FakeAuditChain(self.database, self.connections.rows, self._forget_sessions)
+        self.chain = FakeAuditChain(self.database, self.connections.rows, self._forget)
         self.api_keys = FakeApiKeyStore(self.database)
         self.sessions = FakeSessionStore(self.database)
         self.challenges = FakeChallengeStore(self.database)
         self.idempotency = FakeIdempotencyStore(self.database)
         self.people = FakePeopleStore(self.database)
         self.jobs = FakeJobs(self.database)
+        self.overview = FakeOverview(self.database, self.connections.rows, self.sessions)
         self.webhooks = FakeWebhookStore(self.database, self.jobs)
         self.events = FakeEventStore(self.database, self.webhooks, self.jobs, self.sessions)
         self.keys = FakeKeyCustody(self.database, self.connections)
 
-    def _forget_sessions(self, owner: str, project: str) -> int:
-        return self.sessions.forget(owner, project)
+    def _forget(self, owner: str, project: str, subject: str) -> int:
+        gone = self.sessions.forget(owner, project) + self.challenges.forget(owner, project)
+        return gone + self.jobs.rename(owner, project, subject) + self.api_keys.rename(owner, project, subject)
 
     async def ping(self) -> None:
         """Raise StoreUnavailable where the database is gone."""

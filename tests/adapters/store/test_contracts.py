@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyturn.adapters.store.opening import Stores
+from tests.contracts.abuse_contract import LoginStopsContract, LoginWatchContract, RateCountsContract
 from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
 from tests.contracts.audit_chain_contract import AuditChainContract
@@ -21,6 +22,7 @@ from tests.contracts.idempotency_store_contract import IdempotencyStoreContract
 from tests.contracts.jobs_contract import JobsContract
 from tests.contracts.lease_contract import LeaseContract
 from tests.contracts.login_ledger_contract import LoginLedgerContract
+from tests.contracts.overview_contract import OverviewContract
 from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
@@ -50,6 +52,18 @@ class TestSqlLoginLedger(LoginLedgerContract):
     """LoginLedger."""
 
 
+class TestSqlLoginWatch(LoginWatchContract):
+    """LoginWatch."""
+
+
+class TestSqlLoginStops(LoginStopsContract):
+    """LoginStops."""
+
+
+class TestSqlRateCounts(RateCountsContract):
+    """RateCounts."""
+
+
 class TestSqlAuditLog(AuditLogContract):
     """AuditLog."""
 
@@ -76,6 +90,10 @@ class TestSqlIdempotencyStore(IdempotencyStoreContract):
 
 class TestSqlJobs(JobsContract):
     """Jobs."""
+
+
+class TestSqlOverview(OverviewContract):
+    """Overview."""
 
 
 class TestSqlPeopleStore(PeopleStoreContract):

@@ -67,7 +67,7 @@ async def test_logins_are_kept_as_long_as_they_count(world: FakeWorld) -> None:
     limits = LoginLimits(3, 900.0)
     for ago in (961.0, 0.0):
         await world.stores.logins.reserve(
-            "a", now=world.clock.now() - ago, limits=limits, successes=LoginLimits(60, 900.0)
+            "a", now=world.clock.now() - ago, limits=limits, successes=LoginLimits(60, 900.0), challenges=limits
         )
     await run_all(world)
 

@@ -107,9 +107,13 @@ async def begin(
     return house
 
 
-async def new_key(world: FakeWorld, *scopes: str, connectors: tuple[str, ...] = ()) -> str:
-    """An API key with these scopes."""
-    _, text = await world.application.api_keys.create("of the tests", scopes, Actor("operator"), connectors=connectors)
+async def new_key(
+    world: FakeWorld, *scopes: str, connectors: tuple[str, ...] = (), owners: tuple[str, ...] = ()
+) -> str:
+    """An API key with these scopes and limits."""
+    _, text = await world.application.api_keys.create(
+        "of the tests", scopes, Actor("operator"), connectors=connectors, owners=owners
+    )
     return text.reveal()
 
 
