@@ -1,0 +1,51 @@
+"""What the page says where logins are stopped, and how it counts by address."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from keyturn.engine.actor import Actor
+from keyturn.web.kit.admission.addresses import client_address
+from tests.web.connect.browsing import make_site
+
+PROXIES = (ip_network("10.0.0.0/8"),)
+
+
+async def test_stopped_logins_are_said_before_a_password_is_asked() -> None:
+    """At the landing, which stays good, and at the form."""
+    site = await make_site()
+    browser = site.browser()
+    form = await site.sign_in_page(browser)
+    link = await site.link()
+    stop = site.world.application.guards.stop_logins
+    await stop.stop("acme", Actor("operator"))
+    pages = [await browser.get(link), await browser.get(form.url)]
+    posted = await browser.submit(form, username="ada", password="password-canary")
+    await stop.start("acme", Actor("operator"))
+
+    assert [503, 503, 503] == [each.status for each in (*pages, posted)]
+    assert all("switched off" in each.text and "password" not in each.html.lower() for each in pages)
+    assert 200 == (await browser.get(link)).status
+    assert [] == site.world.egress.requests
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        pytest.param("192.0.2.7", "198.51.100.1", "192.0.2.7", id="nobody's word is believed"),
+        pytest.param("10.0.0.1", "198.51.100.1", "198.51.100.1", id="a proxy's is"),
+        pytest.param("10.0.0.1", "203.0.113.9, 198.51.100.1", "198.51.100.1", id="what the client wrote is not"),
+        pytest.param("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1", id="through two proxies"),
+        pytest.param("10.0.0.1", "rubbish", "10.0.0.1", id="no address"),
+        pytest.param("10.0.0.1", "198.51.100.1, rubbish", "10.0.0.1", id="none to the right of one"),
+        pytest.param("10.0.0.1", "2001:db8:1:2:3::4", "2001:db8:1:2::/64", id="an IPv6 address is its network"),
+        pytest.param("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1", id="a mapped proxy"),
+    ],
+)
+def test_where_a_browser_is(peer: str, forwarded: str, expected: str) -> None:
+    """The rightmost address that no trusted proxy has."""
+    scope = {"client": (peer, 1), "headers": [(b"x-forwarded-for", forwarded.encode())]}
+
+    assert expected == client_address(scope, PROXIES)
