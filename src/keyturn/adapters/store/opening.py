@@ -109,8 +109,7 @@ async def open_store(
     """Open the store, make or migrate its tables, and see that the key is the right one.
 
     Args:
-        data_dir: made if it is not there (0700); holds spill files, and the database unless `database_url` says
-            otherwise.
+        data_dir: made if it is not there (0700); holds spill files, and the database without a `database_url`.
         keys: the wrapping keys, or the one provider there is.
         clock, entropy: to wait for another start that is migrating; for ids and lease tokens.
         dump, load: write a connector as a plain mapping, and read it back.

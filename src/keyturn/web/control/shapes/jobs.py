@@ -21,6 +21,8 @@ class JobFilterAnswer(BaseModel):
     connector: str | None
     owner: str | None
     state: str | None
+    search: str | None = None
+    reason: str | None = None
 
 
 class JobAnswer(BaseModel):

@@ -1,0 +1,53 @@
+"""The indexes that the overview and the lists are read from. Each holds all that its query asks for.
+
+Rule: the condition of a partial index is named here once, for the index and for its queries.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, sessions
+from keyturn.ports.overview import SENDS
+
+SENT: Final = "action IN ({})".format(", ".join(f"'{each}'" for each in SENDS))
+ENDING: Final = f"expires_at IS NOT NULL AND {NOT_ENDED}"
+LOST: Final = "state = 'needs_reconnect'"
+WAITING: Final = "state IN ('open', 'claimed')"
+
+_c = connections.c
+sa.Index("connections_standing", _c.project, _c.connector, _c.state, _c.paused, _c.unconfirmed)
+sa.Index("connections_by_name", _c.project, sa.func.lower(_c.name))
+sa.Index(
+    "connections_ending",
+    _c.project,
+    _c.expires_at,
+    _c.connector,
+    _c.state,
+    _c.refreshable,
+    _c.password_kept_at,
+    _c.password_rejected,
+    sqlite_where=sa.text(ENDING),
+)
+sa.Index(
+    "connections_lost",
+    _c.project,
+    _c.reason,
+    _c.connector,
+    _c.updated_at,
+    _c.paused,
+    _c.unconfirmed,
+    sqlite_where=sa.text(LOST),
+)
+sa.Index(
+    "audit_sends",
+    audit.c.project,
+    audit.c.at,
+    audit.c.action,
+    audit.c.outcome,
+    audit.c.connector,
+    sqlite_where=sa.text(SENT),
+)
+sa.Index("sessions_waiting", sessions.c.project, sessions.c.created_at, sessions.c.id, sqlite_where=sa.text(WAITING))

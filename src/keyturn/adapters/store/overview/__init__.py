@@ -1,0 +1,1 @@
+"""What the console's first pages read."""

@@ -1,0 +1,142 @@
+"""Counts and groups over connections, sessions and the audit log, each from an index of its own.
+
+Rule: a condition of a partial index stands in its query word for word; SQLite uses the index only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from keyturn.adapters.store.connections import conditions_of
+from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.overview_indexes import ENDING, LOST, SENT, WAITING
+from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, sessions
+from keyturn.adapters.store.rows.cursors import cursor_of, position_in
+from keyturn.adapters.store.sessions import session_in
+from keyturn.ports.overview import Ending, Expiry, Need, Standing, Tally
+from keyturn.ports.store import ConnectionFilter, ConnectSession
+
+SOON_S: Final = 3600.0
+LATE_S: Final = 60.0  # a renewal that is due is begun within seconds
+HOUR_S: Final = 3600.0
+
+_c = connections.c
+_s = sessions.c
+_HELD: Final = sa.case((_c.paused == sa.true(), "paused"), (_c.unconfirmed == sa.true(), "unconfirmed"), else_=_c.state)
+SHOWN: Final = sa.case((sa.text(NOT_ENDED), _HELD), else_=_c.state)
+_ALONE: Final = sa.and_(
+    sa.not_(_c.refreshable), sa.or_(_c.password_kept_at.is_(None), _c.password_rejected == sa.true())
+)
+# A person's login is none of the renewals; only these name the generation that they follow.
+_RENEWAL: Final = sa.or_(audit.c.action != "login.answered", sa.func.instr(audit.c.facts, '"generation"') > 0)
+
+
+class SqlOverview:
+    """Promises: the port's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def standing(self, now: float, *, project: str = "default") -> Standing:
+        """How all connections stand."""
+        return await self._database.read(lambda tx: _standing(tx, now, project))
+
+    async def states(self, which: ConnectionFilter, *, project: str = "default") -> Mapping[str, int]:
+        """How many of these have which state."""
+        query = sa.select(SHOWN, sa.func.count()).where(_c.project == project, *conditions_of(which)).group_by(SHOWN)
+        rows = await self._rows(query)
+        return dict(rows)
+
+    async def renewals(self, since: float, until: float, step_s: float, *, project: str = "default") -> Sequence[Tally]:
+        """The records of renewals, counted by step."""
+        step = sa.cast((audit.c.at - since) / step_s, sa.Integer)  # never negative, so that this cuts off
+        connector = sa.func.coalesce(audit.c.connector, "")
+        query = (
+            sa.select(step, connector, audit.c.action, audit.c.outcome, sa.func.count())
+            .where(audit.c.project == project, audit.c.at >= since, audit.c.at < until, sa.text(SENT), _RENEWAL)
+            .group_by(step, connector, audit.c.action, audit.c.outcome)
+            .order_by(step, connector, audit.c.action, audit.c.outcome)
+        )
+        return tuple(Tally(since + n * step_s, *rest) for n, *rest in await self._rows(query))
+
+    async def recorded_since(self, *, project: str = "default") -> float | None:
+        """When the oldest of them was written."""
+        query = sa.select(sa.func.min(audit.c.at)).where(audit.c.project == project, sa.text(SENT))
+        found: float | None = (await self._rows(query))[0][0]
+        return found
+
+    async def expiries(self, now: float, until: float, *, project: str = "default") -> Sequence[Expiry]:
+        """Tokens that end, by the hour."""
+        hour = sa.cast((_c.expires_at - now) / HOUR_S, sa.Integer)
+        alone = sa.func.sum(sa.case((_ALONE, 1), else_=0))
+        query = (
+            sa.select(hour, sa.func.count(), alone)
+            .where(_c.project == project, sa.text(ENDING), _c.expires_at >= now, _c.expires_at < until)
+            .group_by(hour)
+            .order_by(hour)
+        )
+        return tuple(Expiry(now + n * HOUR_S, count, few) for n, count, few in await self._rows(query))
+
+    async def needs(self, *, project: str = "default") -> Sequence[Need]:
+        """Connections that need the person, by reason."""
+        reason, count = sa.func.coalesce(_c.reason, ""), sa.func.count()
+        query = (
+            sa.select(reason, _c.connector, count, sa.func.min(_c.updated_at))
+            .where(_c.project == project, sa.text(LOST), sa.not_(_c.paused), sa.not_(_c.unconfirmed))
+            .group_by(reason, _c.connector)
+            .order_by(count.desc(), reason, _c.connector)
+        )
+        return tuple(Need(*row) for row in await self._rows(query))
+
+    async def endings(self, now: float, until: float, *, project: str = "default") -> Sequence[Ending]:
+        """Connections that end without the person."""
+        first = sa.func.min(_c.expires_at)
+        query = (
+            sa.select(_c.connector, sa.func.count(), first)
+            .where(_c.project == project, sa.text(ENDING), _c.expires_at >= now, _c.expires_at < until)
+            .where(_c.state == "active", _ALONE)
+            .group_by(_c.connector)
+            .order_by(first, _c.connector)
+        )
+        return tuple(Ending(*row) for row in await self._rows(query))
+
+    async def open_sessions(
+        self, now: float, *, cursor: str | None, limit: int, project: str = "default"
+    ) -> tuple[Sequence[ConnectSession], str | None]:
+        """Sessions that wait for the person."""
+        query = sa.select(sessions).where(_s.project == project, sa.text(WAITING), _s.expires_at > now)
+        if cursor is not None:
+            position = position_in(cursor, "sessions", float, str)
+            query = query.where(sa.tuple_(_s.created_at, _s.id) < sa.tuple_(*position))
+        query = query.order_by(_s.created_at.desc(), _s.id.desc()).limit(limit + 1)
+        rows = await self._rows(query)
+        items = tuple(session_in(row) for row in rows[:limit])
+        more = len(rows) > limit
+        return items, cursor_of("sessions", float(items[-1].created_at), items[-1].id) if more else None
+
+    async def _rows(self, query: sa.Executable) -> Sequence[Any]:
+        """The rows; what columns they have, the query says."""
+        return await self._database.read(lambda tx: tx.execute(query).all())
+
+
+def _standing(tx: sa.Connection, now: float, project: str) -> Standing:
+    by_state = (
+        sa.select(_c.connector, SHOWN, sa.func.count()).where(_c.project == project).group_by(_c.connector, SHOWN)
+    )
+    due = sa.select(sa.func.count()).where(_c.renews_at.is_not(None), sa.text(NOT_ENDED), _c.project == project)
+    oldest = (
+        sa.select(_c.id, _c.renews_at)
+        .where(_c.renews_at < now - LATE_S, sa.text(NOT_ENDED), _c.project == project)
+        .order_by(_c.renews_at, _c.id)
+        .limit(1)
+    )
+    first = tx.execute(oldest).one_or_none()
+    return Standing(
+        connections={(connector, state): number for connector, state, number in tx.execute(by_state)},
+        due_soon=tx.execute(due.where(_c.renews_at >= now, _c.renews_at < now + SOON_S)).scalar_one(),
+        overdue=tx.execute(due.where(_c.renews_at < now - LATE_S)).scalar_one(),
+        oldest=None if first is None else (first.id, first.renews_at),
+    )

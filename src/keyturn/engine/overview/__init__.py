@@ -1,0 +1,1 @@
+"""What the overview shows, read once for everybody who looks at the same moment."""

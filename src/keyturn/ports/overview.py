@@ -1,0 +1,112 @@
+"""What the console's first pages read: counts and groups, never a whole table. Promises: `tests/contracts`.
+
+Rule 1: nothing here writes, and nothing sealed is opened.
+Rule 2: every method is answered from an index and costs no more than its index has rows in the time that is asked for.
+Rule 3: where there is nothing, nothing is returned: a reader can tell "none" from "zero of some".
+Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from keyturn.ports.store import ConnectionFilter, ConnectSession
+
+# The records that tell how renewals went; a person's login is none of them.
+SENDS: Final = ("connection.renewed", "refresh.answered", "login.answered", "connection.needs_reconnect")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How all connections stand.
+
+    `connections`: (connector, state as shown) → how many. `due_soon`: renewals within the next hour; `overdue`: those
+    whose time was over a minute ago, `oldest` the id and due time of the one that waits longest.
+    """
+
+    connections: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    due_soon: int = 0
+    overdue: int = 0
+    oldest: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many records of one kind were written in the time that begins at `start`."""
+
+    start: float
+    connector: str
+    action: str
+    outcome: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """How many tokens end in the hour that begins at `start`; `alone` of them have nothing that could renew them."""
+
+    start: float
+    count: int
+    alone: int
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Connections that need the person for one reason. `since`: when the one that waits longest was last written."""
+
+    reason: str
+    connector: str
+    count: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Connections of a connector that end without the person; `first` is when the first of them does."""
+
+    connector: str
+    count: int
+    first: float
+
+
+class Overview(Protocol):
+    """Reads."""
+
+    async def standing(self, now: float, *, project: str = "default") -> Standing:
+        """How all connections stand, and what is due."""
+        ...
+
+    async def states(self, which: ConnectionFilter, *, project: str = "default") -> Mapping[str, int]:
+        """State as shown → how many of these connections have it."""
+        ...
+
+    async def renewals(self, since: float, until: float, step_s: float, *, project: str = "default") -> Sequence[Tally]:
+        """The records of `SENDS` from `since` to before `until`, counted in steps that begin at `since`."""
+        ...
+
+    async def recorded_since(self, *, project: str = "default") -> float | None:
+        """When the oldest of those records was written; None where there is none."""
+        ...
+
+    async def expiries(self, now: float, until: float, *, project: str = "default") -> Sequence[Expiry]:
+        """Tokens that end from `now` to before `until`, counted in hours that begin at `now`; not of ended ones."""
+        ...
+
+    async def needs(self, *, project: str = "default") -> Sequence[Need]:
+        """Connections that are shown as needing a reconnect, most first."""
+        ...
+
+    async def endings(self, now: float, until: float, *, project: str = "default") -> Sequence[Ending]:
+        """Active connections without refresh token and usable password that end in this time, first end first."""
+        ...
+
+    async def open_sessions(
+        self, now: float, *, cursor: str | None, limit: int, project: str = "default"
+    ) -> tuple[Sequence[ConnectSession], str | None]:
+        """Connect sessions that wait for the person (open or claimed, not expired), newest first, and the next cursor.
+
+        A cursor that is none of ours raises ValidationFailed.
+        """
+        ...

@@ -1,0 +1,133 @@
+"""What every Overview promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from keyturn.core.connection import State
+from keyturn.core.errors import ValidationFailed
+from keyturn.ports.overview import Ending, Expiry, Need, Standing, Tally
+from keyturn.ports.store import ConnectionFilter
+from tests.contracts.all_stores import AllStores
+from tests.contracts.samples import NOW, connection, record, secrets, session
+
+HOUR = 3600.0
+
+
+class OverviewContract:
+    """Subclass, give a `stores` fixture, write nothing else."""
+
+    async def test_where_there_is_nothing(self, stores: AllStores) -> None:
+        """Nothing is returned, which is not the same as zero of something."""
+        overview = stores.overview
+
+        assert Standing() == await overview.standing(NOW)
+        assert {} == await overview.states(ConnectionFilter())
+        assert () == await overview.renewals(NOW - HOUR, NOW, 60.0)
+        assert await overview.recorded_since() is None
+        assert () == await overview.expiries(NOW, NOW + HOUR)
+        assert () == await overview.needs()
+        assert () == await overview.endings(NOW, NOW + HOUR)
+        assert ((), None) == await overview.open_sessions(NOW, cursor=None, limit=5)
+
+    async def test_how_all_stand(self, stores: AllStores) -> None:
+        """States as shown, and what is due: soon, late, and which is the latest."""
+        for each in (
+            connection("a", renews_at=NOW + 10),
+            connection("b", renews_at=NOW - 61, paused=True),
+            connection("c", renews_at=NOW - 90, connector="other", state=State.UNCERTAIN),
+            connection("d", renews_at=NOW + HOUR, unconfirmed=True),
+            connection("e", renews_at=NOW - 30),
+            connection("f", renews_at=NOW - 99, state=State.DISCONNECTING, paused=True),
+            connection("g", renews_at=NOW - 500, project="other"),
+        ):
+            await stores.connections.insert(each, secrets())
+        counted = {
+            ("acme", "active"): 2, ("acme", "paused"): 1, ("acme", "unconfirmed"): 1, ("acme", "disconnecting"): 1,
+            ("other", "uncertain"): 1,
+        }  # fmt: skip
+
+        assert Standing(counted, 1, 2, ("c", NOW - 90)) == await stores.overview.standing(NOW)
+        assert {"active": 2, "paused": 1, "unconfirmed": 1} == await stores.overview.states(
+            ConnectionFilter(connector="acme", not_ended=True)
+        )
+
+    async def test_renewals_are_counted_by_step(self, stores: AllStores) -> None:
+        """From the first moment to before the last; a person's login is none of them."""
+        login = record("login.answered", at=NOW, outcome="provider_timeout")
+        await stores.audit.append(
+            [
+                record(at=NOW - 0.1, outcome="ok"),
+                record(at=NOW, outcome="ok"),
+                record(at=NOW + 59.9, outcome="ok"),
+                record(at=NOW + 60, outcome="ok", connector="other"),
+                record("refresh.answered", at=NOW + 1),
+                login,
+                replace(login, facts={"host": "a.example"}),
+                record("connection.tested", at=NOW),
+                record(at=NOW, outcome="ok", project="other"),
+                record(at=NOW + 120, outcome="ok"),
+            ]
+        )
+        found = await stores.overview.renewals(NOW, NOW + 120, 60.0)
+
+        assert (
+            Tally(NOW, "acme", "connection.renewed", "ok", 2),
+            Tally(NOW, "acme", "login.answered", "provider_timeout", 1),
+            Tally(NOW, "acme", "refresh.answered", "provider_timeout", 1),
+            Tally(NOW + 60, "other", "connection.renewed", "ok", 1),
+        ) == found
+        assert NOW - 0.1 == await stores.overview.recorded_since()
+
+    async def test_what_ends_is_counted_by_the_hour(self, stores: AllStores) -> None:
+        """With how many of them nothing can renew; ended ones count no more."""
+        for each in (
+            connection("a", expires_at=NOW, refreshable=True),
+            connection("b", expires_at=NOW + HOUR - 1),
+            connection("c", expires_at=NOW + HOUR, password_kept_at=NOW),
+            connection("d", expires_at=NOW + HOUR, password_kept_at=NOW, password_rejected=True),
+            connection("e", expires_at=NOW + 2 * HOUR),
+            connection("f", expires_at=NOW - 1),
+            connection("g", expires_at=NOW, state=State.DISCONNECTED),
+        ):
+            await stores.connections.insert(each, secrets())
+        hours = await stores.overview.expiries(NOW, NOW + 2 * HOUR)
+        endings = await stores.overview.endings(NOW, NOW + 2 * HOUR)
+
+        assert (Expiry(NOW, 2, 1), Expiry(NOW + HOUR, 2, 1)) == hours
+        assert (Ending("acme", 2, NOW + HOUR - 1),) == endings
+
+    async def test_who_is_needed(self, stores: AllStores) -> None:
+        """By reason and connector, most first; a paused one waits for somebody else."""
+        lost = {"state": State.NEEDS_RECONNECT, "reason": "grant_lost"}
+        for each in (
+            connection("a", **lost, updated_at=NOW - 5),
+            connection("b", **lost, updated_at=NOW - 9),
+            connection("c", **lost, paused=True),
+            connection("d", state=State.NEEDS_RECONNECT, reason="token_ended", connector="other"),
+            connection("e"),
+        ):
+            await stores.connections.insert(each, secrets())
+
+        expected = (Need("grant_lost", "acme", 2, NOW - 9), Need("token_ended", "other", 1, NOW))
+        assert expected == await stores.overview.needs()
+
+    async def test_sessions_that_wait(self, stores: AllStores) -> None:
+        """Newest first, page by page; neither what led to something nor what is too old."""
+        for each in (
+            session("s1", created_at=NOW - 3),
+            session("s2", created_at=NOW - 2, state="claimed", facts={"origin": "https://app.example"}),
+            session("s3", state="done"),
+            session("s4", expires_at=NOW),
+            session("s5", project="other"),
+        ):
+            await stores.sessions.add(each)
+        first, cursor = await stores.overview.open_sessions(NOW, cursor=None, limit=1)
+        second, last = await stores.overview.open_sessions(NOW, cursor=cursor, limit=1)
+
+        assert (["s2"], ["s1"], None) == ([each.id for each in first], [each.id for each in second], last)
+        assert "https://app.example" == first[0].origin
+        with pytest.raises(ValidationFailed):
+            await stores.overview.open_sessions(NOW, cursor="nonsense", limit=1)

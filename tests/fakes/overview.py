@@ -1,0 +1,119 @@
+"""The console's read models over what the other fakes hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from keyturn.core.connection import Connection, ConnectionSecrets, State
+from keyturn.ports.overview import SENDS, Ending, Expiry, Need, Standing, Tally
+from keyturn.ports.store import ConnectionFilter, ConnectSession
+from tests.fakes.connections import matches
+from tests.fakes.cursors import page_of
+from tests.fakes.database import FakeDatabase
+from tests.fakes.records import FakeSessionStore
+
+HOUR_S = 3600.0
+
+
+class FakeOverview:
+    """Promises: `tests/contracts/overview_contract.py`."""
+
+    def __init__(
+        self,
+        database: FakeDatabase,
+        rows: Mapping[str, tuple[Connection, ConnectionSecrets]],
+        sessions: FakeSessionStore,
+    ) -> None:
+        self._database = database
+        self._rows = rows
+        self._sessions = sessions
+
+    async def standing(self, now: float, *, project: str = "default") -> Standing:
+        """Count all connections."""
+        await self._database.read()
+        every = self._all(project)
+        due = [(each.renews_at, each.id) for each in every if each.renews_at is not None and not each.ended]
+        late = sorted(each for each in due if each[0] < now - 60.0)
+        return Standing(
+            connections=Counter((each.connector, each.shown_state) for each in every),
+            due_soon=sum(now <= at < now + HOUR_S for at, _ in due),
+            overdue=len(late),
+            oldest=(late[0][1], late[0][0]) if late else None,
+        )
+
+    async def states(self, which: ConnectionFilter, *, project: str = "default") -> Mapping[str, int]:
+        """Count by state."""
+        await self._database.read()
+        return Counter(each.shown_state for each in self._all(project) if matches(which, each))
+
+    async def renewals(self, since: float, until: float, step_s: float, *, project: str = "default") -> Sequence[Tally]:
+        """Count records by step."""
+        await self._database.read()
+        counted = Counter(
+            (int((each.at - since) / step_s), each.connector or "", each.action, each.outcome)
+            for each in self._database.records
+            if each.project == project and since <= each.at < until and each.action in SENDS
+            and (each.action != "login.answered" or "generation" in each.facts)
+        )  # fmt: skip
+        return tuple(Tally(since + key[0] * step_s, *key[1:], count) for key, count in sorted(counted.items()))
+
+    async def recorded_since(self, *, project: str = "default") -> float | None:
+        """Find the oldest."""
+        await self._database.read()
+        times = [each.at for each in self._database.records if each.project == project and each.action in SENDS]
+        return min(times, default=None)
+
+    async def expiries(self, now: float, until: float, *, project: str = "default") -> Sequence[Expiry]:
+        """Count what ends by the hour."""
+        await self._database.read()
+        counted: Counter[int] = Counter()
+        few: Counter[int] = Counter()
+        for each in self._all(project):
+            if not each.ended and each.expires_at is not None and now <= each.expires_at < until:
+                hour = int((each.expires_at - now) / HOUR_S)
+                counted[hour] += 1
+                few[hour] += _alone(each)
+        return tuple(Expiry(now + hour * HOUR_S, count, few[hour]) for hour, count in sorted(counted.items()))
+
+    async def needs(self, *, project: str = "default") -> Sequence[Need]:
+        """Group what needs the person."""
+        await self._database.read()
+        found: dict[tuple[str, str], list[float]] = {}
+        for each in self._all(project):
+            if each.shown_state == State.NEEDS_RECONNECT:
+                found.setdefault((each.reason or "", each.connector), []).append(each.updated_at)
+        needs = [Need(reason, connector, len(at), min(at)) for (reason, connector), at in found.items()]
+        return tuple(sorted(needs, key=lambda each: (-each.count, each.reason, each.connector)))
+
+    async def endings(self, now: float, until: float, *, project: str = "default") -> Sequence[Ending]:
+        """Group what ends without the person."""
+        await self._database.read()
+        found: dict[str, list[float]] = {}
+        for each in self._all(project):
+            ends = each.expires_at
+            if each.state is State.ACTIVE and _alone(each) and ends is not None and now <= ends < until:
+                found.setdefault(each.connector, []).append(ends)
+        endings = [Ending(connector, len(at), min(at)) for connector, at in found.items()]
+        return tuple(sorted(endings, key=lambda each: (each.first, each.connector)))
+
+    async def open_sessions(
+        self, now: float, *, cursor: str | None, limit: int, project: str = "default"
+    ) -> tuple[Sequence[ConnectSession], str | None]:
+        """List those that wait."""
+        await self._database.read()
+        waiting = [
+            each
+            for each in self._sessions.rows.values()
+            if each.project == project and each.state in ("open", "claimed") and each.expires_at > now
+        ]
+        waiting.sort(key=lambda each: (each.created_at, each.id), reverse=True)
+        return page_of([(each.id, each) for each in waiting], cursor, limit)
+
+    def _all(self, project: str) -> list[Connection]:
+        return [each for each, _ in self._rows.values() if each.project == project]
+
+
+def _alone(connection: Connection) -> bool:
+    password = connection.password_kept_at is not None and not connection.password_rejected
+    return not connection.refreshable and not password
