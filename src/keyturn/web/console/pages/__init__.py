@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from keyturn.web.console.page import OpenPage, Page
-from keyturn.web.console.pages import home, people, sign_in
+from keyturn.web.console.pages import connections, connectors, jobs, links, overview, people, sign_in
 
-ALL: Final[tuple[Page | OpenPage, ...]] = (*sign_in.PAGES, *home.PAGES, *people.PAGES)
+ALL: Final[tuple[Page | OpenPage, ...]] = (
+    *sign_in.PAGES,
+    *overview.PAGES,
+    *connections.PAGES,
+    *connectors.PAGES,
+    *links.PAGES,
+    *jobs.PAGES,
+    *people.PAGES,
+)

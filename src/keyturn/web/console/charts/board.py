@@ -1,0 +1,131 @@
+"""The overview's pictures, made of its figures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from markupsafe import Markup
+
+from keyturn.engine.overview.board import AHEAD_S, Board
+from keyturn.web.console.charts.picture import Picture
+from keyturn.web.console.charts.shapes import bar, columns, marks, ranked
+from keyturn.web.console.rendering import WORDS
+
+_ORDER: Final = ("active", "uncertain", "needs_reconnect", "paused", "unconfirmed", "disconnecting", "disconnected")
+_HOUR_S: Final = 3600.0
+
+
+def moment(at: float, *, day: bool = True) -> str:
+    """A time of an axis, UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%b %d, %H:%M" if day else "%H:%M")
+
+
+def states_bar(board: Board) -> tuple[tuple[tuple[str, int], ...], Markup | None]:
+    """The states that there are, in order, and all of them as one bar."""
+    parts = tuple((each, board.by_state[each]) for each in _ORDER if board.by_state.get(each))
+    said = ", ".join(f"{count} {WORDS[state]}" for state, count in parts)
+    return parts, bar(f"Connections by state: {said}.", parts) if parts else None
+
+
+def pictures(board: Board) -> tuple[Picture, ...]:
+    """All of them, in the order in which they stand."""
+    return (_renewals(board), _expiries(board), _latency())
+
+
+def _nothing_since(board: Board) -> str:
+    if board.recorded_since is None:
+        return "No data: no renewal has been recorded yet."
+    return f"No data: nothing was recorded in the last {board.range.words}."
+
+
+def _axis(board: Board) -> tuple[str, str]:
+    return f"{moment(board.since)} UTC", f"{moment(board.until)} UTC"
+
+
+def _renewals(board: Board) -> Picture:
+    title, steps = "Renewals", board.steps
+    renewed, retried, lost = (sum(getattr(each, name) for each in steps) for name in ("renewed", "retried", "lost"))
+    if not (renewed or retried or lost):
+        return Picture("renewals", title, _nothing_since(board))
+    summary = (
+        f"{renewed} renewed, {retried} tried again and {lost} ended with the person in the last {board.range.words}."
+    )
+    kinds = ("renewed", "retried", "lost")
+    values = [(each.renewed, each.retried, each.lost) for each in steps]
+    return Picture(
+        "renewals",
+        title,
+        summary,
+        columns("renewals", summary, kinds, values),
+        ("From (UTC)", "Renewed", "Tried again", "Needs the person"),
+        tuple((moment(each.start), *counts) for each, counts in zip(steps, values, strict=True)),
+        _axis(board),
+        (("renewed", "renewed"), ("retried", "failed, tried again"), ("lost", "needs the person")),
+    )
+
+
+def heat(board: Board) -> tuple[str, tuple[tuple[str, Markup, int, int], ...]]:
+    """Connector by time: one sentence, and for each connector its row of marks, how many failed, of how many."""
+    if not board.heat:
+        return _nothing_since(board), ()
+    most = max(sent for row in board.heat for _, sent in row.cells)
+    rows = []
+    for row in board.heat:
+        sent = sum(sent for _, sent in row.cells)
+        said = f"{row.connector}: {row.failed} of {sent} sends failed."
+        rows.append((row.connector, marks(said, row.cells, most), row.failed, sent))
+    failed = [row for row in board.heat if row.failed]
+    if not failed:
+        return f"No send failed in the last {board.range.words}.", tuple(rows)
+    worst = failed[0]
+    return f"Most failures: {worst.connector}, {worst.failed} in the last {board.range.words}.", tuple(rows)
+
+
+def codes(board: Board) -> tuple[str, tuple[tuple[str, Markup, int], ...]]:
+    """Failures by code, most first: one sentence, and for each code its bar and how many."""
+    if not any(each.renewed or each.retried or each.lost for each in board.steps):
+        return _nothing_since(board), ()
+    if not board.codes:
+        return f"No send failed in the last {board.range.words}.", ()
+    whole, most = sum(number for _, number in board.codes), board.codes[0][1]
+    rows = [
+        (said(code), ranked(f"{said(code)}: {count} of {whole} failures.", count, most), count)
+        for code, count in board.codes
+    ]
+    return f"{whole} sends failed; most often {said(board.codes[0][0])} ({most}).", tuple(rows)
+
+
+def said(outcome: str) -> str:
+    """An outcome as people read it: a send whose answer is not known has no code."""
+    return "no answer" if outcome == "unknown" else outcome
+
+
+def _expiries(board: Board) -> Picture:
+    title = "Tokens that end in the next 48 hours"
+    if not board.standing.connections:
+        return Picture("expiries", title, "No data: there is no connection yet.")
+    if not board.expiries:
+        return Picture("expiries", title, "No token of a connection ends in the next 48 hours.")
+    hours = [(0, 0)] * round(AHEAD_S / _HOUR_S)
+    for each in board.expiries:
+        hours[round((each.start - board.at) / _HOUR_S)] = (each.count - each.alone, each.alone)
+    whole, alone = sum(each.count for each in board.expiries), sum(each.alone for each in board.expiries)
+    peak = max(board.expiries, key=lambda each: each.count)
+    peaks = f"most ({peak.count}) in the hour from {moment(peak.start)} UTC"
+    summary = f"{whole} end, {alone} of them can't be renewed without the person; {peaks}."
+    return Picture(
+        "expiries",
+        title,
+        summary,
+        columns("expiries", summary, ("renewed", "alone"), hours),
+        ("Hour from (UTC)", "Renewable", "Only by the person"),
+        tuple((moment(each.start), each.count - each.alone, each.alone) for each in board.expiries),
+        ("now", "in 48 hours"),
+        (("renewed", "renewable"), ("alone", "only by the person")),
+    )
+
+
+def _latency() -> Picture:
+    summary = "No data: how long calls take is not kept in the database. /metrics has it, per connector and side."
+    return Picture("latency", "Latency, provider and keyturn", summary)

@@ -1,0 +1,113 @@
+"""What happened to a connection: its records of the audit log, and thirty days at a glance.
+
+Rule: the strip is made of the newest records only, and says so where there are more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from keyturn.core.access.roles import Permission
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.errors import Finding, ValidationFailed
+from keyturn.web.console.charts.shapes import strip
+from keyturn.web.console.page import Page
+from keyturn.web.console.pages.connections.shown import connection_page, found
+from keyturn.web.console.rendering import Console
+from keyturn.web.console.visit import Visit
+
+SHOWN: Final = 50
+LOOKED_AT: Final = 500
+DAYS: Final = 30
+DAY_S: Final = 86_400.0
+WELL: Final = frozenset({"ok", "not_sent"})
+LOST: Final = "connection.needs_reconnect"
+KINDS: Final = {
+    "": "everything",
+    "renewals": "renewals",
+    "calls": "tests and calls",
+    "failures": "failures",
+    "changes": "made, changed, ended",
+}
+_RENEWALS: Final = frozenset({"connection.renewed", "refresh.answered", "refresh.sent", "connection.uncertain", LOST})
+_CALLS: Final = frozenset({"connection.tested", "connection.called", "connection.token_vended"})
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Thirty days: the drawing, one sentence, and a row for each day that has records."""
+
+    drawing: Markup
+    summary: str
+    rows: tuple[tuple[str, int, int], ...]
+
+
+async def show_timeline(console: Console, visit: Visit) -> Response:
+    """Newest first, of the kind that is asked for."""
+    connection = await found(console, visit)
+    kind = visit.query("kind")
+    if kind not in KINDS:
+        message = f"The kinds are: {', '.join(each for each in KINDS if each)}."
+        raise ValidationFailed(errors=[Finding("/kind", "invalid", message)])
+    audit = console.application.audit
+    newest, more = await audit.list(connection=connection.id, limit=LOOKED_AT)
+    page, following = await audit.list(connection=connection.id, cursor=visit.query("cursor") or None, limit=SHOWN)
+    return await connection_page(
+        console,
+        visit,
+        connection,
+        "connections/timeline.html",
+        records=[(seq, each) for seq, each in page if _is_of(kind, each)],
+        kind=kind,
+        kinds=KINDS,
+        next_cursor=following,
+        days=days_of([each for _, each in newest], console.now(), cut=more is not None),
+    )
+
+
+def days_of(records: Sequence[AuditRecord], now: float, *, cut: bool) -> Days:
+    """The days up to now: nothing, all well, something failed, the person was needed."""
+    today = now // DAY_S
+    counted: dict[int, tuple[int, int, bool]] = {}
+    for each in records:
+        day = int(today - each.at // DAY_S)
+        if 0 <= day < DAYS:
+            count, failed, lost = counted.get(day, (0, 0, False))
+            counted[day] = (count + 1, failed + (each.outcome not in WELL), lost or each.action == LOST)
+    cells = []
+    for day in reversed(range(DAYS)):
+        _, failed, lost = counted.get(day, (0, 0, False))
+        cells.append("" if day not in counted else "most" if lost else "some" if failed else "well")
+    bad, silent = sum(each in ("some", "most") for each in cells), cells.count("")
+    well = DAYS - bad - silent
+    summary = f"In the last {DAYS} days: {well} days all well, {bad} with a failure, {silent} without a record."
+    if cut:
+        summary += f" Made of the newest {LOOKED_AT} records."
+    rows = tuple(
+        (datetime.fromtimestamp((today - day) * DAY_S, UTC).strftime("%Y-%m-%d"), count, failed)
+        for day, (count, failed, _) in sorted(counted.items())
+    )
+    return Days(strip(summary, cells), summary, rows)
+
+
+def _is_of(kind: str, record: AuditRecord) -> bool:
+    match kind:
+        case "renewals":
+            return record.action in _RENEWALS
+        case "calls":
+            return record.action in _CALLS
+        case "failures":
+            return record.outcome not in WELL
+        case "changes":
+            return record.action.startswith("connection.") and record.action not in _RENEWALS | _CALLS
+        case _:
+            return True
+
+
+PAGES: Final = (Page("GET", "/connections/{connection}/timeline", show_timeline, Permission.VIEW),)

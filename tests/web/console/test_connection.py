@@ -1,0 +1,155 @@
+"""One connection: its head, its buttons, its timeline, its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from keyturn.core.access.roles import Role
+from keyturn.core.audit_record import AuditRecord
+from keyturn.web.console.pages.connections.timeline import days_of
+from tests.engine.story import log_in, me, publish, read, token
+from tests.web.console.seen import fill, title, without_secrets
+from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
+
+DAY = 86_400.0
+
+
+@pytest.fixture(name="visitor")
+async def _visitor() -> Visitor:
+    visitor = make_visitor()
+    await fill(visitor.world)
+    await visitor.sign_in(Role.OPERATOR)
+    return visitor
+
+
+async def connected(visitor: Visitor) -> str:
+    """The id of a connection that really was made."""
+    await publish(visitor.world)
+    return (await log_in(visitor.world)).connection.id
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("well", "It is renewed by itself."),
+        ("lost", "The provider no longer accepts the refresh token."),
+        ("paused", "Calls are refused and nothing is renewed."),
+        ("uncertain", "its answer was lost"),
+        ("unconfirmed", "not confirmed"),
+        ("ended", "It was disconnected here."),
+    ],
+)
+async def test_every_state_is_explained(visitor: Visitor, name: str, text: str) -> None:
+    """State by glyph and word, why, and what is next; on all of its pages; and no secret."""
+    pages = [
+        await visitor.get(f"/connections/cxn_{name}{path}") for path in ("", "/timeline", "/console", "/disconnect")
+    ]
+
+    assert [200] * 4 == [each.status_code for each in pages]
+    assert all(text in each.text and '<span class="state ' in each.text for each in pages)
+    without_secrets(*(each.text for each in pages))
+
+
+async def test_one_that_is_not_there(visitor: Visitor) -> None:
+    """404 in words."""
+    assert 404 == (await visitor.get("/connections/cxn_none")).status_code
+
+
+async def test_testing_and_renewing(visitor: Visitor) -> None:
+    """Each button does what REST does, names the person in the log, and comes back."""
+    one = await connected(visitor)
+    await visitor.get(f"/connections/{one}")
+    visitor.world.egress.will_reply(me(), token(2))
+    tested = await visitor.post(f"/connections/{one}/test")
+    renewed = await visitor.post(f"/connections/{one}/renew")
+    after = await read(visitor.world, one)
+    said = await visitor.get(renewed.headers["location"])
+    records = [each for each in visitor.world.stores.database.records if each.action == "connection.tested"]
+
+    assert f"/connections/{one}?said=tested" == tested.headers["location"]
+    assert "It has its next token." in said.text
+    assert 2 == after.generation
+    assert records[-1].actor.startswith("person:")
+
+
+async def test_pausing_and_resuming(visitor: Visitor) -> None:
+    """The button is the one that fits."""
+    await visitor.get("/connections/cxn_well")
+    await visitor.post("/connections/cxn_well/pause")
+    paused = await visitor.get("/connections/cxn_well")
+    await visitor.post("/connections/cxn_well/resume")
+
+    assert "/connections/cxn_well/resume" in paused.text
+    assert not (await read(visitor.world, "cxn_well")).paused
+
+
+async def test_what_stands_in_the_way_is_told_on_the_page(visitor: Visitor) -> None:
+    """With code, action and request id, and the page's buttons still there."""
+    await visitor.get("/connections/cxn_lost")
+    answer = await visitor.post("/connections/cxn_paused/test")
+
+    assert 409 == answer.status_code
+    assert "<title>Error: " in answer.text
+    assert "<code>connection_paused</code>" in answer.text
+    assert "/connections/cxn_paused/resume" in answer.text
+
+
+async def test_a_reconnect_link_is_shown_once(visitor: Visitor) -> None:
+    """On the page that answers the form, and on no later one."""
+    await visitor.get("/connections/cxn_lost")
+    made = await visitor.post("/connections/cxn_lost/reconnect")
+    link = made.text.partition(f'value="{ORIGIN}/c/')[2].partition('"')[0]
+    later = [await visitor.get(path) for path in ("/connections/cxn_lost", "/links", "/connections/cxn_lost/timeline")]
+
+    assert 40 < len(link)
+    assert not any(link in each.text for each in later)
+
+
+async def test_disconnecting(visitor: Visitor) -> None:
+    """First it is said what will happen; afterwards what the provider answered."""
+    one = await connected(visitor)
+    asked = await visitor.get(f"/connections/{one}/disconnect")
+    untouched = (await read(visitor.world, one)).ended
+    visitor.world.egress.will_reply(me(), me())
+    done = await visitor.post(f"/connections/{one}/disconnect")
+    result = await visitor.get(done.headers["location"])
+
+    assert "auth.acme.example" in asked.text
+    assert "refused at once" in asked.text
+    assert not untouched
+    assert (await read(visitor.world, one)).ended
+    assert "it has revoked" in result.text
+
+
+async def test_the_timeline_is_filtered(visitor: Visitor) -> None:
+    """By kind, in the address; an unknown kind is refused."""
+    await visitor.world.stores.audit.append(
+        [
+            AuditRecord(visitor.world.clock.now(), action, "scheduler", outcome, "acme", "cxn_well", "owner-0")
+            for action, outcome in (("connection.renewed", "ok"), ("connection.tested", "connection_test_failed"))
+        ]
+    )
+    failures = await visitor.get("/connections/cxn_well/timeline?kind=failures")
+    renewals = await visitor.get("/connections/cxn_well/timeline?kind=renewals")
+
+    assert ("connection.tested" in failures.text, "connection.renewed" in failures.text) == (True, False)
+    assert ("connection.tested" in renewals.text, "connection.renewed" in renewals.text) == (False, True)
+    assert 422 == (await visitor.get("/connections/cxn_well/timeline?kind=x")).status_code
+    assert "Timeline of" in await title(visitor, "/connections/cxn_well/timeline")
+
+
+def test_the_strip_of_days() -> None:
+    """A day is as bad as the worst of it; one without records is said to be silent, not well."""
+    now = 100 * DAY + 5
+    records = [
+        AuditRecord(now, "connection.renewed", "scheduler"),
+        AuditRecord(now - DAY, "refresh.answered", "scheduler", "provider_timeout"),
+        AuditRecord(now - DAY, "connection.renewed", "scheduler"),
+        AuditRecord(now - 2 * DAY, "connection.needs_reconnect", "scheduler", "grant_lost"),
+        AuditRecord(now - 40 * DAY, "connection.renewed", "scheduler"),
+    ]
+    days = days_of(records, now, cut=False)
+
+    assert "1 days all well, 2 with a failure, 27 without a record" in days.summary
+    assert [(1, 0), (2, 1), (1, 1)] == [(count, failed) for _, count, failed in days.rows]
+    assert (1, 1, 1) == tuple(days.drawing.count(f"<{each} ") for each in ("circle", "path", "rect"))

@@ -1,0 +1,126 @@
+"""Jobs at the console: how far they are, live and by reload, and what can be done about them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from keyturn.core.access.roles import Role
+from keyturn.engine.actor import Actor
+from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
+from keyturn.ports.jobs import Job, JobState
+from keyturn.web.console.pages.jobs import course_of
+from tests.web.console.seen import fill
+from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
+
+FAILED = {"failed": [{"connection": "cxn_lost", "code": "grant_lost"}], "left_off": 0}
+
+
+@pytest.fixture(name="visitor")
+async def _visitor() -> Visitor:
+    visitor = make_visitor()
+    await fill(visitor.world)
+    await visitor.sign_in(Role.OPERATOR)
+    return visitor
+
+
+async def job(visitor: Visitor, action: BulkAction = BulkAction.TEST, **changes: Any) -> Job:
+    """A job that stands as is said."""
+    application, now = visitor.world.application, visitor.world.clock.now()
+    made = await application.bulk_jobs.create(BulkOrder(action, "acme"), Actor("operator"))
+    times = {"started_at": now - 10, "total": 10, "done": 4, "failures": {"grant_lost": 1}, "report": FAILED}
+    return await visitor.world.stores.jobs.save(replace(made, **{**times, **changes}))
+
+
+async def test_how_far_it_is(visitor: Visitor) -> None:
+    """Bar, rate, time left and failures with what to do; the script only where there is something to follow."""
+    running = await job(visitor, state=JobState.RUNNING)
+    over = await job(visitor, state=JobState.DONE, ended_at=visitor.world.clock.now(), done=9)
+    one = (await visitor.get(f"/jobs/{running.id}")).text
+    ended = (await visitor.get(f"/jobs/{over.id}")).text
+    listed = (await visitor.get("/jobs")).text
+
+    assert '<progress id="bar" max="100" value="50"' in one
+    assert "about 10 s left" in one
+    assert "0.5 a second" in one
+    assert "<code>grant_lost</code>" in one
+    assert ("live.js" in one, "live.js" in ended) == (True, False)
+    assert "done</span>, in part" in ended
+    assert (f"/jobs/{running.id}" in listed, f"/jobs/{over.id}" in listed) == (True, True)
+
+
+async def test_the_stream_tells_the_same(visitor: Visitor) -> None:
+    """Of one that has ended: its figures once, then that it is over."""
+    over = await job(visitor, state=JobState.DONE, ended_at=visitor.world.clock.now())
+    answer = await visitor.get(f"/jobs/{over.id}/live")
+    data = answer.text.partition("data: ")[2].partition("\n")[0]
+
+    assert "text/event-stream; charset=utf-8" == answer.headers["content-type"]
+    assert ("done", "4", "1", 50) == tuple(json.loads(data)[each] for each in ("state", "done", "failed", "share"))
+    assert "event: over" in answer.text
+
+
+async def test_a_stream_ends_by_itself(visitor: Visitor) -> None:
+    """Its browser asks again: nobody follows for longer than a sign-in lasts."""
+    running = await job(visitor, state=JobState.RUNNING)
+    following = asyncio.create_task(visitor.get(f"/jobs/{running.id}/live"))
+    for _ in range(200):
+        await asyncio.sleep(0)
+        visitor.world.clock.advance(0.5)
+        if following.done():
+            break
+    answer = await asyncio.wait_for(following, 5)
+
+    assert 200 == answer.status_code
+    assert "event: over" not in answer.text
+
+
+async def test_cancelling_and_doing_again(visitor: Visitor) -> None:
+    """A waiting one is ended; what failed becomes another job for exactly these."""
+    waiting = await job(visitor, started_at=None, done=0, failures={}, report={})
+    over = await job(visitor, state=JobState.DONE, ended_at=visitor.world.clock.now())
+    await visitor.get(f"/jobs/{waiting.id}")
+    await visitor.post(f"/jobs/{waiting.id}/cancel")
+    again = await visitor.post(f"/jobs/{over.id}/retry")
+    nothing = await visitor.post(f"/jobs/{waiting.id}/retry")
+    made = await visitor.world.stores.jobs.load(again.headers["location"].split("/")[2].partition("?")[0])
+    ended = await visitor.world.stores.jobs.load(waiting.id)
+
+    assert made is not None
+    assert ("cxn_lost",) == BulkOrder.of(made).ids
+    assert ended is not None
+    assert JobState.CANCELLED is ended.state
+    assert "said=nothing_to_retry" in nothing.headers["location"]
+
+
+async def test_links_that_a_job_made_are_shown_when_asked_for(visitor: Visitor) -> None:
+    """Not on the page of the job itself."""
+    link = await visitor.world.application.connect_sessions.reconnect_link("cxn_lost", Actor("operator"))
+    report = {"failed": [], "left_off": 0, "sessions": [{"connection": "cxn_lost", "session": link.session.id}]}
+    over = await job(visitor, BulkAction.RECONNECT_LINKS, state=JobState.DONE, failures={}, report=report)
+    before = await visitor.get(f"/jobs/{over.id}")
+    shown = await visitor.post(f"/jobs/{over.id}/links")
+
+    assert f"{ORIGIN}/c/" not in before.text
+    assert f"<code>{ORIGIN}/c/" in shown.text
+
+
+async def test_no_job_yet() -> None:
+    """The page says where one comes from; an unknown state is refused."""
+    visitor = make_visitor()
+    await visitor.sign_in(Role.VIEWER)
+
+    assert "Nobody has asked for one yet" in (await visitor.get("/jobs")).text
+    assert "No job is running" in (await visitor.get("/jobs?state=running")).text
+    assert 422 == (await visitor.get("/jobs?state=x")).status_code
+
+
+def test_the_course_of_a_job_that_waits() -> None:
+    """Nothing is guessed where nothing has happened."""
+    course = course_of(Job("job_1", "connection.bulk", 0.0, 0.0), 10.0)
+
+    assert (None, "", "") == (course.share, course.left, course.rate)

@@ -1,0 +1,77 @@
+"""Connect links at the console: made, listed, taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from keyturn.core.access.roles import Role
+from tests.engine.story import publish
+from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
+
+VALUES = {"connector": "acme", "owner": "ada-1", "owner_label": "Ada", "app_name": "Ledgerly", "return_url": ""}
+
+
+@pytest.fixture(name="visitor")
+async def _visitor() -> Visitor:
+    visitor = make_visitor()
+    await publish(visitor.world)
+    await visitor.sign_in(Role.OPERATOR)
+    await visitor.get("/links")
+    return visitor
+
+
+async def test_a_link_is_made_and_shown_once(visitor: Visitor) -> None:
+    """It leads somewhere, stands in the list without itself, and on no later page."""
+    made = await visitor.post("/links", VALUES)
+    link = made.text.partition(f'value="{ORIGIN}/c/')[2].partition('"')[0]
+    listed = await visitor.get("/links")
+    session = await visitor.world.application.connect_sessions.look(link)
+
+    assert ("ada-1", "Ada", "open") == (session.owner, session.owner_label, session.state)
+    assert session.created_by.startswith("person:")
+    assert ("Ada" in listed.text, "not yet" in listed.text, link in listed.text) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        pytest.param({"owner": ""}, 'aria-describedby="owner-hint owner-error"', id="no owner"),
+        pytest.param({"connector": ""}, "Choose a connector.", id="no connector"),
+        pytest.param({"connector": "none"}, "connector-error", id="no such connector"),
+        pytest.param({"return_url": "ftp://x"}, "return_url-error", id="a return address that is none"),
+    ],
+)
+async def test_what_is_wrong_is_told_at_its_input(visitor: Visitor, values: dict[str, str], text: str) -> None:
+    """And nothing is made."""
+    answer = await visitor.post("/links", {**VALUES, **values})
+
+    assert 400 <= answer.status_code < 500
+    assert "<title>Error: Links" in answer.text
+    assert text in answer.text
+    assert {} == visitor.world.stores.sessions.rows
+
+
+async def test_a_link_is_taken_back(visitor: Visitor) -> None:
+    """Its page says that it is too old; the log names the person."""
+    made = await visitor.post("/links", VALUES)
+    session = next(iter(visitor.world.stores.sessions.rows.values()))
+    back = await visitor.post(f"/links/{session.id}/revoke")
+    listed = await visitor.get(back.headers["location"])
+
+    assert 200 == made.status_code
+    assert "Taken back" in listed.text
+    assert "No link waits for anybody." in listed.text
+    assert "revoked" == visitor.world.stores.sessions.rows[session.id].state
+    records = visitor.world.stores.database.records
+    assert ("session.revoked", True) == (records[-1].action, records[-1].actor.startswith("person:"))
+
+
+async def test_a_viewer_only_looks(visitor: Visitor) -> None:
+    """No form, no button."""
+    await visitor.post("/links", VALUES)
+    other = make_visitor(visitor.world)
+    await other.sign_in(Role.VIEWER)
+    answer = await other.get("/links")
+
+    assert "Ada" in answer.text
+    assert ("Make the link" in answer.text, "Take back" in answer.text) == (False, False)
