@@ -20,16 +20,18 @@ STATES = ("active", "uncertain", "needs_reconnect", "disconnecting", "disconnect
 @click.option("--connector", metavar="ID", help="Only those of this connector.")
 @click.option("--owner", metavar="TEXT", help="Only those of this owner.")
 @click.option("--state", type=click.Choice(STATES), metavar="STATE", help=f"One of {', '.join(STATES)}.")
+@click.option("--reason", metavar="CODE", help="Only those that need their person for this reason.")
 @click.option("--search", metavar="TEXT", help="Only those whose name, owner or id begins with it.")
 @page_options
 @json_option
 def list_connections(
-    connector: str | None, owner: str | None, state: str | None, search: str | None,
+    connector: str | None, owner: str | None, state: str | None, reason: str | None, search: str | None,
     limit: int | None, cursor: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Newest first."""
     query = {
-        "connector": connector, "owner": owner, "state": state, "search": search, "limit": limit, "cursor": cursor,
+        "connector": connector, "owner": owner, "state": state, "reason": reason, "search": search,
+        "limit": limit, "cursor": cursor,
     }  # fmt: skip
     found = connect().get(path_of("connections"), query)
     if as_json:

@@ -1,4 +1,4 @@
-"""`keyturn link create`: a link by which a person connects an account."""
+"""`keyturn link create | list | revoke`: links by which a person connects an account."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import click
 
 from keyturn.cli.api_client import Answer, connect, path_of
 from keyturn.cli.command import command
-from keyturn.cli.options import json_option
-from keyturn.cli.output import one_line, say, say_json, tell
+from keyturn.cli.options import json_option, page_options
+from keyturn.cli.output import one_line, say, say_json, table, tell
 from keyturn.cli.times import when
 
 
@@ -38,3 +38,42 @@ def show_link(made: Answer, *, as_json: bool) -> None:
         return
     say(one_line(made.members.get("url")))
     tell(f"Works once, until {when(made.members.get('expires_at'))}. Session {one_line(made.members.get('id'))}.")
+
+
+@command("link list")
+@page_options
+@json_option
+def list_links(limit: int | None, cursor: str | None, as_json: bool) -> None:
+    """Those that wait for their person, newest first. A link itself is shown only when it is made."""
+    found = connect().get(path_of("connect-sessions"), {"limit": limit, "cursor": cursor})
+    if as_json:
+        say_json(found.document)
+        return
+    rows = found.rows()
+    if not rows:
+        tell("No link waits for anybody.")
+        return
+    table(
+        ("ID", "OWNER", "CONNECTOR", "FOR", "OPENED", "ENDS"),
+        [
+            (
+                row.get("id"), row.get("owner"), row.get("connector"), row.get("reconnects") or "a new connection",
+                "yes" if row.get("state") == "claimed" else "no", when(row.get("expires_at")),
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+    if found.members.get("next_cursor"):
+        tell(f"More: --cursor {one_line(found.members['next_cursor'])}")
+
+
+@command("link revoke")
+@click.argument("session", metavar="SESSION")
+@json_option
+def revoke(session: str, as_json: bool) -> None:
+    """The link leads nowhere afterwards; what it has led to already stays."""
+    connect().send("DELETE", path_of("connect-sessions", session))
+    if as_json:
+        say_json({"id": session, "state": "revoked"})
+    else:
+        tell("Taken back.")
