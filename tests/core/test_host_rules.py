@@ -79,11 +79,11 @@ def test_the_host_of_a_request(url: str, code: str | None) -> None:
     assert ([code] if code else []) == found
 
 
-def test_a_host_from_an_answer_is_for_later() -> None:
-    """It would need a list of hosts, which this release doesn't read."""
+def test_a_host_from_an_answer_says_which_it_may_be() -> None:
+    """The provider's word alone leads nowhere."""
     value = changed(("request.base_url", "https://{{ token.host }}/v1"), start=START)
 
-    assert [("/request/base_url", "key_not_supported_yet")] == faults(value)
+    assert [("/request/base_url", "host_rule_missing")] == faults(value)
 
 
 def test_plain_http_needs_a_word_of_the_author() -> None:

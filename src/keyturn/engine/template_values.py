@@ -37,12 +37,12 @@ class TokenToRevoke(Secret, Mapping[str, object]):
 
 def optional_names(connector: Connector) -> frozenset[str]:
     """Names that may be absent: what the person may leave empty or isn't asked, what a request before the login may
-    not have found as it isn't always sent, and the client's secret.
+    not have found as it isn't always sent, what no login has given yet, and the client's secret.
     """
     asked = (question for each in connector.challenges for question in each.ask)
     maybe = (each for each in (*connector.fields, *asked) if not each.required or each.visible_when)
     found = {name for each in connector.before if each.when for name in each.capture}
-    return frozenset({each.key for each in maybe} | found | {"client_secret"})
+    return frozenset({each.key for each in maybe} | found | set(connector.remember) | {"client_secret"})
 
 
 def dotted_names(connector: Connector) -> frozenset[str]:

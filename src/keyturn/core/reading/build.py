@@ -38,6 +38,7 @@ from keyturn.core.connector import (
     Refresh,
     RequestParameters,
     ResponseMapping,
+    Retirement,
     Revoke,
     Strategy,
     TestCall,
@@ -108,9 +109,12 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
         links=Links(**tree.get("links", {})),
         notes=Notes(**tree.get("notes", {})),
         derive=_frozen(derived),
+        generate=_frozen(tree.get("generate", {})),
+        remember=_frozen(tree.get("remember", {})),
         before=tuple(_before(each, client) for each in tree["token"].get("before", ())),
         interactive=interactive,
         tls=Tls(**tree["tls"]) if tree.get("tls") else None,
+        retires=Retirement(**tree["retires"]) if "retires" in tree else None,
         **optional,
     )
 

@@ -10,7 +10,7 @@ Source: the connector format, "Reading, linting, versions".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from keyturn.core.connector import Connector, PasswordKeep
 from keyturn.core.reading.build import build, usable_in_refresh
@@ -23,7 +23,7 @@ from keyturn.core.reading.judges.challenges import judge_challenges, judge_codes
 from keyturn.core.reading.judges.refresh import judge_refresh
 from keyturn.core.reading.judges.visible_when import judge_visibility
 from keyturn.core.reading.keys.tls import judge_tls
-from keyturn.core.reading.names import RESERVED, Names, collect_names
+from keyturn.core.reading.names import RESERVED, Kind, Names, collect_names
 from keyturn.core.reading.secret_placement import judge_authentication, judge_names
 from keyturn.core.reading.shapes import Absent, Cursor, Reading, meant
 from keyturn.core.reading.top import CONNECTOR
@@ -61,6 +61,9 @@ def _judge_password(reading: Reading, _names: Names, tree: Mapping[str, Any]) ->
         reading.fault("/password", Fault.REQUIRED_KEY, message, at_key=True)
 
 
+_MADE: Final = frozenset({Kind.DERIVED, Kind.GENERATED, Kind.REMEMBERED})
+
+
 def _judge_taken_names(reading: Reading, names: Names, _tree: Mapping[str, Any]) -> None:
     taken: set[str] = set()
     for pointer, key in _named(reading.document):
@@ -68,8 +71,8 @@ def _judge_taken_names(reading: Reading, names: Names, _tree: Mapping[str, Any])
             reading.fault(pointer, Fault.RESERVED_NAME, "the format uses this name itself; take another")
         elif key in taken and not pointer.startswith(("/challenges", "/token/before")):
             reading.fault(pointer, Fault.DUPLICATE, "another field has this key")
-        elif key in taken and (names.made_of.get(key) is not None or key in names.fields):
-            reading.fault(pointer, Fault.RESERVED_NAME, "a field or a derived value has this name; take another")
+        elif key in taken and (names.kinds.get(key) in _MADE or key in names.fields):
+            reading.fault(pointer, Fault.RESERVED_NAME, "a field or a value that is made has this name; take another")
         taken.add(key)
 
 
@@ -77,9 +80,10 @@ def _named(document: Document) -> Iterator[tuple[str, str]]:
     for index, one in enumerate(given_objects(document, "fields")):
         if isinstance(one.get("key"), str):
             yield f"/fields/{index}/key", one["key"]
-    derived = document.value.get("derive") if isinstance(document.value, Mapping) else None
-    for key in derived if isinstance(derived, Mapping) else ():
-        yield child_pointer("/derive", key), key
+    for made in ("derive", "generate", "remember"):
+        given = document.value.get(made) if isinstance(document.value, Mapping) else None
+        for key in given if isinstance(given, Mapping) else ():
+            yield child_pointer(f"/{made}", key), key
     yield from _captured_before(document)
     for number, challenge in enumerate(given_objects(document, "challenges")):
         start = f"/challenges/{number}"

@@ -11,10 +11,7 @@ from typing import Final
 # Where in the format → key or value → what an author reads.
 LATER: Final[Mapping[str, Mapping[str, str]]] = {
     "connector": {
-        "generate": "values made once per connection are not supported yet",
-        "remember": "values remembered for later logins are not supported yet",
         "session": "limits on sessions per account are not supported yet",
-        "retires": "retirement dates are not supported yet; say it in notes.warning",
         "client_address_header": "passing the end user's address on is not supported yet",
     },
 }

@@ -41,6 +41,8 @@ class Kind(Enum):
     CAPTURED = auto()  # from a challenge's answer
     FOUND_BEFORE = auto()  # captured from the answer of a request that runs before the login
     DERIVED = auto()  # made of others
+    GENERATED = auto()  # made once per connection
+    REMEMBERED = auto()  # what an earlier login was given
 
 
 BUILT_IN: Final[Mapping[str, Kind]] = {
@@ -114,6 +116,9 @@ def collect_names(value: object) -> Names:
                 names.kinds.setdefault(key, Kind.ASKED)
         for key in _object(one.get("capture")):
             names.kinds.setdefault(key, Kind.CAPTURED)
+    for key, kind in (("generate", Kind.GENERATED), ("remember", Kind.REMEMBERED)):
+        for name in _object(root.get(key)):
+            names.kinds.setdefault(name, kind)
     for name, value in _object(root.get("derive")).items():
         names.kinds.setdefault(name, Kind.DERIVED)
         names.made_of[name] = tuple(_made_of(value))

@@ -179,6 +179,8 @@ def _request(what: str, keys: tuple[Key, ...]) -> Table:
 
 CAPTURE: Final = MapOf(Expression(place=True), NAME, NAME_FORM, max_items=20)
 
+REMEMBER: Final = MapOf(Expression(place=True), NAME, NAME_FORM, max_items=10)
+
 BEFORE: Final = _request(
     "a request before the login",
     (

@@ -85,6 +85,8 @@ RULES: Final[Mapping[Kind, Rule]] = {
     Kind.ASKED: Rule("what a challenge asks", frozenset({Place.CHALLENGE}), secret=True, in_url=False),
     Kind.CAPTURED: Rule("what a challenge captures", frozenset({Place.CHALLENGE})),
     Kind.FOUND_BEFORE: Rule("what a request before the login captures", _LOGIN, secret=True),
+    Kind.GENERATED: Rule("a value made once per connection", _ALL - _NOT_SECRET, secret=True),
+    Kind.REMEMBERED: Rule("what an earlier login was given", _LOGIN, secret=True, in_url=False),
     # each name that it is made of has its own say
     Kind.DERIVED: Rule("a derived value, where all that it is made of may stand", _ALL),
 }

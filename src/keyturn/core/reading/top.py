@@ -8,8 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from keyturn.core.connector import FORMAT_VERSION, ClientAuthentication, OnDuplicate, TrustReason
+from keyturn.core.connector import FORMAT_VERSION, ClientAuthentication, Generator, OnDuplicate, TrustReason
 from keyturn.core.reading.fields import ASK, FIELDS, PASSWORD, USERNAME
+from keyturn.core.reading.keys.advice import RETIRES
 from keyturn.core.reading.keys.calls import ALLOWED_URL, CALL_HEADERS, CALL_QUERY, ENCODED_SLASHES, ONLY
 from keyturn.core.reading.keys.tls import TLS
 from keyturn.core.reading.later import LATER
@@ -20,6 +21,7 @@ from keyturn.core.reading.requests import (
     NAME,
     NAME_FORM,
     REFRESH,
+    REMEMBER,
     RESEND,
     REVOKE,
     TEST,
@@ -139,6 +141,12 @@ CONNECTOR: Final = Table(
             MapOf(DerivedValue(), NAME, NAME_FORM, max_items=20),
             "name → a value made of others, for templates",
         ),
+        Key(
+            "generate",
+            MapOf(Choice(Generator), NAME, NAME_FORM, max_items=10),
+            "name → how a value is made, once per connection, sealed; for templates in every request",
+        ),
+        Key("remember", REMEMBER, "name → where a login's last answer has what later logins show, sealed"),
         Key("client", CLIENT, "step 2: the application registered with the provider"),
         Key("token", TOKEN, "step 2: username and password for a token", required=True),
         Key("refresh", REFRESH, "step 3: renewal without the person; none where refresh tokens are not honoured"),
@@ -170,6 +178,7 @@ CONNECTOR: Final = Table(
         ),
         Key("links", LINKS, "where pages send the person"),
         Key("notes", NOTES, "what pages say besides"),
+        Key("retires", RETIRES, "when the provider ends this way of connecting"),
         Key("private_network", Boolean(), "hosts in private networks; needs the operator's allowance", default=False),
         Key("insecure_http", Boolean(), "plain http; needs the operator's allowance", default=False),
         Key("tls", TLS, "authorities of its own, and a certificate that is shown"),

@@ -26,6 +26,7 @@ from keyturn.core.messages import OutgoingRequest
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
+from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.challenges.asked_fields import as_plain
 from keyturn.engine.challenges.refusals import hear, of_own_request, refusal, refuse_while_held, unknown_answer
 from keyturn.engine.challenges.seed_codes import SeedCodes, seed_among, with_code
@@ -98,7 +99,7 @@ class LoginCourse:
         while True:
             if sent.challenge is None:
                 if sent.token_set is not None:
-                    return await self._connect(going, sent.token_set, answered)
+                    return await self._connect(_remembering(going, sent), sent.token_set, answered)
                 return await self._refused(going, sent, answered)
             again = answered
             going, stopped = await self._stopped(going, sent)
@@ -313,6 +314,12 @@ def _then(going: UnderWay, challenge: Challenge, sent: Sent) -> ProviderRequest:
     except MfaUnsupported as error:
         error.extensions |= sent.error.extensions if sent.error else {}
         raise
+
+
+def _remembering(going: UnderWay, sent: Sent) -> UnderWay:
+    """The login with what its last answer gave for later ones."""
+    found = remembered_in(going.connector, sent)
+    return replace(going, checked=replace(going.checked, fields={**going.checked.fields, **found})) if found else going
 
 
 def _asks_code(ask: tuple[Field, ...]) -> bool:

@@ -42,6 +42,7 @@ from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.before.own_values import own_names
 from keyturn.engine.login.login_request import Checked, LoginRequest
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.keep import KeepTokens
@@ -97,6 +98,7 @@ class Login:
 def login_from(request: LoginRequest, checked: Checked, token_set: TokenSet, host: str, totp_step: int | None) -> Login:
     """The login that a provider accepted; `host`: where its token request went."""
     kept = {each.key: each.keep for each in checked.connector.fields}
+    kept |= dict.fromkeys(own_names(checked.connector), Keep.SEALED)
     return Login(
         connector=checked.connector,
         version=checked.version,
@@ -252,6 +254,9 @@ class StoreLogin:
         if opened is None or opened[0].ended:
             raise RevisionConflict
         current, secrets = opened
+        if not login.connector.generate:  # what belongs to an id that was made for this login is of no use to another
+            older = {name: secrets.fields[name] for name in login.connector.remember if name in secrets.fields}
+            login = replace(login, sealed={**older, **login.sealed})
         connection = self._with_login(login, identity, current, self.keep_tokens.clock.now())
         row = revocation_row(
             await self._version_of(current, login),

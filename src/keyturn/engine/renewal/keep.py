@@ -49,6 +49,7 @@ class KeepTokens:
         records: Sequence[AuditRecord] = (),
         replaced: TokenSet | None = None,
         sealed_fields: Mapping[str, Secret] | None = None,
+        remembered: Mapping[str, Secret] | None = None,
     ) -> Connection:
         """Store the set that follows `connection.generation`, and return the connection as it then is.
 
@@ -62,12 +63,15 @@ class KeepTokens:
             records: what to say in the audit log, in the same transaction.
             replaced: the token set that a login (not a refresh) replaced, to be revoked.
             sealed_fields: as they were when the request was sent, for a revocation; None: as they are now.
+            remembered: what a login's answer gave for later ones. No spill file has it: the next login does without.
         """
         failures = 0
         spilled = False
         while True:
             try:
-                kept = await self._try(connection, token_set, connector, records, replaced, sealed_fields)
+                kept = await self._try(
+                    connection, token_set, connector, records, replaced, sealed_fields, remembered or {}
+                )
                 break
             except RevisionConflict:
                 continue
@@ -99,6 +103,7 @@ class KeepTokens:
         records: Sequence[AuditRecord],
         replaced: TokenSet | None,
         sealed_fields: Mapping[str, Secret] | None,
+        remembered: Mapping[str, Secret],
     ) -> Connection:
         opened = await self.connections.open(connection.id, project=connection.project)
         if opened is None:
@@ -116,9 +121,13 @@ class KeepTokens:
             return await self.connections.save(current, records=told, revocations=rows)
         done_with = without_live(replaced, token_set)
         old = self._row(connector, current, fields, done_with, RevocationCause.REPLACED)
+        renewed, sealed = self.renewed(current, token_set, connector), SealedChange(token_set=token_set)
+        if remembered:
+            renewed = replace(renewed, sealed_fields=tuple(sorted({*renewed.sealed_fields, *remembered})))
+            sealed = replace(sealed, fields={**secrets.fields, **remembered})
         return await self.connections.save(
-            self.renewed(current, token_set, connector),
-            sealed=SealedChange(token_set=token_set),
+            renewed,
+            sealed=sealed,
             records=records,
             revocations=old,
         )
