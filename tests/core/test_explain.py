@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 
 from keyturn.core.connection import Connection, Intent, IntentKind, State, TestRecord
-from keyturn.core.connector import Connector
-from keyturn.core.explain import Alarm, expires_soon, explain
+from keyturn.core.connector import Connector, Retirement
+from keyturn.core.explain import Alarm, expires_soon, explain, retirement_hint
 from keyturn.core.problems import PROBLEMS, Cause, Who
 from tests.core.connector_files import SMALLEST, changed, read
 
@@ -210,3 +211,23 @@ def test_a_code_that_is_not_registered_does_not_fail() -> None:
 def test_expires_soon_is_said_of_active_connections(state: State, soon: bool) -> None:
     """Only what works now can be about to stop."""
     assert soon == expires_soon(replace(PLAIN, refreshable=False, state=state), SMALL, NOW)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        pytest.param(91.0, None, id="more than 90 days ahead"),
+        pytest.param(90.0, "The provider ends this way of connecting on 2027-01-31.", id="90 days ahead"),
+        pytest.param(-1.0, "The provider said that it would end this way of connecting on 2027-01-31.", id="past"),
+    ],
+)
+def test_a_retirement_is_said_ahead(days: float, expected: str | None) -> None:
+    """Behind what the connection is otherwise, and of none that has ended."""
+    day = date(2027, 1, 31)
+    now = datetime(2027, 1, 31, tzinfo=UTC).timestamp() - days * DAY
+    connector = replace(SMALL, retires=Retirement(day))
+    found = explain(PLAIN, connector, now, None).text
+
+    assert expected == retirement_hint(connector, now)
+    assert found == explain(PLAIN, SMALL, now, None).text + ("" if expected is None else f" {expected}")
+    assert retirement_hint(SMALL, now) is None

@@ -400,6 +400,13 @@ WHEN = {"status": [400]}
             [("links", {"unlock": "http://a.example"})], [("/links/unlock", "url_invalid")], id="a link by http"
         ),
         pytest.param([("docs_url", "http://a.example:8080/x")], [], id="documentation by http"),
+        pytest.param([("retires", {"on": "2027-02-30"})], [("/retires/on", "wrong_value")], id="no such day"),
+        pytest.param([("retires", {"on": "20270131"})], [("/retires/on", "wrong_value")], id="a day without dashes"),
+        pytest.param(
+            [("retires", {"source": "x"})],
+            [("/retires", "required_key"), ("/retires/source", "url_invalid")],
+            id="no day",
+        ),
         pytest.param([("docs_url", "https://u@a.example")], [("/docs_url", "url_invalid")], id="a user in a link"),
     ],
 )

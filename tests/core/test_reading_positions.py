@@ -88,7 +88,7 @@ ADDED = [
     pytest.param("a: .inf", (9, 4, "number_not_finite", "/a"), id="infinity"),
     pytest.param("---\na: 1", (9, 1, "yaml_several_documents", ""), id="a second document"),
     pytest.param(
-        "revoke: [{url: https://a.example}, {method: POST}]", (9, 35, "required_key", "/revoke/1"), id="a list"
+        "revoke: [{url: https://a.example}, {method: POST}]", (9, 36, "required_key", "/revoke/1"), id="a list"
     ),
 ]
 

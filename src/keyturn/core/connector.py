@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -441,6 +442,15 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True)
+class Retirement:
+    """When the provider ends this way of connecting, where it says so, and what takes its place; advice."""
+
+    on: date
+    source: str | None = None
+    successor: str | None = None  # a connector's id or a URL
+
+
+@dataclass(frozen=True, slots=True)
 class Connector:
     """How one API logs in, in nine steps, every default resolved."""
 
@@ -473,6 +483,7 @@ class Connector:
     private_network: bool = False
     insecure_http: bool = False
     tls: Tls | None = None
+    retires: Retirement | None = None
     derive: Mapping[str, Made] = field(default_factory=_empty)  # name → how it is made of others
     before: tuple[Before, ...] = ()  # in order
     generate: Mapping[str, Generator] = field(default_factory=_empty)  # name → what is made once per connection

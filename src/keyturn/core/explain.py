@@ -10,7 +10,8 @@ Source: the product's table of states; the renewal design, "Outcomes of a send".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from keyturn.core.connection import Connection, State
@@ -18,6 +19,8 @@ from keyturn.core.connector import Connector
 from keyturn.core.problems import PROBLEMS, Cause, Who
 from keyturn.core.renewal.plan import keeps_alive, password_usable, renewable
 from keyturn.core.renewal.window import EXPIRES_SOON_S, IDLE_AFTER_S
+
+RETIRES_SOON_S: Final = 90 * 86_400.0
 
 TOMBSTONE_S: Final = 30 * 86_400.0
 TOLD_WITHIN_S: Final = 24 * 3600.0
@@ -113,6 +116,24 @@ def explain(connection: Connection, connector: Connector | None, now: float, ala
         now: Unix seconds.
         alarm: the connector's, if it has one.
     """
+    found = _explained(connection, connector, now, alarm)
+    hint = retirement_hint(connector, now)
+    return found if hint is None or connection.ended else replace(found, text=f"{found.text} {hint}")
+
+
+def retirement_hint(connector: Connector | None, now: float) -> str | None:
+    """Say that the provider ends this way of connecting, from 90 days before on."""
+    if connector is None or connector.retires is None:
+        return None
+    day = connector.retires.on
+    left_s = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() - now
+    if left_s > RETIRES_SOON_S:
+        return None
+    tense = "ends" if left_s > 0 else "said that it would end"
+    return f"The provider {tense} this way of connecting on {day.isoformat()}."
+
+
+def _explained(connection: Connection, connector: Connector | None, now: float, alarm: Alarm | None) -> Explanation:
     if connection.ended:
         return _ended(connection)
     if connection.paused or connection.unconfirmed:

@@ -73,6 +73,7 @@ FOUND = [
     ("K005", "/register_url", [("register_url", None)]),
     ("K006", "/private_network", [("private_network", True)]),
     ("K007", "/insecure_http", [("insecure_http", True)]),
+    ("K009", "/retires/on", [("retires", {"on": "2027-01-31"})]),
     ("K008", "/tls/ca", [("tls", {"ca": PEM})]),
     ("K101", "/fields/1", [fields({"key": "more", "label": "More"})]),
     (

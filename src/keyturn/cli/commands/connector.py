@@ -113,6 +113,8 @@ def show(connector: str, as_yaml: bool, as_json: bool) -> None:
                 ("published", when(version.get("published_at"))),
                 ("draft", f"revision {draft['revision']}, {when(draft.get('updated_at'))}" if draft else None),
                 ("client", "set" if document.get("client_id_set") else "not set"),
+                ("retires", _part(document, "retires").get("on")),
+                ("successor", _part(document, "retires").get("successor")),
                 ("findings", len(document.get("findings") or ())),
             ]
         )

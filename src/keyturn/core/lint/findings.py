@@ -127,6 +127,13 @@ _RULES: Final = (
         security=True,
     ),
     LintRule(
+        "K009",
+        "retires",
+        _W,
+        "The provider ends this way of connecting on the day that `retires.on` names.",
+        "Have the successor ready before that day; 90 days ahead, each connection says so as well.",
+    ),
+    LintRule(
         "K101",
         "field_unused",
         _W,

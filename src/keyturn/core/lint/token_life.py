@@ -18,6 +18,8 @@ def lint_token_life(subject: Subject) -> Iterator[LintFinding]:
     """Look at token, refresh and revoke."""
     connector = subject.connector
     token = connector.token
+    if connector.retires is not None:
+        yield found("K009", "/retires/on")
     if token.response.expires is None and connector.default_ttl_s is None:
         yield found("K203", "/token")
     if "scope" not in token.params:

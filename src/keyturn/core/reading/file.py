@@ -61,7 +61,7 @@ def _judge_password(reading: Reading, _names: Names, tree: Mapping[str, Any]) ->
         reading.fault("/password", Fault.REQUIRED_KEY, message, at_key=True)
 
 
-_MADE: Final = frozenset({Kind.DERIVED, Kind.GENERATED, Kind.REMEMBERED})
+_MADE: Final = frozenset({Kind.GENERATED, Kind.REMEMBERED})
 
 
 def _judge_taken_names(reading: Reading, names: Names, _tree: Mapping[str, Any]) -> None:
@@ -71,7 +71,7 @@ def _judge_taken_names(reading: Reading, names: Names, _tree: Mapping[str, Any])
             reading.fault(pointer, Fault.RESERVED_NAME, "the format uses this name itself; take another")
         elif key in taken and not pointer.startswith(("/challenges", "/token/before")):
             reading.fault(pointer, Fault.DUPLICATE, "another field has this key")
-        elif key in taken and (names.kinds.get(key) in _MADE or key in names.fields):
+        elif key in taken and (names.kinds.get(key) in _MADE or key in names.made_of or key in names.fields):
             reading.fault(pointer, Fault.RESERVED_NAME, "a field or a value that is made has this name; take another")
         taken.add(key)
 

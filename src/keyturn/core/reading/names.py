@@ -104,6 +104,9 @@ def collect_names(value: object) -> Names:
         if isinstance(key, str):
             names.fields.setdefault(key, one)
             names.kinds.setdefault(key, _field_kind(one))
+    for made, kind in (("generate", Kind.GENERATED), ("remember", Kind.REMEMBERED)):
+        for name in _object(root.get(made)):
+            names.kinds.setdefault(name, kind)
     for one in _objects(_object(root.get("token")).get("before")):
         for key in _object(one.get("capture")):
             names.kinds.setdefault(key, Kind.FOUND_BEFORE)
@@ -116,9 +119,6 @@ def collect_names(value: object) -> Names:
                 names.kinds.setdefault(key, Kind.ASKED)
         for key in _object(one.get("capture")):
             names.kinds.setdefault(key, Kind.CAPTURED)
-    for key, kind in (("generate", Kind.GENERATED), ("remember", Kind.REMEMBERED)):
-        for name in _object(root.get(key)):
-            names.kinds.setdefault(name, kind)
     for name, value in _object(root.get("derive")).items():
         names.kinds.setdefault(name, Kind.DERIVED)
         names.made_of[name] = tuple(_made_of(value))

@@ -168,10 +168,18 @@ class VersionAnswer(BaseModel):
     source: str
 
 
+class RetirementAnswer(BaseModel):
+    """When the provider ends this way of connecting (a day), where it says so, and what takes its place."""
+
+    on: str
+    source: str | None
+    successor: str | None
+
+
 class ConnectorAnswer(BaseModel):
     """A connector with its draft, its newest version and what the linter finds in the draft.
 
-    `logins_stopped_since`: None where its logins are sent.
+    `logins_stopped_since`: None where its logins are sent. `retires`: as the newest version says, else the draft.
     """
 
     id: str
@@ -181,6 +189,7 @@ class ConnectorAnswer(BaseModel):
     latest_version: int | None
     draft: DraftAnswer | None
     version: VersionAnswer | None
+    retires: RetirementAnswer | None
     findings: list[FindingAnswer]
 
 

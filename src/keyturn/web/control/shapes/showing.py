@@ -28,6 +28,7 @@ from keyturn.web.control.shapes.answers import (
     FindingAnswer,
     KeptAnswer,
     NextStepAnswer,
+    RetirementAnswer,
     SessionAnswer,
     StoredAnswer,
     TestAnswer,
@@ -175,8 +176,16 @@ def connector_answer(
         if draft
         else None,
         version=version_answer(version) if version else None,
+        retires=_retirement(version or draft),
         findings=finding_answers(findings),
     )
+
+
+def _retirement(found: PublishedVersion | Draft | None) -> RetirementAnswer | None:
+    if found is None or found.connector.retires is None:
+        return None
+    told = found.connector.retires
+    return RetirementAnswer(on=told.on.isoformat(), source=told.source, successor=told.successor)
 
 
 def version_answer(version: PublishedVersion) -> VersionAnswer:
