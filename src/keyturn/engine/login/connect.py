@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -26,6 +26,7 @@ from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.engine.abuse.spraying import Admitted, Spraying, Tried
 from keyturn.engine.actor import Actor
+from keyturn.engine.before.own_values import OwnValues
 from keyturn.engine.before.run_before import Opening, RunBefore, Step
 from keyturn.engine.challenges.refusals import hear, refusal, refuse_while_held
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
@@ -115,6 +116,10 @@ class Connect:
         return Checked(connector, newest.version, client, values, keep)
 
     async def _guarded(self, request: LoginRequest, checked: Checked, actor: Actor) -> Connected | Challenged:
+        own = await OwnValues(self.course.store_login.connections, self.course.entropy).beside(
+            checked.connector, owner=request.owner, reconnects=request.reconnects, project=request.project
+        )
+        checked = replace(checked, fields={**checked.fields, **own})
         password = request.password or Secret("")
         values = login_values(checked.fields, request.username, password, checked.client)
         with self.known.in_flight(*secrets_among(values)):

@@ -50,6 +50,7 @@ from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.before.run_before import Opening, Ran, RunBefore
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
@@ -307,7 +308,7 @@ class RenewalAttempt:
             connection, f"{ready.kind}.answered", actor, outcome=error.code if error else "ok", host=ready.host
         )
         if follow is Follow.KEEP and sent.token_set is not None:
-            return await self._keep(ready, sent.token_set, record)
+            return await self._keep(ready, sent, sent.token_set, record)
         assert error is not None
         # Three tries are three of the same; a back-off grows with every failure.
         same = connection.last_error == error.code or follow is not Follow.THREE_TRIES
@@ -341,7 +342,7 @@ class RenewalAttempt:
         error.retry_after_s = error.retry_after_s or wait
         raise error
 
-    async def _keep(self, ready: _Ready, token_set: TokenSet, record: AuditRecord) -> Connection:
+    async def _keep(self, ready: _Ready, sent: Sent, token_set: TokenSet, record: AuditRecord) -> Connection:
         before = ready.secrets.token_set
         kept: Mapping[str, Any] = {**(before.kept if before else {}), **token_set.kept}
         if before is not None:  # a host from an answer is pinned: only the person's login takes another
@@ -359,6 +360,7 @@ class RenewalAttempt:
             records=[record, renewed],
             replaced=replaced,
             sealed_fields=ready.secrets.fields,
+            remembered=remembered_in(ready.connector, sent) if ready.kind is IntentKind.LOGIN else {},
         )
 
 
