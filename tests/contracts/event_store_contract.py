@@ -69,6 +69,8 @@ class EventStoreContract:
             await stores.events.since(0, limit=10, types=frozenset({"connection.created"}))
         )
         assert (rows[1],) == tuple(await stores.events.since(0, limit=10, connectors=frozenset({"other"})))
+        assert (rows[0],) == tuple(await stores.events.since(0, limit=1, owners=frozenset({"owner-1"})))
+        assert () == tuple(await stores.events.since(0, limit=10, owners=frozenset({"owner-2"})))
 
     async def test_events_of_a_type_are_found_by_time(self, stores: AllStores) -> None:
         """From a time on and before another; of one connector where one is named."""

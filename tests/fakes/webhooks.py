@@ -196,7 +196,7 @@ class FakeEventStore:
 
     async def since(
         self, place: int, *, limit: int, types: frozenset[str] | None = None, connectors: frozenset[str] | None = None,
-        project: str = "default",
+        owners: frozenset[str] | None = None, project: str = "default",
     ) -> Sequence[Event]:  # fmt: skip
         """Oldest first."""
         await self._database.read()
@@ -207,6 +207,7 @@ class FakeEventStore:
             and each.project == project
             and (types is None or each.type in types)
             and (connectors is None or each.connector in connectors)
+            and (owners is None or each.owner in owners)
         ]
         return tuple(found[:limit])
 

@@ -72,9 +72,9 @@ class EventStore(Protocol):
 
     async def since(
         self, place: int, *, limit: int, types: frozenset[str] | None = None, connectors: frozenset[str] | None = None,
-        project: str = "default",
+        owners: frozenset[str] | None = None, project: str = "default",
     ) -> Sequence[Event]:  # fmt: skip
-        """The events after a place, oldest first. `types`, `connectors`: of these alone."""
+        """The events after a place, oldest first. `types`, `connectors`, `owners`: of these alone."""
         ...
 
     async def of_type(

@@ -98,7 +98,7 @@ class SqlEventStore:
 
     async def since(
         self, place: int, *, limit: int, types: frozenset[str] | None = None, connectors: frozenset[str] | None = None,
-        project: str = "default",
+        owners: frozenset[str] | None = None, project: str = "default",
     ) -> Sequence[Event]:  # fmt: skip
         """Oldest first."""
         query = sa.select(events).where(_c.place > place, _c.project == project).order_by(_c.place).limit(limit)
@@ -106,6 +106,8 @@ class SqlEventStore:
             query = query.where(_c.type.in_(sorted(types)))
         if connectors is not None:
             query = query.where(_c.connector.in_(sorted(connectors)))
+        if owners is not None:
+            query = query.where(_c.owner.in_(sorted(owners)))
         return await self._events(query)
 
     async def of_type(

@@ -1,8 +1,8 @@
 """Webhooks: endpoints, deliveries, and the events themselves for those who would rather ask.
 
-Rule 1: endpoints are the operator's: they see all connectors, so a key that is limited to some has none of them.
-Rule 2: events are read with the scope `read`, as connections are; a limited key reads those of its connectors, and
-what concerns the whole instance needs `admin`.
+Rule 1: endpoints are the operator's: they see everything, so a key that is limited to connectors or owners has none.
+Rule 2: events are read with the scope `read`, as connections are; a limited key reads those of its connectors and
+owners, and what concerns the whole instance needs `admin` without a limit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from keyturn.core.errors import Finding, NotFound, ValidationFailed
 from keyturn.core.events.catalogue import EVENT_TYPES, SYSTEM
 from keyturn.web.control.caller import App, Calling
-from keyturn.web.control.operations import Operation, Takes
+from keyturn.web.control.operations import LIMITS, Operation, Takes
 from keyturn.web.control.shapes.requests import Nothing, PageQuery
 from keyturn.web.control.shapes.showing import answer
 from keyturn.web.control.shapes.webhooks import (
@@ -82,7 +82,6 @@ async def create_webhook(body: NewWebhook, app: App, caller: Calling) -> Respons
     `secret` is shown this once: with it the receiver verifies each message, by Standard Webhooks. `events` are types or
     `noun.*`; without any it gets all that are on by default.
     """
-    caller.must_see_all()
     made, secret = await app.webhooks.create(
         body.url,
         body.events,
@@ -97,14 +96,12 @@ async def create_webhook(body: NewWebhook, app: App, caller: Calling) -> Respons
 
 async def list_webhooks(app: App, caller: Calling) -> Response:
     """List webhooks."""
-    caller.must_see_all()
     rows = await app.webhooks.store.list(project=caller.principal.project)
     return answer(WebhookList(data=[webhook_answer(each) for each in rows]))
 
 
 async def get_webhook(webhook_id: str, app: App, caller: Calling) -> Response:
     """Read a webhook."""
-    caller.must_see_all()
     found = await app.webhooks.store.load(webhook_id, project=caller.principal.project)
     if found is None:
         raise NotFound("There is no such webhook.")
@@ -117,7 +114,6 @@ async def change_webhook(webhook_id: str, body: ChangedWebhook, app: App, caller
     Only what is given changes. Enabling one that was disabled makes a fresh start; what was not delivered meanwhile is
     not delivered afterwards, but can be replayed.
     """
-    caller.must_see_all()
     changed = await app.webhooks.change(
         webhook_id,
         caller.actor,
@@ -135,7 +131,6 @@ async def delete_webhook(webhook_id: str, app: App, caller: Calling) -> Response
 
     Its deliveries go with it, those that wait too.
     """
-    caller.must_see_all()
     await app.webhooks.remove(webhook_id, caller.actor, project=caller.principal.project)
     return Response(status_code=204)
 
@@ -145,7 +140,6 @@ async def roll_webhook(webhook_id: str, app: App, caller: Calling, nothing: Noth
 
     `secret` is shown this once. For 24 hours messages are signed with the old one as well.
     """
-    caller.must_see_all()
     rolled, secret = await app.webhooks.roll(webhook_id, caller.actor, project=caller.principal.project)
     return answer(NewWebhookAnswer(**webhook_answer(rolled).model_dump(), secret=webhook_text(secret)))
 
@@ -155,7 +149,6 @@ async def try_webhook(webhook_id: str, app: App, caller: Calling, nothing: Nothi
 
     Of the type `webhook.test`, now and once, to a disabled webhook as well; what came of it is the answer.
     """
-    caller.must_see_all()
     return answer(delivery_answer(await app.webhooks.test(webhook_id, project=caller.principal.project)))
 
 
@@ -166,7 +159,6 @@ async def list_deliveries(
 
     They are kept for thirty days, without anything of the receiver's answers but their status.
     """
-    caller.must_see_all()
     project = caller.principal.project
     if await app.webhooks.store.load(webhook_id, project=project) is None:
         raise NotFound("There is no such webhook.")
@@ -183,7 +175,6 @@ async def replay_delivery(
 
     As a delivery of its own, with the same `webhook-id`.
     """
-    caller.must_see_all()
     made = await app.webhooks.replay(webhook_id, delivery_id, project=caller.principal.project)
     return answer(delivery_answer(made), 202)
 
@@ -203,8 +194,9 @@ async def list_events(app: App, caller: Calling, query: Annotated[EventQuery, Qu
     found = await events.since(
         place,
         limit=query.limit,
-        types=None if principal.allows("admin") and not principal.connectors else _NOT_SYSTEM,
+        types=None if principal.allows("admin") and not principal.limited else _NOT_SYSTEM,
         connectors=principal.connectors or None,
+        owners=principal.owners or None,
         project=principal.project,
     )
     last = found[-1].place if found else place
@@ -222,35 +214,42 @@ _ONE: Final = "/v1/webhooks/{webhook_id}"
 _SECRET: Final = {**EXAMPLE, "secret": "whsec_…"}
 OPERATIONS: Final = (
     Operation(
-        "POST", "/v1/webhooks", create_webhook, "admin", {201: NewWebhookAnswer}, TAG, takes=Takes.JSON,
+        "POST", "/v1/webhooks", create_webhook, "admin", {201: NewWebhookAnswer}, TAG, unlimited_by=LIMITS,
+        takes=Takes.JSON,
         example={"url": "https://app.example/keyturn", "events": ["connection.*"], "description": "the app"},
         answer_example=_SECRET, secret=("secret",),
     ),
     Operation(
-        "GET", "/v1/webhooks", list_webhooks, "admin", {200: WebhookList}, TAG,
+        "GET", "/v1/webhooks", list_webhooks, "admin", {200: WebhookList}, TAG, unlimited_by=LIMITS,
         answer_example={"data": [EXAMPLE], "next_cursor": None},
     ),
-    Operation("GET", _ONE, get_webhook, "admin", {200: WebhookAnswer}, TAG, answer_example=EXAMPLE),
     Operation(
-        "PATCH", _ONE, change_webhook, "admin", {200: WebhookAnswer}, TAG, takes=Takes.JSON,
+        "GET", _ONE, get_webhook, "admin", {200: WebhookAnswer}, TAG, unlimited_by=LIMITS,
+        answer_example=EXAMPLE,
+    ),
+    Operation(
+        "PATCH", _ONE, change_webhook, "admin", {200: WebhookAnswer}, TAG, unlimited_by=LIMITS,
+        takes=Takes.JSON,
         problems=("generation_conflict",), example={"enabled": False}, answer_example={**EXAMPLE, "enabled": False},
     ),
-    Operation("DELETE", _ONE, delete_webhook, "admin", {204: None}, TAG),
+    Operation("DELETE", _ONE, delete_webhook, "admin", {204: None}, TAG, unlimited_by=LIMITS),
     Operation(
-        "POST", f"{_ONE}/roll", roll_webhook, "admin", {200: NewWebhookAnswer}, TAG,
+        "POST", f"{_ONE}/roll", roll_webhook, "admin", {200: NewWebhookAnswer}, TAG, unlimited_by=LIMITS,
         problems=("generation_conflict", "key_unavailable"),
         answer_example={**_SECRET, "old_secret_until": "2030-02-01T12:00:00.000Z"}, secret=("secret",),
     ),
     Operation(
-        "POST", f"{_ONE}/test", try_webhook, "admin", {200: DeliveryAnswer}, TAG, problems=("key_unavailable",),
+        "POST", f"{_ONE}/test", try_webhook, "admin", {200: DeliveryAnswer}, TAG, unlimited_by=LIMITS,
+        problems=("key_unavailable",),
         answer_example={**DELIVERY, "type": "webhook.test"},
     ),
     Operation(
-        "GET", f"{_ONE}/deliveries", list_deliveries, "admin", {200: DeliveryList}, TAG,
+        "GET", f"{_ONE}/deliveries", list_deliveries, "admin", {200: DeliveryList}, TAG, unlimited_by=LIMITS,
         answer_example={"data": [DELIVERY], "next_cursor": None},
     ),
     Operation(
         "POST", f"{_ONE}/deliveries/{{delivery_id}}/replay", replay_delivery, "admin", {202: DeliveryAnswer}, TAG,
+        unlimited_by=LIMITS,
         problems=("webhook_disabled",),
         answer_example={**DELIVERY, "state": "pending", "tries": 0, "status": None, "took_s": None, "tried_at": None},
     ),
