@@ -31,7 +31,7 @@ BESIDE = {PROXY: "call", TOKEN: "token", ("GET", "/v1/forward-auth"): "call"}
 PUBLIC_CALLS = {(each.method, each.path) for each in OPERATIONS if each.scope == PUBLIC}
 SCOPE_OF = {(each.method, each.path): each.scope for each in OPERATIONS} | BESIDE
 # Valid without a body, for a key with these limits: what it makes or reads is its own.
-LISTS = ("connectors", "connections", "connect-sessions", "jobs", "api-keys", "audit")
+LISTS = ("connectors", "connections", "connect-sessions", "jobs", "api-keys", "audit", "events")
 ITS_OWN = {("GET", f"/v1/{each}") for each in LISTS}
 
 
