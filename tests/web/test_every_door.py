@@ -101,6 +101,7 @@ async def doors() -> Doors:
     for name in {part for _, path in made.calls for part in path.split("/") if part.startswith("{")}:
         made.ids.setdefault(name[1:-1], f"no-such-{name[1:-1]}")
     await make_keys(made)
+    await world.application.calls.route(house.connection_id)  # as if it was called just now: it is at hand
     return made
 
 
