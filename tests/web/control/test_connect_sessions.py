@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from keyturn.core.connection import State
+from keyturn.core.errors import SessionExpired
 from keyturn.core.secret import Secret
 from keyturn.engine.login.connect_sessions import Finished, digest_of
 from tests.engine.story import me, read, token
@@ -209,3 +210,32 @@ async def test_a_reconnect_link_with_a_return_url_is_its_own() -> None:
     assert plain["id"] != own["id"]
     assert plain == again
     assert "https://app.example/" == (await house.call("GET", f"{PATH}/{own['id']}")).json()["return_url"]
+
+
+async def test_links_that_wait_are_listed_and_taken_back() -> None:
+    """Newest first and without the link; one that was taken back leads nowhere, again and again."""
+    house = await begin()
+    made = [await house.call("POST", PATH, {"connector": "acme", "owner": each}, key="connect") for each in "ab"]
+    listed = await house.call("GET", PATH, key="connect")
+    gone = [await house.call("DELETE", f"{PATH}/{made[0].json()['id']}", key="connect") for _ in range(2)]
+    left = (await house.call("GET", PATH, key="connect")).json()["data"]
+    state = (await house.call("GET", f"{PATH}/{made[0].json()['id']}", key="connect")).json()["state"]
+
+    assert {"a", "b"} == {each["owner"] for each in listed.json()["data"]}
+    assert made[0].json()["url"].rpartition("/")[2] not in listed.text
+    assert [204, 204] == [each.status_code for each in gone]
+    assert (["b"], "revoked") == ([each["owner"] for each in left], state)
+    with pytest.raises(SessionExpired):
+        await house.world.application.connect_sessions.look(made[0].json()["url"].rpartition("/")[2])
+
+
+async def test_a_link_that_led_to_something_is_not_taken_back() -> None:
+    """Disconnect what it led to instead."""
+    house = await begin()
+    made = (await house.call("POST", PATH, {"connector": "acme", "owner": "a"}, key="connect")).json()
+    session = await house.world.stores.sessions.load(made["id"])
+    assert session is not None
+    await house.world.stores.sessions.save(replace(session, state="done"))
+
+    assert_problem(await house.call("DELETE", f"{PATH}/{made['id']}", key="connect"), 409, "session_used")
+    assert_problem(await house.call("DELETE", f"{PATH}/none", key="connect"), 404, "not_found")

@@ -36,7 +36,8 @@ async def test_a_job_is_asked_for_and_watched() -> None:
     ended = (await house.call("GET", answer.headers["location"])).json()
 
     assert (202, "queued", "pause") == (answer.status_code, queued["state"], queued["action"])
-    assert {"connector": "acme", "owner": None, "state": "active"} == queued["filter"]
+    asked_for = {"connector": "acme", "owner": None, "state": "active", "search": None, "reason": None}
+    assert asked_for == queued["filter"]
     assert ("done", 1, 0, 1, {"failed": [], "left_off": 0}) == (
         ended["state"], ended["done"], ended["failed"], ended["total"], ended["report"],
     )  # fmt: skip

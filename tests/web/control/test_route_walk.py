@@ -35,6 +35,8 @@ EXPECTED = {
     "POST /v1/challenges/{challenge_id}": "login",
     "POST /v1/challenges/{challenge_id}/resend": "login",
     "POST /v1/connect-sessions": "connect",
+    "GET /v1/connect-sessions": "connect",
+    "DELETE /v1/connect-sessions/{session_id}": "connect",
     "GET /v1/connect-sessions/{session_id}": "connect",
     "POST /v1/connect-sessions/{session_id}/confirm": "connect",
     "POST /v1/jobs": "admin",
@@ -207,6 +209,7 @@ async def test_a_limited_key_sees_nothing_of_other_connectors() -> None:
     session = (await house.call("POST", "/v1/connect-sessions", {"connector": "acme", "owner": "o"})).json()["id"]
     cases = [
         ("GET", f"/v1/connect-sessions/{session}", None),
+        ("DELETE", f"/v1/connect-sessions/{session}", None),
         ("POST", f"/v1/connect-sessions/{session}/confirm", {"code": "x"}),
         ("POST", "/v1/connect-sessions", {"connector": "acme", "owner": "o"}),
         ("POST", "/v1/connections", login_body()),

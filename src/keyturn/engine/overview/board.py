@@ -23,6 +23,7 @@ from keyturn.ports.jobs import Jobs, JobState
 from keyturn.ports.overview import Ending, Expiry, Need, Overview, Standing, Tally
 
 CACHED_S: Final = 4.0
+CACHED_SHARE: Final = 2.0 / 86_400  # of a range's length: what changes slowly, and costs more, is read less often
 AHEAD_S: Final = 48 * 3600.0
 ENDING_S: Final = 30 * 86_400.0
 RECENT_S: Final = 3600.0
@@ -142,7 +143,7 @@ class ReadBoard:
         async with self._one_by_one:
             now = self._clock.monotonic()
             kept = self._kept.get(wanted.key)
-            if kept is None or now - kept[0] >= CACHED_S:
+            if kept is None or now - kept[0] >= max(CACHED_S, wanted.length_s * CACHED_SHARE):
                 kept = self._kept[wanted.key] = (now, await self._read(wanted))
             return kept[1]
 

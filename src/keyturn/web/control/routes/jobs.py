@@ -31,7 +31,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "kind": KIND,
     "state": "running",
     "action": "test",
-    "filter": {"connector": "acme", "owner": None, "state": None},
+    "filter": {"connector": "acme", "owner": None, "state": None, "search": None, "reason": None},
     "done": 209,
     "failed": 3,
     "total": 214,
