@@ -44,6 +44,7 @@ RESPONSES = objects(
     error=WORDS,
     expires=LIFETIMES,
     retry_after=LIFETIMES,
+    refresh_expires=LIFETIMES,
     keep=st.dictionaries(st.sampled_from(["account", "site"]), st.sampled_from(["account.id", "site.id"]), max_size=2),
 )
 COMMON: dict[str, Any] = {
@@ -64,6 +65,7 @@ REFRESHES = st.just("none") | objects(
     strategy=st.sampled_from(["refresh_only", "password_only", "refresh_then_password"]),
     rotation=st.sampled_from(["rotating", "stable"]),
     leeway=st.sampled_from([0, 1.5, "15m", "500ms"]),
+    lifetime=st.sampled_from(["30d", 3600]),
 )
 TEXTUAL = objects(
     {"url": URLS, "encoding": st.just("xml"), "method": st.just("POST"), "authentication": st.just("none")},

@@ -158,6 +158,26 @@ async def test_trouble_decides_nothing(said: Answer | Exception, wait: float) ->
     assert ("done", None) == await state(world, challenge)
 
 
+@pytest.mark.parametrize(
+    ("word", "status", "code"),
+    [
+        pytest.param("access_denied", 400, "provider_otp_invalid", id="the person refuses"),
+        pytest.param("expired_token", 400, "challenge_expired", id="the person takes too long"),
+        pytest.param("access_denied", 200, "provider_otp_invalid", id="with a 200"),
+        pytest.param("something_else", 400, "provider_bad_response", id="a word of the provider's own"),
+    ],
+)
+async def test_the_words_of_device_authorisation_need_no_failure(word: str, status: int, code: str) -> None:
+    """RFC 8628 §3.5 says what they mean where a provider is polled."""
+    world = await scene(PUSH)
+    challenge = await begin(world, push())
+    world.egress.will_reply(error(word, status))
+
+    await poll(world)
+
+    assert ("failed", code) == await state(world, challenge)
+
+
 async def test_a_password_of_unknown_fate_is_not_sent_again() -> None:
     """A poll that carries the password and is not answered ends the login."""
     world = await scene(WITH_PASSWORD)

@@ -43,6 +43,13 @@ _BY_CODE: Final[Mapping[str, Outcome]] = MappingProxyType(
     }
 )
 
+class PollEnd(StrEnum):
+    """How waiting for a person who confirms elsewhere ended, in the words of RFC 8628 §3.5."""
+
+    REFUSED = "access_denied"
+    EXPIRED = "expired_token"
+
+
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MAX_TEXT: Final = 2_000  # of a description
 
@@ -98,6 +105,11 @@ def outcome_of(code: str, members: Mapping[str, Any]) -> Outcome:
     if code == "unauthorized_client" and _says_grant_is_off(_description(members)):
         return Outcome.UNSUPPORTED_GRANT
     return _BY_CODE.get(code, Outcome.MALFORMED)
+
+
+def poll_end(code: object) -> PollEnd | None:
+    """How a poll ended; None for any other code. Only where the provider is polled do the two words mean this."""
+    return next((each for each in PollEnd if each.value == code), None)
 
 
 def safe_word(code: object) -> str | None:

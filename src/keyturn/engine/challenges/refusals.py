@@ -5,8 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from keyturn.core.answers.oauth_errors import PollEnd, poll_end
 from keyturn.core.connector import FailureClass
-from keyturn.core.errors import CredentialsRejected, KeyturnError, OtpInvalid, ProviderBadResponse, ProviderUnavailable
+from keyturn.core.errors import (
+    ChallengeExpired,
+    CredentialsRejected,
+    KeyturnError,
+    OtpInvalid,
+    ProviderBadResponse,
+    ProviderUnavailable,
+)
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.engine.login_budget import counted
 from keyturn.engine.provider_gate import ProviderGate
@@ -40,6 +48,21 @@ def of_own_request(sent: Sent) -> Sent:
         return sent
     error = OtpInvalid(extensions=sent.error.extensions)
     return replace(sent, outcome=SendOutcome.CHALLENGE, failure=FailureClass.WRONG_CODE, error=error)
+
+
+def of_poll(sent: Sent) -> Sent:
+    """Read an answer to a poll that nothing describes: by RFC 8628 §3.5 the person refused, or waited too long."""
+    provider = sent.error.extensions.get("provider", {}) if sent.error is not None else {}
+    if sent.failure is not None or sent.outcome not in (SendOutcome.UNCLASSIFIED, SendOutcome.UNCLASSIFIED_SUCCESS):
+        return sent
+    match poll_end(provider.get("error")):
+        case PollEnd.REFUSED:
+            error: KeyturnError = OtpInvalid(extensions={"provider": provider})
+        case PollEnd.EXPIRED:
+            error = ChallengeExpired(extensions={"provider": provider})
+        case None:
+            return sent
+    return replace(sent, outcome=SendOutcome.CHALLENGE, error=error)
 
 
 def refuse_while_held(gate: ProviderGate, host: str) -> None:

@@ -32,7 +32,7 @@ from keyturn.core.renewal.plan import SendOutcome
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.engine.challenges.asked_fields import at_answers, check_answers, question_of
-from keyturn.engine.challenges.refusals import refuse_while_held
+from keyturn.engine.challenges.refusals import of_poll, refuse_while_held
 from keyturn.engine.in_flight import secrets_among
 from keyturn.engine.login.challenge_rows import LOST_AFTER_S, ChallengeRows
 from keyturn.engine.login.challenged import Challenged, view_of
@@ -172,6 +172,7 @@ class Challenges:
         result: Connected | Challenged | None = None
         try:
             sent = await self.course.send(ready)
+            sent = of_poll(sent) if challenge.poll is not None else sent
             await self.course.note_answer(going, sent, ready.host, challenge=taken.id, place=taken.place)
             if still_pending(challenge, sent):
                 result = await self._poll_from_now(challenge, taken, ready)

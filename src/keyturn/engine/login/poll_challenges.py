@@ -31,7 +31,7 @@ from keyturn.core.errors import (
 )
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.engine.actor import Actor
-from keyturn.engine.challenges.refusals import refuse_while_held
+from keyturn.engine.challenges.refusals import of_poll, refuse_while_held
 from keyturn.engine.login.challenge_rows import LOST_AFTER_S, ChallengeRows
 from keyturn.engine.login.challenged import Challenged, polls
 from keyturn.engine.login.finish_session import FinishSession
@@ -115,7 +115,7 @@ class PollChallenges:
             await self._again(row, challenge, error.retry_after_s)
             return
         with self.course.known.in_flight(*ready.secrets):
-            sent = await self.course.send(ready)
+            sent = of_poll(await self.course.send(ready))
             if still_pending(challenge, sent) or (sent.outcome in _PASSES and not _lost_password(ready, sent)):
                 await self._again(row, challenge, sent.retry_after_s)
                 return
