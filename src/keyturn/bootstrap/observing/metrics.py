@@ -71,13 +71,19 @@ BREAKERS: Final = Metric(
     "1 for each provider's host that is not asked now.",
     (("host", f"{MOST_HOSTS} hosts at most"), ("why", "`down`: it failed five times in a row; `wait`: it asked to")),
 )
+WEBHOOKS: Final = Metric(
+    "keyturn_webhook_tries",
+    Kind.COUNTER,
+    "Tries to deliver to webhooks that ended in this process.",
+    (("outcome", "`delivered`, `dropped`, or a problem's code"),),
+)
 ALARMS: Final = Metric(
     "keyturn_connector_alarm", Kind.GAUGE, "1 for each connector whose own set-up the provider refuses.", (CONNECTOR,)
 )
 DISK: Final = Metric("keyturn_data_free_bytes", Kind.GAUGE, "Room on the disk of the data directory.")
 METRICS: Final = (
     BUILD, UP, READ, CONNECTIONS, DUE, OVERDUE, OLDEST, RUNNING, OPEN, JOBS, HEAD, VERIFIED, KEY_AGE, BREAKERS, ALARMS,
-    DISK,
+    WEBHOOKS, DISK,
 )  # fmt: skip
 TABLES: Final = (*METRICS, *record_counts.METRICS, *call_counts.METRICS, REQUESTS)
 
@@ -100,6 +106,8 @@ class Gauges(Collector):
         yield RUNNING.family([((), float(running))])
         yield BREAKERS.family([(each, 1.0) for each in gate.closed(MOST_HOSTS)])
         yield ALARMS.family({(self._labels.of(each),): 1.0 for each in gate.alarms()}.items())
+        tries = {"delivered": 0, **self._application.webhooks.deliver.counts}
+        yield WEBHOOKS.family([((outcome,), float(number)) for outcome, number in tries.items()])
         if self._data.is_dir():
             yield DISK.family([((), float(shutil.disk_usage(self._data).free))])
         if self.figures is not None:
