@@ -182,20 +182,18 @@ def assemble(
     return Application(
         connect=connect, challenges=challenges, connect_sessions=sessions, renewals=renewals, test_connection=testing,
         disconnect=disconnect, erase_owner=EraseOwner(connections, disconnect, ports.chain, clock), pause=pause,
-        calls=calls, hand_out=HandOut(calls, ports.audit, clock),
+        calls=calls, hand_out=HandOut(calls, ports.audit, clock), overview=ports.overview,
         ask_api=AskApi(calls, connections, published, ports.suffixes, ports.upstream, ports.audit, clock, known),
-        revoke_session=RevokeSession(ports.sessions, clock), overview=ports.overview,
+        revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate),
         board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock),
-        edit_connector=_edit_connector(ports, gate),
         builder=_builder(ports, connections, published, budget, gate, known),
         api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), published=published, gate=gate, connections=connections,
-        connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit,
-        idempotency=ports.idempotency, jobs=ports.jobs, upstream=ports.upstream, clock=clock, entropy=entropy,
-        public_url=public_url, operator_name=operator_name,
-    )  # fmt: skip
+        connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit, idempotency=ports.idempotency,
+        jobs=ports.jobs, upstream=ports.upstream, clock=clock, entropy=entropy, operator_name=operator_name,
+        public_url=public_url)  # fmt: skip
 
 
 def _edit_connector(ports: Ports, gate: ProviderGate) -> EditConnector:
