@@ -197,9 +197,7 @@ def assemble(
 
 
 def _edit_connector(ports: Ports, gate: ProviderGate) -> EditConnector:
-    return EditConnector(
-        ports.connectors, ports.catalogue, ports.suffixes, gate, ports.clock, ports.client_assertions
-    )
+    return EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, ports.clock, ports.client_assertions)
 
 
 def _guards(ports: Ports) -> tuple[Guards, LoginBudget]:
