@@ -146,6 +146,15 @@ async def test_the_first_that_fails_ends_the_login(
     assert 2 - failed == after.extensions["tries_left"]
 
 
+async def test_what_is_missing_ends_the_login_before_the_password_leaves(world: FakeWorld) -> None:
+    """Even where the next request could do without it."""
+    await publish(world, token=BOTH.replace('tenant: "{{ tenant }}", ', ""), more="")
+
+    problem = await refused(world, json_answer("{}"))
+
+    assert (ProviderBadResponse, 1) == (type(problem), len(world.egress.requests))
+
+
 async def test_a_wrong_password_there_says_the_tries_that_are_left(world: FakeWorld) -> None:
     """As if the token request had been refused; the fourth is not sent at all."""
     await publish(world, token=BOTH)

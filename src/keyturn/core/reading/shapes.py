@@ -243,22 +243,3 @@ class ObjectOr:
     def schema(self) -> Schema:
         """Describe both."""
         return {"anyOf": [self.shape.schema(), self.table.schema()]}
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet:
-    """A shape, beside one type of value that the format has here and this release doesn't do."""
-
-    shape: Shape
-    unsupported: type
-    sentence: str
-
-    def read(self, at: Cursor) -> object:
-        """Refuse the unsupported type by its own code, and read all else."""
-        if isinstance(at.value, self.unsupported):
-            return at.fault(Fault.KEY_NOT_SUPPORTED_YET, self.sentence)
-        return self.shape.read(at)
-
-    def schema(self) -> Schema:
-        """Describe what is supported."""
-        return self.shape.schema()
