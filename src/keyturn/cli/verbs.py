@@ -89,6 +89,18 @@ _ROWS: Final = (
         "connector:publish",
         ("keyturn connector publish acme",),
     ),
+    Verb(
+        "connector diff",
+        "Say what a file changes of the published version.",
+        "builder.connector_diff:diff",
+        ("keyturn connector diff acme.yaml", "keyturn connector diff acme-new.yaml acme"),
+    ),
+    Verb(
+        "connector try",
+        "Try a connector: log in for real, step by step.",
+        "builder.connector_try:try_it",
+        ("keyturn connector try acme --username jo", "keyturn connector try acme.yaml"),
+    ),
     Verb("connector list", "List connectors.", "connector:list_connectors", ("keyturn connector list",)),
     Verb(
         "connector show",

@@ -173,18 +173,27 @@ def test_a_new_key_keeps_every_line(name: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("pointer", "value", "line"),
     [
-        pytest.param("/title", "Beta", 'title:   "Beta"   # with blanks before and a comment after', id="double quotes"),
+        pytest.param(
+            "/title", "Beta", 'title:   "Beta"   # with blanks before and a comment after', id="double quotes"
+        ),
         pytest.param("/fields/0/label", "It's", "  label: 'It''s'", id="single quotes"),
         pytest.param("/trust/reason", "first_party", "  reason: first_party", id="none"),
         pytest.param("/trust/reason", "a: b", '  reason: "a: b"', id="none, where quotes are needed"),
         pytest.param("/trust/alternative", "other", "  alternative: other", id="nothing there"),
-        pytest.param("/fields/0/choices/us", "States", '  choices: {eu: Europe,   us: "States"}  # two', id="in brackets"),
-        pytest.param("/fields/0/choices/ca", "Canada", '  choices: {eu: Europe,   us: "United States", ca: Canada}  # two', id="added"),
+        pytest.param(
+            "/fields/0/choices/us", "States", '  choices: {eu: Europe,   us: "States"}  # two', id="in brackets"
+        ),
+        pytest.param(
+            "/fields/0/choices/ca",
+            "Canada",
+            '  choices: {eu: Europe,   us: "United States", ca: Canada}  # two',
+            id="added",
+        ),
         pytest.param("/fields/0/choices/eu", ABSENT, '  choices: {us: "United States"}  # two', id="taken out"),
         pytest.param("/empty/a", 1, "empty: {a: 1}", id="into an empty object"),
         pytest.param("/none", ["x", "why"], "none: [x, why]", id="into an empty list"),
     ],
-)  # fmt: skip
+)
 def test_quotes_and_blanks_stay(pointer: str, value: object, line: str) -> None:
     """One line differs, and it is written as the one before was."""
     before, after = ODD.splitlines(), splice(ODD, pointer, value).splitlines()
@@ -198,7 +207,7 @@ def test_a_step_is_put_in_its_order() -> None:
     found = splice(text, "/allowed_urls", [{"url": "https://api.acme.example/a", "methods": ["GET"]}])
 
     expected = (
-        "keyturn: 1\n# step 2\ntoken: {url: a}\nallowed_urls:\n  - url: https://api.acme.example/a\n    methods: [GET]\n"
+        "keyturn: 1\n# step 2\ntoken: {url: a}\nallowed_urls:\n  - url: https://api.acme.example/a\n    methods: [GET]\n"  # noqa: E501
         "# step 8\nunique_id: b # id\n"
     )
     assert expected == found

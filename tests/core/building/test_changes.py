@@ -15,17 +15,67 @@ FIELD = "fields: [{key: api_key, label: Api key, type: %s, keep: %s}]\nrequest: 
 @pytest.mark.parametrize(
     ("old", "new", "sentence", "risky"),
     [
-        pytest.param({}, {"url": "https://b.example"}, "Token host changes from auth.acme.example to b.example: 3 connections will send passwords there once moved or connected anew.", True, id="token host"),
-        pytest.param({}, {"token": ", method: PUT"}, "token.method changes from “POST” to “PUT”.", False, id="anything else"),
-        pytest.param({}, {"id": "{{ test.uid }}"}, "The unique id changes from {{ test.id }} to {{ test.uid }}: 3 connections keep the id that they have, and a reconnect may be refused as another account.", True, id="unique id"),
-        pytest.param({}, {"keep": "offer"}, "The password is kept where the person agrees. 3 connections will be asked at the next login.", True, id="password kept"),
-        pytest.param({"keep": "required"}, {}, "The password is kept less than before; what is kept goes at the next login.", False, id="password no longer kept"),
-        pytest.param({}, {"more": "private_network: true"}, "The connector may reach private networks, where the operator allows them.", True, id="private network"),
-        pytest.param({"more": FIELD % ("secret", "sealed")}, {"more": FIELD % ("text", "plain")}, "The field api_key is no longer hidden while it is typed.", True, id="a field shown"),
-        pytest.param({"more": FIELD % ("text", "sealed")}, {"more": FIELD % ("text", "plain")}, "The field api_key is kept in the clear from now on.", True, id="a field unsealed"),
-        pytest.param({"more": "request: {headers: {X: a}, locked: [X]}"}, {"more": "request: {headers: {X: a}}"}, "Callers may give their own x from now on.", True, id="unlocked"),
+        pytest.param(
+            {},
+            {"url": "https://b.example"},
+            "Token host changes from auth.acme.example to b.example: 3 connections will send passwords there once moved or connected anew.",  # noqa: E501
+            True,
+            id="token host",
+        ),
+        pytest.param(
+            {}, {"token": ", method: PUT"}, "token.method changes from “POST” to “PUT”.", False, id="anything else"
+        ),
+        pytest.param(
+            {},
+            {"id": "{{ test.uid }}"},
+            "The unique id changes from {{ test.id }} to {{ test.uid }}: 3 connections keep the id that they have, and a reconnect may be refused as another account.",  # noqa: E501
+            True,
+            id="unique id",
+        ),
+        pytest.param(
+            {},
+            {"keep": "offer"},
+            "The password is kept where the person agrees. 3 connections will be asked at the next login.",
+            True,
+            id="password kept",
+        ),
+        pytest.param(
+            {"keep": "required"},
+            {},
+            "The password is kept less than before; what is kept goes at the next login.",
+            False,
+            id="password no longer kept",
+        ),
+        pytest.param(
+            {},
+            {"more": "private_network: true"},
+            "The connector may reach private networks, where the operator allows them.",
+            True,
+            id="private network",
+        ),
+        pytest.param(
+            {"more": FIELD % ("secret", "sealed")},
+            {"more": FIELD % ("text", "plain")},
+            "The field api_key is no longer hidden while it is typed.",
+            True,
+            id="a field shown",
+        ),
+        pytest.param(
+            {"more": FIELD % ("text", "sealed")},
+            {"more": FIELD % ("text", "plain")},
+            "The field api_key is kept in the clear from now on.",
+            True,
+            id="a field unsealed",
+        ),
+        pytest.param(
+            {"more": "request: {headers: {X: a}, locked: [X]}"},
+            {"more": "request: {headers: {X: a}}"},
+            "Callers may give their own x from now on.",
+            True,
+            id="unlocked",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_change_is_said(old: dict[str, str], new: dict[str, str], sentence: str, risky: bool) -> None:
     """With what it means to those who are connected."""
     found = changes(parsed(**old), parsed(**new), 3)
@@ -42,11 +92,23 @@ def test_the_same_text_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "sentence", "risky"),
     [
-        pytest.param("/a", "/a/b", "Calls may reach https://api.acme.example/a/b, which another rule covered before.", False, id="narrower"),
+        pytest.param(
+            "/a",
+            "/a/b",
+            "Calls may reach https://api.acme.example/a/b, which another rule covered before.",
+            False,
+            id="narrower",
+        ),
         pytest.param("/a/b", "/a", "Calls may reach more than before: https://api.acme.example/a.", True, id="wider"),
-        pytest.param("/a", "/ab", "Calls may reach more than before: https://api.acme.example/ab.", True, id="a longer name is no path below"),
+        pytest.param(
+            "/a",
+            "/ab",
+            "Calls may reach more than before: https://api.acme.example/ab.",
+            True,
+            id="a longer name is no path below",
+        ),
     ],
-)  # fmt: skip
+)
 def test_allowed_urls(before: str, after: str, sentence: str, risky: bool) -> None:
     """Wider rules are risky."""
     from keyturn.adapters.catalogue.yaml_reader import read_document

@@ -22,8 +22,12 @@ def edits(text: str) -> dict[str, Any]:
     [
         pytest.param(FORM, "/client/authentication", "none", id="no client"),
         pytest.param(f"{FORM} -u app:secret-canary", "/client/authentication", "basic", id="-u beside a password"),
-        pytest.param(f"{FORM} -H 'Authorization: Basic YXBwOnNlY3JldC1jYW5hcnk='", "/client/authentication", "basic", id="header"),
-        pytest.param(f"{FORM} -d client_id=a -d client_secret=secret-canary", "/client/authentication", "post", id="in the body"),
+        pytest.param(
+            f"{FORM} -H 'Authorization: Basic YXBwOnNlY3JldC1jYW5hcnk='", "/client/authentication", "basic", id="header"
+        ),
+        pytest.param(
+            f"{FORM} -d client_id=a -d client_secret=secret-canary", "/client/authentication", "post", id="in the body"
+        ),
         pytest.param(f"{FORM} -d client_id=a", "/client/authentication", "none", id="public client"),
         pytest.param(
             FORM,
@@ -48,7 +52,7 @@ def edits(text: str) -> dict[str, Any]:
             id="json, nested, as a browser copies it",
         ),
         pytest.param(
-            "curl -sSXPUT --json '{\"login\":\"a\",\"password\":\"pw-canary\"}' a.example/x",
+            'curl -sSXPUT --json \'{"login":"a","password":"pw-canary"}\' a.example/x',
             "/token",
             {
                 "url": "https://a.example/x",
@@ -110,7 +114,7 @@ def edits(text: str) -> dict[str, Any]:
             id="test",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_a_command_says(text: str, pointer: str, value: Any) -> None:
     """Each form of it, and no secret of it anywhere."""
     reading = read_curl(text)
@@ -128,11 +132,16 @@ def test_what_a_command_says(text: str, pointer: str, value: Any) -> None:
         pytest.param("wget https://a.example", "begins with", (1, 1), id="no curl"),
         pytest.param("curl https://a.example/me", "carries a password", (1, 1), id="no password"),
         pytest.param('curl https://a.example \\\n  -d "password=x', "not closed", (2, 6), id="an open quote"),
-        pytest.param("curl -d '{\"password\": ' https://a.example -H 'content-type: application/json'", "no JSON", (1, 1), id="no JSON"),
+        pytest.param(
+            "curl -d '{\"password\": ' https://a.example -H 'content-type: application/json'",
+            "no JSON",
+            (1, 1),
+            id="no JSON",
+        ),
         pytest.param("curl -d password=x", "no URL", (1, 1), id="no URL"),
         pytest.param("curl https://a.example -d", "no value", (1, 1), id="an option without a value"),
     ],
-)  # fmt: skip
+)
 def test_what_can_not_be_read(text: str, words: str, place: tuple[int, int]) -> None:
     """It is said why and where, without the text."""
     with pytest.raises(CurlUnreadable, match=words) as caught:
@@ -144,12 +153,12 @@ def test_what_can_not_be_read(text: str, words: str, place: tuple[int, int]) -> 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("curl a 'b c' \"d \\\"e\\\"\" f\\ g", ["a", "b c", 'd "e"', "f g"], id="quotes"),
+        pytest.param('curl a \'b c\' "d \\"e\\"" f\\ g', ["a", "b c", 'd "e"', "f g"], id="quotes"),
         pytest.param("curl $'a\\nb\\u0041\\''", ["a\nbA'"], id="as bash copies"),
         pytest.param("curl a \\\r\n  b | jq .", ["a", "b"], id="lines and a pipe"),
-        pytest.param("$ curl a\n{\"x\": 1}", ["a"], id="a prompt, and an answer beneath"),
+        pytest.param('$ curl a\n{"x": 1}', ["a"], id="a prompt, and an answer beneath"),
     ],
-)  # fmt: skip
+)
 def test_words(text: str, words: list[str]) -> None:
     """Split as a shell would."""
     assert [words] == commands(text)

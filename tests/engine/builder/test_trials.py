@@ -70,7 +70,18 @@ async def test_a_trial_runs_every_step(world: FakeWorld) -> None:
     answers = (token(1), me(), json_answer("{}", 404), token(2), done(), done(), done(), done())
     run = await ended(world, await begin(world, *answers, more='connection_name: "{{ test.name }}"'))
 
-    expected = [(2, "ok"), (5, "ok"), (6, "ok"), (8, "ok"), (9, "ok"), (3, "ok"), (4, "ok"), (4, "ok"), (4, "ok"), (4, "ok")]
+    expected = [
+        (2, "ok"),
+        (5, "ok"),
+        (6, "ok"),
+        (8, "ok"),
+        (9, "ok"),
+        (3, "ok"),
+        (4, "ok"),
+        (4, "ok"),
+        (4, "ok"),
+        (4, "ok"),
+    ]
     assert expected == marks(run)
     assert run.passed
     assert ("Jo", "42") == (run.name, run.unique_id)
@@ -110,7 +121,11 @@ async def test_a_wrong_password_ends_it_and_counts(world: FakeWorld) -> None:
     ("answers", "parts", "pointer", "value"),
     [
         pytest.param(
-            [json_answer('{"data": {"jwt": "abc.def.ghi"}}')], {}, "/token/response/access_token", "data.jwt", id="another path"
+            [json_answer('{"data": {"jwt": "abc.def.ghi"}}')],
+            {},
+            "/token/response/access_token",
+            "data.jwt",
+            id="another path",
         ),
         pytest.param([json_answer('{"message": "send JSON"}', 400)], {}, "/token/encoding", "json", id="encoding"),
         pytest.param([error("invalid_client", 401)], {}, "/client/authentication", "post", id="client"),
@@ -122,10 +137,14 @@ async def test_a_wrong_password_ends_it_and_counts(world: FakeWorld) -> None:
             id="unique id",
         ),
         pytest.param(
-            [token(1), json_answer('{"user": {"id": "1"}}'), done(), done()], {}, "/test/expect/body", "user.id", id="test"
+            [token(1), json_answer('{"user": {"id": "1"}}'), done(), done()],
+            {},
+            "/test/expect/body",
+            "user.id",
+            id="test",
         ),
     ],
-)  # fmt: skip
+)
 async def test_what_is_wrong_is_told_with_an_edit(
     world: FakeWorld, answers: list[Answer], parts: dict[str, str], pointer: str, value: Any
 ) -> None:

@@ -38,13 +38,13 @@ class Change:
     risky: bool = False
 
 
-def changes(old: Connector | None, new: Connector, connections: int = 0) -> tuple[Change, ...]:
+def changes(old: Connector | None, new: Connector, connections: int | None = None) -> tuple[Change, ...]:
     """Compare two versions.
 
     Args:
         old: the version that is in use; None where there is none yet.
         new: the one that is to be published.
-        connections: how many connections of this connector there are.
+        connections: how many connections of this connector there are; None where that is not known.
 
     Returns:
         Risky ones first, then by step. Empty where both mean the same.
@@ -73,11 +73,13 @@ def _host(url: Template) -> str:
     return urlsplit(origin_of(url).source).netloc or origin_of(url).source
 
 
-def _number(connections: int) -> str:
+def _number(connections: int | None) -> str:
+    if connections is None:
+        return "the connections that there are"
     return "no connection" if not connections else "1 connection" if connections == 1 else f"{connections} connections"
 
 
-def _hosts(old: Connector, new: Connector, connections: int) -> Iterator[Change]:
+def _hosts(old: Connector, new: Connector, connections: int | None) -> Iterator[Change]:
     pairs = [
         (2, "Token", old.token.url, new.token.url, "passwords"),
         (3, "Refresh", old.refresh.request.url, new.refresh.request.url, "refresh tokens"),
@@ -93,7 +95,7 @@ def _hosts(old: Connector, new: Connector, connections: int) -> Iterator[Change]
         if before == after:
             yield Change(step, f"{name} URL changes from {was.source} to {now.source}, at the same host.")
             continue
-        they = f"{_number(connections)} will send {what} there" if connections else f"{what} go there"
+        they = f"{_number(connections)} will send {what} there" if connections != 0 else f"{what} go there"
         yield Change(step, f"{name} host changes from {before} to {after}: {they} once moved or connected anew.", True)
     known = {_host(each) for _, each in _secret_urls(old)}
     for _, url in _secret_urls(new):
@@ -144,12 +146,12 @@ def _covers(rule: AllowedUrl, other: AllowedUrl) -> bool:
     return wanted == url or wanted.startswith(url.rstrip("/") + "/")
 
 
-def _identity(old: Connector, new: Connector, connections: int) -> Iterator[Change]:
+def _identity(old: Connector, new: Connector, connections: int | None) -> Iterator[Change]:
     if old.unique_id.source == new.unique_id.source:
         return
     they = (
         f"{_number(connections)} keep the id that they have, and a reconnect may be refused as another account"
-        if connections
+        if connections != 0
         else "nobody is connected yet"
     )
     yield Change(8, f"The unique id changes from {old.unique_id.source} to {new.unique_id.source}: {they}.", True)
@@ -160,7 +162,7 @@ def _keeps(connector: Connector) -> str:
     return "The password is kept where the person agrees." if offered else "The password is always kept."
 
 
-def _password(old: Connector, new: Connector, connections: int) -> Iterator[Change]:
+def _password(old: Connector, new: Connector, connections: int | None) -> Iterator[Change]:
     if old.password.keep is new.password.keep:
         return
     order = [PasswordKeep.NEVER, PasswordKeep.OFFER, PasswordKeep.REQUIRED]

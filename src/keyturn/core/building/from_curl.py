@@ -6,6 +6,7 @@ Rule 2: no username, password, client secret, token or key of the command stands
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,6 +52,7 @@ def read_curl(text: str) -> CurlReading:
         _read_call(found, call, fields)
     else:
         found.left.append("Step 5: no command calls the API; give the address that proves a token.")
+    _read_network(found, [login.url] + ([call.url] if call is not None else []))
     if fields:
         found.edits["/fields"] = fields
         found.understood.append(f"Step 1: asked besides: {', '.join(each['label'] for each in fields)}.")
@@ -60,6 +62,23 @@ def read_curl(text: str) -> CurlReading:
     found.left += [f"Not taken over: {name}" for name in names]
     found.left.append("Delete the command from your shell's history: it has a password in it.")
     return found
+
+
+def _read_network(found: CurlReading, urls: list[str]) -> None:
+    """Plain http and private addresses are said in the file, where everybody sees them."""
+    if any(urlsplit(url).scheme.lower() == "http" for url in urls):
+        found.edits["/insecure_http"] = True
+        found.understood.append("Passwords travel over plain http: the operator has to allow that as well.")
+    if any(_is_private(urlsplit(url).hostname or "") for url in urls):
+        found.edits["/private_network"] = True
+        found.understood.append("A host is in a private network: the operator has to allow that as well.")
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith((".local", ".internal"))
 
 
 def _has_password(request: CurlRequest) -> bool:

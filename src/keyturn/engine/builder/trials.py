@@ -18,12 +18,11 @@ from urllib.parse import urlsplit
 import structlog
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connector import ClientAuthentication, Connector, Field
+from keyturn.core.connector import Connector, Field
 from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     ChallengeExpired,
     ChallengeUsed,
-    ConnectorClientMissing,
     KeyturnError,
     NotFound,
     RateLimited,
@@ -43,11 +42,12 @@ from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.in_flight import InFlight
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.template_values import dotted_names, urls_of
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
-from keyturn.ports.store import AuditLog, ConnectorStore
+from keyturn.ports.store import AuditLog
 
 KEPT_S: Final = 86_400.0
 MOST_KEPT: Final = 200
@@ -80,7 +80,7 @@ class _Live:
 class Trials:
     """The use case and what it needs."""
 
-    connectors: ConnectorStore
+    published: PublishedConnectors
     egress: Egress
     suffixes: PublicSuffixes
     budget: LoginBudget
@@ -105,9 +105,7 @@ class Trials:
             ValidationFailed: every wrong value at once; nothing was sent. ConnectorClientMissing. RateLimited: too
             many run at the moment.
         """
-        client = await self.connectors.client(connector.id)
-        if client is None and connector.client_authentication is not ClientAuthentication.NONE:
-            raise ConnectorClientMissing
+        client = await self.published.client(connector)
         values = _checked(connector, typed)
         self._forget_old()
         if len(self.live) >= MOST_AT_ONCE:

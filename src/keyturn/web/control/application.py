@@ -25,6 +25,7 @@ from keyturn.web.control.operations import PUBLIC, Operation
 from keyturn.web.control.route import OPERATION, ControlRoute, problem_response
 from keyturn.web.control.routes.api_keys import OPERATIONS as API_KEYS
 from keyturn.web.control.routes.audit import OPERATIONS as AUDIT
+from keyturn.web.control.routes.building.trials import OPERATIONS as TRIALS
 from keyturn.web.control.routes.challenges import OPERATIONS as CHALLENGES
 from keyturn.web.control.routes.connect_sessions import OPERATIONS as CONNECT_SESSIONS
 from keyturn.web.control.routes.connection_steps import OPERATIONS as CONNECTION_STEPS
@@ -41,6 +42,7 @@ from keyturn.web.control.routes.webhooks import OPERATIONS as WEBHOOKS
 
 OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,
+    *TRIALS,
     *LOGIN_STOPS,
     *CONNECTIONS,
     *CONNECTION_STEPS,

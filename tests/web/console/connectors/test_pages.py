@@ -194,7 +194,7 @@ async def test_rows_come_as_events() -> None:
     visitor.world.egress.will_reply(error("invalid_grant"))
     path = await begun(visitor)
     answer = await visitor.get(f"{path}/events")
-    rows = [line for line in answer.text.splitlines() if line.startswith("data: {\"mark\"")]
+    rows = [line for line in answer.text.splitlines() if line.startswith('data: {"mark"')]
 
     assert "text/event-stream; charset=utf-8" == answer.headers["content-type"]
     assert ["failed"] == [json.loads(row.removeprefix("data: "))["mark"] for row in rows]

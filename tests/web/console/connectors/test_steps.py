@@ -41,7 +41,7 @@ async def test_an_edit_changes_its_own_characters() -> None:
     """One line differs, its comment stays, and the next step follows."""
     source = starter("acme")
     visitor = await author(source)
-    answer = await save(visitor, 2, token__default_ttl="7200")  # noqa: S106
+    answer = await save(visitor, 2, token__default_ttl="7200")
 
     assert "/connectors/acme/edit/3?said=saved" == answer.headers["location"]  # type: ignore[attr-defined]
     expected = source.replace("default_ttl: 3600         # seconds", "default_ttl: 7200         # seconds")
@@ -51,11 +51,19 @@ async def test_an_edit_changes_its_own_characters() -> None:
 async def test_rows_are_added_and_taken_out() -> None:
     """Parameters, fields and allowed URLs are tables with spare rows."""
     visitor = await author()
-    page = await save(visitor, 1, fields__0__key="region", fields__0__label="Region", fields__0__type="choice",
-                      fields__0__choices="eu=Europe, us=United States")  # fmt: skip
+    page = await save(
+        visitor,
+        1,
+        fields__0__key="region",
+        fields__0__label="Region",
+        fields__0__type="choice",
+        fields__0__choices="eu=Europe, us=United States",
+    )
     assert 303 == page.status_code  # type: ignore[attr-defined]
     value = YamlCatalogue().read(await source_of(visitor)).value
-    expected = [{"key": "region", "label": "Region", "type": "choice", "choices": {"eu": "Europe", "us": "United States"}}]
+    expected = [
+        {"key": "region", "label": "Region", "type": "choice", "choices": {"eu": "Europe", "us": "United States"}}
+    ]
     assert expected == value["fields"]  # type: ignore[index]
 
     await save(visitor, 7, allowed_urls__1__url="https://api.acme.example/b", allowed_urls__1__methods="get, head")
@@ -82,7 +90,7 @@ async def test_what_is_wrong_is_said_and_nothing_is_saved() -> None:
     """Summary and message at the input, what was typed stays, the page's title says so."""
     visitor = await author()
     before = await source_of(visitor)
-    answer = await save(visitor, 2, token__url="https://auth.acme.example/{{ nobody }}")  # noqa: S106
+    answer = await save(visitor, 2, token__url="https://auth.acme.example/{{ nobody }}")
 
     assert 422 == answer.status_code  # type: ignore[attr-defined]
     page = answer.text  # type: ignore[attr-defined]

@@ -85,7 +85,7 @@ def challenge_state(challenged: Challenged) -> ChallengeStateAnswer:
 def _members(challenged: Challenged) -> dict[str, Any]:
     return {
         "id": challenged.id,
-        "ask": [_question(each) for each in challenged.ask],
+        "ask": [question_answer(each) for each in challenged.ask],
         "expires_at": time_of(challenged.expires_at),
         "error": challenged.error,
         "tries_left": challenged.tries_left,
@@ -94,7 +94,8 @@ def _members(challenged: Challenged) -> dict[str, Any]:
     }
 
 
-def _question(asked: Field) -> QuestionAnswer:
+def question_answer(asked: Field) -> QuestionAnswer:
+    """One thing to ask, as callers get it."""
     return QuestionAnswer(
         key=asked.key,
         label=asked.label,

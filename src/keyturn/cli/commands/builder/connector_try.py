@@ -1,0 +1,105 @@
+"""`keyturn connector try`: a trial of a draft or of a file, its rows as they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from keyturn.cli.api_client import ApiClient, connect, path_of
+from keyturn.cli.command import command
+from keyturn.cli.commands.connector_files import read_file
+from keyturn.cli.failures import FINDINGS, OK
+from keyturn.cli.options import json_option
+from keyturn.cli.output import one_line, say, say_json, styled, tell, write_styled
+from keyturn.cli.secret_input import given_secret, one_secret
+from keyturn.cli.terminal import ask, ask_secret
+
+_MARKS: Final = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("–", "dim")}
+_SHOWN: Final = frozenset({"text", "choice", "number", "boolean", "url", "email", "host"})
+
+
+@command("connector try")
+@click.argument("what", metavar="ID|FILE")
+@click.option("--username", metavar="TEXT", help="Asked for where it is left out.")
+@one_secret("password")
+@click.option("--verbose", is_flag=True, help="Show each request and answer, masked.")
+@json_option
+def try_it(what: str, username: str | None, from_stdin: bool, from_fd: int | None, verbose: bool, as_json: bool) -> int:
+    """It signs in for real, and wrong tries can lock the account. Nothing that is typed is kept.
+
+    A FILE is tried as it is, without being stored; its client id and secret are those set on the server under its id.
+    Exit code 6 where a step fails.
+    """
+    from keyturn.bootstrap.offline import read_connector_text
+
+    client, path = connect(), Path(what)
+    if path.suffix in (".yaml", ".yml", ".json") or path.exists():
+        read = read_file(path)
+        connector, source = read.connector, read.text.decode("utf-8-sig")
+    else:
+        draft = client.get(path_of("connectors", what)).members
+        stored = draft.get("draft") or draft.get("version") or {}
+        connector, source = read_connector_text(str(stored.get("source", ""))), None
+    tell(f"This signs in to {connector.token.url.source} for real. Wrong tries can lock the account.")
+    document: dict[str, Any] = {"username": username or ask(connector.username.label, instead="Give --username.")}
+    document["fields"] = {
+        each.key: _asked(each.label, each.type.value)
+        for each in connector.fields
+        if each.required and each.default is None
+    }
+    password = given_secret(from_stdin, from_fd)
+    ways = "Give --password-stdin or --password-fd."
+    document["password"] = password if password is not None else ask_secret(connector.password.label, instead=ways)
+    if source is not None:
+        document["source"] = source
+    run = client.send("POST", path_of("connectors", connector.id, "trials"), document).members
+    run = _follow(client, run, verbose=verbose, quiet=as_json)
+    if as_json:
+        say_json(run)
+    else:
+        say("The trial passed." if run.get("passed") else "The trial failed.")
+    return OK if run.get("passed") else FINDINGS
+
+
+def _follow(client: ApiClient, run: Mapping[str, Any], *, verbose: bool, quiet: bool) -> Mapping[str, Any]:
+    """Show rows as they come and answer what is asked, until it ends."""
+    shown = 0
+    while True:
+        rows = run.get("rows") or []
+        for row in rows[shown:] if not quiet else ():
+            _show(row, verbose=verbose)
+        shown = len(rows)
+        if run.get("state") == "ended":
+            return run
+        place = path_of("trials", str(run.get("id")))
+        if run.get("state") == "asking":
+            questions = run.get("ask") or []
+            answers = {str(each["key"]): _asked(str(each["label"]), str(each["type"])) for each in questions}
+            run = client.send("POST", place, {"answers": answers}).members
+        else:
+            run = client.get(place, {"after": str(shown)}).members
+
+
+def _asked(label: str, kind: str) -> Any:
+    if kind in _SHOWN:
+        return ask(label, instead="This needs a terminal.")
+    return ask_secret(label, instead="This needs a terminal.")
+
+
+def _show(row: Mapping[str, Any], *, verbose: bool) -> None:
+    mark, style = _MARKS.get(str(row.get("mark")), ("?", "dim"))
+    parts = [str(row.get("step") or ""), row.get("title"), row.get("method"), row.get("url"), row.get("status")]
+    line = " ".join(one_line(each) for each in parts if each not in (None, ""))
+    took = f" {row['ms']} ms" if row.get("ms") is not None else ""
+    write_styled(f"{styled(mark, style)} {line}{styled(took, 'dim')}")
+    for name in ("text", "diagnosis"):
+        if row.get(name):
+            write_styled(f"      {one_line(row[name])}")
+    if row.get("suggestion"):
+        write_styled(f"      {styled('try: ' + one_line(row['suggestion']), 'cyan')}")
+    for name in ("request", "answer") if verbose else ():
+        for text in str(row.get(name) or "").splitlines():
+            write_styled(f"      {styled(one_line(text), 'dim')}")

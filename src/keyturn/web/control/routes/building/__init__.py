@@ -1,0 +1,1 @@
+"""Trials of connectors that are being written."""

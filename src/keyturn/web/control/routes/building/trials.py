@@ -1,0 +1,99 @@
+"""Trials: a connector's draft, or a text, run against its provider with what is typed there and then.
+
+Rule 1: a trial belongs to the API key that began it; for any other there is none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from keyturn.core.errors import ConnectorInvalid, Finding
+from keyturn.core.secret import Secret
+from keyturn.engine.builder.trials import Typed
+from keyturn.web.control.caller import App, Calling
+from keyturn.web.control.operations import Operation, Takes
+from keyturn.web.control.shapes.requests import Answers
+from keyturn.web.control.shapes.showing import answer
+from keyturn.web.control.shapes.trials import NewTrial, TrialAnswer, trial_answer
+
+TAG: Final = "connectors"
+WAITED_S: Final = 20.0  # for the next row, where somebody asks how it goes
+EXAMPLE: Final[dict[str, Any]] = {
+    "id": "trl_5f0c6e2d",
+    "connector": "acme",
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "state": "running",
+    "passed": False,
+    "started_at": "2030-01-31T12:00:00.000Z",
+    "hosts": ["auth.acme.example"],
+    "ask": [],
+    "rows": [],
+}
+
+
+async def begin_trial(connector_id: str, body: NewTrial, app: App, caller: Calling) -> Response:
+    """Try a connector for real.
+
+    Signs in, tests, names, identifies, sends a sample call, refreshes, and revokes every token that came. Wrong tries
+    can lock the account. What is sent here is used for this trial and kept nowhere; the trace is masked and is
+    forgotten after a day.
+    """
+    caller.must_see(connector_id)
+    if body.source is None:
+        connector = (await app.builder.drafts.draft(connector_id)).connector
+    else:
+        connector = await app.edit_connector.read(body.source)
+        if connector.id != connector_id:
+            message = "The text's own id differs from the connector's."
+            raise ConnectorInvalid(errors=[Finding("/connector", "id_differs", message)])
+    typed = Typed(body.username, body.password or Secret(""), body.fields)
+    run = await app.builder.trials.begin(connector, typed, caller.actor)
+    return answer(trial_answer(run), 201, location=f"/v1/trials/{run.id}")
+
+
+async def get_trial(trial_id: str, app: App, caller: Calling, after: int | None = None) -> Response:
+    """Say how a trial goes.
+
+    With `after`, the number of rows that are known already, the answer waits up to 20 seconds for more.
+    """
+    run = app.builder.trials.look(trial_id, caller.actor)
+    if after is not None and len(run.rows) <= after:
+        await app.builder.trials.changed(run, run.version, WAITED_S)
+    return answer(trial_answer(run))
+
+
+async def answer_trial(trial_id: str, body: Answers, app: App, caller: Calling) -> Response:
+    """Answer what a trial asks, such as a one-time code; each question is answered once."""
+    return answer(trial_answer(app.builder.trials.answer(trial_id, body.answers, caller.actor)))
+
+
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/v1/connectors/{connector_id}/trials",
+        begin_trial,
+        "admin",
+        {201: TrialAnswer},
+        TAG,
+        takes=Takes.JSON,
+        signs_in=True,
+        problems=("connector_invalid", "connector_client_missing"),
+        example={"username": "ada@example.com", "password": "…", "fields": {}},
+        answer_example=EXAMPLE,
+    ),
+    Operation("GET", "/v1/trials/{trial_id}", get_trial, "admin", {200: TrialAnswer}, TAG, answer_example=EXAMPLE),
+    Operation(
+        "POST",
+        "/v1/trials/{trial_id}",
+        answer_trial,
+        "admin",
+        {200: TrialAnswer},
+        TAG,
+        takes=Takes.JSON,
+        problems=("challenge_used",),
+        example={"answers": {"code": "123456"}},
+        answer_example=EXAMPLE,
+    ),
+)

@@ -1,0 +1,98 @@
+"""A trial of a connector as callers get it: rows, masked, and what is asked at the moment.
+
+Rule 1: a trace is masked before it gets here; nothing that was typed has a member.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from keyturn.engine.builder.trial_trace import Row, TrialRun
+from keyturn.web.control.shapes.answers import Time
+from keyturn.web.control.shapes.challenges import QuestionAnswer, question_answer
+from keyturn.web.control.shapes.requests import FieldValue, Members, SecretText, Text
+from keyturn.web.control.shapes.showing import time_of
+
+
+class NewTrial(Members):
+    """What somebody typed for a trial; `source` is the text that is tried, the draft where it is left out."""
+
+    username: Text = Field(repr=False)
+    password: SecretText | None = Field(default=None, repr=False)
+    fields: dict[str, FieldValue] = Field(default_factory=dict, repr=False, max_length=100)
+    source: str | None = Field(default=None, repr=False, max_length=262_144)
+
+
+class FoundAnswer(BaseModel):
+    """A value that was found, a secret by its name alone, and the path that found it."""
+
+    name: str
+    value: str
+    path: str
+
+
+class TrialRowAnswer(BaseModel):
+    """One step of a trial. `suggestion`: an edit that would mend it, in words."""
+
+    mark: Literal["ok", "failed", "skipped"]
+    step: int
+    title: str
+    text: str
+    method: str
+    url: str
+    status: int | None
+    ms: int | None
+    request: str
+    answer: str
+    found: list[FoundAnswer]
+    diagnosis: str
+    suggestion: str | None
+
+
+class TrialAnswer(BaseModel):
+    """A trial: `running`, `asking` (answer what is in `ask`) or `ended`; `passed` once every step went well."""
+
+    id: str
+    connector: str
+    digest: str
+    state: Literal["running", "asking", "ended"]
+    passed: bool
+    started_at: Time
+    hosts: list[str]
+    ask: list[QuestionAnswer]
+    rows: list[TrialRowAnswer]
+
+
+def trial_answer(run: TrialRun) -> TrialAnswer:
+    """Show a run as far as it is."""
+    return TrialAnswer(
+        id=run.id,
+        connector=run.connector,
+        digest=run.digest,
+        state=run.phase.value,
+        passed=run.passed,
+        started_at=time_of(run.started_at),
+        hosts=list(run.hosts),
+        ask=[question_answer(each) for each in run.ask],
+        rows=[_row(each) for each in run.rows],
+    )
+
+
+def _row(row: Row) -> TrialRowAnswer:
+    return TrialRowAnswer(
+        mark=row.mark.value,
+        step=row.step,
+        title=row.title,
+        text=row.text,
+        method=row.method,
+        url=row.url,
+        status=row.status,
+        ms=row.ms,
+        request=row.request,
+        answer=row.answer,
+        found=[FoundAnswer(name=name, value=value, path=path) for name, value, path in row.found],
+        diagnosis=row.diagnosis,
+        suggestion=row.suggestion.words if row.suggestion else None,
+    )
