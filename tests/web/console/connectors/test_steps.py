@@ -79,7 +79,7 @@ async def test_refresh_and_revoke_come_and_go() -> None:
     await save(visitor, 3, mode="none")
     await save(visitor, 4, revoke__url="")
     value = YamlCatalogue().read(await source_of(visitor)).value
-    assert ("none", None) == (value["refresh"], value.get("revoke"))  # type: ignore[index,union-attr]
+    assert ("none", None) == (value["refresh"], value.get("revoke"))  # type: ignore[index,attr-defined]
 
     await save(visitor, 3, mode="used", refresh__rotation="stable")
     value = YamlCatalogue().read(await source_of(visitor)).value
