@@ -45,8 +45,8 @@ SENTENCES: Final = {
     "limit_signin": "Logins in a minute: over REST by API key and by owner, at connect pages by address and by owner; "
     "claims of links by address as well. 60 or more.",
     "operator_name": "Who runs this server, as people read it on the connect page.",
-    "audit_anchor": "A file, best where the server can't write over it, to which the signed head of the audit log is added "
-    "every hour in which something happened and at the end; `keyturn audit verify` holds the log against it.",
+    "audit_anchor": "A file, best where the server can't write over it, to which the signed head of the audit log is "
+    "added every hour in which something happened and at the end; `keyturn audit verify` holds the log against it.",
     "audit_syslog": "`udp://HOST:514`, `tcp://HOST:601` or `unix:/dev/log`: where each audit record is sent as it is "
     "written.",
     "audit_retention": "How many days audit records are kept. Older ones are cut off, with a signed mark.",

@@ -218,7 +218,7 @@ class AuditChainContract:
 
         assert stores.chain.is_signed(signed)
         assert not stores.chain.is_signed(made)
-        assert [] == [each for each in changes if stores.chain.is_signed(replace(signed, **each))]  # type: ignore[arg-type]
+        assert [] == [each for each in changes if stores.chain.is_signed(replace(signed, **each))]
 
     async def test_old_records_are_cut_off(self, stores: AllStores) -> None:
         """The oldest ones, as long as all are older; the chain holds from there on, and says that it was cut."""

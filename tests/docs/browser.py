@@ -73,8 +73,9 @@ class Browser:
         """Open an address."""
         return self._page(urllib.request.Request(url))  # noqa: S310  (an address that the product printed)
 
-    def submit(self, page: Page, *, at: int = 0, **typed: str) -> Page:
+    def submit(self, page: Page, *, at: int = 0, typed: Mapping[str, str] | None = None, **more: str) -> Page:
         """Send a form of the page, with what was typed in place of what its inputs held."""
+        typed = {**(typed or {}), **more}
         form = page.forms[at]
         unknown = set(typed) - set(form.values)
         assert not unknown, f"the form has no {unknown}"

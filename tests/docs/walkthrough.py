@@ -169,7 +169,7 @@ def _connect_otp(walk: Walk) -> None:
     page = browser.submit(page, username="otp", password="two-steps-please")
     for code in ("000000", walk.code()):
         name = next(each for each in page.forms[0].values if each.endswith("otp"))
-        asked, page = page, browser.submit(page, **{name: code})
+        asked, page = page, browser.submit(page, typed={name: code})
         assert ("account is connected" in page.text) == (code != "000000")
     assert "did not accept the code" in asked.text
 

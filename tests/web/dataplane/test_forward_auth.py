@@ -13,7 +13,7 @@ from keyturn.core.errors import ProviderUnreachable, StoreUnavailable
 from keyturn.core.urls.allowed_urls import AllowedUrls, ProxyBase
 from keyturn.engine.calls.hand_out import ACTION
 from keyturn.web.dataplane.application import DataPlane
-from keyturn.web.dataplane.forward_auth import is_within
+from keyturn.web.kit.admission.addresses import is_within
 from tests.engine.story import ACTOR, log_in, token
 from tests.web.dataplane.asgi_caller import Exchange, Header, call
 from tests.web.dataplane.story import Story, begin

@@ -16,7 +16,7 @@ import select
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from keyturn.core.audit.chain import Entry
@@ -111,7 +111,7 @@ def _opened(address: SyslogAddress) -> socket.socket:
         return socket.create_connection((address.host, address.port), timeout=TIMEOUT_S)
     if address.kind == "unix":
         made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        target: object = address.host
+        target: str | tuple[Any, ...] = address.host
     else:
         family, kind, protocol, _, target = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
         made = socket.socket(family, kind, protocol)

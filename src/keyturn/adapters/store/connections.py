@@ -269,7 +269,7 @@ def _beginning_with(text: str) -> sa.CompoundSelect[Any]:
     """The ids of those whose id, owner or name begins so: three ranges of three indexes."""
     lowered = ascii_lower(text)
     ranges = ((_c.id, text), (_c.owner, text), (sa.func.lower(_c.name), lowered))
-    return sa.union(*(sa.select(_c.id).where(each >= plain(start), each < plain(start) + LAST) for each, start in ranges))
+    return sa.union(*(sa.select(_c.id).where(at >= plain(start), at < plain(start) + LAST) for at, start in ranges))
 
 
 def _shown_as(state: str) -> sa.ColumnElement[bool]:
