@@ -56,6 +56,7 @@ MENU: Final = (
     ("Audit", "/audit", Permission.VIEW),
     ("Webhooks", "/webhooks", Permission.ADMINISTER),
     ("Keys", "/keys", Permission.ADMINISTER),
+    ("API keys", "/api-keys", Permission.ADMINISTER),
     ("People", "/people", Permission.ADMINISTER),
     ("Settings", "/settings", Permission.ADMINISTER),
 )

@@ -1,0 +1,13 @@
+"""What concerns the whole instance: the audit log, keys, webhooks, settings, and what codes mean."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keyturn.web.console.page import OpenPage, Page
+from keyturn.web.console.pages.administration import audit, problems
+
+PAGES: Final[tuple[Page | OpenPage, ...]] = (
+    *audit.PAGES,
+    *problems.PAGES,
+)
