@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from keyturn.web.console.page import OpenPage, Page
-from keyturn.web.console.pages.administration import audit, problems
+from keyturn.web.console.pages.administration import api_keys, audit, keys, problems
 
 PAGES: Final[tuple[Page | OpenPage, ...]] = (
     *audit.PAGES,
+    *keys.PAGES,
+    *api_keys.PAGES,
     *problems.PAGES,
 )
