@@ -84,6 +84,7 @@ async def build() -> Seeded:
     person = await house.call("POST", "/v1/people", {"name": "Ada", "role": "viewer"})
     webhook = await house.call("POST", "/v1/webhooks", {"url": "https://app.example/"})
     delivery = await house.call("POST", f"/v1/webhooks/{webhook.json()['id']}/test")
+    trial = await house.call("POST", "/v1/connectors/acme/trials", {"username": "jo", "password": "x"})
     document = json.loads((await house.call("GET", "/openapi.json")).content)
     ids = {
         "connection_id": house.connection_id,
@@ -95,6 +96,7 @@ async def build() -> Seeded:
         "person_id": person.json()["id"],
         "challenge_id": challenge["id"],
         "job_id": job.json()["id"],
+        "trial_id": trial.json()["id"],
         "webhook_id": webhook.json()["id"],
         "delivery_id": delivery.json()["id"],
     }
