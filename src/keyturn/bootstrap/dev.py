@@ -18,6 +18,7 @@ from typing import Final
 from keyturn.bootstrap.runtimes import serve
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.wiring import Wired
+from keyturn.core.access.roles import Role
 from keyturn.core.errors import SettingsInvalid
 from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.secret import Secret
@@ -35,12 +36,16 @@ LOOPBACK: Final = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """What somebody who has just started it needs. `api_key` is for this run's server, and is shown once."""
+    """What somebody who has just started it needs.
+
+    `api_key` is for this run's server, `console` the link that signs in; both are shown once.
+    """
 
     address: str
     provider: str
     link: str
     api_key: str
+    console: str
 
 
 def dev_settings(settings: Settings) -> Settings:
@@ -78,7 +83,11 @@ async def _prepare(up: Wired, address: str, provider: str) -> Welcome:
     _, api_key = await application.api_keys.create("dev", ["admin"], DEV_ACTOR)
     request = SessionRequest(CONNECTOR, "you", app_name="keyturn dev", owner_label="you, trying keyturn out")
     link = await application.connect_sessions.create(request, DEV_ACTOR)
-    return Welcome(address, provider, link.url.reveal(), api_key.reveal())
+    people = application.people
+    there = next((each for each in await people.list() if each.name == "dev"), None)
+    person = there or await people.create("dev", Role.ADMIN, DEV_ACTOR)
+    console, _ = await people.make_link(person.id, DEV_ACTOR)
+    return Welcome(address, provider, link.url.reveal(), api_key.reveal(), console.reveal())
 
 
 def _connector_text() -> str:

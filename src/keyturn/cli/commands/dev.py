@@ -75,6 +75,9 @@ def show(welcome: Welcome, folder: Path) -> None:
     say("   Its page shows every token and has buttons that revoke one. Press one, then")
     say("   call again: keyturn notices and renews, or says what has to be done.")
     say()
+    _heading("4  Look around", "the console; this link signs you in once, for 15 minutes")
+    say(f"   {welcome.console}")
+    say()
     say(f"Data: {folder}. Nothing leaves this machine; the accounts are made up.")
 
 
