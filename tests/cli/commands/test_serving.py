@@ -147,12 +147,14 @@ def test_welcome_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setattr(sys, "argv", ["keyturn"])
     key = "kt_" + "k" * 43 + "00000000"
     link = f"http://127.0.0.1:8800/c/{'l' * 43}"
-    show(Welcome("http://127.0.0.1:8800", "http://127.0.0.1:8801", link, key), Path(".keyturn", "dev"))
+    console = f"http://127.0.0.1:8800/sign-in/{'l' * 43}"
+    show(Welcome("http://127.0.0.1:8800", "http://127.0.0.1:8801", link, key, console), Path(".keyturn", "dev"))
     lines = capsys.readouterr().out.splitlines()
 
     assert len(lines) <= 24
     assert max(len(line) for line in lines) <= 80
     assert f"   {link}" in lines
+    assert f"   {console}" in lines
     assert f"   export KEYTURN_API_KEY={key}" in lines
 
 

@@ -56,8 +56,7 @@ def dev(data: Path | None, listen: str | None, provider_port: int) -> None:
 
 def show(welcome: Welcome, folder: Path) -> None:
     """Print what somebody who has just started it needs."""
-    _heading("keyturn is running", welcome.address)
-    say("   Ctrl-C ends it.")
+    _heading("keyturn is running", f"{welcome.address}   Ctrl-C ends it.")
     say()
     _heading("1  Connect an account", "open this link; it works once")
     say(f"   {welcome.link}")
@@ -72,12 +71,10 @@ def show(welcome: Welcome, folder: Path) -> None:
         write_styled(f"   {words:<33}{styled('# ' + note, 'dim')}")
     say()
     _heading("3  Break it", f"{welcome.provider} is the example provider")
-    say("   Its page shows every token and has buttons that revoke one. Press one, then")
-    say("   call again: keyturn notices and renews, or says what has to be done.")
+    say("   Press one of its buttons and call again: keyturn renews, or says what to do.")
     say()
     _heading("4  Look around", "the console; this link signs you in once, for 15 minutes")
     say(f"   {welcome.console}")
-    say()
     say(f"Data: {folder}. Nothing leaves this machine; the accounts are made up.")
 
 
