@@ -7,6 +7,7 @@ export PYTHON
 BIN := .venv/bin
 SET_UP = python=$$(sh scripts/find_python.sh) && "$$python" scripts/set_up.py
 LOCK_FLAGS ?=
+RELEASE ?=
 COMPILE = pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	--custom-compile-command "make lock" $(LOCK_FLAGS)
 later = @echo "make $@ has nothing to run yet: $(1)." >&2; exit 1
@@ -70,8 +71,8 @@ lock: ## Write requirements/*.txt anew; LOCK_FLAGS=--upgrade takes newer release
 		&& "$$uv" $(COMPILE) requirements/browser.in --output-file requirements/browser.txt \
 		&& "$$uv" $(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 
-release: ready ## Build the wheel and the source archive into dist/
-	@$(BIN)/hatchling build -d dist
+release: ready ## Ask for advisories, then write wheel, source archive, bill of materials and sums to dist/
+	@$(BIN)/python -m scripts.write_release $(RELEASE)
 
 check: ready ## All of it, as before a release: tests, faults, and that the written schema is the code's
 	@$(MAKE) test

@@ -16,6 +16,7 @@ from scripts.reference_sources import connector_schema
 from scripts.write_page_connector import connector_page
 from scripts.write_page_metrics import metrics_page
 from scripts.write_page_settings import settings_page
+from scripts.write_page_standards import standards_page
 from scripts.write_page_states import states_page
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
@@ -32,6 +33,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/metrics.md": metrics_page,
     "reference/settings.md": settings_page,
     "explanation/states.md": states_page,
+    "security/standards.md": standards_page,
 }
 
 

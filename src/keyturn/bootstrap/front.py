@@ -18,6 +18,8 @@ HANDS_OUT = re.compile(rb"/v1/forward-auth|/v1/connections/[^/]+/token")
 PAGES = ("/c/", "/connect/", "/static/", "/connect.js")
 # What programs ask for; every other path is a page of the console, or none.
 FOR_PROGRAMS = re.compile(r"/v1(/.*)?|/(healthz|readyz|metrics|openapi\.json)")
+# Two years (RFC 6797; OWASP ASVS 5.0, 3.4.1). An API's own header of this name never gets this far.
+HTTPS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
 def dated(app: AsgiApp) -> AsgiApp:
@@ -32,6 +34,20 @@ def dated(app: AsgiApp) -> AsgiApp:
         await app(scope, receive, sending)
 
     return with_date
+
+
+def https_only(app: AsgiApp) -> AsgiApp:
+    """Tell browsers on every answer to come by https alone, from now on."""
+
+    async def over_https(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], HTTPS_ONLY]}
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return over_https
 
 
 def make_front(dataplane: AsgiApp, control: AsgiApp, connect: AsgiApp, console: AsgiApp) -> AsgiApp:

@@ -21,7 +21,7 @@ import uvicorn
 
 from keyturn.adapters.store.figures.figures import read_figures, tables_fit
 from keyturn.bootstrap.assembly import Ports
-from keyturn.bootstrap.front import AsgiApp, make_front
+from keyturn.bootstrap.front import AsgiApp, https_only, make_front
 from keyturn.bootstrap.hardening import harden_process
 from keyturn.bootstrap.logging import change_level, configure_logging, log_loop_exception
 from keyturn.bootstrap.observing.log_level import TemporaryLogLevel
@@ -81,7 +81,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
         data=settings.data,
     )
     gauges = Gauges(application, up.counts.labels, settings.data, version("keyturn"))
-    return make_front(
+    front = make_front(
         dataplane,
         make_control(
             application,
@@ -93,6 +93,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
         make_connect(application, settings.brand, settings.trusted_proxies),
         make_console(application, version=version("keyturn")),
     )
+    return https_only(front) if (settings.public_url or "").startswith("https://") else front
 
 
 async def serve(

@@ -35,6 +35,7 @@ from keyturn.web.kit.posts import OwnPlace
 from keyturn.web.kit.static_files import StaticFiles
 
 LANGUAGE_COOKIE: Final = "keyturn-language"
+SECURE_LANGUAGE_COOKIE: Final = f"__Host-{LANGUAGE_COOKIE}"  # where the instance is reached by https
 LANGUAGE_KEPT_S: Final = 31_536_000
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -138,7 +139,7 @@ class Pages:
             response.headers["retry-after"] = str(max(1, math.ceil(wait_s)))
         if request.query_params.get("lang") in LANGUAGES:
             response.set_cookie(
-                LANGUAGE_COOKIE,
+                SECURE_LANGUAGE_COOKIE if self.jar.secure else LANGUAGE_COOKIE,
                 wording.language,
                 max_age=LANGUAGE_KEPT_S,
                 secure=self.jar.secure,
@@ -187,7 +188,8 @@ class Pages:
 def wording_of(request: Request) -> Wording:
     """The texts in this browser's language."""
     asked = request.query_params.get("lang")
-    chosen = asked if asked in LANGUAGES else request.cookies.get(LANGUAGE_COOKIE)
+    kept = request.cookies.get(SECURE_LANGUAGE_COOKIE, request.cookies.get(LANGUAGE_COOKIE))
+    chosen = asked if asked in LANGUAGES else kept
     return wording_for(request.headers.get("accept-language"), chosen)
 
 
