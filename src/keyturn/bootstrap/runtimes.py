@@ -24,6 +24,7 @@ from keyturn.bootstrap.assembly import Ports
 from keyturn.bootstrap.front import AsgiApp, https_only, make_front
 from keyturn.bootstrap.hardening import harden_process
 from keyturn.bootstrap.logging import change_level, configure_logging, log_loop_exception
+from keyturn.bootstrap.observing.instance import instance_of
 from keyturn.bootstrap.observing.log_level import TemporaryLogLevel
 from keyturn.bootstrap.observing.metrics import Exposition, Gauges
 from keyturn.bootstrap.observing.readiness import make_readiness
@@ -81,17 +82,20 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
         data=settings.data,
     )
     gauges = Gauges(application, up.counts.labels, settings.data, version("keyturn"))
+    log_level = TemporaryLogLevel(settings.log_level, change_level)
     front = make_front(
         dataplane,
         make_control(
             application,
             readiness=readiness,
-            log_level=TemporaryLogLevel(settings.log_level, change_level),
+            log_level=log_level,
             metrics=Exposition(partial(read_figures, database), gauges, up.counts, dataplane.counts),
             other_paths=OPENAPI_PATHS,
         ),
         make_connect(application, settings.brand, settings.trusted_proxies),
-        make_console(application, version=version("keyturn")),
+        make_console(
+            application, version=version("keyturn"), instance=instance_of(settings, log_level, OPENAPI_PATHS)
+        ),
     )
     return https_only(front) if (settings.public_url or "").startswith("https://") else front
 

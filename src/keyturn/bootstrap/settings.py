@@ -232,6 +232,29 @@ def read_settings(**flags: Any) -> Settings:
         raise SettingsInvalid(faults) from None
 
 
+def sources_of(settings: Settings) -> dict[str, str]:
+    """Where each setting's value came from: `default`, `environment`, `file`, or `start`.
+
+    `start` is the command that started the server: its flags, and what it decides by itself.
+    """
+    try:
+        outside = Settings()
+    except (ValidationError, SettingsInvalid):
+        outside = settings  # what a flag stands in for can't be used, or a file has gone: its variable is named
+    return {name: _source(name, settings, outside) for name in Settings.model_fields}
+
+
+def _source(name: str, settings: Settings, outside: Settings) -> str:
+    variable = f"{PREFIX}{name.upper()}"
+    if name not in settings.model_fields_set:
+        return "default"
+    if getattr(outside, name) == getattr(settings, name):
+        for source, each in (("environment", variable), ("file", f"{variable}_FILE")):
+            if os.environ.get(each):
+                return source
+    return "start"
+
+
 def unknown_names(environment: Mapping[str, str] | None = None) -> list[tuple[str, str | None]]:
     """Each `KEYTURN_*` that is none of ours, with the nearest name that is."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}

@@ -16,7 +16,7 @@ log = structlog.get_logger("keyturn")
 
 
 class TemporaryLogLevel:
-    """Implements the control plane's `LogLevelSwitch`."""
+    """Implements `LogLevelSwitch` of the doors."""
 
     def __init__(self, setting: str, apply: Callable[[str], None]) -> None:
         """`setting`: the level that comes back. `apply`: makes a level the process's."""

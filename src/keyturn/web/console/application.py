@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from keyturn.core.errors import BadRequest, ForbiddenRole, KeyturnError, MethodNotAllowed, NotFound
 from keyturn.engine.application import Application
+from keyturn.web.console.instance import Instance
 from keyturn.web.console.page import OpenPage, Page
 from keyturn.web.console.pages import ALL
 from keyturn.web.console.rendering import Console
@@ -34,9 +35,9 @@ _BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
 log = structlog.get_logger("keyturn.console")
 
 
-def make_console(application: Application, *, version: str) -> ASGIApp:
-    """The console's pages; their files are those of `web/static`."""
-    console = Console(application, version=version)
+def make_console(application: Application, *, version: str, instance: Instance | None = None) -> ASGIApp:
+    """The console's pages; their files are those of `web/static`. `instance`: what the pages of settings show."""
+    console = Console(application, version=version, instance=instance or Instance())
     console.paths = frozenset(each.path for each in ALL if each.method == "GET")
 
     async def show_error(request: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.errors import KeyturnError
 from keyturn.core.problems import PROBLEMS
 from keyturn.engine.application import Application
+from keyturn.web.console.instance import Instance
 from keyturn.web.console.spans import ago
 from keyturn.web.console.visit import SessionCookie, Visit, form_token
 from keyturn.web.kit.guarded_pages import REQUEST_ID
@@ -59,14 +60,16 @@ MENU: Final = (
     ("API keys", "/api-keys", Permission.ADMINISTER),
     ("People", "/people", Permission.ADMINISTER),
     ("Settings", "/settings", Permission.ADMINISTER),
+    ("API", "/api/docs", Permission.VIEW),
 )
 
 
 class Console:
     """What every page needs: the use cases, the templates, where this instance is reached."""
 
-    def __init__(self, application: Application, *, version: str) -> None:
+    def __init__(self, application: Application, *, version: str, instance: Instance) -> None:
         self.application = application
+        self.instance = instance
         self.own_place = OwnPlace.of(application.public_url)
         self.cookie = SessionCookie(secure=self.own_place.scheme == "https")
         self.files = StaticFiles(_FILES, "/assets")

@@ -32,13 +32,13 @@ from keyturn.web.control.routes.connection_steps import OPERATIONS as CONNECTION
 from keyturn.web.control.routes.connections import OPERATIONS as CONNECTIONS
 from keyturn.web.control.routes.connectors import OPERATIONS as CONNECTORS
 from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
-from keyturn.web.control.routes.instance import LogLevelSwitch
 from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
 from keyturn.web.control.routes.login_stops import OPERATIONS as LOGIN_STOPS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
 from keyturn.web.control.routes.people import OPERATIONS as PEOPLE
 from keyturn.web.control.routes.webhooks import OPERATIONS as WEBHOOKS
+from keyturn.web.kit.log_level import LogLevelSwitch
 
 OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,

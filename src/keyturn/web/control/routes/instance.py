@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import KeyturnError, KeyUnavailable, NotFound, NotReady, StoreUnavailable
 from keyturn.web.control.caller import App, Calling
 from keyturn.web.control.operations import LIMITS, PUBLIC, Operation, Takes
 from keyturn.web.control.shapes.answers import HealthAnswer, LogLevelAnswer, ReadyAnswer
 from keyturn.web.control.shapes.requests import NewLogLevel
 from keyturn.web.control.shapes.showing import answer
+from keyturn.web.kit.log_level import LogLevelSwitch
+from keyturn.web.kit.log_level import set_log_level as change_log_level
 
 TAG: Final = "instance"
 OK: Final = "ok"
-LOG_LEVEL_SET: Final = "instance.log_level_set"
 _LEVEL: Final = {"level": "debug", "setting": "info", "until": "2030-01-31T12:10:00+00:00"}
 
 
@@ -59,19 +59,6 @@ async def get_metrics(request: Request) -> Response:
     return Response(await metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
-class LogLevelSwitch(Protocol):
-    """How talkative this process's log is."""
-
-    @property
-    def state(self) -> tuple[str, str, float | None]:
-        """The level now, the one of the setting, and until when (Unix seconds) they differ."""
-        ...
-
-    def set(self, level: str, for_s: float) -> None:
-        """Log at this level for so many seconds."""
-        ...
-
-
 async def get_log_level(request: Request) -> Response:
     """Read how much the server logs.
 
@@ -87,12 +74,7 @@ async def set_log_level(body: NewLogLevel, request: Request, app: App, caller: C
     answers.
     """
     switch = _switch_of(request)
-    facts = {"level": body.level, "for_s": body.for_s}
-    record = AuditRecord(
-        app.clock.now(), LOG_LEVEL_SET, caller.actor.name, request_id=caller.actor.request_id, facts=facts
-    )
-    await app.audit.append([record])
-    switch.set(body.level, body.for_s)
+    await change_log_level(app, switch, body.level, body.for_s, caller.actor)
     return answer(_log_level(switch))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from keyturn.web.console.page import OpenPage, Page
-from keyturn.web.console.pages.administration import api_keys, audit, keys, problems, webhooks
+from keyturn.web.console.pages.administration import api_keys, audit, keys, problems, settings, webhooks
 
 PAGES: Final[tuple[Page | OpenPage, ...]] = (
     *audit.PAGES,
     *webhooks.PAGES,
     *keys.PAGES,
     *api_keys.PAGES,
+    *settings.PAGES,
     *problems.PAGES,
 )

@@ -1,0 +1,69 @@
+"""What the console's pages of settings and of the API show, made of the settings and the tables of calls.
+
+Rule 1: the value of a setting that may hold a secret is not read here, not even its length.
+Rule 2: a setting that is new shows without its value until it is named among those that hold no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from keyturn.bootstrap.settings import PREFIX, Settings, sources_of
+from keyturn.web.console.instance import Instance, ShownCall, ShownSetting
+from keyturn.web.control.application import OPERATIONS
+from keyturn.web.kit.log_level import LogLevelSwitch
+
+# None of these can hold a password or a key.
+PLAIN: Final = frozenset(
+    {
+        "data", "listen", "egress_allow", "insecure_http", "public_url", "trusted_proxies", "offline_grace",
+        "log_level", "log_format", "operator_name", "audit_anchor", "audit_syslog", "audit_retention", "mail_from",
+        "mail_to", "limit_api", "limit_proxy", "limit_connection", "limit_token", "limit_signin", "brand_color",
+        "brand_logo",
+    }
+)  # fmt: skip
+_METHODS: Final = ("get", "post", "put", "patch", "delete")
+
+
+def instance_of(settings: Settings, log_level: LogLevelSwitch, other_paths: Mapping[str, Any]) -> Instance:
+    """Put it together.
+
+    Args:
+        settings: as the server runs with them.
+        log_level: the process's.
+        other_paths: other zones' calls, as `paths` of an OpenAPI document.
+    """
+    return Instance(tuple(_settings(settings)), (*_own_calls(), *_other_calls(other_paths)), log_level)
+
+
+def _settings(settings: Settings) -> Iterator[ShownSetting]:
+    sources = sources_of(settings)
+    for name in Settings.model_fields:
+        is_set = getattr(settings, name) not in (None, "", ())
+        value = _text(getattr(settings, name)) if name in PLAIN else None
+        yield ShownSetting(f"{PREFIX}{name.upper()}", sources[name], value, is_set)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(str(each) for each in value)
+    return "" if value is None else str(value)
+
+
+def _own_calls() -> Iterator[ShownCall]:
+    for each in OPERATIONS:
+        title = (each.endpoint.__doc__ or "").strip().partition("\n")[0]
+        yield ShownCall(each.method, each.path, title, each.scope, each.tag)
+
+
+def _other_calls(paths: Mapping[str, Any]) -> Iterator[ShownCall]:
+    for path, item in paths.items():
+        for method in _METHODS:
+            if method in item:
+                call = item[method]
+                yield ShownCall(
+                    method.upper(), path, call["summary"], call.get("x-required-scope", ""), call["tags"][0]
+                )
