@@ -42,7 +42,7 @@ test-peers: ready ## Live beside five servers that others wrote; the first run i
 	@$(BIN)/pytest -m slow -n 2 --dist loadfile tests/peers/suite
 
 test-faults: ready ## Kill, cut and delay things while connections are renewed; FAULTS="--fault-seed N" replays a run
-	@$(BIN)/pytest -m 'slow or short' -n 2 --dist loadgroup tests/faults $(FAULTS)
+	@$(BIN)/pytest -m 'slow or short' -n 2 --dist loadgroup tests/faults tests/security $(FAULTS)
 
 test-browser: ready ## Drive the pages in a real Chromium, and hold them to axe (brings in the driver and the browser)
 	@$(BIN)/python scripts/set_up_browser.py
