@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from keyturn.core.audit_record import AuditRecord
 from keyturn.core.access.roles import Role
+from keyturn.core.audit_record import AuditRecord
 
 
 @dataclass(frozen=True, slots=True)

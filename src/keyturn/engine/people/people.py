@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from keyturn.core.access.roles import Permission, Role, may
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import Finding, NotFound, SessionExpired, SessionUsed, ValidationFailed
-from keyturn.core.access.roles import Permission, Role, may
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.ports.clock import Clock, Entropy
