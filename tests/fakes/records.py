@@ -180,7 +180,6 @@ class FakeSessionStore:
             del self.rows[session_id]
         return len(old)
 
-
     def forget(self, owner: str, project: str) -> int:
         """Drop an owner's sessions, within a write of another."""
         gone = [each.id for each in self.rows.values() if (each.owner, each.project) == (owner, project)]

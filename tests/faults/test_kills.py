@@ -68,7 +68,7 @@ def steps(points: Sequence[str], *short: str) -> list[Any]:
     return [pytest.param(each, marks=pytest.mark.short if each in short else ()) for each in points]
 
 
-@pytest.mark.parametrize("step", steps(RENEWAL_POINTS, "intent.after", "keep.before", "keep.after"))
+@pytest.mark.parametrize("step", steps(RENEWAL_POINTS, "intent.after"))
 def test_a_renewal_killed_at(step: str, tmp_path: Path) -> None:
     """The newest token set, or a state that says truthfully why not; never a second send of an answered token."""
     with running_provider("--access-ttl", "120") as provider:

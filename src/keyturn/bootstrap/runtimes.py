@@ -93,9 +93,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
             other_paths=OPENAPI_PATHS,
         ),
         make_connect(application, settings.brand, settings.trusted_proxies),
-        make_console(
-            application, version=version("keyturn"), instance=instance_of(settings, log_level, OPENAPI_PATHS)
-        ),
+        make_console(application, version=version("keyturn"), instance=instance_of(settings, log_level, OPENAPI_PATHS)),
     )
     return https_only(front) if (settings.public_url or "").startswith("https://") else front
 

@@ -159,7 +159,9 @@ async def test_logins_are_not_kept_for_ever(stores: Stores) -> None:
     """What lies behind every window is taken away."""
     limits = LoginLimits(5, 60.0)
     for n in range(3):
-        await stores.logins.reserve(f"account-{n}", now=NOW + 1000 * n, limits=limits, successes=limits, challenges=limits)
+        await stores.logins.reserve(
+            f"account-{n}", now=NOW + 1000 * n, limits=limits, successes=limits, challenges=limits
+        )
     kept = await stores.database.read(lambda tx: tx.exec_driver_sql("SELECT account FROM logins").scalars().all())
 
     assert ["account-2"] == kept

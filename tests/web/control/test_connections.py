@@ -18,7 +18,8 @@ from tests.web.control.house import PASSWORD, House, assert_problem, begin, logi
 
 MEMBERS = {
     "id", "connector", "connector_version", "owner", "name", "unique_id", "state", "reason", "generation",
-    "created_at", "updated_at", "expires_at", "refresh_expires_at", "expires_soon", "renews_at", "last_test", "last_error", "last_error_at",
+    "created_at", "updated_at", "expires_at", "refresh_expires_at",
+    "expires_soon", "renews_at", "last_test", "last_error", "last_error_at",
     "last_used_at", "hosts", "fields", "stored", "disconnected_at", "revocation",
 }  # fmt: skip
 

@@ -43,6 +43,7 @@ _BY_CODE: Final[Mapping[str, Outcome]] = MappingProxyType(
     }
 )
 
+
 class PollEnd(StrEnum):
     """How waiting for a person who confirms elsewhere ended, in the words of RFC 8628 §3.5."""
 

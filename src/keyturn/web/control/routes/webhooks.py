@@ -152,9 +152,7 @@ async def try_webhook(webhook_id: str, app: App, caller: Calling, nothing: Nothi
     return answer(delivery_answer(await app.webhooks.test(webhook_id, project=caller.principal.project)))
 
 
-async def list_deliveries(
-    webhook_id: str, app: App, caller: Calling, query: Annotated[PageQuery, Query()]
-) -> Response:
+async def list_deliveries(webhook_id: str, app: App, caller: Calling, query: Annotated[PageQuery, Query()]) -> Response:
     """List a webhook's deliveries.
 
     They are kept for thirty days, without anything of the receiver's answers but their status.
