@@ -254,7 +254,7 @@ def test_confirmations_elsewhere(server: Server) -> None:
         ] == [(each["state"], each["error"]) for each in ended]
         assert call(server, connection).status == 200
         assert [2, 2] == polled[:2]
-        assert polled[2] >= 2
+        assert polled[2] >= 1
         assert [1, 1, 1] == [len(each.seen("/token")) for each in (yes, no, nobody)]
 
 

@@ -214,7 +214,8 @@ def test_a_passing_failure_keeps_the_token_set(server: Server, provider: Scripte
     assert failed.status in (429, 502, 503), failed.body
     assert "active" == between["state"]
     assert between["last_error"]
-    assert 2 == again.json()["generation"]
+    # The scheduler may have been first: each request but the one that failed made a generation.
+    assert len(provider.seen("/token")) - 1 == again.json()["generation"]
     assert not shown(server, connection)["last_error"]
     assert {"refresh_token"} == {seen.form()["grant_type"] for seen in provider.seen("/token")[1:]}
 

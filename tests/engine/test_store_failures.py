@@ -92,6 +92,7 @@ async def test_a_renewal_survives_a_commit_whose_word_was_lost(world: FakeWorld,
         await renew(world, connection)
     except StoreUnavailable:
         assert 0 == len(bodies(world)) - 1
+        assert (1, State.ACTIVE, None) == _gist(await read(world, connection.id))  # another process finds no doubt
         assert 2 == (await renew(world, connection)).generation
 
     assert (2, State.ACTIVE, None) == _gist(await read(world, connection.id))

@@ -7,7 +7,7 @@ Rule 2: an end that is allowed is either the newest token set or a state that sa
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
@@ -162,19 +162,7 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
-def _beside_another(fault: Fault) -> Fault:
-    """What is different where a second process looks at the same rows.
-
-    An intent that was committed though its commit was reported as failed: the process that declared it knows that
-    nothing was sent, and takes it back; one that comes to the row first can't know.
-    """
-    known_to_one = (fault.name, fault.step) == ("database", "intent.after")
-    return replace(fault, fate=Fate.OPEN) if known_to_one else fault
-
-
-CELLS: tuple[tuple[Fault, int], ...] = tuple(
-    (_beside_another(fault) if processes > 1 else fault, processes) for fault, processes in product(FAULTS, (1, 2))
-)
+CELLS: tuple[tuple[Fault, int], ...] = tuple(product(FAULTS, (1, 2)))
 
 
 @dataclass(frozen=True, slots=True)
