@@ -21,8 +21,8 @@ STAGES: dict[str, dict[str, list[str]]] = {
         "mypy": ["mypy"],
         "import contracts": ["lint-imports"],
     },
-    # Files are not spread over workers: fixtures of a module are made once, and a group mark keeps tests together.
-    "test": {"pytest": ["pytest", "-n", "2", "--dist", "loadgroup", "--durations", "5"]},
+    # A file stays in one worker, so that its server is started once; tests/conftest.py says which files come first.
+    "test": {"pytest": ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "8"]},
 }
 
 

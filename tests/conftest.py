@@ -3,6 +3,8 @@
 Rule 1: the examples that Hypothesis draws are the same in every run, so that red means changed code;
 HYPOTHESIS_PROFILE=thorough looks for new ones.
 Rule 2: settings of the machine do not reach the tests.
+Rule 3: files that start processes come first, in random order like all others: whatever is left at the end is short,
+so that no worker waits long for the other.
 """
 
 from __future__ import annotations
@@ -19,6 +21,14 @@ settings.register_profile(
     "thorough", deadline=None, max_examples=2_000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+STARTS_PROCESSES = ("tests/end_to_end", "tests/faults", "tests/peers", "tests/docs", "tests/ops", "tests/security")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move what starts processes to the front; the order within stays as it was drawn."""
+    items.sort(key=lambda item: not item.nodeid.startswith(STARTS_PROCESSES))
 
 
 @pytest.fixture(scope="session", autouse=True)
