@@ -11,6 +11,7 @@ from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.jobs import Jobs
 from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
+from keyturn.ports.observing.call_times import CallTimesStore
 from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
@@ -128,6 +129,11 @@ class AllStores(Protocol):
     @property
     def people(self) -> PeopleStore:
         """People who sign in to the console."""
+        ...
+
+    @property
+    def call_times(self) -> CallTimesStore:
+        """How long calls took."""
         ...
 
     @property

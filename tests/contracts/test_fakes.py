@@ -10,6 +10,7 @@ from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
 from tests.contracts.audit_chain_contract import AuditChainContract
 from tests.contracts.audit_log_contract import AuditLogContract
+from tests.contracts.call_times_contract import CallTimesContract
 from tests.contracts.challenge_store_contract import ChallengeStoreContract
 from tests.contracts.connection_store_contract import (
     AccountContract,
@@ -134,6 +135,10 @@ class TestFakeLease(LeaseContract):
 
 class TestFakeKeyProvider(KeyProviderContract):
     """KeyProvider."""
+
+
+class TestFakeCallTimes(CallTimesContract):
+    """CallTimesStore."""
 
 
 class TestFakeOverview(OverviewContract):

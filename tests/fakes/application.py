@@ -60,6 +60,7 @@ def make_world(
         idempotency=stores.idempotency,
         people=stores.people,
         overview=stores.overview,
+        call_times=stores.call_times,
         jobs=stores.jobs,
         webhooks=stores.webhooks,
         events=stores.events,

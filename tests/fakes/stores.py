@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fakes.abuse import FakeLoginStops, FakeLoginWatch, FakeRateCounts
 from tests.fakes.audit import FakeAuditChain
+from tests.fakes.call_times import FakeCallTimes
 from tests.fakes.challenges import FakeChallengeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.connections import FakeConnectionStore, FakeRevocationStore, FakeSpill
@@ -42,6 +43,7 @@ class FakeStores:
         self.idempotency = FakeIdempotencyStore(self.database)
         self.people = FakePeopleStore(self.database)
         self.jobs = FakeJobs(self.database)
+        self.call_times = FakeCallTimes(self.database)
         self.overview = FakeOverview(self.database, self.connections.rows, self.sessions)
         self.webhooks = FakeWebhookStore(self.database, self.jobs)
         self.events = FakeEventStore(self.database, self.webhooks, self.jobs, self.sessions)

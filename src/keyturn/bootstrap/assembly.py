@@ -48,6 +48,7 @@ from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.mail.mails import Mails
 from keyturn.engine.mail.send_mail import SendMail
+from keyturn.engine.observing.call_times import CallTimes
 from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
@@ -81,6 +82,7 @@ from keyturn.ports.jobs import Jobs
 from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
 from keyturn.ports.mail import Mailer
+from keyturn.ports.observing.call_times import CallTimesStore
 from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
@@ -117,6 +119,7 @@ class Ports:
     keys: KeyCustody
     people: PeopleStore
     overview: Overview
+    call_times: CallTimesStore
     webhooks: WebhookStore
     events: EventStore
     spill: Spill
@@ -164,7 +167,7 @@ def assemble(
     sessions = ConnectSessions(
         ports.sessions, connections, published, connect, challenges, keep_tokens, clock, entropy, public_url
     )
-    api_keys = ApiKeys(ports.api_keys, clock, entropy, admin_api_key)
+    api_keys, call_times = ApiKeys(ports.api_keys, clock, entropy, admin_api_key), CallTimes(ports.call_times, clock)
     others = OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
     pause = Pause(connections, published, keep_tokens, clock)
@@ -173,19 +176,19 @@ def assemble(
     auditing = make_auditing(ports.chain, ports.audit, connections, ports.lease, clock, ports.audit_settings)
     webhooks, deliveries = _webhooks(ports, connections, known, public_url, plain_http)
     watching = _watching(ports, connections, published, auditing)
-    background = _background(ports, connections, bulk, challenges, deliveries, watching)
+    background = _background(ports, connections, bulk, challenges, deliveries, watching, call_times)
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
         offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys), others=others,
         background=background, challenges_due=challenges.poll_due,
-        counts=each_second(api_keys.flush_uses, guards.rate_limits.exchange))  # fmt: skip
+        counts=each_second(api_keys.flush_uses, guards.rate_limits.exchange, call_times.look))  # fmt: skip
     return Application(
         connect=connect, challenges=challenges, connect_sessions=sessions, renewals=renewals, test_connection=testing,
         disconnect=disconnect, erase_owner=EraseOwner(connections, disconnect, ports.chain, clock), pause=pause,
         calls=calls, hand_out=HandOut(calls, ports.audit, clock), overview=ports.overview,
         ask_api=AskApi(calls, connections, published, ports.suffixes, ports.upstream, ports.audit, clock, known),
         revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate),
-        board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock),
+        board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock, call_times), call_times=call_times,
         builder=_builder(ports, connections, published, budget, gate, known),
         api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
@@ -306,6 +309,7 @@ def _background(
     challenges: Challenges,
     deliveries: RunJobs,
     watching: Sequence[JobKind],
+    call_times: CallTimes,
 ) -> Background:
     """The jobs, and what recurs of them."""
     retention = retention_kinds(
@@ -317,6 +321,7 @@ def _background(
         clock=ports.clock,
     )
     retention.append(Retention("challenge.purge", lambda _: challenges.purge(), ports.clock))
+    retention.append(Retention("call.purge", lambda _: call_times.purge(), ports.clock))
     retention.append(Retention("login_watch.purge", lambda now: ports.login_watch.purge(now=now), ports.clock))
     retention += [
         Retention(

@@ -30,6 +30,7 @@ from keyturn.bootstrap.observing.metrics import Exposition, Gauges
 from keyturn.bootstrap.observing.readiness import make_readiness
 from keyturn.bootstrap.settings import Settings, unknown_names
 from keyturn.bootstrap.wiring import Wired, wired
+from keyturn.core.errors import StoreUnavailable
 from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.redaction.redactor import Redactor
 from keyturn.engine.actor import Actor
@@ -70,7 +71,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
     dataplane = DataPlane(
         application,
         reconnect_link=reconnect_link,
-        counts=CallCounts(up.counts.labels),
+        counts=CallCounts(up.counts.labels, application.call_times.of),
         trusted_proxies=settings.trusted_proxies,
     )
     database, scheduler = up.stores.database, application.scheduler
@@ -149,6 +150,8 @@ async def serve(
                 application.renewals.drain(WORK_ENDS_WITHIN_S),
                 application.connect.drain(WORK_ENDS_WITHIN_S),
             )
+            with suppress(StoreUnavailable):
+                await application.call_times.write()
             await application.auditing.keeper.stop()
             log.info("stopped")
 

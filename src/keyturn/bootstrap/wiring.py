@@ -60,6 +60,7 @@ STORES: Final = (
     "keys",
     "people",
     "overview",
+    "call_times",
     "webhooks",
     "events",
     "spill",

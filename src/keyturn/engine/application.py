@@ -19,6 +19,7 @@ from keyturn.engine.login.answer_challenge import Challenges
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.login.revoke_session import RevokeSession
+from keyturn.engine.observing.call_times import CallTimes
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
@@ -74,6 +75,7 @@ class Application:
     sessions: SessionStore
     overview: Overview
     board: ReadBoard
+    call_times: CallTimes
     audit: AuditLog
     auditing: Auditing
     idempotency: IdempotencyStore

@@ -8,6 +8,7 @@ from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
 from tests.contracts.audit_chain_contract import AuditChainContract
 from tests.contracts.audit_log_contract import AuditLogContract
+from tests.contracts.call_times_contract import CallTimesContract
 from tests.contracts.challenge_store_contract import ChallengeStoreContract
 from tests.contracts.connection_store_contract import (
     AccountContract,
@@ -90,6 +91,10 @@ class TestSqlIdempotencyStore(IdempotencyStoreContract):
 
 class TestSqlJobs(JobsContract):
     """Jobs."""
+
+
+class TestSqlCallTimes(CallTimesContract):
+    """CallTimesStore."""
 
 
 class TestSqlOverview(OverviewContract):

@@ -12,9 +12,10 @@ from keyturn.bootstrap.observing.metrics import TABLES, Exposition, Gauges
 from keyturn.bootstrap.observing.record_counts import CountedStore, RecordCounts, metric_of
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import StoreUnavailable
+from keyturn.core.observing.spread import Spread
 from keyturn.web.control.door import REQUESTS
 from keyturn.web.dataplane.call_counts import CallCounts
-from keyturn.web.kit.metric import BUCKETS_S, OTHERS, ConnectorLabels, Kind, Spread
+from keyturn.web.kit.metric import BUCKETS_S, OTHERS, ConnectorLabels, Kind, buckets_of
 from tests.fakes.application import make_world
 
 SOME = Figures(
@@ -199,7 +200,7 @@ def test_a_spread_counts_up() -> None:
     for seconds in (0.0005, BUCKETS_S[0], 0.3, 1000.0):
         spread.add(seconds)
 
-    assert [2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0, 4.0] == [number for _, number in spread.buckets()]
+    assert [2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0, 4.0] == [number for _, number in buckets_of(spread)]
 
 
 def test_names_follow_prometheus_rules() -> None:

@@ -31,6 +31,7 @@ from keyturn.adapters.store.database import meta
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.migrating import migrate
 from keyturn.adapters.store.database.schema import meta as meta_table
+from keyturn.adapters.store.figures.call_times import SqlCallTimes
 from keyturn.adapters.store.idempotency import SqlIdempotencyStore
 from keyturn.adapters.store.jobs import SqlJobs
 from keyturn.adapters.store.keys.admission import admit_keys, is_key_known
@@ -76,6 +77,7 @@ class Stores:
     jobs: SqlJobs
     people: SqlPeopleStore
     overview: SqlOverview
+    call_times: SqlCallTimes
     webhooks: SqlWebhookStore
     events: SqlEventStore
     keys: SqlKeyCustody
@@ -148,12 +150,16 @@ async def open_store(
         idempotency=SqlIdempotencyStore(database, store_keys),
         jobs=SqlJobs(database),
         people=SqlPeopleStore(database),
-        overview=SqlOverview(database),
+        **_figures(database),
         webhooks=SqlWebhookStore(database, data_keys),
         events=SqlEventStore(database),
         leases=leases,
         database=database,
     )
+
+
+def _figures(database: Database) -> dict[str, Any]:
+    return {"overview": SqlOverview(database), "call_times": SqlCallTimes(database)}
 
 
 def _against_abuse(database: Database, store_keys: meta.StoreKeys) -> dict[str, Any]:

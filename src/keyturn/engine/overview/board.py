@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from keyturn.engine.observing.call_times import CallTime, CallTimes
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.clock import Clock
@@ -24,6 +25,7 @@ from keyturn.ports.overview import Ending, Expiry, Need, Overview, Standing, Tal
 
 CACHED_S: Final = 4.0
 CACHED_SHARE: Final = 2.0 / 86_400  # of a range's length: what changes slowly, and costs more, is read less often
+HOUR_S: Final = 3600.0
 AHEAD_S: Final = 48 * 3600.0
 ENDING_S: Final = 30 * 86_400.0
 RECENT_S: Final = 3600.0
@@ -93,7 +95,10 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything at one moment, `at`, in Unix seconds. Counts of `steps` and `heat` are of `range` up to `until`."""
+    """Everything at one moment, `at`, in Unix seconds. Counts of `steps` and `heat` are of `range` up to `until`.
+
+    `call_times`: how long calls took, by connector and step; steps of an hour at least, of the last 168 hours at most.
+    """
 
     at: float
     range: Range
@@ -110,6 +115,7 @@ class Board:
     failing: tuple[Failing, ...]
     jobs_running: int
     audit_verified_at: float | None
+    call_times: tuple[CallTime, ...]
 
     @property
     def by_state(self) -> Mapping[str, int]:
@@ -128,12 +134,21 @@ class Board:
 class ReadBoard:
     """Reads the board, and lends it to whoever asks a moment later."""
 
-    def __init__(self, overview: Overview, gate: ProviderGate, jobs: Jobs, chain: AuditChain, clock: Clock) -> None:
+    def __init__(
+        self,
+        overview: Overview,
+        gate: ProviderGate,
+        jobs: Jobs,
+        chain: AuditChain,
+        clock: Clock,
+        call_times: CallTimes,
+    ) -> None:
         self._overview = overview
         self._gate = gate
         self._jobs = jobs
         self._chain = chain
         self._clock = clock
+        self._call_times = call_times
         self._kept: dict[str, tuple[float, Board]] = {}
         self._one_by_one = asyncio.Lock()
 
@@ -170,7 +185,14 @@ class ReadBoard:
             failing=self._failing(recent),
             jobs_running=len(running),
             audit_verified_at=await self._chain.verified_at(),
+            call_times=await self._times(until, wanted),
         )
+
+    async def _times(self, until: float, wanted: Range) -> tuple[CallTime, ...]:
+        """By the range's steps, or by hours where those are shorter; the hour that is under way among them."""
+        step_s = max(wanted.step_s, HOUR_S)
+        since = (until - wanted.length_s) // step_s * step_s
+        return tuple(await self._call_times.read(since, until, step_s))
 
     def _failing(self, recent: Sequence[Tally]) -> tuple[Failing, ...]:
         found = {}

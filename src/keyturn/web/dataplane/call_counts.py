@@ -14,7 +14,9 @@ from typing import Final
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from keyturn.web.kit.metric import BUCKETS_S, CONNECTOR, ConnectorLabels, Kind, Metric, Spread
+from keyturn.core.observing.spread import BOUNDS_S, Spread
+from keyturn.engine.observing.call_times import Times
+from keyturn.web.kit.metric import CONNECTOR, ConnectorLabels, Kind, Metric
 
 REFUSED: Final = "refused"  # the broker's own answer
 CUT_OFF: Final = "cut_off"  # ended after the answer had begun
@@ -37,8 +39,15 @@ CALLS: Final = Metric(
 SECONDS: Final = Metric(
     "keyturn_call_seconds",
     Kind.HISTOGRAM,
-    "From a proxied call's arrival to the head of the API's answer: the API's share, and all the rest.",
-    (CONNECTOR, ("part", "`provider`: waiting for the API; `keyturn`: all else, renewals that it waited for included")),
+    "From a proxied call's arrival to the head of the API's answer: the API's share, all the rest, the whole.",
+    (
+        CONNECTOR,
+        (
+            "part",
+            "`provider`: waiting for the API; `keyturn`: all else, renewals that it waited for included; "
+            "`whole`: both (quantiles of parts don't add up)",
+        ),
+    ),
 )
 IN_FLIGHT: Final = Metric("keyturn_calls_in_flight", Kind.GAUGE, "Proxied calls under way in this process.")
 METRICS: Final = (CALLS, SECONDS, IN_FLIGHT)
@@ -47,19 +56,23 @@ METRICS: Final = (CALLS, SECONDS, IN_FLIGHT)
 class _Answered:
     """The calls of one connector that the API answered."""
 
-    __slots__ = ("classes", "keyturn", "provider")
+    __slots__ = ("classes", "times")
 
-    def __init__(self) -> None:
+    def __init__(self, times: Times) -> None:
         self.classes = [0] * len(_CLASSES)
-        self.provider, self.keyturn = Spread(), Spread()
+        self.times = times
 
 
 class CallCounts(Collector):
     """Counts by connector, door and outcome; register it with a Prometheus registry."""
 
-    def __init__(self, labels: ConnectorLabels | None = None) -> None:
+    def __init__(
+        self, labels: ConnectorLabels | None = None, times_of: Callable[[str], Times] = lambda _: Times()
+    ) -> None:
+        """`times_of`: where a connector's calls are added; what is kept of them by the hour is made of the same."""
         self._labels = labels or ConnectorLabels()
-        self._answered: defaultdict[str, _Answered] = defaultdict(_Answered)
+        self._times_of = times_of
+        self._answered: dict[str, _Answered] = {}
         self._others: defaultdict[tuple[str, str, str, str], int] = defaultdict(int)
         self.in_flight: Callable[[], int] = lambda: 0
 
@@ -72,15 +85,21 @@ class CallCounts(Collector):
             provider_s: how long was waited for the API, in seconds.
             all_s: from the call's arrival to the answer's head, that included.
         """
-        of_connector = self._answered[connector]
+        of_connector = self._answered.get(connector)
+        if of_connector is None:
+            of_connector = self._answered[connector] = _Answered(self._times_of(connector))
         of_connector.classes[status // 100] += 1
-        # `Spread.add` twice, without its call: this is the hot path.
-        spread, own_s = of_connector.provider, all_s - provider_s
-        spread.counts[bisect_left(BUCKETS_S, provider_s)] += 1
+        # `Spread.add` three times, without its call: this is the hot path.
+        times, own_s = of_connector.times, all_s - provider_s
+        spread = times.provider
+        spread.counts[bisect_left(BOUNDS_S, provider_s)] += 1
         spread.total_s += provider_s
-        spread = of_connector.keyturn
-        spread.counts[bisect_left(BUCKETS_S, own_s)] += 1
+        spread = times.keyturn
+        spread.counts[bisect_left(BOUNDS_S, own_s)] += 1
         spread.total_s += own_s
+        spread = times.whole
+        spread.counts[bisect_left(BOUNDS_S, all_s)] += 1
+        spread.total_s += all_s
 
     def answered_here(self, connector: str, status: int, door: str = PROXY) -> None:
         """keyturn answered a call itself: refused it, or handed a token out at another door than the proxy."""
@@ -93,7 +112,8 @@ class CallCounts(Collector):
     def count(self, connector: str, outcome: str) -> int:
         """How many proxied calls ended so: `2xx` and its like, `refused`, `cut_off`, `caller_gone`."""
         if outcome in _CLASSES:
-            return self._answered[connector].classes[_CLASSES.index(outcome)]
+            answered = self._answered.get(connector)
+            return answered.classes[_CLASSES.index(outcome)] if answered is not None else 0
         found = [(status, number) for (of, _, _, status), number in self._others.items() if of == connector]
         wanted = _CLASSES if outcome == REFUSED else (outcome,)
         return sum(number for status, number in found if status in wanted)
@@ -107,8 +127,9 @@ class CallCounts(Collector):
             for name, number in zip(_CLASSES, found.classes, strict=True):
                 if number:
                     calls[label, PROXY, "upstream", name] += number
-            spreads[label, "provider"].merge(found.provider)
-            spreads[label, "keyturn"].merge(found.keyturn)
+            spreads[label, "provider"].merge(found.times.provider)
+            spreads[label, "keyturn"].merge(found.times.keyturn)
+            spreads[label, "whole"].merge(found.times.whole)
         for (connector, *rest), number in tuple(self._others.items()):
             calls[self._labels.of(connector), *rest] += number
         yield CALLS.family(calls.items())

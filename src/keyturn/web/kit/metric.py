@@ -7,7 +7,7 @@ Rule 2: a label takes few values: a closed list, a route's template, or a connec
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -15,11 +15,14 @@ from typing import Any, Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
+from keyturn.core.observing.spread import BOUNDS_S, Spread
+
 MOST_CONNECTORS: Final = 100
 OTHERS: Final = "other"
 # Seconds. Few, as each is a series for each connector: quick, felt, slow, given up.
 BUCKETS_S: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0)
-_BOUNDS: Final = (*(str(each) for each in BUCKETS_S), "+Inf")
+# Each bucket's name, and how many of a spread's counts it takes in.
+_ENDS: Final = (*((str(each), bisect_left(BOUNDS_S, each) + 1) for each in BUCKETS_S), ("+Inf", None))
 
 
 class Kind(StrEnum):
@@ -52,35 +55,14 @@ class Metric:
         """The same of a histogram."""
         made = HistogramMetricFamily(self.name, self.help, labels=[name for name, _ in self.labels])
         for labels, spread in sorted(samples, key=lambda each: each[0]):
-            made.add_metric(labels, buckets=list(spread.buckets()), sum_value=spread.total_s)
+            made.add_metric(labels, buckets=list(buckets_of(spread)), sum_value=spread.total_s)
         return made
 
 
-class Spread:
-    """How often something took how long; adding one is a search among eight numbers and two additions."""
-
-    __slots__ = ("counts", "total_s")
-
-    def __init__(self) -> None:
-        self.counts = [0] * len(_BOUNDS)
-        self.total_s = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BUCKETS_S, seconds)] += 1
-        self.total_s += seconds
-
-    def merge(self, other: Spread) -> None:
-        """Count all of another."""
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
-        self.total_s += other.total_s
-
-    def buckets(self) -> Iterable[tuple[str, float]]:
-        """Upper bound → how many took no longer."""
-        number = 0
-        for bound, count in zip(_BOUNDS, self.counts, strict=True):
-            number += count
-            yield bound, float(number)
+def buckets_of(spread: Spread) -> Iterator[tuple[str, float]]:
+    """Upper bound → how many took no longer; fewer bounds than the spread's own."""
+    for name, end in _ENDS:
+        yield name, float(sum(spread.counts[:end]))
 
 
 class ConnectorLabels:

@@ -1,0 +1,21 @@
+"""What is kept of how keyturn runs. A change here comes with a migration; the rules are those of `schema`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from keyturn.adapters.store.database.schema import metadata, number_column, text_column
+
+call_times: Final = sa.Table(
+    "call_times",
+    metadata,
+    text_column("project", key=True),
+    number_column("begins_at", key=True),
+    text_column("connector", key=True),
+    number_column("up_to_us", key=True),
+    number_column("provider"),
+    number_column("keyturn"),
+    number_column("whole"),
+)
