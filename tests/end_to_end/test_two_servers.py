@@ -129,7 +129,7 @@ def test_what_is_stopped_at_one_is_refused_by_the_other(
     assert stream.ended_at - stopped_at < SOON_S
     assert other_stream.ended_at is None
     assert 200 == call(pair[1], untouched).status
-    disconnect(pair[0], untouched)  # else a server that is stopped would wait for its stream
+    disconnect(pair[0], untouched, key)  # else a server that is stopped would wait for its stream
 
 
 def test_a_renewal_at_one_reaches_the_others_memory(pair: Pair, provider: Scripted) -> None:
