@@ -172,6 +172,7 @@ CONNECTOR_FILES = objects(
     notes=objects(setup=TEXTS, warning=TEXTS),
     private_network=st.booleans(),
     insecure_http=st.booleans(),
+    client_address_header=st.sampled_from(["X-Forwarded-For", "auth0-forwarded-for", "Forwarded"]),
     retires=objects({"on": st.just("2027-01-31")}, successor=st.sampled_from(["acme-2", "https://a.example/b"])),
     tls=objects(ca=st.sampled_from(["{{ site }}", PEM]), client_certificate=st.just("{{ key }}")),
 )

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from keyturn.core.advice.texts import Retirement
 from keyturn.core.connection import Connection, Intent, IntentKind, State, TestRecord
-from keyturn.core.connector import Connector, Retirement
+from keyturn.core.connector import Connector
 from keyturn.core.explain import Alarm, expires_soon, explain, retirement_hint
 from keyturn.core.problems import PROBLEMS, Cause, Who
 from tests.core.connector_files import SMALLEST, changed, read

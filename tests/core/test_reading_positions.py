@@ -24,9 +24,9 @@ ADDED = [
     pytest.param("title: Again", (9, 1, "duplicate_key", "/title"), id="a key twice, at the second"),
     pytest.param("username: {lable: x}", (9, 12, "unknown_key", "/username/lable"), id="an unknown key inside"),
     pytest.param(
-        "client_address_header: X-Client",
-        (9, 1, "key_not_supported_yet", "/client_address_header"),
-        id="a key of the format for later",
+        "client_address_header: Authorization",
+        (9, 24, "wrong_value", "/client_address_header"),
+        id="a header that means something else",
     ),
     pytest.param("docs_url: 7", (9, 11, "wrong_type", "/docs_url"), id="a number for a text, at the value"),
     pytest.param("docs_url: 'javascript:x'", (9, 11, "url_invalid", "/docs_url"), id="no http URL"),

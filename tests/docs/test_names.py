@@ -31,7 +31,7 @@ OTHER_NAMES = {
     "connection_id", "keep_totp_seed", "sign_in",
     "client_id", "client_secret", "expires_at", "renews_at", "request_id", "retry_after", "required_scope",
     "end_to_end", "acme_authorization", "reconnect_links",
-    "refresh_expires_at", "step_sent", "step_answered", "access_denied", "expired_token",
+    "refresh_expires_at", "client_address", "step_sent", "step_answered", "access_denied", "expired_token",
 }  # fmt: skip
 
 

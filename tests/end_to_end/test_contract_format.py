@@ -566,12 +566,21 @@ def test_plain_scalars_are_yaml_12(server: Server, provider: Scripted) -> None:
     assert reply.status in (200, 201), reply.body
 
 
-def test_an_unsupported_key_says_so(server: Server, provider: Scripted) -> None:
-    """Never silently ignored."""
-    for changes in ({"client_address_header": "X-Client"},):
-        reply = put(server, connector_for(provider, **changes))
-        assert reply.status == 422
-        assert {next(iter(changes))} == {each["pointer"].strip("/") for each in reply.json()["errors"]}
+def test_the_persons_address_is_passed_on_where_the_provider_asks(server: Server, provider: Scripted) -> None:
+    """In the login alone, as the caller's server said it; it rests nowhere, and another header than that is refused."""
+    name = install(server, connector_for(provider, client_address_header="X-Forwarded-For"))
+    connection = sign_in(server, name, client_address="2001:DB8:77:0::7").json()
+
+    renewed = server.ask("POST", f"/v1/connections/{connection['id']}/renew")
+    refused = put(server, connector_for(provider, client_address_header="Cookie"))
+
+    assert 200 == renewed.status, renewed.body
+    assert ["2001:db8:77::7", None] == [each.header("x-forwarded-for") for each in provider.seen("/token")]
+    assert [None] == [each.header("x-forwarded-for") for each in provider.seen("/api/me")]
+    assert (422, ["/client_address_header"]) == (refused.status, [e["pointer"] for e in refused.json()["errors"]])
+    files = [server.log, *(each for each in server.data.rglob("*") if each.is_file())]
+    assert files
+    assert [] == [each.name for each in files if b"2001:db8:77" in each.read_bytes().lower()]
 
 
 def test_lint_findings_come_with_the_draft(server: Server, provider: Scripted) -> None:

@@ -70,13 +70,17 @@ def refuse_shown(given: Mapping[str, object], kinds: Mapping[str, str]) -> None:
 
 @dataclass(slots=True)
 class Course:
-    """A login from its first challenge to its end. `waits`: also where nobody sees it wait."""
+    """A login from its first challenge to its end. `waits`: also where nobody sees it wait.
+
+    `client_address`: of the person, for a provider that asks for it.
+    """
 
     client: ApiClient
     show: Show
     as_json: bool
     given: dict[str, str | FromStdin] = field(default_factory=dict)
     waits: bool = False
+    client_address: str | None = None
 
     def go_on(self, reply: Answer) -> int:
         """Go on after an answer to a login: show the connection, or meet the challenge in it."""
@@ -117,7 +121,8 @@ class Course:
                 return self.client.send("POST", f"{place}/resend")
             if not _is_empty(value):
                 answers[str(each.get("key"))] = value
-        return self.client.send("POST", place, {"answers": answers})
+        told = {} if self.client_address is None else {"client_address": self.client_address}
+        return self.client.send("POST", place, {"answers": answers, **told})
 
     def _answer_to(self, question: Mapping[str, Any], *, resend: bool) -> Given | None:
         """The answer to one question; empty where the person gave none, None where nobody could be asked."""

@@ -44,6 +44,13 @@ def answer_option(function: Decorated) -> Decorated:
     )(function)  # fmt: skip
 
 
+def client_address_option(function: Decorated) -> Decorated:
+    """Add `--client-address`."""
+    return click.option(
+        "--client-address", metavar="IP", help="The person's IP address, for a provider that asks for it."
+    )(function)
+
+
 def page_options(function: Decorated) -> Decorated:
     """Add `--limit` and `--cursor`."""
     function = click.option("--cursor", metavar="TEXT", help="Go on where another page ended.")(function)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from keyturn.core.advice.texts import Links, Notes, Retirement
 from keyturn.core.templates import Made, Template
 
 FORMAT_VERSION = 1
@@ -424,33 +424,6 @@ class LoginLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
-    """Where a page may send the person for what keyturn can't do; advice, correctable after publishing."""
-
-    reset_password: str | None = None
-    unlock: str | None = None
-    app_password: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Notes:
-    """What the pages say besides; advice, correctable after publishing."""
-
-    setup: str = ""
-    warning: str = ""
-    disconnect: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Retirement:
-    """When the provider ends this way of connecting, where it says so, and what takes its place; advice."""
-
-    on: date
-    source: str | None = None
-    successor: str | None = None  # a connector's id or a URL
-
-
-@dataclass(frozen=True, slots=True)
 class Connector:
     """How one API logs in, in nine steps, every default resolved."""
 
@@ -478,8 +451,8 @@ class Connector:
     stale_when: When = field(default_factory=lambda: When(status=frozenset({401})))
     limits: LoginLimits = LoginLimits()
     failures: tuple[Failure, ...] = ()
-    links: Links = Links()
-    notes: Notes = Notes()
+    links: Links = field(default_factory=Links)
+    notes: Notes = field(default_factory=Notes)
     private_network: bool = False
     insecure_http: bool = False
     tls: Tls | None = None
@@ -488,6 +461,7 @@ class Connector:
     before: tuple[Before, ...] = ()  # in order
     generate: Mapping[str, Generator] = field(default_factory=_empty)  # name → what is made once per connection
     remember: Mapping[str, str] = field(default_factory=_empty)  # name → where in a login's last answer
+    client_address_header: str | None = None  # in which a login passes the end user's address on
     interactive: bool = False  # `login: interactive`: each login needs a code, so none is tried without the person
 
     @property

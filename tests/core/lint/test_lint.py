@@ -74,6 +74,7 @@ FOUND = [
     ("K006", "/private_network", [("private_network", True)]),
     ("K007", "/insecure_http", [("insecure_http", True)]),
     ("K009", "/retires/on", [("retires", {"on": "2027-01-31"})]),
+    ("K010", "/client_address_header", [("client_address_header", "X-Forwarded-For")]),
     ("K008", "/tls/ca", [("tls", {"ca": PEM})]),
     ("K101", "/fields/1", [fields({"key": "more", "label": "More"})]),
     (

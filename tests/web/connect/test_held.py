@@ -7,8 +7,8 @@ from ipaddress import ip_network
 import pytest
 
 from keyturn.engine.actor import Actor
-from keyturn.web.kit.admission.addresses import client_address
-from tests.web.connect.browsing import make_site
+from keyturn.web.kit.admission.addresses import client_address, told_address
+from tests.web.connect.browsing import CONNECTOR, ME, TOKEN, make_site
 
 PROXIES = (ip_network("10.0.0.0/8"),)
 
@@ -49,3 +49,44 @@ def test_where_a_browser_is(peer: str, forwarded: str, expected: str) -> None:
     scope = {"client": (peer, 1), "headers": [(b"x-forwarded-for", forwarded.encode())]}
 
     assert expected == client_address(scope, PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        pytest.param("192.0.2.7", "198.51.100.1", "192.0.2.7", id="nobody's word is believed"),
+        pytest.param("10.0.0.1", "198.51.100.1", "198.51.100.1", id="a proxy's is"),
+        pytest.param("10.0.0.1", "2001:db8:1:2:3::4", "2001:db8:1:2:3::4", id="an IPv6 address in full"),
+        pytest.param("::ffff:192.0.2.7", "", "192.0.2.7", id="an IPv4 address by itself"),
+        pytest.param("testclient", "", None, id="no address"),
+    ],
+)
+def test_what_a_provider_is_told(peer: str, forwarded: str, expected: str | None) -> None:
+    """The same address in full; nothing where there is none."""
+    scope = {"client": (peer, 1), "headers": [(b"x-forwarded-for", forwarded.encode())]}
+
+    assert expected == told_address(scope, PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "your network address (IP) is passed on"), ("de", "Ihre Netzadresse (IP) wird bei der Anmeldung")],
+)
+async def test_the_page_says_that_the_address_is_passed_on(language: str, sentence: str) -> None:
+    """Before the password is typed, in the person's language; and then it is passed on, as it was seen."""
+    site = await make_site(CONNECTOR + "client_address_header: X-Real-IP\n", replies=(TOKEN, ME))
+    browser = site.browser(accept_language=language)
+    page = await site.sign_in_page(browser)
+    await browser.submit(page, username="ada", password="password-canary")
+
+    assert sentence in page.text
+    assert ["127.0.0.1", None] == [dict(each.headers).get("X-Real-IP") for each in site.world.egress.requests]
+
+
+async def test_the_page_says_nothing_of_an_address_that_stays_here() -> None:
+    """A connector that doesn't ask for it gets none."""
+    site = await make_site()
+
+    page = await site.sign_in_page(site.browser())
+
+    assert "network address" not in page.text

@@ -409,3 +409,16 @@ async def test_an_uncertain_connection_is_shown_as_it_is() -> None:
     found = (await house.call("GET", house.path)).json()
 
     assert ("uncertain", "renewal_outcome_unknown") == (found["state"], found["reason"])
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7:80", "no address", "fe80::1%eth0", ""])
+async def test_a_client_address_is_an_ip_address(address: str) -> None:
+    """Anything else is said at its place, unrepeated, and nothing is sent."""
+    house = await begin()
+    sent = len(house.world.egress.requests)
+
+    answer = await house.call("POST", "/v1/connections", login_body(client_address=address))
+
+    assert_problem(answer, 422, "validation_failed")
+    assert ["/client_address"] == [each["pointer"] for each in answer.json()["errors"]]
+    assert len(house.world.egress.requests) == sent

@@ -14,7 +14,7 @@ from keyturn.cli.challenges import Course, FromStdin, given_answers, refuse_show
 from keyturn.cli.command import command
 from keyturn.cli.commands.connection_views import show_connection
 from keyturn.cli.failures import ProblemAnswered
-from keyturn.cli.options import answer_option, json_option
+from keyturn.cli.options import answer_option, client_address_option, json_option
 from keyturn.cli.secret_input import given_secret, one_secret, secrets_in
 from keyturn.cli.terminal import ask, ask_secret
 from keyturn.core.connector import Connector, Field, FieldType
@@ -40,6 +40,7 @@ _FIELD_WAYS: Final = "Give it by --field KEY=VALUE, or a secret one by --secrets
 )
 @click.option("--keep-password", is_flag=True, help="Keep the password sealed, where the connector offers it.")
 @click.option("--keep-totp-seed", is_flag=True, help="Keep the seed of one-time codes sealed, if one is given.")
+@client_address_option
 @answer_option
 @json_option
 def create(
@@ -52,6 +53,7 @@ def create(
     secrets_file: Path | None,
     keep_password: bool,
     keep_totp_seed: bool,
+    client_address: str | None,
     answers: tuple[str, ...],
     as_json: bool,
 ) -> int:
@@ -89,7 +91,10 @@ def create(
     }
     if keep_totp_seed:
         document["keep_totp_seed"] = True
-    return Course(client, show_connection, as_json, given).go_on(client.send("POST", path_of("connections"), document))
+    if client_address is not None:
+        document["client_address"] = client_address
+    course = Course(client, show_connection, as_json, given, client_address=client_address)
+    return course.go_on(client.send("POST", path_of("connections"), document))
 
 
 def _form_of(client: ApiClient, connector: str) -> Connector | None:

@@ -72,6 +72,7 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "links": _plain(connector.links),
         "notes": _plain(connector.notes),
         "retires": _plain(connector.retires) if connector.retires else None,
+        "client_address_header": connector.client_address_header,
         "private_network": connector.private_network,
         "insecure_http": connector.insecure_http,
         "tls": _tls(connector.tls) if connector.tls else None,

@@ -134,6 +134,14 @@ _RULES: Final = (
         "Have the successor ready before that day; 90 days ahead, each connection says so as well.",
     ),
     LintRule(
+        "K010",
+        "client_address_told",
+        _I,
+        "Each login passes the end user's IP address on to the provider; the connect page says so.",
+        "Keep `client_address_header` only where the provider asks for it. A renewal by a kept password has no address.",
+        security=True,
+    ),
+    LintRule(
         "K101",
         "field_unused",
         _W,

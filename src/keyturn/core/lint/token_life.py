@@ -20,6 +20,8 @@ def lint_token_life(subject: Subject) -> Iterator[LintFinding]:
     token = connector.token
     if connector.retires is not None:
         yield found("K009", "/retires/on")
+    if connector.client_address_header is not None:
+        yield found("K010", "/client_address_header")
     if token.response.expires is None and connector.default_ttl_s is None:
         yield found("K203", "/token")
     if "scope" not in token.params:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from keyturn.core.advice.texts import Links, Notes, Retirement
 from keyturn.core.connector import (
     AllowedUrl,
     Before,
@@ -26,9 +27,7 @@ from keyturn.core.connector import (
     FieldType,
     Keep,
     Lifetime,
-    Links,
     LoginLimits,
-    Notes,
     OnSomeCalls,
     Params,
     PasswordInput,
@@ -38,7 +37,6 @@ from keyturn.core.connector import (
     Refresh,
     RequestParameters,
     ResponseMapping,
-    Retirement,
     Revoke,
     Strategy,
     TestCall,
@@ -119,7 +117,9 @@ def build(tree: Mapping[str, Any], names: Names) -> Connector:
     )
 
 
-_COPIED: Final = ("docs_url", "register_url", "on_duplicate", "private_network", "insecure_http")
+_COPIED: Final = (
+    "docs_url", "register_url", "on_duplicate", "private_network", "insecure_http", "client_address_header",
+)  # fmt: skip
 
 
 def default_name(title: str, unique_id: Template) -> Template:

@@ -22,6 +22,7 @@ from keyturn.core.reading.judges.bodies import judge_bodies, judge_client_key
 from keyturn.core.reading.judges.challenges import judge_challenges, judge_codes, judge_polls, judge_resends
 from keyturn.core.reading.judges.refresh import judge_refresh
 from keyturn.core.reading.judges.visible_when import judge_visibility
+from keyturn.core.reading.keys.address import judge_address_header
 from keyturn.core.reading.keys.tls import judge_tls
 from keyturn.core.reading.names import RESERVED, Kind, Names, collect_names
 from keyturn.core.reading.secret_placement import judge_authentication, judge_names
@@ -162,4 +163,5 @@ _JUDGES: tuple[Callable[[Reading, Names, Mapping[str, Any]], None], ...] = (
     judge_tls,
     judge_bodies,
     judge_client_key,
+    judge_address_header,
 )

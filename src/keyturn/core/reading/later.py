@@ -12,6 +12,5 @@ from typing import Final
 LATER: Final[Mapping[str, Mapping[str, str]]] = {
     "connector": {
         "session": "limits on sessions per account are not supported yet",
-        "client_address_header": "passing the end user's address on is not supported yet",
     },
 }

@@ -10,6 +10,7 @@ from typing import Final
 
 from keyturn.core.connector import FORMAT_VERSION, ClientAuthentication, Generator, OnDuplicate, TrustReason
 from keyturn.core.reading.fields import ASK, FIELDS, PASSWORD, USERNAME
+from keyturn.core.reading.keys.address import ADDRESS_HEADER
 from keyturn.core.reading.keys.advice import RETIRES
 from keyturn.core.reading.keys.calls import ALLOWED_URL, CALL_HEADERS, CALL_QUERY, ENCODED_SLASHES, ONLY
 from keyturn.core.reading.keys.tls import TLS
@@ -179,6 +180,11 @@ CONNECTOR: Final = Table(
         Key("links", LINKS, "where pages send the person"),
         Key("notes", NOTES, "what pages say besides"),
         Key("retires", RETIRES, "when the provider ends this way of connecting"),
+        Key(
+            "client_address_header",
+            ADDRESS_HEADER,
+            "the header in which the requests of a login pass the end user's address on, where the provider asks so",
+        ),
         Key("private_network", Boolean(), "hosts in private networks; needs the operator's allowance", default=False),
         Key("insecure_http", Boolean(), "plain http; needs the operator's allowance", default=False),
         Key("tls", TLS, "authorities of its own, and a certificate that is shown"),

@@ -30,7 +30,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BODILESS: Final = frozenset({"GET", "HEAD"})
 # HTTP's own framing and routing; the way out writes these.
-_NOT_OURS: Final = frozenset(
+NOT_OURS: Final = frozenset(
     {
         "host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection",
         "te", "trailer", "upgrade", "expect",
@@ -156,7 +156,7 @@ def _headers(
     """The author's headers: name in lower case → name as written, value."""
     found: dict[str, tuple[str, str]] = {}
     for name, template in spec.headers.items():
-        if not _TOKEN.fullmatch(name) or name.lower() in _NOT_OURS:
+        if not _TOKEN.fullmatch(name) or name.lower() in NOT_OURS:
             raise ConnectorInvalid("a header of the connector can't be sent")
         value = written_or_absent(template, values, optional)
         if value is None:

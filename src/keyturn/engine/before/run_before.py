@@ -21,6 +21,7 @@ from keyturn.core.errors import ConnectorInvalid, KeyturnError, ProviderBadRespo
 from keyturn.core.field_values import holds
 from keyturn.core.messages import OutgoingRequest
 from keyturn.core.renewal.plan import SendOutcome, classify
+from keyturn.core.requests.client_address import with_client_address
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.engine.in_flight import InFlight, secrets_among
@@ -75,15 +76,20 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a login is made with, before anything is sent. `values`: all that it may use."""
+    """What a login is made with, before anything is sent.
+
+    `values`: all that it may use. `client_address`: of whoever logs in, for a provider that asks for it.
+    """
 
     connector: Connector
     client: ClientCredentials | None
     values: Mapping[str, Any] = field(repr=False)
+    client_address: str | None = field(default=None, repr=False)
 
     def build(self, spec: ProviderRequest, found: Mapping[str, Any]) -> OutgoingRequest:
         """Build one of its requests; errors as `send.build`."""
-        return build(self.connector, spec, {**found, **self.values}, self.client)
+        request = build(self.connector, spec, {**found, **self.values}, self.client)
+        return with_client_address(request, self.connector, self.client_address)
 
     def check(self) -> tuple[OutgoingRequest, ...]:
         """Build all of them, the token request last, with stand-ins for what is found on the way.

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from keyturn.core.connector import ClientAuthentication, Connector, Encoding, ProviderRequest
 from keyturn.core.errors import KeyturnError
+from keyturn.core.requests.client_address import preview_with_address
 from keyturn.core.requests.provider_request import Preview, preview_request
 from keyturn.core.requests.request_encoding import templates_of
 from keyturn.core.secret import Secret
@@ -20,6 +21,7 @@ from keyturn.engine.test_connection import test_request
 from keyturn.ports.store import ClientCredentials
 
 _PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+LOGIN_STEP: Final = 2
 _UNSET: Final = ClientCredentials("client_id", Secret("client_secret"))
 
 
@@ -51,7 +53,7 @@ def step_requests(connector: Connector, step: int, client_id: str = "") -> tuple
         client_id: the registered application's id; a stand-in where there is none.
     """
     client = ClientCredentials(client_id or _UNSET.client_id, _UNSET.client_secret)
-    return tuple((name, _shown(connector, spec, client)) for name, spec in _requests(connector, step))
+    return tuple((name, _shown(connector, spec, client, step)) for name, spec in _requests(connector, step))
 
 
 def sample_call(connector: Connector) -> ProviderRequest:
@@ -68,7 +70,7 @@ def sample_call(connector: Connector) -> ProviderRequest:
 
 
 def _requests(connector: Connector, step: int) -> Iterator[tuple[str, ProviderRequest]]:
-    if step == 2:
+    if step == LOGIN_STEP:
         for before in connector.before:
             yield f"Before the login: {before.name}", before.request
         yield "Login", connector.token
@@ -88,10 +90,11 @@ def _requests(connector: Connector, step: int) -> Iterator[tuple[str, ProviderRe
         yield "A call of the API", sample_call(connector)
 
 
-def _shown(connector: Connector, spec: ProviderRequest, client: ClientCredentials) -> Preview | str:
+def _shown(connector: Connector, spec: ProviderRequest, client: ClientCredentials, step: int) -> Preview | str:
     proving = None if spec.authentication is ClientAuthentication.NONE and spec is not connector.token else client
     try:
-        return masked_preview(connector, spec, names_as_values(spec), proving)
+        preview = masked_preview(connector, spec, names_as_values(spec), proving)
+        return preview_with_address(preview, connector) if step == LOGIN_STEP else preview
     except KeyturnError as error:
         return error.detail or error.code
 

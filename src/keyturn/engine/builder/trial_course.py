@@ -21,6 +21,7 @@ from keyturn.core.building.near_paths import paths_of
 from keyturn.core.challenges.steps import CannotAsk, asked, captured, lifetime_s, then_of
 from keyturn.core.connector import Challenge, Connector, Field, ProviderRequest, Revoke, Strategy, TokenKind
 from keyturn.core.errors import KeyturnError, UrlNotAllowed, ValueAbsent
+from keyturn.core.requests.client_address import preview_with_address, with_client_address
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -112,7 +113,7 @@ class TrialCourse:
         step = await self.parts.codes.next_step(None) if seed_among(connector, values) is not None else None
         values = with_code(connector, values, step)
         self._know(held, {name: value for name, value in values.items() if isinstance(value, Secret)})
-        opening = Opening(connector, self.client, values)
+        opening = Opening(connector, self.client, values, self.actor.client_address)
         try:
             host = host_of(opening.check()[-1])
             refuse_while_held(self.parts.gate, host)
@@ -207,6 +208,7 @@ class TrialCourse:
         while True:
             try:
                 request = build(self.connector, spec, values, self.client, optional=optional)
+                request = with_client_address(request, self.connector, self.actor.client_address)
                 refuse_while_held(self.parts.gate, host_of(request))
                 self.parts.egress.begin()
                 sent = await send_for_token(self.parts.egress, self.connector, spec, request, login=True)
@@ -390,6 +392,8 @@ class TrialCourse:
         }
         try:
             preview = masked_preview(self.connector, spec, hidden, self.client, optional=optional)
+            if step == 2 and self.actor.client_address is not None:
+                preview = preview_with_address(preview, self.connector)
         except KeyturnError as error:
             return Row(Mark.OK, step, title, text=of_error(error))
         return Row(Mark.OK, step, title, method=preview.method, url=preview.url, request=request_text(preview))

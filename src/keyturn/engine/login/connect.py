@@ -141,7 +141,7 @@ class Connect:
         self, request: LoginRequest, checked: Checked, values: Mapping[str, Any], step: int | None, actor: Actor
     ) -> Connected | Challenged:
         connector = checked.connector
-        opening = Opening(connector, checked.client, values)
+        opening = Opening(connector, checked.client, values, actor.client_address)
         host = host_of(opening.check()[-1])
         refuse_while_held(self.gate, host)
         attempt, admitted = await self._booked(request, connector, host, actor)

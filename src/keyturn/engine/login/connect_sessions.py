@@ -287,15 +287,16 @@ class ConnectSessions:
         cookie: str | None = None,
         request_id: str | None = None,
         address: str | None = None,
+        client_address: str | None = None,
     ) -> Finished | Challenged:
         """Log in for the person at the page. Raises as `Connect`; the page stays open for another try.
 
-        `address`: where the browser is. `cookie`: the claiming browser's; with it `code_for` gives the code again
-        later. What a challenge leads to is handed to `finish`.
+        `address`, `client_address`: where the browser is, as `Actor` has them. `cookie`: the claiming browser's; with
+        it `code_for` gives the code again later. What a challenge leads to is handed to `finish`.
         """
         if session.state != "claimed":
             raise SessionUsed
-        actor = Actor(f"session:{session.id}", request_id, address)
+        actor = Actor(f"session:{session.id}", request_id, address, client_address)
         request = LoginRequest(
             connector=session.connector,
             owner=session.owner,
@@ -347,11 +348,12 @@ class ConnectSessions:
         *,
         cookie: str,
         request_id: str | None = None,
+        client_address: str | None = None,
     ) -> Finished | Challenged:
         """Answer a challenge of the page's login. Raises as `Challenges.answer`; SessionUsed: the page has ended."""
         if session.state != "claimed":
             raise SessionUsed
-        actor = Actor(f"session:{session.id}", request_id)
+        actor = Actor(f"session:{session.id}", request_id, client_address=client_address)
         result = await self._challenges.answer(challenge_id, answers, actor, project=session.project)
         if isinstance(result, Challenged):
             return result
@@ -361,11 +363,18 @@ class ConnectSessions:
         """Say how a challenge of the page's login stands; once it is done, so is the session. NotFound."""
         return await self._challenges.look(challenge_id, f"session:{session.id}", project=session.project)
 
-    async def resend(self, session: ConnectSession, challenge_id: str, *, request_id: str | None = None) -> Challenged:
+    async def resend(
+        self,
+        session: ConnectSession,
+        challenge_id: str,
+        *,
+        request_id: str | None = None,
+        client_address: str | None = None,
+    ) -> Challenged:
         """Have the provider send another code. Raises as `Challenges.resend`; SessionUsed: the page has ended."""
         if session.state != "claimed":
             raise SessionUsed
-        actor = Actor(f"session:{session.id}", request_id)
+        actor = Actor(f"session:{session.id}", request_id, client_address=client_address)
         return await self._challenges.resend(challenge_id, actor, project=session.project)
 
     def code_for(self, session: ConnectSession, cookie: str) -> Secret | None:

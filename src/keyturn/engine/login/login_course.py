@@ -23,6 +23,7 @@ from keyturn.core.challenges.steps import CannotAsk, asked, asked_of_seed, captu
 from keyturn.core.connector import Challenge, FailureClass, Field, FieldType, ProviderRequest
 from keyturn.core.errors import KeyturnError, MfaUnsupported, OtpInvalid, StoreUnavailable
 from keyturn.core.messages import OutgoingRequest
+from keyturn.core.requests.client_address import with_client_address
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -147,6 +148,7 @@ class LoginCourse:
         values |= typed
         optional = frozenset(each.key for each in challenge.ask)
         request = build(going.connector, spec, values, going.checked.client, optional=optional)
+        request = with_client_address(request, going.connector, going.actor.client_address)
         return Ready(going, spec, request, tuple(secrets_among(values)))
 
     async def send(self, ready: Ready) -> Sent:

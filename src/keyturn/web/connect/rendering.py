@@ -28,7 +28,7 @@ from keyturn.web.connect.connector_view import ConnectorView, view_for
 from keyturn.web.connect.embedding import noted, popup_of
 from keyturn.web.connect.outcomes import ADDRESS, outcome_of, status_of
 from keyturn.web.connect.texts.wording import LANGUAGES, Wording, wording_for
-from keyturn.web.kit.admission.addresses import Network, client_address
+from keyturn.web.kit.admission.addresses import Network, client_address, told_address
 from keyturn.web.kit.brand import Brand
 from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import OwnPlace
@@ -66,6 +66,10 @@ class Pages:
     def address(self, request: Request) -> str | None:
         """What this browser's address is counted as."""
         return client_address(request.scope, self._trusted_proxies)
+
+    def client_address(self, request: Request) -> str | None:
+        """This browser's address as a provider is told it; None where it is not known."""
+        return told_address(request.scope, self._trusted_proxies)
 
     def count(self, request: Request, what: str, owner: str | None = None) -> None:
         """Count a claim or a login by address, and by owner where one is given.

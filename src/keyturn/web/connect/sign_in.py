@@ -144,6 +144,7 @@ async def _log_in(visit: _Visit, form: Form, nonce: str) -> None:
             cookie=visit.browser.cookie,
             request_id=request_id_of(visit.request),
             address=visit.pages.address(visit.request),
+            client_address=visit.pages.client_address(visit.request),
         )
 
     await visit.pages.attempts.run(session, nonce, log_in)

@@ -35,6 +35,10 @@ class Caller:
         """As the audit log names it."""
         return Actor(self.principal.actor_name, self.request_id)
 
+    def for_person(self, client_address: str | None) -> Actor:
+        """The same, where the caller said at which address the person is."""
+        return Actor(self.principal.actor_name, self.request_id, client_address=client_address)
+
     def sees(self, connector: str, owner: str) -> bool:
         """Whether the key may know of what is this owner's at this connector."""
         return self.principal.sees(connector) and self.principal.sees_owner(owner)

@@ -12,7 +12,7 @@ from keyturn.cli.api_client import ApiClient, connect, path_of
 from keyturn.cli.command import command
 from keyturn.cli.commands.connector_files import read_file
 from keyturn.cli.failures import FINDINGS, OK
-from keyturn.cli.options import json_option
+from keyturn.cli.options import client_address_option, json_option
 from keyturn.cli.output import one_line, say, say_json, styled, tell, write_styled
 from keyturn.cli.secret_input import given_secret, one_secret
 from keyturn.cli.terminal import ask, ask_secret
@@ -25,9 +25,18 @@ _SHOWN: Final = frozenset({"text", "choice", "number", "boolean", "url", "email"
 @click.argument("what", metavar="ID|FILE")
 @click.option("--username", metavar="TEXT", help="Asked for where it is left out.")
 @one_secret("password")
+@client_address_option
 @click.option("--verbose", is_flag=True, help="Show each request and answer, masked.")
 @json_option
-def try_it(what: str, username: str | None, from_stdin: bool, from_fd: int | None, verbose: bool, as_json: bool) -> int:
+def try_it(
+    what: str,
+    username: str | None,
+    from_stdin: bool,
+    from_fd: int | None,
+    client_address: str | None,
+    verbose: bool,
+    as_json: bool,
+) -> int:
     """It signs in for real, and wrong tries can lock the account. Nothing that is typed is kept.
 
     A FILE is tried as it is, without being stored; its client id and secret are those set on the server under its id.
@@ -55,6 +64,8 @@ def try_it(what: str, username: str | None, from_stdin: bool, from_fd: int | Non
     document["password"] = password if password is not None else ask_secret(connector.password.label, instead=ways)
     if source is not None:
         document["source"] = source
+    if client_address is not None:
+        document["client_address"] = client_address
     run = client.send("POST", path_of("connectors", connector.id, "trials"), document).members
     run = _follow(client, run, verbose=verbose, quiet=as_json)
     if as_json:

@@ -119,7 +119,10 @@ async def post_resend(pages: Pages, request: Request) -> Response:
         return visit.elsewhere("code?said=soon")
     try:
         found = await pages.application.connect_sessions.resend(
-            visit.session, visit.challenged.id, request_id=request_id_of(request)
+            visit.session,
+            visit.challenged.id,
+            request_id=request_id_of(request),
+            client_address=pages.client_address(request),
         )
     except (ChallengeUsed, ChallengeExpired, NotFound):
         return visit.elsewhere("code")
@@ -191,6 +194,7 @@ async def _send(visit: _Visit, part: Part, form: Form, given: Mapping[str, Any])
             answers,
             cookie=visit.browser.cookie,
             request_id=request_id_of(visit.request),
+            client_address=pages.client_address(visit.request),
         )
     except ValidationFailed as error:
         return _page(visit, part, form=form, findings=[_at_field(each) for each in error.errors])

@@ -56,6 +56,8 @@ _PAGES: Final = {
     "statement.offered": "Your password is used once and not kept, unless you choose to stay connected below. "
     "We keep the access keys that {provider} returns.",
     "statement.also_kept": "Also kept: {labels}.",
+    "statement.address": "{provider} asks for it: your network address (IP) is passed on to them as you sign in. "
+    "We do not keep it.",
     "statement.reach": "With this, {app} can use {provider} in your name at: {hosts}.",
     "statement.stop": "Do not go on if you did not start this in {app}.",
     "statement.any_below": "any address below {domain}",

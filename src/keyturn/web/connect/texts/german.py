@@ -58,6 +58,8 @@ _PAGES: Final = {
     "statement.offered": "Ihr Passwort wird einmal benutzt und nicht aufbewahrt, es sei denn, Sie wählen unten, "
     "verbunden zu bleiben. Wir bewahren die Zugangsschlüssel auf, die {provider} zurückgibt.",
     "statement.also_kept": "Ebenfalls aufbewahrt: {labels}.",
+    "statement.address": "{provider} verlangt es so: Ihre Netzadresse (IP) wird bei der Anmeldung dorthin "
+    "weitergegeben. Wir bewahren sie nicht auf.",
     "statement.reach": "{app} kann damit {provider} in Ihrem Namen benutzen, unter: {hosts}.",
     "statement.stop": "Fahren Sie nicht fort, wenn Sie dies nicht über {app} begonnen haben.",
     "statement.any_below": "jede Adresse unter {domain}",

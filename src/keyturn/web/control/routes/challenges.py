@@ -54,7 +54,8 @@ async def answer_challenge(challenge_id: str, body: Answers, app: App, caller: C
     Each is answered once. After a wrong code the next challenge comes with `error: provider_otp_invalid`, three codes
     at most. Codes are sent once and never kept. A caller that hangs up does not end the login.
     """
-    return await logged_in(app, await app.challenges.answer(challenge_id, body.answers, caller.actor))
+    actor = caller.for_person(body.client_address)
+    return await logged_in(app, await app.challenges.answer(challenge_id, body.answers, actor))
 
 
 async def resend_challenge(challenge_id: str, app: App, caller: Calling) -> Response:

@@ -119,7 +119,7 @@ async def create_connection(body: NewConnection, app: App, caller: Calling) -> R
             allow_account_change=body.allow_account_change,
             project=caller.principal.project,
         ),
-        caller.actor,
+        caller.for_person(body.client_address),
     )
     return await logged_in(app, done)
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from keyturn.core.requests.client_address import address_from
 from keyturn.core.secret import Secret
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -48,9 +49,17 @@ def _instant(given: Any) -> Any:
     raise PydanticCustomError("instant", "no instant")
 
 
+def _address(text: str) -> str:
+    found = address_from(text)
+    if found is None:
+        raise PydanticCustomError("address", "no address")
+    return found
+
+
 SecretText = Annotated[Secret, _SecretText]
 Text = Annotated[str, AfterValidator(_plain), Field(max_length=4096)]
 ConnectorId = Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+Address = Annotated[str, AfterValidator(_address), Field(max_length=50)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Number = Annotated[int, Field(ge=1, le=2**63 - 1, strict=False)]
 Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -71,7 +80,10 @@ class ClientSetting(Members):
 
 
 class NewConnection(Members):
-    """Somebody's credentials. `connection` reconnects that one instead of making another."""
+    """Somebody's credentials. `connection` reconnects that one instead of making another.
+
+    `client_address`: the person's IP address, for a connector with `client_address_header`; else it is not used.
+    """
 
     connector: ConnectorId
     owner: Text
@@ -82,12 +94,14 @@ class NewConnection(Members):
     keep_totp_seed: bool = False
     connection: Text | None = None
     allow_account_change: bool = False
+    client_address: Address | None = Field(default=None, repr=False)
 
 
 class Answers(Members):
-    """What the person answered, by the keys that the challenge asks for."""
+    """What the person answered, by the keys that the challenge asks for. `client_address`: as in the login."""
 
     answers: dict[str, FieldValue] = Field(default_factory=dict, repr=False, max_length=100)
+    client_address: Address | None = Field(default=None, repr=False)
 
 
 class NewConnectSession(Members):

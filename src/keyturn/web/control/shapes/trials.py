@@ -12,17 +12,21 @@ from pydantic import BaseModel, Field
 from keyturn.engine.builder.trial_trace import Row, TrialRun
 from keyturn.web.control.shapes.answers import Time
 from keyturn.web.control.shapes.challenges import QuestionAnswer, question_answer
-from keyturn.web.control.shapes.requests import FieldValue, Members, SecretText, Text
+from keyturn.web.control.shapes.requests import Address, FieldValue, Members, SecretText, Text
 from keyturn.web.control.shapes.showing import time_of
 
 
 class NewTrial(Members):
-    """What somebody typed for a trial; `source` is the text that is tried, the draft where it is left out."""
+    """What somebody typed for a trial; `source` is the text that is tried, the draft where it is left out.
+
+    `client_address`: of whoever tries, for a connector with `client_address_header`.
+    """
 
     username: Text = Field(repr=False)
     password: SecretText | None = Field(default=None, repr=False)
     fields: dict[str, FieldValue] = Field(default_factory=dict, repr=False, max_length=100)
     source: str | None = Field(default=None, repr=False, max_length=262_144)
+    client_address: Address | None = Field(default=None, repr=False)
 
 
 class FoundAnswer(BaseModel):

@@ -13,6 +13,8 @@ from collections.abc import Iterable, MutableMapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
+from keyturn.core.requests.client_address import address_from
+
 Network = IPv4Network | IPv6Network
 FORWARDED_FOR: Final = b"x-forwarded-for"
 MOST_HOPS: Final = 32
@@ -31,6 +33,17 @@ def client_address(scope: MutableMapping[str, Any], trusted: tuple[Network, ...]
         scope: of an ASGI request.
         trusted: the networks of proxies whose word is believed.
     """
+    host = _believed(scope, trusted)
+    return None if host is None else counted_as(host)
+
+
+def told_address(scope: MutableMapping[str, Any], trusted: tuple[Network, ...]) -> str | None:
+    """The same address in full, to be passed on to a provider; None where it is not known, or no IP address."""
+    host = _believed(scope, trusted)
+    return None if host is None else address_from(host)
+
+
+def _believed(scope: MutableMapping[str, Any], trusted: tuple[Network, ...]) -> str | None:
     client = scope.get("client")
     if client is None:
         return None
@@ -43,7 +56,7 @@ def client_address(scope: MutableMapping[str, Any], trusted: tuple[Network, ...]
             host = hop
             if not is_within(hop, trusted):
                 break
-    return counted_as(host)
+    return host
 
 
 def counted_as(host: str) -> str:

@@ -49,7 +49,7 @@ async def begin_trial(connector_id: str, body: NewTrial, app: App, caller: Calli
             message = "The text's own id differs from the connector's."
             raise ConnectorInvalid(errors=[Finding("/connector", "id_differs", message)])
     typed = Typed(body.username, body.password or Secret(""), body.fields)
-    run = await app.builder.trials.begin(connector, typed, caller.actor)
+    run = await app.builder.trials.begin(connector, typed, caller.for_person(body.client_address))
     return answer(trial_answer(run), 201, location=f"/v1/trials/{run.id}")
 
 

@@ -1,0 +1,1 @@
+"""What a connector says to people."""
