@@ -40,7 +40,8 @@ from keyturn.web.control.application import make_control
 from keyturn.web.dataplane.application import DataPlane
 from keyturn.web.dataplane.call_counts import CallCounts
 from keyturn.web.dataplane.openapi import OPENAPI_PATHS
-from keyturn.web.kit.joined_writes import JoinedHttpProtocol
+from keyturn.web.kit.joined_writes import noting
+from keyturn.web.kit.refusals import Refusals
 
 REQUESTS_END_WITHIN_S: Final = 20
 WORK_ENDS_WITHIN_S: Final = 8.0
@@ -60,8 +61,8 @@ def prepare_process(settings: Settings) -> KnownSecrets:
     return known
 
 
-def front_of(up: Wired, settings: Settings) -> AsgiApp:
-    """All doors of an application, as one ASGI application."""
+def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
+    """All doors of an application, as one ASGI application; `refusals`: where those are written down."""
     application = up.application
 
     async def reconnect_link(connection_id: str) -> str:
@@ -73,6 +74,7 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
         reconnect_link=reconnect_link,
         counts=CallCounts(up.counts.labels, application.call_times.of),
         trusted_proxies=settings.trusted_proxies,
+        refusals=refusals,
     )
     database, scheduler = up.stores.database, application.scheduler
     readiness = make_readiness(
@@ -90,11 +92,17 @@ def front_of(up: Wired, settings: Settings) -> AsgiApp:
             application,
             readiness=readiness,
             log_level=log_level,
-            metrics=Exposition(partial(read_figures, database), gauges, up.counts, dataplane.counts),
+            metrics=Exposition(partial(read_figures, database), gauges, up.counts, dataplane.counts, (refusals,)),
+            refusals=refusals,
             other_paths=OPENAPI_PATHS,
         ),
-        make_connect(application, settings.brand, settings.trusted_proxies),
-        make_console(application, version=version("keyturn"), instance=instance_of(settings, log_level, OPENAPI_PATHS)),
+        make_connect(application, settings.brand, settings.trusted_proxies, refusals),
+        make_console(
+            application,
+            version=version("keyturn"),
+            instance=instance_of(settings, log_level, OPENAPI_PATHS),
+            refusals=refusals,
+        ),
     )
     return https_only(front) if (settings.public_url or "").startswith("https://") else front
 
@@ -123,7 +131,8 @@ async def serve(
     async with wired(settings, known, wrap) as up:
         if up.new_key_file is not None:
             _say_key_was_made(up.new_key_file)
-        server = _Server(_config(front_of(up, settings)))
+        refusals = Refusals(settings.trusted_proxies)
+        server = _Server(_config(front_of(up, settings, refusals), refusals))
         application = up.application
         application.scheduler.start()
         application.auditing.keeper.start()
@@ -153,6 +162,7 @@ async def serve(
             with suppress(StoreUnavailable):
                 await application.call_times.write()
             await application.auditing.keeper.stop()
+            refusals.tell()
             log.info("stopped")
 
 
@@ -173,11 +183,11 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(each)
 
 
-def _config(app: AsgiApp) -> uvicorn.Config:
+def _config(app: AsgiApp, refusals: Refusals) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http=JoinedHttpProtocol,
+        http=noting(refusals),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -49,7 +49,6 @@ STORES: Final = (
     "logins",
     "login_watch",
     "login_stops",
-    "quiet_hours",
     "rate_counts",
     "audit",
     "chain",

@@ -109,16 +109,18 @@ class ApiKeys:
             ApiKeyExpired: it was good once.
         """
         if not text:
-            raise Unauthenticated
+            raise Unauthenticated(logged={"why": "absent" if text is None else "doubtful"})
         if (known := self.recall(text)) is not None:
             return known
         if not _FORM.fullmatch(text) or _checksum(text[: -len("00000000")]) != text[-8:]:
-            raise Unauthenticated
+            raise Unauthenticated(logged={"why": "malformed"})
         while True:
             forgotten = self._forgotten
             key = await self._store.find(_digest(text))
-            if key is None or key.revoked_at is not None:
-                raise Unauthenticated
+            if key is None:
+                raise Unauthenticated(logged={"why": "unknown"})
+            if key.revoked_at is not None:
+                raise Unauthenticated(logged={"why": "revoked", "key": key.id})
             principal = self._principal(key)
             if forgotten == self._forgotten:
                 break  # else one was revoked while this was read: perhaps this one
@@ -255,7 +257,7 @@ class ApiKeys:
     def _principal(self, key: ApiKey) -> Principal:
         now = self._clock.now()
         if key.expires_at is not None and now >= key.expires_at:
-            raise ApiKeyExpired
+            raise ApiKeyExpired(logged={"key": key.id})
         self._used[key.id] = now
         return Principal(key.id, key.scopes, key.connectors, key.project, key.expires_at, key.owners)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from keyturn.adapters.store.figures.figures import Figures
 from keyturn.bootstrap.observing.metrics import TABLES, Exposition, Gauges
@@ -16,6 +17,7 @@ from keyturn.core.observing.spread import Spread
 from keyturn.web.control.door import REQUESTS
 from keyturn.web.dataplane.call_counts import CallCounts
 from keyturn.web.kit.metric import BUCKETS_S, OTHERS, ConnectorLabels, Kind, buckets_of
+from keyturn.web.kit.refusals import INPUT, MALFORMED, Refusals
 from tests.fakes.application import make_world
 
 SOME = Figures(
@@ -65,7 +67,16 @@ def exposition(tmp_path: Path, reading: Reading) -> Exposition:
     records.count([record("refresh.answered", "provider_timeout"), record("connection.renewed")])
     records.count([record("login.answered", connection=None), record("revocation.tried"), record("connection.tested")])
     records.count([record("connection.needs_reconnect", "grant_lost")])
-    return Exposition(reading, Gauges(application, labels, tmp_path, "1.2.3"), records, calls)
+    return Exposition(reading, Gauges(application, labels, tmp_path, "1.2.3"), records, calls, (refused_once(),))
+
+
+def refused_once() -> Refusals:
+    """Refusals of which there was one."""
+    refusals = Refusals()
+    with capture_logs():
+        refusals.note_as(INPUT, MALFORMED, {"client": ("192.0.2.1", 1), "headers": ()})
+    refusals.tell()
+    return refusals
 
 
 def samples(text: bytes) -> dict[tuple[str, ...], float]:

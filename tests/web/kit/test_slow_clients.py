@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import uvicorn
+from structlog.testing import capture_logs
 
 from keyturn.core.errors import RequestTimeout
 from keyturn.web.kit import bounded_heads
 from keyturn.web.kit.admission.body_time import in_time
 from keyturn.web.kit.joined_writes import JoinedHttpProtocol
 from keyturn.web.kit.problems import problem_answer
+from keyturn.web.kit.refusals import Refusals
 
 WITHIN_S = 0.3
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -110,3 +112,24 @@ async def test_too_many_headers_are_refused(port: int) -> None:
     answer, _ = await exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n")
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        pytest.param(b"GET /canary HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 300 + b"\r\n", "head_too_long", id="many"),
+        pytest.param(b"GET / HTTP/1.1\r\nX: " + b"canary" * 20_000, "head_too_long", id="one that goes on"),
+        pytest.param(b"canary\r\n\r\n", "malformed_http", id="no HTTP"),
+        pytest.param(b"GET /canary HTTP/1.1\r\n", "head_too_slow", id="one that does not end"),
+    ],
+)
+async def test_refused_heads_are_written_down(
+    monkeypatch: pytest.MonkeyPatch, port: int, sent: bytes, code: str
+) -> None:
+    """One line, with the peer's address and nothing of the head."""
+    monkeypatch.setattr(JoinedHttpProtocol, "refusals", Refusals())
+    with capture_logs() as lines:
+        await exchange(port, sent)
+
+    assert [("input_refused", code, "127.0.0.1")] == [(each["event"], each["code"], each["address"]) for each in lines]
+    assert "canary" not in str(lines)

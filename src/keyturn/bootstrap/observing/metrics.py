@@ -30,6 +30,7 @@ from keyturn.web.control.door import REQUESTS
 from keyturn.web.dataplane import call_counts
 from keyturn.web.dataplane.call_counts import CallCounts
 from keyturn.web.kit.metric import CONNECTOR, ConnectorLabels, Kind, Metric
+from keyturn.web.kit.refusals import REFUSED
 
 READ_EVERY_S: Final = 5.0
 MOST_HOSTS: Final = 50
@@ -85,7 +86,7 @@ METRICS: Final = (
     BUILD, UP, READ, CONNECTIONS, DUE, OVERDUE, OLDEST, RUNNING, OPEN, JOBS, HEAD, VERIFIED, KEY_AGE, BREAKERS, ALARMS,
     WEBHOOKS, DISK,
 )  # fmt: skip
-TABLES: Final = (*METRICS, *record_counts.METRICS, *call_counts.METRICS, REQUESTS)
+TABLES: Final = (*METRICS, *record_counts.METRICS, *call_counts.METRICS, REQUESTS, REFUSED)
 
 
 class Gauges(Collector):

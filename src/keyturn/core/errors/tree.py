@@ -43,12 +43,15 @@ class KeyturnError(Exception):
         errors: Sequence[Finding] = (),
         retry_after_s: float | None = None,
         extensions: Mapping[str, Any] | None = None,
+        logged: Mapping[str, str] | None = None,
     ) -> None:
+        """`logged`: what the log is told besides, and nobody else: words of closed lists and ids of our own."""
         super().__init__(detail or self.code)
         self.detail = detail
         self.errors = tuple(errors)
         self.retry_after_s = retry_after_s
         self.extensions: dict[str, Any] = dict(extensions or {})
+        self.logged: dict[str, str] = dict(logged or {})
 
 
 class CallerError(KeyturnError):

@@ -150,9 +150,11 @@ class Calls:
             return route
         if connectors or owners:  # before anything is said or done about it: to this key it may not exist
             connection = await self._connections.load(connection_id, project=project)
-            hidden = connection is None or (connectors and connection.connector not in connectors)
-            if connection is None or hidden or (owners and connection.owner not in owners):
-                raise NotFound("There is no such connection.")
+            hidden = connection is not None and (
+                (connectors and connection.connector not in connectors) or (owners and connection.owner not in owners)
+            )
+            if connection is None or hidden:
+                raise NotFound("There is no such connection.", logged={"why": "limits"} if hidden else None)
         route = await self._make(connection_id, project)
         if not route.ended(self._clock.now()):
             return route

@@ -15,7 +15,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from keyturn.core.errors import (
@@ -42,7 +41,9 @@ from keyturn.web.connect.sign_in import post_sign_in, show_sign_in
 from keyturn.web.kit.admission.addresses import Network
 from keyturn.web.kit.brand import Brand
 from keyturn.web.kit.guarded_pages import GuardedPages
+from keyturn.web.kit.guarded_pages import NamedRoute as Route
 from keyturn.web.kit.posts import ForeignForm
+from keyturn.web.kit.refusals import FOREIGN_FORM, Refusals
 from keyturn.web.kit.request_ids import RequestIds
 
 Endpoint = Callable[[Pages, Request], Awaitable[Response]]
@@ -57,12 +58,17 @@ _PLAIN: Final = Brand()
 log = structlog.get_logger("keyturn.connect_pages")
 
 
-def make_connect(application: Application, brand: Brand = _PLAIN, trusted_proxies: tuple[Network, ...] = ()) -> ASGIApp:
+def make_connect(
+    application: Application,
+    brand: Brand = _PLAIN,
+    trusted_proxies: tuple[Network, ...] = (),
+    refusals: Refusals | None = None,
+) -> ASGIApp:
     """The pages below `/c/` and `/connect/`, their files below `/static/`, and `/connect.js` for embedders.
 
-    `trusted_proxies`: whose `X-Forwarded-For` is believed.
+    `trusted_proxies`: whose `X-Forwarded-For` is believed. `refusals`: where they are written down.
     """
-    pages = Pages(application, brand, trusted_proxies)
+    pages = Pages(application, brand, trusted_proxies, refusals or Refusals(trusted_proxies))
 
     def page(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -107,10 +113,12 @@ def make_connect(application: Application, brand: Brand = _PLAIN, trusted_proxie
 
 async def _error_page(pages: Pages, request: Request, error: Exception) -> Response:
     if isinstance(error, ForeignForm):
+        pages.note_form(request, FOREIGN_FORM)
         return pages.notice(request, "foreign_form", 403)
     if isinstance(error, HTTPException):
         error = _BY_STATUS.get(error.status_code, BadRequest)()
     known = error if isinstance(error, KeyturnError) else KeyturnError()
+    pages.note(request, known)
     if isinstance(known, _WITH_WORDS):
         session = None
         if isinstance(known, SessionExpired):  # only the browser that claimed it hears that it expired

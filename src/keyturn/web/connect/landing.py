@@ -51,6 +51,7 @@ async def claim(pages: Pages, request: Request) -> Response:
     try:
         pages.count(request, "claim")
     except RateLimited as error:
+        pages.note(request, error)
         return pages.notice(request, "address_limited", status_of(error), wait_s=error.retry_after_s)
     link = request.path_params["link"]
     sessions = pages.application.connect_sessions
@@ -86,5 +87,6 @@ async def _no_longer(pages: Pages, request: Request, link: str, error: KeyturnEr
     try:
         await browser_of(request, pages.jar, pages.application.connect_sessions, session.id)
     except KeyturnError:
+        pages.note(request, error)
         return pages.notice(request, error.code, status_of(error), session=session, over=True)
     return RedirectResponse(f"/connect/{session.id}/sign-in", 303)

@@ -30,8 +30,9 @@ from keyturn.web.connect.outcomes import ADDRESS, outcome_of, status_of
 from keyturn.web.connect.texts.wording import LANGUAGES, Wording, wording_for
 from keyturn.web.kit.admission.addresses import Network, client_address, told_address
 from keyturn.web.kit.brand import Brand
-from keyturn.web.kit.guarded_pages import REQUEST_ID
+from keyturn.web.kit.guarded_pages import REQUEST_ID, route_of
 from keyturn.web.kit.posts import OwnPlace
+from keyturn.web.kit.refusals import FORM, Refusals
 from keyturn.web.kit.static_files import StaticFiles
 
 LANGUAGE_COOKIE: Final = "keyturn-language"
@@ -43,8 +44,11 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 class Pages:
     """What every page needs: the use cases, the templates, where this instance is reached."""
 
-    def __init__(self, application: Application, brand: Brand, trusted_proxies: tuple[Network, ...]) -> None:
+    def __init__(
+        self, application: Application, brand: Brand, trusted_proxies: tuple[Network, ...], refusals: Refusals
+    ) -> None:
         self.application = application
+        self._refusals = refusals
         self._trusted_proxies = trusted_proxies
         self.own_place = OwnPlace.of(application.public_url)
         self.jar = CookieJar(secure=self.own_place.scheme == "https")
@@ -70,6 +74,16 @@ class Pages:
     def client_address(self, request: Request) -> str | None:
         """This browser's address as a provider is told it; None where it is not known."""
         return told_address(request.scope, self._trusted_proxies)
+
+    def note(self, request: Request, error: KeyturnError) -> None:
+        """Write down that somebody was turned away, where the error says so."""
+        scope = request.scope
+        self._refusals.note(error, scope, route=route_of(scope), request_id=request_id_of(request), by_link=True)
+
+    def note_form(self, request: Request, code: str) -> None:
+        """The same of a form that is not this browser's, or not ours."""
+        scope = request.scope
+        self._refusals.note_as(FORM, code, scope, route=route_of(scope), request_id=request_id_of(request))
 
     def count(self, request: Request, what: str, owner: str | None = None) -> None:
         """Count a claim or a login by address, and by owner where one is given.
@@ -154,6 +168,7 @@ class Pages:
 
     def refused(self, request: Request, error: KeyturnError, session: ConnectSession) -> Response:
         """Answer with what stands in the way before a password is asked; a connector that is gone is a wrong set-up."""
+        self.note(request, error)
         stem = "set_up" if isinstance(error, NotFound | ValidationFailed) else outcome_of(error, None).text
         return self.notice(request, stem, status_of(error), session=session, show_id=True, over=True)
 

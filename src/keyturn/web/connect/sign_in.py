@@ -39,6 +39,7 @@ from keyturn.web.connect.inputs import inputs_for, messages_of, secret_names, su
 from keyturn.web.connect.outcomes import links_of, outcome_of, status_of
 from keyturn.web.connect.rendering import Pages, asker_of, back_link, request_id_of, wording_of
 from keyturn.web.kit.posts import Form, read_form
+from keyturn.web.kit.refusals import STALE_FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,10 @@ async def _log_in(visit: _Visit, form: Form, nonce: str) -> None:
 def _page(
     visit: _Visit, *, form: Form | None = None, error: KeyturnError | None = None, stale: bool = False
 ) -> Response:
+    if error is not None:
+        visit.pages.note(visit.request, error)
+    elif stale:
+        visit.pages.note_form(visit.request, STALE_FORM)
     wording = wording_of(visit.request)
     connector, entropy = visit.view.connector, visit.pages.application.entropy
     fields, provider = visit.fields, connector.title

@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from keyturn.core.errors import BadRequest, ForbiddenRole, KeyturnError, MethodNotAllowed, NotFound
@@ -26,8 +25,10 @@ from keyturn.web.console.page import OpenPage, Page
 from keyturn.web.console.pages import ALL
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import TOKEN_INPUT, Visit, token_holds
-from keyturn.web.kit.guarded_pages import GuardedPages
+from keyturn.web.kit.guarded_pages import REQUEST_ID, GuardedPages, route_of
+from keyturn.web.kit.guarded_pages import NamedRoute as Route
 from keyturn.web.kit.posts import ForeignForm, Form, read_form
+from keyturn.web.kit.refusals import FOREIGN_FORM, FORM, Refusals
 from keyturn.web.kit.request_ids import RequestIds
 
 _BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
@@ -35,18 +36,29 @@ _BY_STATUS: Final = {404: NotFound, 405: MethodNotAllowed}
 log = structlog.get_logger("keyturn.console")
 
 
-def make_console(application: Application, *, version: str, instance: Instance | None = None) -> ASGIApp:
-    """The console's pages; their files are those of `web/static`. `instance`: what the pages of settings show."""
+def make_console(
+    application: Application, *, version: str, instance: Instance | None = None, refusals: Refusals | None = None
+) -> ASGIApp:
+    """The console's pages; their files are those of `web/static`.
+
+    `instance`: what the pages of settings show. `refusals`: where they are written down.
+    """
+    refusals = refusals or Refusals()
     console = Console(application, version=version, instance=instance or Instance())
     console.paths = frozenset(each.path for each in ALL if each.method == "GET")
 
     async def show_error(request: Request, error: Exception) -> Response:
+        visit: Visit | None = request.scope.get("keyturn.visit")
+        scope, request_id = request.scope, str(request.scope[REQUEST_ID])
+        route, actor = route_of(scope), visit.who.actor_name if visit is not None else ""
         if isinstance(error, ForeignForm):
+            refusals.note_as(FORM, FOREIGN_FORM, scope, route=route, request_id=request_id, actor=actor)
             return console.open_page("foreign.html", status=403)
         if isinstance(error, HTTPException):
             error = _BY_STATUS.get(error.status_code, BadRequest)()
         known = error if isinstance(error, KeyturnError) else KeyturnError()
-        return console.error(request, known, request.scope.get("keyturn.visit"))
+        refusals.note(error, scope, route=route, request_id=request_id, actor=actor)
+        return console.error(request, known, visit)
 
     inner = Starlette(
         routes=[

@@ -35,17 +35,16 @@ from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
 from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
 from keyturn.web.control.routes.login_stops import OPERATIONS as LOGIN_STOPS
-from keyturn.web.control.routes.operating.quiet_hours import OPERATIONS as QUIET_HOURS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
 from keyturn.web.control.routes.people import OPERATIONS as PEOPLE
 from keyturn.web.control.routes.webhooks import OPERATIONS as WEBHOOKS
 from keyturn.web.kit.log_level import LogLevelSwitch
+from keyturn.web.kit.refusals import Refusals
 
 OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,
     *TRIALS,
     *LOGIN_STOPS,
-    *QUIET_HOURS,
     *CONNECTIONS,
     *CONNECTION_STEPS,
     *CHALLENGES,
@@ -68,6 +67,7 @@ def make_control(
     readiness: Callable[[], Awaitable[dict[str, str]]],
     metrics: Callable[[], Awaitable[bytes]],
     log_level: LogLevelSwitch | None = None,
+    refusals: Refusals | None = None,
     other_paths: Mapping[str, Any] | None = None,
 ) -> App:
     """Build the control plane.
@@ -77,17 +77,19 @@ def make_control(
         readiness: each part that is needed (`database`, `keys` …) → `ok`, or a word for what is wrong.
         metrics: the exposition of everybody else's metrics, in Prometheus' text format; the zone's own follow it.
         log_level: how talkative the log is; None where this process has no log of its own.
+        refusals: where those of this zone are written down; its own where there is none.
         other_paths: other zones' calls, as `paths` of an OpenAPI document.
     """
     app = make_framework(application, other_paths or {})
     app.state.readiness, app.state.log_level = readiness, log_level
+    refusals = app.state.refusals = refusals or Refusals()
     own = CollectorRegistry()
 
     async def all_metrics() -> bytes:
         return await metrics() + generate_latest(own)
 
     app.state.metrics = all_metrics
-    return Door(app, application, PUBLIC_PATHS, request_counter(own))
+    return Door(app, application, PUBLIC_PATHS, request_counter(own), refusals)
 
 
 def make_framework(application: Application, other_paths: Mapping[str, Any] = MappingProxyType({})) -> FastAPI:
@@ -145,7 +147,11 @@ async def _no_route(request: Request, error: Exception) -> Response:
             failure = MethodNotAllowed(extensions={"allow": _allowed(request)})
         case _:
             failure = BadRequest()
-    return problem_response(failure, caller_in(request.scope).request_id)
+    caller = caller_in(request.scope)
+    request.app.state.refusals.note(
+        failure, request.scope, route="none", request_id=caller.request_id, actor=caller.actor_name
+    )
+    return problem_response(failure, caller.request_id)
 
 
 async def _crashed(request: Request, error: Exception) -> Response:

@@ -18,8 +18,10 @@ from keyturn.engine.api_keys import Principal
 from keyturn.engine.application import Application
 from keyturn.web.kit.admission.credentials import key_among
 from keyturn.web.kit.admission.rate_headers import Standings
+from keyturn.web.kit.refusals import HIDDEN
 
 SCOPE_KEY: Final = "keyturn.caller"
+BEYOND_LIMITS: Final = {"why": HIDDEN}  # told to the log alone: to the key it is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,11 @@ class Caller:
     principal: Principal
     request_id: str
     standings: Standings = field(default_factory=Standings)
+
+    @property
+    def actor_name(self) -> str:
+        """The same without the request; empty where the path needs no key."""
+        return self.principal.actor_name if self.principal.id else ""
 
     @property
     def actor(self) -> Actor:
@@ -46,24 +53,28 @@ class Caller:
     def must_see(self, connector: str) -> None:
         """Raise NotFound where the key is limited to other connectors."""
         if not self.principal.sees(connector):
-            raise NotFound("There is no such connector.")
+            raise NotFound("There is no such connector.", logged=BEYOND_LIMITS)
 
     def must_see_owner(self, owner: str) -> None:
         """Raise NotFound where the key is limited to other owners."""
         if not self.principal.sees_owner(owner):
-            raise NotFound("There is no such owner.")
+            raise NotFound("There is no such owner.", logged=BEYOND_LIMITS)
 
     def must_be_unlimited_by(self, limits: tuple[str, ...]) -> None:
         """Raise ForbiddenScope where the key is limited by one of these: this is about more than it may know of."""
         for limit in limits:
             if getattr(self.principal, limit):
-                raise ForbiddenScope(f"The key is limited to {limit}.", extensions={"required_scope": "admin"})
+                raise ForbiddenScope(
+                    f"The key is limited to {limit}.", extensions={"required_scope": "admin"}, logged=BEYOND_LIMITS
+                )
 
     async def connection(self, application: Application, connection_id: str) -> Connection:
         """The connection, if there is one that this key may know of; NotFound."""
         found = await application.connections.load(connection_id, project=self.principal.project)
-        if found is None or not self.sees(found.connector, found.owner):
+        if found is None:
             raise NotFound("There is no such connection.")
+        if not self.sees(found.connector, found.owner):
+            raise NotFound("There is no such connection.", logged=BEYOND_LIMITS)
         return found
 
 

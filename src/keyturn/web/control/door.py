@@ -23,6 +23,7 @@ from keyturn.web.kit.admission.rate_headers import Standings, standing_headers
 from keyturn.web.kit.headers import OF_DATA
 from keyturn.web.kit.metric import Kind, Metric
 from keyturn.web.kit.problems import ProblemAnswer, problem_answer
+from keyturn.web.kit.refusals import Refusals
 from keyturn.web.kit.request_ids import RequestIds
 
 Scope = MutableMapping[str, Any]
@@ -55,8 +56,11 @@ def request_counter(registry: CollectorRegistry) -> Counter:
 class Door:
     """The outermost ASGI application of the zone."""
 
-    def __init__(self, inner: App, application: Application, public: frozenset[str], requests: Counter) -> None:
+    def __init__(
+        self, inner: App, application: Application, public: frozenset[str], requests: Counter, refusals: Refusals
+    ) -> None:
         """`public`: the paths that need no key. `requests`: what `request_counter` makes."""
+        self._refusals = refusals
         self._requests = requests
         self._inner = inner
         self._application = application
@@ -73,6 +77,7 @@ class Door:
         try:
             await self._enter(scope, receive, out, request_id.decode())
         except KeyturnError as error:
+            self._refusals.note(error, scope, route=scope.get(ROUTE_KEY, "none"), request_id=request_id.decode())
             await _refuse(out, problem_answer(error, request_id=request_id.decode()))
         except Exception as error:
             write_down(error, "request_crashed", request_id=request_id.decode())

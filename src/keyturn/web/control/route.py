@@ -159,6 +159,14 @@ class Run:
 
     async def problem(self, error: KeyturnError) -> Response:
         """Say a failure as a problem, with the place of its next step."""
+        caller = self._caller
+        self._request.app.state.refusals.note(
+            error,
+            self._request.scope,
+            route=self._operation.path,
+            request_id=caller.request_id,
+            actor=caller.actor_name,
+        )
         place: Mapping[str, str] = {**self._named, **self._request.path_params, "path": self._request.url.path}
         url = await next_url(error, self._application, self._caller, place)
         return problem_response(error, self._caller.request_id, next_url=url or None)

@@ -23,6 +23,7 @@ from keyturn.web.dataplane.request_body import Receive
 from keyturn.web.dataplane.token_endpoint import PATH as TOKEN
 from keyturn.web.dataplane.token_endpoint import TokenEndpoint
 from keyturn.web.kit.problems import Send, problem_answer
+from keyturn.web.kit.refusals import Refusals
 from keyturn.web.kit.request_ids import RequestIds
 
 
@@ -30,6 +31,7 @@ class DataPlane:
     """Proxied calls, and the doors that hand tokens out, over one application's use cases.
 
     `counts` is to be registered with Prometheus. `trusted_proxies`: whose `X-Forwarded-*` forward-auth believes.
+    `refusals`: where they are written down; its own where there is none.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class DataPlane:
         reconnect_link: ReconnectLink | None = None,
         counts: CallCounts | None = None,
         trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
+        refusals: Refusals | None = None,
     ) -> None:
+        refusals = refusals or Refusals(trusted_proxies)
         self.counts = counts or CallCounts()
         self.counts.in_flight = application.calls.under_way
         self._request_ids = RequestIds(application.entropy)
@@ -49,6 +53,7 @@ class DataPlane:
             upstream=application.upstream,
             counts=self.counts,
             limits=application.guards.rate_limits,
+            refusals=refusals,
             public_url=application.public_url,
             reconnect_link=reconnect_link,
         )
@@ -57,6 +62,7 @@ class DataPlane:
             hand_out=application.hand_out,
             counts=self.counts,
             limits=application.guards.rate_limits,
+            refusals=refusals,
             public_url=application.public_url,
             reconnect_link=reconnect_link,
             trusted_proxies=trusted_proxies,

@@ -45,8 +45,10 @@ from keyturn.web.dataplane.request_head import METHOD_OVERRIDES, read_head
 from keyturn.web.dataplane.staleness import judge_stale
 from keyturn.web.kit.admission.rate_headers import Standings, beside_the_apis, standing_headers
 from keyturn.web.kit.problems import ProblemAnswer, Send, problem_answer
+from keyturn.web.kit.refusals import Refusals
 
 PREFIX: Final = b"/v1/proxy/"
+ROUTE: Final = "/v1/proxy/{connection}/{path}"
 SCOPE: Final = "call"
 EXPECT: Final = (b"expect", b"100-continue")
 CLOSE: Final = (b"connection", b"close")
@@ -71,6 +73,7 @@ class CallParts:
     upstream: Upstream
     counts: CallCounts
     limits: RateLimits
+    refusals: Refusals
     public_url: str
     reconnect_link: ReconnectLink | None = None
 
@@ -155,8 +158,8 @@ class ProxiedCall(InterruptibleCall):
         principal = parts.api_keys.recall(key) if key else None
         if principal is None:
             principal = await parts.api_keys.authenticate(key)
-        principal.require(SCOPE)
         self._principal = principal
+        principal.require(SCOPE)
         self._take(PROXY, principal.id)
         if self._scope["method"] == ECHOING:
             raise MethodNotAllowed(extensions={"allow": list(ALLOWED)})
@@ -300,6 +303,9 @@ class ProxiedCall(InterruptibleCall):
             raise CutOff from None
         self._over = True
         answer = await self._problem(error)
+        principal, request_id = self._principal, self._request_id.decode("ascii")
+        actor = principal.actor_name if principal is not None else ""
+        self._parts.refusals.note(error, self._scope, route=ROUTE, request_id=request_id, actor=actor)
         self._parts.counts.answered_here(self._connector_id(), answer.status)
         if self._standings is not None:
             answer = ProblemAnswer(answer.status, (*answer.headers, *standing_headers(self._standings)), answer.body)

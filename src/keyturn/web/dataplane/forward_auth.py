@@ -49,6 +49,7 @@ class ForwardAuth(HandOutDoor):
     key_scope: ClassVar[str] = "call"
     policy: ClassVar[str] = PROXY
     methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
+    route: ClassVar[str] = "/v1/forward-auth"
 
     async def _answer(self, principal: Principal) -> tuple[int, Headers, bytes]:
         method, uri = self._original()

@@ -29,6 +29,7 @@ from keyturn.web.kit.admission.body_time import in_time
 from keyturn.web.kit.admission.rate_headers import Standings, standing_headers
 from keyturn.web.kit.headers import OF_DATA, Headers
 from keyturn.web.kit.problems import ProblemAnswer, Send, problem_answer
+from keyturn.web.kit.refusals import Refusals
 
 CLOSE: Final = (b"connection", b"close")
 SOURCE: Final = (b"keyturn-source", b"broker")
@@ -44,6 +45,7 @@ class DoorParts:
     hand_out: HandOut
     counts: CallCounts
     limits: RateLimits
+    refusals: Refusals
     public_url: str
     reconnect_link: ReconnectLink | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -69,6 +71,7 @@ class HandOutDoor(ABC):
     key_scope: ClassVar[str]
     policy: ClassVar[str]
     methods: ClassVar[tuple[str, ...]]
+    route: ClassVar[str]
 
     def __init__(
         self, parts: DoorParts, scope: MutableMapping[str, Any], receive: Receive, send: Send, request_id: bytes
@@ -127,9 +130,11 @@ class HandOutDoor(ABC):
         return route
 
     async def _refuse(self, error: Exception) -> None:
-        parts = self._parts
+        parts, request_id = self._parts, self._request_id.decode("ascii")
+        actor = self._principal.actor_name if self._principal is not None else ""
+        parts.refusals.note(error, self._scope, route=self.route, request_id=request_id, actor=actor)
         url = await next_url(error, self._connection_id, self._principal, parts.public_url, parts.reconnect_link)
-        answer = self._say(problem_answer(error, request_id=self._request_id.decode("ascii"), next_url=url))
+        answer = self._say(problem_answer(error, request_id=request_id, next_url=url))
         if self._standings:
             answer = ProblemAnswer(answer.status, (*answer.headers, *standing_headers(self._standings)), answer.body)
         if self._head.fault is not None:  # who knows where the next request begins

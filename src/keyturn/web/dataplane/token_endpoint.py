@@ -41,6 +41,7 @@ class TokenEndpoint(HandOutDoor):
     key_scope: ClassVar[str] = "token"
     policy: ClassVar[str] = TOKEN_POLICY
     methods: ClassVar[tuple[str, ...]] = ("POST",)
+    route: ClassVar[str] = "/v1/connections/{connection_id}/token"
 
     async def _answer(self, principal: Principal) -> tuple[int, Headers, bytes]:
         refused = _refused_generation(await self._document())

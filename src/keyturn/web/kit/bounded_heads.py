@@ -12,9 +12,11 @@ Source: the threat model, D1 and D2; RFC 9110 section 5.4 (limits of fields).
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from keyturn.web.kit.refusals import HEAD_TOO_LONG, HEAD_TOO_SLOW, INPUT, MALFORMED, Refusals
 
 LONGEST_HEAD: Final = 65_536
 MOST_HEADERS: Final = 256
@@ -26,10 +28,12 @@ _TIMEOUT: Final = (
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """uvicorn's HTTP, with heads that end."""
+    """uvicorn's HTTP, with heads that end. `refusals`: where those are written down that do not; a subclass says."""
 
+    refusals: ClassVar[Refusals | None] = None
     _pending = 0  # bytes that came since the parser last had something to say
     _in_head = True  # nothing was said yet of a next request, or not all of it
+    _is_too_long = False
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -66,19 +70,33 @@ class BoundedHeads(HttpToolsProtocol):
             return
         if self._pending:
             self.transport.write(_TIMEOUT)
+            self._note(HEAD_TOO_SLOW)
         self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """As uvicorn calls it, for what its parser can't read, and for what we don't."""
+        self._note(HEAD_TOO_LONG if self._is_too_long or msg == _TOO_LONG else MALFORMED)
+        super().send_400_response(msg)
+
+    def _note(self, code: str) -> None:
+        if self.refusals is not None:
+            self.refusals.note_as(INPUT, code, {"client": self.client, "headers": ()})
 
     def on_headers_complete(self) -> None:
         """As the parser calls it; what it raises is answered with 400."""
         # Much may have come for the body's sake alone; only then is the head measured.
         if self._pending > LONGEST_HEAD and self._head_bytes() > LONGEST_HEAD:
-            raise ValueError(_TOO_LONG)
+            self._refuse_head()
         if len(self.headers) > MOST_HEADERS:
-            raise ValueError(_TOO_LONG)
+            self._refuse_head()
         self._pending = 0
         self._in_head = False
         self._in_time()
         super().on_headers_complete()
+
+    def _refuse_head(self) -> None:
+        self._is_too_long = True  # the parser makes another error of this one
+        raise ValueError(_TOO_LONG)
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any, Final
 
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyturn.core.crashes import crash_facts
@@ -19,6 +20,7 @@ from keyturn.web.kit.security_headers import OF_PAGE
 
 TOO_SLOW: Final = 408
 REQUEST_ID: Final = "keyturn.request_id"
+ROUTE_KEY: Final = "keyturn.route"
 
 
 class BrokenOff(Exception):
@@ -60,3 +62,19 @@ class GuardedPages:
             self._log.error("page_crashed", request_id=name, **crash_facts(error))
             if not whole:
                 raise BrokenOff from None
+
+
+class NamedRoute(Route):
+    """A page's route that leaves its template in the request, for what is written down of it."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See Starlette's."""
+        match, found = super().matches(scope)
+        if match is not Match.NONE:
+            found = {**found, ROUTE_KEY: self.path}
+        return match, found
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that answers, or `none`."""
+    return str(scope.get(ROUTE_KEY, "none"))

@@ -11,6 +11,7 @@ import asyncio
 from typing import Any, Final
 
 from keyturn.web.kit.bounded_heads import BoundedHeads
+from keyturn.web.kit.refusals import Refusals
 
 _HEAD: Final = b"HTTP/1.1 "
 _INTERIM: Final = b"HTTP/1.1 1"
@@ -83,3 +84,8 @@ class JoinedHttpProtocol(BoundedHeads):
     def connection_made(self, transport: Any) -> None:
         """See `asyncio.Protocol`."""
         super().connection_made(JoinedTransport(transport, self.loop))
+
+
+def noting(refusals: Refusals) -> type[JoinedHttpProtocol]:
+    """The same, writing down there which heads it refuses."""
+    return type("NotingHttpProtocol", (JoinedHttpProtocol,), {"refusals": refusals})

@@ -11,7 +11,7 @@ from keyturn.core.errors import NotFound
 from keyturn.engine.application import Application
 from keyturn.engine.login.connect_sessions import SessionRequest
 from keyturn.ports.store import ConnectSession
-from keyturn.web.control.caller import App, Caller, Calling
+from keyturn.web.control.caller import BEYOND_LIMITS, App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.routes.connections import EXAMPLE, shown
 from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, SessionAnswer, SessionList
@@ -82,8 +82,10 @@ async def confirm_connect_session(session_id: str, body: Confirmation, app: App,
 
 async def _session(app: Application, caller: Caller, session_id: str) -> ConnectSession:
     found = await app.sessions.load(session_id, project=caller.principal.project)
-    if found is None or not caller.sees(found.connector, found.owner):
+    if found is None:
         raise NotFound("There is no such session.")
+    if not caller.sees(found.connector, found.owner):
+        raise NotFound("There is no such session.", logged=BEYOND_LIMITS)
     return found
 
 

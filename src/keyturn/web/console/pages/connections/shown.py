@@ -48,8 +48,7 @@ async def why(console: Console, connection: Connection, connector: Connector | N
     """Why it is as it is, and whose move it is."""
     now, alarm = console.now(), console.application.gate.alarmed(connection.connector)
     found_alarm = Alarm(alarm[0], alarm[1], now + alarm[2]) if alarm else None
-    quiet = console.application.quiet_hours.times.until(connection.connector, connection.project)
-    return explain(connection, connector, now, found_alarm, quiet)
+    return explain(connection, connector, now, found_alarm)
 
 
 def kept(connection: Connection) -> list[Kept]:
