@@ -12,6 +12,7 @@ from keyturn.ports.jobs import Jobs
 from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
 from keyturn.ports.observing.call_times import CallTimesStore
+from keyturn.ports.operating.quiet_hours import QuietHoursStore
 from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
@@ -64,6 +65,11 @@ class AllStores(Protocol):
     @property
     def login_stops(self) -> LoginStops:
         """Whose logins are stopped."""
+        ...
+
+    @property
+    def quiet_hours(self) -> QuietHoursStore:
+        """Connectors' quiet hours."""
         ...
 
     @property

@@ -29,6 +29,7 @@ from tests.contracts.lease_contract import LeaseContract, Pass
 from tests.contracts.login_ledger_contract import LoginLedgerContract
 from tests.contracts.overview_contract import OverviewContract
 from tests.contracts.people_store_contract import PeopleStoreContract
+from tests.contracts.quiet_hours_contract import QuietHoursContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
@@ -91,6 +92,10 @@ class TestFakeLoginWatch(LoginWatchContract):
 
 class TestFakeLoginStops(LoginStopsContract):
     """LoginStops."""
+
+
+class TestFakeQuietHours(QuietHoursContract):
+    """QuietHoursStore."""
 
 
 class TestFakeRateCounts(RateCountsContract):

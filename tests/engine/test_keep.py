@@ -13,6 +13,7 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import StoreUnavailable
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
+from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.keep import KeepTokens
 from tests.engine.passing import in_time
 from tests.engine.story import connector_from
@@ -57,7 +58,14 @@ def world() -> FakeWorld:
 def keep_tokens(world: FakeWorld) -> KeepTokens:
     """The use case over the world's stores."""
     stores = world.stores
-    return KeepTokens(stores.connections, stores.revocations, stores.spill, world.clock, world.entropy)
+    return KeepTokens(
+        stores.connections,
+        stores.revocations,
+        stores.spill,
+        world.clock,
+        world.entropy,
+        QuietTimes(stores.quiet_hours, world.clock, world.entropy),
+    )
 
 
 def put(world: FakeWorld, connection: Connection = BROKEN, tokens: TokenSet | None = OLD) -> Connection:

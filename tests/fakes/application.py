@@ -52,6 +52,7 @@ def make_world(
         logins=stores.logins,
         login_watch=stores.login_watch,
         login_stops=stores.login_stops,
+        quiet_hours=stores.quiet_hours,
         rate_counts=stores.rate_counts,
         audit=stores.audit,
         api_keys=stores.api_keys,

@@ -16,6 +16,7 @@ from tests.fakes.leases import FakeLease
 from tests.fakes.logins import FakeLoginLedger
 from tests.fakes.overview import FakeOverview
 from tests.fakes.people import FakePeopleStore
+from tests.fakes.quiet_hours import FakeQuietHoursStore
 from tests.fakes.records import FakeApiKeyStore, FakeAuditLog, FakeIdempotencyStore, FakeSessionStore
 from tests.fakes.webhooks import FakeEventStore, FakeWebhookStore
 
@@ -34,6 +35,7 @@ class FakeStores:
         self.logins = FakeLoginLedger(self.database)
         self.login_watch = FakeLoginWatch(self.database)
         self.login_stops = FakeLoginStops(self.database)
+        self.quiet_hours = FakeQuietHoursStore(self.database)
         self.rate_counts = FakeRateCounts(self.database)
         self.audit = FakeAuditLog(self.database)
         self.chain = FakeAuditChain(self.database, self.connections.rows, self._forget)

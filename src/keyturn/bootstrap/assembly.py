@@ -49,12 +49,15 @@ from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.mail.mails import Mails
 from keyturn.engine.mail.send_mail import SendMail
 from keyturn.engine.observing.call_times import CallTimes
+from keyturn.engine.operating.plan_anew import PlanAnew
+from keyturn.engine.operating.set_quiet_hours import SetQuietHours
 from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.answer_by_seed import AnswerBySeed
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
 from keyturn.engine.renewal.attempt import RenewalAttempt
@@ -83,6 +86,7 @@ from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
 from keyturn.ports.mail import Mailer
 from keyturn.ports.observing.call_times import CallTimesStore
+from keyturn.ports.operating.quiet_hours import QuietHoursStore
 from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
 from keyturn.ports.store import (
@@ -120,6 +124,7 @@ class Ports:
     people: PeopleStore
     overview: Overview
     call_times: CallTimesStore
+    quiet_hours: QuietHoursStore
     webhooks: WebhookStore
     events: EventStore
     spill: Spill
@@ -156,10 +161,10 @@ def assemble(
     published = PublishedConnectors(ports.connectors, ports.client_assertions)
     guards, budget = _guards(ports)
     tests = TestCalls(ports.egress, ports.suffixes)
-    keep_tokens = KeepTokens(connections, ports.revocations, ports.spill, clock, entropy)
+    keep_tokens, quiet = _keeping(ports, connections)
     apply_spilled = ApplySpilled(connections, published, ports.spill, keep_tokens)
     renewals = _renewals(ports, connections, published, keep_tokens, budget, gate, known)
-    revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known)
+    revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known, quiet)
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
@@ -168,39 +173,45 @@ def assemble(
         ports.sessions, connections, published, connect, challenges, keep_tokens, clock, entropy, public_url
     )
     api_keys, call_times = ApiKeys(ports.api_keys, clock, entropy, admin_api_key), CallTimes(ports.call_times, clock)
-    others = OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
     pause = Pause(connections, published, keep_tokens, clock)
     testing = TestConnection(connections, published, renewals, tests, clock, known)
-    bulk = BulkActions(testing, renewals, pause, disconnect, sessions, gate, clock)
+    bulk = BulkActions(testing, renewals, pause, disconnect, sessions, gate, quiet, clock)
     auditing = make_auditing(ports.chain, ports.audit, connections, ports.lease, clock, ports.audit_settings)
     webhooks, deliveries = _webhooks(ports, connections, known, public_url, plain_http)
-    watching = _watching(ports, connections, published, auditing)
+    watching = _watching(ports, connections, published, auditing, keep_tokens)
     background = _background(ports, connections, bulk, challenges, deliveries, watching, call_times)
     scheduler = Scheduler(
-        connections, published, renewals, apply_spilled, revoke, calls, gate, clock, entropy,
-        offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys), others=others,
+        connections, published, renewals, apply_spilled, revoke, calls, gate, quiet, clock, entropy,
+        offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys),
+        others=OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys),
         background=background, challenges_due=challenges.poll_due,
         counts=each_second(api_keys.flush_uses, guards.rate_limits.exchange, call_times.look))  # fmt: skip
     return Application(
         connect=connect, challenges=challenges, connect_sessions=sessions, renewals=renewals, test_connection=testing,
         disconnect=disconnect, erase_owner=EraseOwner(connections, disconnect, ports.chain, clock), pause=pause,
-        calls=calls, hand_out=HandOut(calls, ports.audit, clock), overview=ports.overview,
+        calls=calls, hand_out=HandOut(calls, ports.audit, clock), overview=ports.overview, jobs=ports.jobs,
         ask_api=AskApi(calls, connections, published, ports.suffixes, ports.upstream, ports.audit, clock, known),
         revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate),
+        quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
         board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock, call_times), call_times=call_times,
-        builder=_builder(ports, connections, published, budget, gate, known),
+        builder=_builder(ports, connections, published, budget, gate, known), upstream=ports.upstream,
         api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), published=published, gate=gate, connections=connections,
         connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit, idempotency=ports.idempotency,
-        jobs=ports.jobs, upstream=ports.upstream, clock=clock, entropy=entropy, operator_name=operator_name,
-        public_url=public_url)  # fmt: skip
+        clock=clock, entropy=entropy, operator_name=operator_name, public_url=public_url)  # fmt: skip
 
 
 def _edit_connector(ports: Ports, gate: ProviderGate) -> EditConnector:
     return EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, ports.clock, ports.client_assertions)
+
+
+def _keeping(ports: Ports, connections: ConnectionStore) -> tuple[KeepTokens, QuietTimes]:
+    """Who writes new token sets, and says when the next is due; and what is quiet then."""
+    quiet = QuietTimes(ports.quiet_hours, ports.clock, ports.entropy)
+    return KeepTokens(connections, ports.revocations, ports.spill, ports.clock, ports.entropy, quiet), quiet
 
 
 def _guards(ports: Ports) -> tuple[Guards, LoginBudget]:
@@ -232,7 +243,9 @@ def _renewals(
     clock, entropy, egress = ports.clock, ports.entropy, ports.egress
     settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
     by_seed = AnswerBySeed(egress, settlement, SeedCodes(connections, clock), known)
-    attempt = RenewalAttempt(connections, published, egress, budget, gate, settlement, clock, entropy, known, by_seed)
+    attempt = RenewalAttempt(
+        connections, published, egress, budget, gate, settlement, clock, entropy, known, by_seed, keep_tokens.quiet
+    )
     return Renewals(connections, ports.lease, attempt, clock)
 
 
@@ -292,10 +305,15 @@ def _webhooks(
 
 
 def _watching(
-    ports: Ports, connections: ConnectionStore, published: PublishedConnectors, auditing: Auditing
+    ports: Ports,
+    connections: ConnectionStore,
+    published: PublishedConnectors,
+    auditing: Auditing,
+    keep_tokens: KeepTokens,
 ) -> list[JobKind]:
-    """What looks for events that no write stands for."""
+    """What looks for events that no write stands for; and what moves renewals that are planned."""
     return [
+        PlanAnew(connections, published, keep_tokens, keep_tokens.quiet),
         WatchExpiry(connections, published, ports.events, ports.clock),
         WatchEvents(ports.events, ports.clock),
         VerifyDaily(auditing.verify, ports.events, ports.clock),

@@ -49,6 +49,7 @@ STORES: Final = (
     "logins",
     "login_watch",
     "login_stops",
+    "quiet_hours",
     "rate_counts",
     "audit",
     "chain",

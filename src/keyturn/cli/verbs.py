@@ -136,6 +136,15 @@ _ROWS: Final = (
         ("keyturn connector start-logins acme",),
     ),
     Verb(
+        "connector quiet-hours",
+        "Leave a connector's provider alone at some times.",
+        "incidents.quiet_hours:quiet_hours",
+        (
+            "keyturn connector quiet-hours acme --from 02:00 --to 04:00 --zone Europe/Berlin --days mon-fri",
+            "keyturn connector quiet-hours acme --clear",
+        ),
+    ),
+    Verb(
         "connection create",
         "Connect an account of yours from here.",
         "connection_create:create",

@@ -107,7 +107,16 @@ _TOLD: Final[Mapping[str, str]] = {
 }
 
 
-def explain(connection: Connection, connector: Connector | None, now: float, alarm: Alarm | None) -> Explanation:
+QUIET: Final = "These are the provider's quiet hours: what can wait is renewed after them."
+
+
+def explain(
+    connection: Connection,
+    connector: Connector | None,
+    now: float,
+    alarm: Alarm | None,
+    quiet_until: float | None = None,
+) -> Explanation:
     """Explain a connection.
 
     Args:
@@ -115,8 +124,12 @@ def explain(connection: Connection, connector: Connector | None, now: float, ala
         connector: the version that it is pinned to; None where that is gone, which counts as not renewable.
         now: Unix seconds.
         alarm: the connector's, if it has one.
+        quiet_until: when the connector's quiet hours of this moment are over, Unix seconds; None outside of them.
     """
     found = _explained(connection, connector, now, alarm)
+    well = found.who is Who.NOBODY and found.code is None and _renewable(connection, connector, now)
+    if quiet_until is not None and well:
+        found = replace(found, text=f"{found.text} {QUIET}")
     hint = retirement_hint(connector, now)
     return found if hint is None or connection.ended else replace(found, text=f"{found.text} {hint}")
 

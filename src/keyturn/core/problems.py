@@ -97,6 +97,8 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
      "Wait as long as “Retry-After” says. If nobody tries a password on many accounts here, tell the operator."),
     ("logins_stopped", 503, "An operator has stopped the logins of this connector.", Who.OPERATOR,
      "Start them again (connector start-logins) once the incident is over."),
+    ("quiet_hours", 503, "The operator has asked that the provider be left alone at this time.", Who.NOBODY,
+     "Wait as long as “Retry-After” says, or ask the operator to change the quiet hours."),
     ("request_timeout", 408, "The request's body did not come in time.", Who.CALLER,
      "Send the whole body without pauses."),
     ("illegal_transition", 409, "The connection's state does not allow this.", Who.CALLER,

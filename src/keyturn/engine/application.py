@@ -20,6 +20,7 @@ from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.login.revoke_session import RevokeSession
 from keyturn.engine.observing.call_times import CallTimes
+from keyturn.engine.operating.set_quiet_hours import SetQuietHours
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
@@ -74,6 +75,7 @@ class Application:
     connectors: ConnectorStore
     sessions: SessionStore
     overview: Overview
+    quiet_hours: SetQuietHours
     board: ReadBoard
     call_times: CallTimes
     audit: AuditLog

@@ -37,6 +37,7 @@ from keyturn.engine.other_processes import LOOK_EVERY_S as LOOK_AT_OTHERS_EVERY_
 from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.revocation.revoke import Revoke
@@ -71,6 +72,7 @@ class Scheduler:
         revoke: Revoke,
         calls: Calls,
         gate: ProviderGate,
+        quiet: QuietTimes,
         clock: Clock,
         entropy: Entropy,
         *,
@@ -101,6 +103,7 @@ class Scheduler:
         self._revoke = revoke
         self._calls = calls
         self._gate = gate
+        self._quiet = quiet
         self._clock = clock
         self._entropy = entropy
         self._tasks: dict[asyncio.Task[None], Connection] = {}
@@ -160,6 +163,7 @@ class Scheduler:
             self._looked_at = self._clock.monotonic()
         full = len(self._tasks) >= AT_ONCE
         due = await self._ask_database(0 if full else LOOKED_AT)
+        await self._quiet.look()
         if full:
             return
         self._waiting.clear()
@@ -211,6 +215,8 @@ class Scheduler:
     async def _left_alone(self, connection: Connection) -> bool:
         """Move away what is not renewed now: then it does not come up again each second."""
         now = self._clock.now()
+        if await self._put_off(connection, now):
+            return True
         held = connection.paused or connection.unconfirmed
         if held or await self._idle(connection, now):
             kept_alive_at = await self._kept_alive_at(connection)
@@ -221,6 +227,18 @@ class Scheduler:
             await self._move(connection, now + self._wait_s(closed), closed.code)
         else:
             return False
+        return True
+
+    async def _put_off(self, connection: Connection, now: float) -> bool:
+        """Move one away that can wait until the provider's quiet hours are over; a call that needs it renews it."""
+        if self._quiet.until(connection.connector, connection.project) is None:
+            return False
+        connector = await self._connector_of(connection)
+        later = None if connector is None else self._quiet.placed(connection, connector, now)
+        if later is None or later <= now:
+            return False
+        # Its back-off is over: were it still counted, it would hold up a call until then.
+        await self._move(replace(connection, failures_in_a_row=0), later)
         return True
 
     def _looked_at_again(
@@ -247,6 +265,7 @@ class Scheduler:
             refresh_expires_at=connection.refresh_expires_at,
         )
         earliest, spread = life(fraction=1.0), life(fraction=self._entropy.fraction())
+        spread = self._quiet.placed(connection, connector, spread)
         return None if earliest is None or spread is None else (earliest, spread)
 
     async def _connector_of(self, connection: Connection) -> Connector | None:
@@ -277,6 +296,8 @@ class Scheduler:
 
     async def _renew(self, connection: Connection) -> None:
         try:
+            if await self._put_off(connection, self._clock.now()):
+                return  # quiet hours began while it waited for its turn
             await self._renewals.renew(
                 connection.id,
                 generation=connection.generation,

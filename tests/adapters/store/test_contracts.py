@@ -25,6 +25,7 @@ from tests.contracts.lease_contract import LeaseContract
 from tests.contracts.login_ledger_contract import LoginLedgerContract
 from tests.contracts.overview_contract import OverviewContract
 from tests.contracts.people_store_contract import PeopleStoreContract
+from tests.contracts.quiet_hours_contract import QuietHoursContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
@@ -59,6 +60,10 @@ class TestSqlLoginWatch(LoginWatchContract):
 
 class TestSqlLoginStops(LoginStopsContract):
     """LoginStops."""
+
+
+class TestSqlQuietHours(QuietHoursContract):
+    """QuietHoursStore."""
 
 
 class TestSqlRateCounts(RateCountsContract):

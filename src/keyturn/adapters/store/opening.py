@@ -41,6 +41,7 @@ from keyturn.adapters.store.keys.wrapped_columns import count_by_key
 from keyturn.adapters.store.lease_holder import Host
 from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.logins import SqlLoginLedger
+from keyturn.adapters.store.operating.quiet_hours import SqlQuietHoursStore
 from keyturn.adapters.store.overview.overview import SqlOverview
 from keyturn.adapters.store.revocations import SqlRevocationStore
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
@@ -67,6 +68,7 @@ class Stores:
     logins: SqlLoginLedger
     login_watch: SqlLoginWatch
     login_stops: SqlLoginStops
+    quiet_hours: SqlQuietHoursStore
     rate_counts: SqlRateCounts
     audit: SqlAuditLog
     chain: SqlAuditChain
@@ -120,8 +122,7 @@ async def open_store(
         lost_key: the id of a key that is given up by this opening; nothing may serve before what it had sealed is.
 
     Raises:
-        WrongKey: the database was sealed under another key.
-        KeyStateConflict, NotFound: `lost_key` is at hand, or there is no such key.
+        WrongKey: sealed under another key. KeyStateConflict, NotFound: `lost_key` is at hand, or there is no such key.
         KeyUnavailable, StoreUnavailable: the key provider, or the database or its directory, can't be used.
         SettingsInvalid: the URL is of no database that this release knows.
     """
@@ -149,6 +150,7 @@ async def open_store(
         challenges=SqlChallengeStore(database, data_keys),
         idempotency=SqlIdempotencyStore(database, store_keys),
         jobs=SqlJobs(database),
+        quiet_hours=SqlQuietHoursStore(database),
         people=SqlPeopleStore(database),
         **_figures(database),
         webhooks=SqlWebhookStore(database, data_keys),

@@ -113,6 +113,12 @@ class LoginsStopped(CallerError):
     code = "logins_stopped"
 
 
+class InQuietHours(CallerError):
+    """An operator has asked that the provider be left alone at this time."""
+
+    code = "quiet_hours"
+
+
 class RequestTimeout(CallerError):
     """The request's body did not come in time."""
 

@@ -57,6 +57,7 @@ from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login_budget import LoginBudget, counted
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.answer_by_seed import AnswerBySeed, Stopped
 from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.renewal.steps_told import StepsTold
@@ -103,6 +104,7 @@ class RenewalAttempt:
     entropy: Entropy
     known: InFlight
     answer_by_seed: AnswerBySeed
+    quiet: QuietTimes
     unsent: dict[str, tuple[str, Intent | None]] = field(default_factory=dict)  # declared, and surely not sent
 
     async def once(
@@ -132,6 +134,7 @@ class RenewalAttempt:
         if step.step is Step.HOLD:
             await self.settlement.hold(connection)
             raise RenewalNotPossible(extensions={"reason": str(step.cause)})
+        self.quiet.refuse(connection.connector, connection.project, strictly=True)
         self._respect_waits(connection, forced=forced, now=now)
         try:
             ready = await self._prepare(connection, connector, step)

@@ -21,6 +21,7 @@ from keyturn.core.renewal.window import kept_alive_at, renews_at
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
+from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, RevisionConflict, RevocationStore, SealedChange, Spill
@@ -39,6 +40,7 @@ class KeepTokens:
     spill: Spill
     clock: Clock
     entropy: Entropy
+    quiet: QuietTimes
 
     async def keep(
         self,
@@ -182,7 +184,7 @@ class KeepTokens:
         if connection.intent is not None:
             return self.clock.now()  # a send without an outcome is not left lying
         by_refresh = refresh_usable(connection, connector)
-        return renews_at(
+        due = renews_at(
             issued_at=connection.token_issued_at,
             expires_at=connection.expires_at,
             renewable=by_refresh or password_usable(connection, connector),
@@ -190,17 +192,19 @@ class KeepTokens:
             refresh_expires_at=connection.refresh_expires_at if by_refresh else None,
             with_token=connector.refresh.with_token and by_refresh,
         )
+        return self.quiet.placed(connection, connector, due)
 
     def kept_alive(self, connection: Connection, connector: Connector) -> float | None:
         """When it is renewed though nobody uses it; None where that is left to whoever does."""
         if connection.token_issued_at is None or not keeps_alive(connection, connector, self.clock.now()):
             return None
-        return kept_alive_at(
+        due = kept_alive_at(
             issued_at=connection.token_issued_at,
             expires_at=connection.expires_at,
             refresh_expires_at=connection.refresh_expires_at,
             fraction=self.entropy.fraction(),
         )
+        return self.quiet.placed(connection, connector, due)
 
     async def _spill(self, connection: Connection, token_set: TokenSet) -> bool:
         try:

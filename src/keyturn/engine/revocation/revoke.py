@@ -32,6 +32,7 @@ from keyturn.core.revocation import Revocation
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.revocation.sends import Send, kinds_of, of_several, sends
 from keyturn.engine.send import REVOKE_TIMEOUT_S, build, error_of, policy_of
 from keyturn.engine.template_values import client_values, revoke_values
@@ -87,6 +88,7 @@ class Revoke:
     clock: Clock
     entropy: Entropy
     known: InFlight
+    quiet: QuietTimes
     running: dict[str, asyncio.Task[Told]] = field(default_factory=dict)
 
     async def attempt(self, revocation: Revocation, *, last: bool = False) -> Told:
@@ -162,6 +164,8 @@ class Revoke:
     async def _try_due(self, row: Revocation) -> None:
         """One of many: its failure keeps none of the others back, and does not come up again each second."""
         try:
+            if await self._left_for_later(row):
+                return
             await self.attempt(row)
         except StoreUnavailable as error:
             log.warning("revocation_failed", revocation=row.id, code=error.code)
@@ -169,6 +173,15 @@ class Revoke:
             log.error("revocation_crashed", revocation=row.id, **crash_facts(error))
             later = min(self.clock.now() + CRASHED_AGAIN_S, max(row.give_up_at, self.clock.now()))
             await self._crashed(row, later)
+
+    async def _left_for_later(self, row: Revocation) -> bool:
+        """Move one away that is due in quiet hours; at the end of its time it is tried whatever the hour."""
+        now = self.clock.now()
+        if now >= row.give_up_at or self.quiet.until(row.connector, row.project) is None:
+            return False
+        later = min(self.quiet.later(row.connector, now, row.project), row.give_up_at)
+        await self.revocations.save(replace(row, due_at=later))
+        return True
 
     async def _crashed(self, row: Revocation, later: float) -> None:
         tried = replace(row, tries=row.tries + 1, due_at=later, last_error=KeyturnError.code)

@@ -35,6 +35,7 @@ from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
 from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
 from keyturn.web.control.routes.login_stops import OPERATIONS as LOGIN_STOPS
+from keyturn.web.control.routes.operating.quiet_hours import OPERATIONS as QUIET_HOURS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
 from keyturn.web.control.routes.people import OPERATIONS as PEOPLE
 from keyturn.web.control.routes.webhooks import OPERATIONS as WEBHOOKS
@@ -45,6 +46,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,
     *TRIALS,
     *LOGIN_STOPS,
+    *QUIET_HOURS,
     *CONNECTIONS,
     *CONNECTION_STEPS,
     *CHALLENGES,

@@ -26,7 +26,7 @@ _EVERY: Final = (
 _NO_TOKEN: Final = (
     "not_found", "connection_disconnected", "connection_paused", "connection_unconfirmed",
     "connection_needs_reconnect", "renewal_in_progress", "renewal_not_possible", "login_budget_spent",
-    "logins_stopped",
+    "logins_stopped", "quiet_hours",
     "provider_rate_limited", "provider_unreachable", "provider_tls_failed", "provider_timeout",
     "provider_unavailable", "provider_bad_response", "connector_client_missing", "connector_client_rejected",
     "provider_grant_disabled", "scope_insufficient", "connector_value_absent", "address_not_allowed",

@@ -8,9 +8,10 @@ import json
 import pytest
 
 from keyturn.core.access.roles import Role
+from keyturn.core.renewal.quiet_hours import QuietHours, Window
 from tests.engine.builder.test_trials import MFA, done
 from tests.engine.builder.texts import text
-from tests.engine.story import actions, error, me, token
+from tests.engine.story import ACTOR, actions, error, me, token
 from tests.fakes.egress import json_answer
 from tests.web.console.connectors.authoring import OPERATOR, author, inputs_of, source_of
 from tests.web.console.visiting import Visitor, make_visitor
@@ -105,6 +106,19 @@ async def test_the_overview_shows_the_steps_and_who_gets_what() -> None:
     found = await operator.world.stores.connectors.client("acme")
     assert found is not None
     assert "new" == found.client_id
+
+
+async def test_the_overview_shows_quiet_hours() -> None:
+    """Which they are, and that they are now; none where there are none."""
+    visitor = await author(published=True)
+    before = (await visitor.get("/connectors/acme")).text
+    hours = QuietHours("UTC", (Window(0, 1430), Window(1320, 1380, frozenset({0}))))
+    await visitor.world.application.quiet_hours("acme", hours, ACTOR)
+    page = (await visitor.get("/connectors/acme")).text
+
+    assert "Quiet hours" not in before
+    assert "00:00-23:50, mon 22:00-23:00 (UTC); now, until <time" in page
+    assert "a call that needs a renewal still gets it" in page
 
 
 async def test_a_text_with_an_error_is_kept_and_closes_the_forms() -> None:

@@ -2,7 +2,7 @@
 
 Rule 1: a provider is asked no harder than its gate allows, and all bulk jobs of a process together do no more at once
 with a connector than its gate lets through. One that asks to wait for a short time is waited for; one that is down, or
-wants more, makes the connection a failure with that code.
+wants more, makes the connection a failure with that code. So do a provider's quiet hours, for tests and renewals.
 Rule 2: what is so already is done: a pause of a paused connection, an end of an ended one.
 """
 
@@ -18,6 +18,7 @@ from keyturn.core.connection import Connection
 from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     ConnectionDisconnected,
+    InQuietHours,
     KeyturnError,
     KeyUnavailable,
     ProviderRateLimited,
@@ -29,6 +30,7 @@ from keyturn.engine.jobs.bulk.bulk_order import BulkAction
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.pause import Pause
 from keyturn.engine.provider_gate import AT_ONCE, ProviderGate
+from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.test_connection import TestConnection
@@ -60,6 +62,7 @@ class BulkActions:
     disconnect: Disconnect
     connect_sessions: ConnectSessions
     gate: ProviderGate
+    quiet: QuietTimes
     clock: Clock
     _places: dict[str, asyncio.Semaphore] = field(default_factory=dict)  # by connector, of which there are few
 
@@ -78,7 +81,7 @@ class BulkActions:
                 return await self._once(action, connection, actor)
             except (StoreUnavailable, KeyUnavailable):
                 raise
-            except (ProviderRateLimited, ProviderUnavailable) as error:
+            except (ProviderRateLimited, ProviderUnavailable, InQuietHours) as error:
                 wait_s = max(error.retry_after_s or 1.0, 1.0)
                 if not waits_left or wait_s > LONGEST_WAIT_S:
                     return Outcome(error.code)
@@ -94,6 +97,8 @@ class BulkActions:
 
     async def _once(self, action: BulkAction, connection: Connection, actor: Actor) -> Outcome:
         project = connection.project
+        if action in (BulkAction.TEST, BulkAction.RENEW):
+            self.quiet.refuse(connection.connector, project)
         match action:
             case BulkAction.TEST:
                 return await self._test(connection, actor)

@@ -175,7 +175,8 @@ async def explain_connection(connection_id: str, app: App, caller: Calling) -> R
     now = app.clock.now()
     found = app.gate.alarmed(connection.connector)
     alarm = Alarm(found[0], found[1], now + found[2]) if found else None
-    return answer(why_answer(explain(connection, await version_of(app, connection), now, alarm)))
+    quiet = app.quiet_hours.times.until(connection.connector, connection.project)
+    return answer(why_answer(explain(connection, await version_of(app, connection), now, alarm, quiet)))
 
 
 async def list_connection_events(

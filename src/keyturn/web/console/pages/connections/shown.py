@@ -48,7 +48,8 @@ async def why(console: Console, connection: Connection, connector: Connector | N
     """Why it is as it is, and whose move it is."""
     now, alarm = console.now(), console.application.gate.alarmed(connection.connector)
     found_alarm = Alarm(alarm[0], alarm[1], now + alarm[2]) if alarm else None
-    return explain(connection, connector, now, found_alarm)
+    quiet = console.application.quiet_hours.times.until(connection.connector, connection.project)
+    return explain(connection, connector, now, found_alarm, quiet)
 
 
 def kept(connection: Connection) -> list[Kept]:

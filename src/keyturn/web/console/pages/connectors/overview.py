@@ -59,6 +59,8 @@ async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
         connections=await application.builder.review.live_connections(connector_id),
         client_set=bool(summary and summary.client_id_set),
         needs_client=connector.client_authentication is not ClientAuthentication.NONE,
+        quiet_hours=application.quiet_hours.times.of(connector_id),
+        quiet_until=application.quiet_hours.times.until(connector_id),
         errors=errors,
         typed_id=visit.form.text("client_id"),
     )

@@ -1,0 +1,1 @@
+"""What an operator sets of a connector while it runs."""
