@@ -6,12 +6,15 @@ import contextlib
 from dataclasses import replace
 
 from keyturn.core.errors import KeyturnError
+from keyturn.core.explain import EXPIRES_SOON, explain
 from keyturn.engine.actor import Actor
 from tests.contracts.samples import session
 from tests.engine.jobs.running import run_all
 from tests.engine.passing import renew
 from tests.engine.story import actions, error, log_in, publish, read, token
+from tests.engine.test_kept_alive import with_end
 from tests.fakes.application import FakeWorld, make_world
+from tests.fakes.clock import FakeClock
 
 HOUR, DAY = 3600.0, 86_400.0
 ACTOR = Actor("key:test")
@@ -37,6 +40,59 @@ async def test_an_ending_connection_is_said_once() -> None:
 
     assert 0 == before
     assert [connection.id] == [each.object for each in events]
+
+
+async def test_a_refresh_token_that_no_renewal_prolongs_is_told_ahead() -> None:
+    """Once, in the 72 hours before its end, though the token is renewed every hour; `why` says the same."""
+    world = make_world(clock=FakeClock())
+    world.entropy.fixed_fraction = 0.5
+    said = "response: {refresh_expires: {from: rx}}"
+    await publish(world, refresh=said, token=f", {said}")
+    ends, told = world.clock.now() + 5 * DAY, []
+    connection = (await log_in(world, with_end(1, world.clock.now(), 5 * DAY))).connection
+    for n in range(2, 6):
+        world.clock.advance(DAY)
+        now = world.clock.now()
+        world.egress.will_reply(with_end(n, now, int(ends - now)))
+        row = await renew(world, await read(world, connection.id))
+        await run_all(world)
+        told.append(actions(world).count(("connection.expiring", "ok")))
+    version = await world.application.published.version("acme", 1)
+    found = explain(row, version, world.clock.now(), None)
+
+    assert [0, 1, 1, 1] == told
+    assert (ends, True) == (row.refresh_expires_at, row.refresh_end_fixed)
+    assert (EXPIRES_SOON, ends) == (found.code, found.next_step.at)
+
+
+async def test_a_refresh_token_that_each_renewal_prolongs_is_no_news() -> None:
+    """However short it lives."""
+    world = make_world(clock=FakeClock())
+    await publish(world, refresh="lifetime: 2h")
+    connection = (await log_in(world)).connection
+    for n in range(2, 5):
+        world.clock.advance(HOUR)
+        world.egress.will_reply(token(n, at=world.clock.now()))
+        await renew(world, await read(world, connection.id))
+        await run_all(world)
+
+    assert 0 == actions(world).count(("connection.expiring", "ok"))
+
+
+async def test_the_end_of_a_way_of_connecting_is_told_ahead() -> None:
+    """As `retires` has it, once for each connection, in the 72 hours before that day."""
+    world = make_world(clock=FakeClock())
+    more = "retires: {on: 2023-11-20, source: 'https://acme.example/end'}"
+    await publish(world, more=more)
+    first = token(expires_in=int(30 * DAY), at=world.clock.now())
+    connection = (await log_in(world, first)).connection
+    told = []
+    for _ in range(6):
+        await pass_time(world, DAY)
+        told.append([each.object for each in world.stores.events.rows if each.type == "connection.expiring"])
+
+    assert [[], [], [connection.id]] == told[:3]
+    assert [connection.id] == told[-1]
 
 
 async def test_a_wrong_set_up_degrades_a_connector_until_it_works() -> None:

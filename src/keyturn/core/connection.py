@@ -125,11 +125,12 @@ class Connection:
 
     Times are Unix seconds. `revision` grows with every write (compare-and-set, ETag), `generation` with every new
     token set. `hosts`: where token, refresh, revoke and challenge requests of this connection may go, pinned at its
-    login. `refreshable`: a refresh token is kept and honoured, or the live token renews itself; when the refresh token
-    ends stands in `refresh_expires_at`, where that is known. `password_rejected`: the kept password was refused
-    once and is never sent again by itself. `worked_generation`: the newest generation that an API accepted.
-    `failures_in_a_row`: renewals that failed for a passing reason since the last that did not. `totp_step`: the last
-    time step (RFC 6238 §4.2) whose code may have been sent; none is ever used twice.
+    login. `refreshable`: a refresh token is kept and honoured, or the live token renews itself; when the refresh
+    token ends stands in `refresh_expires_at`, where that is known; `refresh_end_fixed`: the last refresh did not move
+    it. `password_rejected`: the kept password was refused once and is never sent again by itself.
+    `worked_generation`: the newest generation that an API accepted. `failures_in_a_row`: renewals that failed for a
+    passing reason since the last that did not. `totp_step`: the last time step (RFC 6238 §4.2) whose code may have
+    been sent; none is ever used twice.
     """
 
     id: str
@@ -168,6 +169,7 @@ class Connection:
     revocation: Mapping[str, Any] = field(default_factory=dict)  # what the provider answered to revocations
     totp_step: int | None = None
     refresh_expires_at: float | None = None
+    refresh_end_fixed: bool = False
 
     @property
     def ended(self) -> bool:

@@ -98,6 +98,7 @@ _LOST: Final[Mapping[str, tuple[str, str]]] = {
     ),
     Cause.NO_ANSWER: ("The kept password was sent twice and no answer came; it is not sent a third time.", _RECONNECT),
 }
+_BEFORE: Final = "The person has to reconnect it before this time."
 _LOST_OTHERWISE: Final = ("Only the person can get another token.", _RECONNECT)
 _TOLD: Final[Mapping[str, str]] = {
     "done": "The provider has revoked its tokens.",
@@ -134,12 +135,19 @@ def explain(
     return found if hint is None or connection.ended else replace(found, text=f"{found.text} {hint}")
 
 
+def retirement_at(connector: Connector) -> float | None:
+    """When the provider ends this way of connecting: the begin of that day in UTC, Unix seconds; None: not known."""
+    if connector.retires is None:
+        return None
+    day = connector.retires.on
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+
+
 def retirement_hint(connector: Connector | None, now: float) -> str | None:
     """Say that the provider ends this way of connecting, from 90 days before on."""
     if connector is None or connector.retires is None:
         return None
-    day = connector.retires.on
-    left_s = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() - now
+    day, left_s = connector.retires.on, (retirement_at(connector) or 0.0) - now
     if left_s > RETIRES_SOON_S:
         return None
     tense = "ends" if left_s > 0 else "said that it would end"
@@ -165,7 +173,16 @@ def expires_soon(connection: Connection, connector: Connector | None, now: float
     if connection.state is not State.ACTIVE:
         return False
     soon = connection.expires_at is not None and connection.expires_at - now <= EXPIRES_SOON_S
-    return (soon and not _renewable(connection, connector, now)) or _left_to_end(connection, connector, now)
+    unrenewed = _left_to_end(connection, connector, now) or fixed_end(connection, connector, now) is not None
+    return (soon and not _renewable(connection, connector, now)) or unrenewed
+
+
+def fixed_end(connection: Connection, connector: Connector | None, now: float) -> float | None:
+    """When, within 72 hours, no refresh can renew it any longer, as none moves that end (Unix seconds); else None."""
+    ends = connection.refresh_expires_at
+    if connector is None or ends is None or not connection.refresh_end_fixed or ends - now > EXPIRES_SOON_S:
+        return None
+    return None if password_usable(connection, connector) or not connection.refreshable else ends
 
 
 def _renewable(connection: Connection, connector: Connector | None, now: float) -> bool:
@@ -272,6 +289,9 @@ def _well(connection: Connection, connector: Connector | None, now: float) -> Ex
         text = "It works. Nobody has used it for 30 days, so it is left alone, and what renews it ends."
         step = NextStep("A call before this time renews it; after it the person has to reconnect it.", last)
         return Explanation(state, EXPIRES_SOON, text, Who.CALLER, step)
+    if (last := fixed_end(connection, connector, now)) is not None:
+        text = "It works. The provider ends its refresh token at a time that no renewal moves."
+        return Explanation(state, EXPIRES_SOON, text, Who.END_USER, NextStep(_BEFORE, last))
     if ends is None:
         step = NextStep("It is renewed when the API refuses the token, if it can be.")
         return Explanation(state, None, "It works; the provider gave no end.", Who.NOBODY, step)
@@ -281,7 +301,7 @@ def _well(connection: Connection, connector: Connector | None, now: float) -> Ex
             return _because(connection, Cause.TOKEN_ENDED.value, text, action, None)
         code = EXPIRES_SOON if expires_soon(connection, connector, now) else None
         who = Who.END_USER if code else Who.NOBODY
-        step = NextStep("The person has to reconnect it before this time.", ends)
+        step = NextStep(_BEFORE, ends)
         text = "It works, and can't be renewed without the person."
         if connector is not None and connector.interactive:
             text = "It works. The provider asks for a code at each login, so only the person can renew it."

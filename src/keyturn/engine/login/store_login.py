@@ -308,6 +308,7 @@ class StoreLogin:
             expires_at=token_set.expires_at,
             refreshable=can_refresh(token_set, login.connector),
             refresh_expires_at=refresh_ends(token_set, login.connector),
+            refresh_end_fixed=False,
             password_kept_at=now if login.password is not None else None,
             password_rejected=False,
             fields=dict(login.plain),

@@ -40,12 +40,18 @@ def expiring(connector: str, found: Sequence[Connection], public_url: str) -> Ma
     lines = [
         f"{_count(found)} of {connector} will end and cannot renew by themselves:",
         "",
-        *_rows(found, lambda each: f"ends {time_text(each.expires_at)}" if each.expires_at is not None else ""),
+        *_rows(found, _ends),
         "",
         "What to do: send each person a reconnect link before that.",
         "  keyturn connection reconnect CONNECTION",
     ]
     return _mail(f"{_count(found)} of {connector} will end soon", lines, public_url)
+
+
+def _ends(connection: Connection) -> str:
+    """When: of one that is still refreshed it is not the access token's end that counts."""
+    ends = connection.refresh_expires_at if connection.refreshable else connection.expires_at
+    return "" if ends is None else f"ends {time_text(ends)}"
 
 
 def audit_failed(event: Event, public_url: str) -> Mail:

@@ -26,6 +26,7 @@ from keyturn.engine.revocation.revocation_rows import revocation_row, without_li
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, RevisionConflict, RevocationStore, SealedChange, Spill
 
+SAME_END_S: Final = 60.0  # what a provider says in seconds from now is a little another instant each time
 _LATE: Final = RevocationCause.LATE
 
 log = structlog.get_logger("keyturn.keep")
@@ -158,6 +159,7 @@ class KeepTokens:
 
     def renewed(self, current: Connection, token_set: TokenSet, connector: Connector) -> Connection:
         """The connection with this token set as its next generation."""
+        ends, fixed = _refresh_end(current, token_set, connector)
         new = replace(
             current,
             state=advance(current.state, Event.TOKEN_KEPT),
@@ -167,7 +169,8 @@ class KeepTokens:
             token_issued_at=token_set.issued_at,
             expires_at=token_set.expires_at,
             refreshable=can_refresh(token_set, connector),
-            refresh_expires_at=refresh_ends(token_set, connector),
+            refresh_expires_at=ends,
+            refresh_end_fixed=fixed,
             last_error=None,
             last_error_at=None,
             failures_in_a_row=0,
@@ -249,3 +252,15 @@ class KeepTokens:
             facts={"generation": connection.generation},
             project=connection.project,
         )
+
+
+def _refresh_end(current: Connection, token_set: TokenSet, connector: Connector) -> tuple[float | None, bool]:
+    """When what renews next ends, and whether that end stays where it is however often it is renewed."""
+    ends, before = refresh_ends(token_set, connector), current.refresh_expires_at
+    if ends is None or before is None or current.token_issued_at is None:
+        return ends, False
+    passed = token_set.issued_at - current.token_issued_at
+    if passed < SAME_END_S:
+        return ends, current.refresh_end_fixed  # too soon after the last to tell
+    fixed = ends - before < passed / 2
+    return (before if fixed and abs(ends - before) <= SAME_END_S else ends), fixed

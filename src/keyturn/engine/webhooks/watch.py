@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, State
+from keyturn.core.connector import Connector
 from keyturn.core.errors import NotFound
 from keyturn.core.events.health import WINDOW_S
-from keyturn.core.explain import expires_soon
+from keyturn.core.explain import expires_soon, fixed_end, retirement_at
+from keyturn.core.renewal.window import EXPIRES_SOON_S
 from keyturn.engine.actor import SCHEDULER
 from keyturn.engine.audit.verify import Verdict, VerifyAudit
 from keyturn.engine.jobs.job_kind import Progress
@@ -36,7 +38,10 @@ _AGAIN: Final = (60.0, 600.0)
 
 @dataclass(frozen=True, slots=True)
 class WatchExpiry:
-    """Connections that end within 72 hours and can't renew themselves; once for each generation."""
+    """Connections that end within 72 hours and can't renew themselves; each end once.
+
+    An end is of the token, of a refresh token that no renewal prolongs, or of this way of connecting (`retires`).
+    """
 
     connections: ConnectionStore
     published: PublishedConnectors
@@ -51,7 +56,7 @@ class WatchExpiry:
         active = ConnectionFilter(state=State.ACTIVE.value)
         while True:
             page = await self.connections.list(active, cursor=cursor, limit=PAGE, project=job.project)
-            said = [await self._say(each) for each in page.items if each.expires_at is not None]
+            said = [await self._say(each) for each in page.items]
             cursor = page.next_cursor
             await progress.step(cursor={"page": cursor}, done=sum(said))
             if cursor is None:
@@ -65,8 +70,10 @@ class WatchExpiry:
         except NotFound:
             connector = None
         now = self.clock.now()
-        if not expires_soon(connection, connector, now):
+        found = _end_of(connection, connector, now)
+        if found is None:
             return False
+        ends_at, what = found
         record = AuditRecord(
             now,
             "connection.expiring",
@@ -74,11 +81,22 @@ class WatchExpiry:
             connector=connection.connector,
             connection=connection.id,
             owner=connection.owner,
-            facts={"generation": connection.generation, "expires_at": connection.expires_at},
+            facts={"generation": connection.generation, "expires_at": ends_at},
             project=connection.project,
         )
-        what = f"expiring {connection.id} {connection.generation}"
         return await self.events.say_once(what, at=now, records=[record])
+
+
+def _end_of(connection: Connection, connector: Connector | None, now: float) -> tuple[float | None, str] | None:
+    """Which end comes within 72 hours (Unix seconds), and the name by which it is said once."""
+    if (last := fixed_end(connection, connector, now)) is not None:
+        return last, f"expiring {connection.id} at {last:.0f}"
+    if expires_soon(connection, connector, now):
+        return connection.expires_at, f"expiring {connection.id} {connection.generation}"
+    retires_at = None if connector is None else retirement_at(connector)
+    if retires_at is not None and now < retires_at <= now + EXPIRES_SOON_S:
+        return retires_at, f"expiring {connection.id} retires {retires_at:.0f}"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

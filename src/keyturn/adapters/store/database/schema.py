@@ -122,6 +122,7 @@ connections: Final = sa.Table(
     number_column("sealed_password_generation", empty=True),
     number_column("totp_step", empty=True),
     time_column("refresh_expires_at", empty=True),
+    flag_column("refresh_end_fixed"),
 )
 
 NOT_ENDED: Final = "state NOT IN ({})".format(", ".join(f"'{each}'" for each in sorted(ENDED)))

@@ -66,6 +66,7 @@ def columns_of(connection: Connection) -> dict[str, Any]:
         "revocation": json_of(connection.revocation),
         "totp_step": connection.totp_step,
         "refresh_expires_at": connection.refresh_expires_at,
+        "refresh_end_fixed": connection.refresh_end_fixed,
     }
 
 
@@ -108,6 +109,7 @@ def connection_in(row: sa.Row[Any]) -> Connection:
         revocation=mapping_in(row.revocation),
         totp_step=row.totp_step,
         refresh_expires_at=row.refresh_expires_at,
+        refresh_end_fixed=row.refresh_end_fixed,
     )
 
 
