@@ -210,3 +210,13 @@ def test_the_public_address(settings: Settings, url: str, grade: Grade, words: s
 
     assert grade == check.grade
     assert words in check.found
+
+
+def test_a_time_zone_that_is_not_known_here(settings: Settings) -> None:
+    """Quiet hours are not kept by it, and somebody believes that they are."""
+    rows = [(name, f'{{"zone": "{name}", "windows": []}}') for name in ("Europe/Berlin", "Europe/Atlantis")]
+    values = ", ".join(f"('default', '{name}', '{hours}', 0, 'key:1')" for name, hours in rows)
+    change(settings, f"INSERT INTO quiet_hours VALUES {values}")  # noqa: S608
+    found = look(settings)["quiet hours"]
+
+    assert (Grade.PROBLEM, True, True) == (found.grade, "Europe/Atlantis" in found.found, "tzdata" in found.fix)

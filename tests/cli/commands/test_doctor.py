@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,25 @@ def test_what_the_server_has_found_out(healthy: FakeServer, tmp_path: Path) -> N
     assert "warning" == row(ran, "providers")[0]
     assert "api.example" in row(ran, "providers")[1]
     assert "busy.example" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        pytest.param("Thu, 01 Jan 1970 00:00:00 GMT", ("warning", "behind"), id="another time"),
+        pytest.param("", None, id="a proxy that says none"),
+        pytest.param("yesterday", None, id="no date"),
+    ],
+)
+def test_the_servers_clock(
+    healthy: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, date: str, expected: tuple[str, str] | None
+) -> None:
+    """It is compared with this machine's, as far as the server says its own."""
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: date)
+    ran = doctor(tmp_path, "--json")
+    rows = [each for each in json.loads(ran.out)["checks"] if each["name"] == "server's clock"]
+
+    assert (expected is None) == (not rows)
+    for each in rows:
+        assert expected == (each["grade"], "behind" if "behind" in each["found"] else "")
+        assert "NTP" in each["fix"]

@@ -7,6 +7,7 @@ Rule 3: the one connection that goes out is to the operator's own public address
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from keyturn.adapters.store.database.schema import NOT_ENDED
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.upkeep.check import Check, Grade
 from keyturn.core.errors import ProviderTlsFailed, ProviderUnreachable
+from keyturn.engine.quiet_hours.quiet_times import zone_named
 
 LATE_S: Final = 300.0
 STUCK_S: Final = 900.0  # a job is seen by its process every few seconds
@@ -46,6 +48,8 @@ def _data(connection: sqlite3.Connection, database: Path, now: float) -> Iterato
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables >= {"connections", "jobs", "audit_marks", "audit"}:
         return
+    if "quiet_hours" in tables:
+        yield from _zones([hours for (hours,) in connection.execute("SELECT hours FROM quiet_hours")])
     connections = connection.execute("SELECT count(*) FROM connections").fetchone()[0]
     late, oldest = connection.execute(_LATE, (now - LATE_S,)).fetchone()
     yield _late(late, oldest, now)
@@ -55,6 +59,14 @@ def _data(connection: sqlite3.Connection, database: Path, now: float) -> Iterato
         yield _backup(backup_made_at(database), now)
         row = connection.execute("SELECT at FROM audit_marks WHERE name = 'verified'").fetchone()
         yield _verified(row[0] if row else None, now)
+
+
+def _zones(rows: list[str]) -> Iterator[Check]:
+    """Time zones of quiet hours that this machine does not know: nothing is quiet by them."""
+    for zone in sorted({str(json.loads(each).get("zone")) for each in rows}):
+        if zone_named(zone) is None:
+            fix = "Install the package tzdata, or set the quiet hours anew with another zone."
+            yield Check("quiet hours", Grade.PROBLEM, f"This machine knows no time zone {zone}: nothing is quiet.", fix)
 
 
 def _late(number: int, oldest: float | None, now: float) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from keyturn.core.errors import KeyturnError, SettingsInvalid
 if TYPE_CHECKING:
     from keyturn.bootstrap.upkeep.check import Check
 
+CLOCKS_APART_S: Final = 30.0
 _ALARM: Final = re.compile(r'^keyturn_connector_alarm\{connector="([^"\\]*)"\} 1', re.MULTILINE)
 _DOWN: Final = re.compile(r'^keyturn_provider_closed\{host="([^"\\]*)",why="down"\} 1', re.MULTILINE)
 _MARKS: Final = {"ok": ("✓", "green"), "warning": ("▲", "yellow"), "problem": ("✗", "red")}
@@ -30,8 +32,8 @@ _MARKS: Final = {"ok": ("✓", "green"), "warning": ("▲", "yellow"), "problem"
 @click.option("--listen", metavar="HOST:PORT", help="Where keyturn is to listen (KEYTURN_LISTEN).")
 @json_option
 def doctor(data: Path | None, listen: str | None, as_json: bool) -> int:
-    """Looks at versions, file modes, key, database, disk, clock, port, settings, late renewals, stuck jobs, back-ups,
-    the audit log, the public address and the server of KEYTURN_URL.
+    """Looks at versions, file modes, key, database, disk, clock, port, settings, quiet hours, late renewals, stuck
+    jobs, back-ups, the audit log, the public address, and the server of KEYTURN_URL and its clock.
 
     Nothing is changed. The report holds no secret, so that it can be passed on. Exit code 1 where there is a problem;
     a warning is none.
@@ -78,6 +80,7 @@ def _server() -> Iterator[Check]:
         return
     yield _release(client)
     yield _ready(client)
+    yield from _clocks(client)
     yield from _alarms(client)
 
 
@@ -104,6 +107,26 @@ def _ready(client: ApiClient) -> Check:
             "ready", Grade.PROBLEM, f"The server can't serve now ({one_line(wrong)}).", "See the server's log."
         )
     return Check("ready", Grade.OK, "The server can serve requests.")
+
+
+def _clocks(client: ApiClient) -> Iterator[Check]:
+    """How far the server's clock is from this one, as its answers' `Date` has it; nothing where none says."""
+    from email.utils import parsedate_to_datetime
+
+    from keyturn.bootstrap.upkeep.check import Check, Grade
+
+    with client.stream("GET", "/healthz", {}, None, keyless=True) as answer:
+        said, now = answer.header("Date"), time.time()
+    try:
+        apart = parsedate_to_datetime(said).timestamp() - now
+    except (TypeError, ValueError):
+        return
+    words = f"The server's clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this machine's."
+    if abs(apart) > CLOCKS_APART_S:
+        fix = "Set both by NTP: tokens end by the clock, and two servers of one database have to agree."
+        yield Check("server's clock", Grade.WARNING, words, fix)
+    else:
+        yield Check("server's clock", Grade.OK, "The server's clock and this machine's agree.")
 
 
 def _alarms(client: ApiClient) -> Iterator[Check]:
