@@ -152,6 +152,28 @@ def test_the_image_is_made_of_what_is_locked() -> None:
     assert [] == [each for each in lines if re.search(r"(?i)(ARG|ENV) .*(key|secret|password)=", each)]
 
 
+def test_nothing_of_the_builders_machine_is_in_the_image() -> None:
+    """Only what the wheel is made of is copied: no checkout, key or data; both stages have one tagged base."""
+    lines = (OPS / "container/Containerfile").read_text().replace("\\\n", " ").splitlines()
+    copied = [word for each in lines if each.startswith("COPY ") for word in each.split()[1:-1]]
+    bases = {each.split()[1] for each in lines if each.startswith("FROM ")}
+
+    assert [] == [each for each in copied if each in (".", "./") or each.endswith((".key", ".env", ".db"))]
+    assert not any(each.startswith("ADD ") for each in lines)
+    assert 1 == len(bases)
+    assert re.fullmatch(r"[a-z./-]+:\d[\w.-]+", bases.pop())
+
+
+def test_commands_of_the_containers_page_name_files_and_verbs_that_there_are() -> None:
+    """As the page, the Containerfile and the compose file have them."""
+    page = (CHECKOUT / "docs/how-to/in-a-container.md").read_text(encoding="utf-8")
+    texts = [page, *((OPS / "container" / name).read_text() for name in ("Containerfile", "compose.yaml"))]
+    files = {found for text in texts for found in re.findall(r"(?:-f|dockerfile:) (ops/\S+?)[`\s]", text)}
+
+    assert files
+    assert [] == sorted(each for each in files if not (CHECKOUT / each).exists())
+
+
 @pytest.mark.parametrize("name", ["keyturn.service", "keyturn-backup.service", "keyturn-backup.timer"])
 def test_units_are_sound(name: str, tmp_path: Path) -> None:
     """As systemd reads them, where it is installed; only the program's path is another."""
