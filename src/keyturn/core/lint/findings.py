@@ -138,7 +138,8 @@ _RULES: Final = (
         "client_address_told",
         _I,
         "Each login passes the end user's IP address on to the provider; the connect page says so.",
-        "Keep `client_address_header` where the provider asks for it. Renewals by a kept password have no address.",
+        "Keep `client_address_header` only where the provider asks for it. "
+        "A renewal by a kept password has no address.",
         security=True,
     ),
     LintRule(
