@@ -6,6 +6,7 @@ from typing import Protocol
 
 from keyturn.ports.access.abuse import LoginStops, LoginWatch, RateCounts
 from keyturn.ports.access.api_keys import ApiKeyStore
+from keyturn.ports.access.person_links import PersonLinkStore
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.challenges import ChallengeStore
 from keyturn.ports.jobs import Jobs
@@ -95,6 +96,11 @@ class AllStores(Protocol):
     @property
     def sessions(self) -> SessionStore:
         """Connect sessions."""
+        ...
+
+    @property
+    def person_links(self) -> PersonLinkStore:
+        """Links to one connection."""
         ...
 
     @property

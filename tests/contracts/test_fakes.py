@@ -29,6 +29,7 @@ from tests.contracts.lease_contract import LeaseContract, Pass
 from tests.contracts.login_ledger_contract import LoginLedgerContract
 from tests.contracts.overview_contract import OverviewContract
 from tests.contracts.people_store_contract import PeopleStoreContract
+from tests.contracts.person_link_store_contract import PersonLinkStoreContract
 from tests.contracts.quiet_hours_contract import QuietHoursContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
@@ -148,6 +149,10 @@ class TestFakeCallTimes(CallTimesContract):
 
 class TestFakeOverview(OverviewContract):
     """Overview."""
+
+
+class TestFakePersonLinkStore(PersonLinkStoreContract):
+    """PersonLinkStore."""
 
 
 class TestFakePeopleStore(PeopleStoreContract):

@@ -60,6 +60,7 @@ def make_world(
         challenges=stores.challenges,
         idempotency=stores.idempotency,
         people=stores.people,
+        person_links=stores.person_links,
         overview=stores.overview,
         call_times=stores.call_times,
         jobs=stores.jobs,

@@ -16,6 +16,7 @@ from tests.fakes.leases import FakeLease
 from tests.fakes.logins import FakeLoginLedger
 from tests.fakes.overview import FakeOverview
 from tests.fakes.people import FakePeopleStore
+from tests.fakes.person_links import FakePersonLinkStore
 from tests.fakes.quiet_hours import FakeQuietHoursStore
 from tests.fakes.records import FakeApiKeyStore, FakeAuditLog, FakeIdempotencyStore, FakeSessionStore
 from tests.fakes.webhooks import FakeEventStore, FakeWebhookStore
@@ -44,6 +45,7 @@ class FakeStores:
         self.challenges = FakeChallengeStore(self.database)
         self.idempotency = FakeIdempotencyStore(self.database)
         self.people = FakePeopleStore(self.database)
+        self.person_links = FakePersonLinkStore(self.database)
         self.jobs = FakeJobs(self.database)
         self.call_times = FakeCallTimes(self.database)
         self.overview = FakeOverview(self.database, self.connections.rows, self.sessions)

@@ -55,6 +55,7 @@ from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
+from keyturn.engine.person.person_links import PersonLinks
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
@@ -75,6 +76,7 @@ from keyturn.engine.webhooks.follow import FollowEvents
 from keyturn.engine.webhooks.watch import RECURRING, VerifyDaily, WatchEvents, WatchExpiry
 from keyturn.ports.access.abuse import LoginStops, LoginWatch, RateCounts
 from keyturn.ports.access.api_keys import ApiKeyStore
+from keyturn.ports.access.person_links import PersonLinkStore
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.challenges import ChallengeStore
@@ -122,6 +124,7 @@ class Ports:
     jobs: Jobs
     keys: KeyCustody
     people: PeopleStore
+    person_links: PersonLinkStore
     overview: Overview
     call_times: CallTimesStore
     quiet_hours: QuietHoursStore
@@ -199,6 +202,7 @@ def assemble(
         api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
+        person_links=PersonLinks(ports.person_links, connections, disconnect, clock, entropy, public_url),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), published=published, gate=gate, connections=connections,
         connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit, idempotency=ports.idempotency,
         clock=clock, entropy=entropy, operator_name=operator_name, public_url=public_url)  # fmt: skip
@@ -340,6 +344,9 @@ def _background(
     )
     retention.append(Retention("challenge.purge", lambda _: challenges.purge(), ports.clock))
     retention.append(Retention("call.purge", lambda _: call_times.purge(), ports.clock))
+    retention.append(
+        Retention("person_link.purge", lambda now: ports.person_links.purge(expired_before=now), ports.clock)
+    )
     retention.append(Retention("login_watch.purge", lambda now: ports.login_watch.purge(now=now), ports.clock))
     retention += [
         Retention(

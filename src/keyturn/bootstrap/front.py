@@ -15,7 +15,7 @@ AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROXY = "/v1/proxy/"
 # As they were sent: an escape in them leads to the control plane, which knows no such path.
 HANDS_OUT = re.compile(rb"/v1/forward-auth|/v1/connections/[^/]+/token")
-PAGES = ("/c/", "/connect/", "/static/", "/connect.js")
+PAGES = ("/c/", "/connect/", "/my/", "/static/", "/connect.js")
 # What programs ask for; every other path is a page of the console, or none.
 FOR_PROGRAMS = re.compile(r"/v1(/.*)?|/(healthz|readyz|metrics|openapi\.json)")
 # Two years (RFC 6797; OWASP ASVS 5.0, 3.4.1). An API's own header of this name never gets this far.

@@ -60,6 +60,7 @@ STORES: Final = (
     "jobs",
     "keys",
     "people",
+    "person_links",
     "overview",
     "call_times",
     "webhooks",

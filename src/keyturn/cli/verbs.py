@@ -195,6 +195,12 @@ _ROWS: Final = (
         ("keyturn connection reconnect cxn_…",),
     ),
     Verb(
+        "connection person-link",
+        "Make a link by which the person sees and ends a connection.",
+        "connection_steps:person_link",
+        ("keyturn connection person-link cxn_…", "keyturn connection person-link cxn_… --take-back"),
+    ),
+    Verb(
         "connection pause",
         "Refuse calls for a while.",
         "connection_steps:pause",

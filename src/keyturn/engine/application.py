@@ -24,6 +24,7 @@ from keyturn.engine.operating.set_quiet_hours import SetQuietHours
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.people import People
+from keyturn.engine.person.person_links import PersonLinks
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.renew import Renewals
@@ -63,6 +64,7 @@ class Application:
     api_keys: ApiKeys
     guards: Guards
     people: People
+    person_links: PersonLinks
     scheduler: Scheduler
     run_jobs: RunJobs
     run_deliveries: RunJobs

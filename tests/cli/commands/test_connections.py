@@ -71,6 +71,8 @@ def test_an_empty_list_is_no_failure(server: FakeServer) -> None:
         ("connection test ID --dry-run", f"POST {PATH}/test?dry_run=true"),
         ("connection renew ID", f"POST {PATH}/renew"),
         ("connection reconnect ID", f"POST {PATH}/reconnect"),
+        ("connection person-link ID", f"POST {PATH}/person-link"),
+        ("connection person-link ID --days 30", f"POST {PATH}/person-link"),
         ("connection pause ID", f"POST {PATH}/pause"),
         ("connection resume ID", f"POST {PATH}/resume"),
         ("connection disconnect ID --yes", f"DELETE {PATH}"),

@@ -17,10 +17,10 @@ from tests.web.connect.browsing import CANARY, CONNECTOR, make_site
 ZONE = Path(app.__file__).parent
 SOURCES = {
     path: path.read_text(encoding="utf-8")
-    for pattern in ("*.py", "challenge/*.py", "texts/wording.py", "templates/*.html")
+    for pattern in ("*.py", "challenge/*.py", "person/*.py", "texts/wording.py", "templates/*.html")
     for path in ZONE.glob(pattern)
 }
-_MADE = ("retired.", "link.", "duration.", "tries.", "code.tries.", "field.", "rule.", "exists.")  # put together
+_MADE = ("retired.", "link.", "duration.", "tries.", "code.tries.", "field.", "rule.", "exists.", "my.state_")  # put together
 
 
 def test_each_text_is_used() -> None:

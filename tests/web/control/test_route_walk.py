@@ -35,6 +35,8 @@ EXPECTED = {
     "POST /v1/connections/{connection_id}/test": "call",
     "POST /v1/connections/{connection_id}/renew": "admin",
     "POST /v1/connections/{connection_id}/reconnect": "connect",
+    "POST /v1/connections/{connection_id}/person-link": "admin",
+    "DELETE /v1/connections/{connection_id}/person-link": "admin",
     "POST /v1/connections/{connection_id}/pause": "admin",
     "POST /v1/connections/{connection_id}/resume": "admin",
     "GET /v1/challenges/{challenge_id}": "login",

@@ -20,6 +20,7 @@ from keyturn.adapters.store.abuse.login_stops import SqlLoginStops
 from keyturn.adapters.store.abuse.login_watch import SqlLoginWatch
 from keyturn.adapters.store.abuse.rate_counts import SqlRateCounts
 from keyturn.adapters.store.access.people import SqlPeopleStore
+from keyturn.adapters.store.access.person_links import SqlPersonLinkStore
 from keyturn.adapters.store.api_keys import SqlApiKeyStore
 from keyturn.adapters.store.audit import SqlAuditLog
 from keyturn.adapters.store.chained.audit_chain import SqlAuditChain, begun_chain
@@ -78,6 +79,7 @@ class Stores:
     idempotency: SqlIdempotencyStore
     jobs: SqlJobs
     people: SqlPeopleStore
+    person_links: SqlPersonLinkStore
     overview: SqlOverview
     call_times: SqlCallTimes
     webhooks: SqlWebhookStore
@@ -152,6 +154,7 @@ async def open_store(
         jobs=SqlJobs(database),
         quiet_hours=SqlQuietHoursStore(database),
         people=SqlPeopleStore(database),
+        person_links=SqlPersonLinkStore(database),
         **_figures(database),
         webhooks=SqlWebhookStore(database, data_keys),
         events=SqlEventStore(database),

@@ -1,8 +1,9 @@
-"""`keyturn connection test | renew | reconnect | pause | resume | disconnect`."""
+"""`keyturn connection test | renew | reconnect | person-link | pause | resume | disconnect`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -80,6 +81,30 @@ def reconnect(connection: str, return_url: str | None, as_json: bool) -> None:
     """Print a link for the person whose account it is: opened once, it repairs this connection."""
     document = {"return_url": return_url} if return_url else None
     show_link(connect().send("POST", path_of("connections", connection, "reconnect"), document), as_json=as_json)
+
+
+@command("connection person-link")
+@connection_argument
+@click.option("--days", type=click.IntRange(1, 366), help="Ends after so many days (7).")
+@click.option("--take-back", is_flag=True, help="Make none; all that were made lead nowhere afterwards.")
+@json_option
+def person_link(connection: str, days: int | None, take_back: bool, as_json: bool) -> None:
+    """Print a link for the person: it shows the connection, and what is stored, and can end it. Shown this once."""
+    client, path = connect(), path_of("connections", connection, "person-link")
+    if take_back:
+        client.send("DELETE", path)
+        if as_json:
+            say_json({"id": connection, "person_links": "taken back"})
+        else:
+            tell("Taken back.")
+        return
+    ends = datetime.now(UTC) + timedelta(days=days) if days is not None else None
+    made = client.send("POST", path, {"expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ")} if ends else None)
+    if as_json:
+        say_json(made.document)
+        return
+    say(one_line(made.members.get("url")))
+    tell(f"Good until {when(made.members.get('expires_at'))}. Whoever has it can end the connection.")
 
 
 @command("connection pause")

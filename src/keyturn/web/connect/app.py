@@ -36,6 +36,7 @@ from keyturn.web.connect.embedding import noted, opened, script_of
 from keyturn.web.connect.ending import post_cancel, show_done, show_failed
 from keyturn.web.connect.landing import claim, show_landing
 from keyturn.web.connect.outcomes import outcome_of, status_of
+from keyturn.web.connect.person.my import post_disconnect, post_link, show_disconnect, show_my
 from keyturn.web.connect.rendering import Pages
 from keyturn.web.connect.sign_in import post_sign_in, show_sign_in
 from keyturn.web.kit.admission.addresses import Network
@@ -64,7 +65,7 @@ def make_connect(
     trusted_proxies: tuple[Network, ...] = (),
     refusals: Refusals | None = None,
 ) -> ASGIApp:
-    """The pages below `/c/` and `/connect/`, their files below `/static/`, and `/connect.js` for embedders.
+    """The pages below `/c/`, `/connect/` and `/my/`, their files below `/static/`, and `/connect.js` for embedders.
 
     `trusted_proxies`: whose `X-Forwarded-For` is believed. `refusals`: where they are written down.
     """
@@ -101,6 +102,10 @@ def make_connect(
         Route("/connect/{session}/cancel", page(post_cancel), methods=["POST"]),
         Route("/connect/{session}/done", page(show_done)),
         Route("/connect/{session}/failed", page(show_failed)),
+        Route("/connect/{session}/my", page(post_link), methods=["POST"]),
+        Route("/my/{token}", page(show_my)),
+        Route("/my/{token}/disconnect", page(show_disconnect)),
+        Route("/my/{token}/disconnect", page(post_disconnect), methods=["POST"]),
         Route("/static/{digest}/{name}", pages.files.show),
     ]
     inner = Starlette(

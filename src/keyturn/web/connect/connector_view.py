@@ -113,6 +113,11 @@ class ConnectorView:
                 texts |= dict.fromkeys(listed or [_authority_text(each.url, details)])
         return [self.shown(text) for text in texts]
 
+    def revoke_hosts(self, details: Mapping[str, Any]) -> list[ShownHost]:
+        """The hosts that are told to end the access."""
+        texts = dict.fromkeys(_authority_text(each.request.url, details) for each in self.connector.revokes)
+        return [self.shown(text) for text in texts]
+
     def shown(self, netloc: str, *, encrypted: bool = True) -> ShownHost:
         """A host with the part in bold that somebody registered, and is answerable for."""
         host, port = netloc, ""

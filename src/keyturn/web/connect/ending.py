@@ -32,7 +32,8 @@ async def show_done(pages: Pages, request: Request) -> Response:
             raise SessionExpired
         code = application.connect_sessions.code_for(session, browser.cookie)
     back = back_link(session, code=code.reveal()) if code else back_link(session)
-    return await _page(pages, request, session, connection, back, going=code is not None)
+    own_page = browser.token("my", application.entropy)
+    return await _page(pages, request, session, connection, back, own_page, going=code is not None)
 
 
 async def show_failed(pages: Pages, request: Request) -> Response:
@@ -59,7 +60,14 @@ async def post_cancel(pages: Pages, request: Request) -> Response:
 
 
 async def _page(
-    pages: Pages, request: Request, session: ConnectSession, connection: Connection, back: str | None, *, going: bool
+    pages: Pages,
+    request: Request,
+    session: ConnectSession,
+    connection: Connection,
+    back: str | None,
+    own_page: str,
+    *,
+    going: bool,
 ) -> Response:
     connector, labels = None, []
     try:
@@ -89,6 +97,8 @@ async def _page(
         revoked=bool(connector and connector.revoke),
         disconnect_note=connector.notes.disconnect if connector else "",
         unconfirmed=connection.unconfirmed,
+        session_id=session.id,
+        my_token=own_page,
         back=back,
         going=going,
     )

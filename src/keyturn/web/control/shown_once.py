@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from keyturn.core.secret import Secret
 from keyturn.engine.login.connect_sessions import OpenLink
+from keyturn.engine.person.person_links import OpenPersonLink
 
 
-def link_text(link: OpenLink) -> str:
+def link_text(link: OpenLink | OpenPersonLink) -> str:
     """The link for the person."""
     return link.url.reveal()
 

@@ -1,4 +1,4 @@
-"""People who sign in to the console, their links and their sessions."""
+"""People: those who sign in to the console, with links and sessions; and the links of those whose accounts are connected."""
 
 from __future__ import annotations
 
@@ -53,3 +53,18 @@ console_sessions: Final = sa.Table(
 )
 sa.Index("console_sessions_by_digest", console_sessions.c.digest, unique=True)
 sa.Index("console_sessions_by_person", console_sessions.c.person)
+
+person_links: Final = sa.Table(
+    "person_links",
+    metadata,
+    text_column("id", key=True),
+    text_column("project"),
+    text_column("digest"),
+    text_column("account_digest"),
+    text_column("connection"),
+    time_column("created_at"),
+    time_column("expires_at"),
+    text_column("created_by"),
+)
+sa.Index("person_links_by_digest", person_links.c.digest, unique=True)
+sa.Index("person_links_by_connection", person_links.c.connection)

@@ -280,4 +280,60 @@ _VALUES: Final = {
     "duration.hours.other": "{count} hours",
 }
 
-ENGLISH: Final[Mapping[str, str]] = MappingProxyType({**_PAGES, **_STEPS, **_OUTCOMES, **_VALUES})
+# What the person sees of a connection afterwards.
+_MY: Final = {
+    "ago": "{duration} ago",
+    "moment": "{date}, {time} UTC",
+    "done.own_page": "You can also see and end it yourself, on a page of its own.",
+    "done.open_own_page": "See this connection",
+    "my.heading": "Your connection to {provider}",
+    "my.account": "Account",
+    "my.state": "State",
+    "my.state_active": "It works: {app} can use it.",
+    "my.state_uncertain": "It is being renewed, and the outcome is not known yet.",
+    "my.state_needs_reconnect": "It no longer works. Ask {app} for a link to sign in to {provider} again.",
+    "my.state_paused": "It is paused: nothing can use it for now.",
+    "my.state_unconfirmed": "It waits until {app} has confirmed it; nothing can use it before.",
+    "my.state_disconnecting": "It is disconnected here; {provider} is still being told.",
+    "my.state_disconnected": "It is disconnected.",
+    "my.since": "Connected since",
+    "my.used": "Last used",
+    "my.never": "never",
+    "my.stored": "What is stored",
+    "my.password_since": "Your password, encrypted, since {date}.",
+    "my.reach": "Where it can be used",
+    "my.disconnect": "Disconnect",
+    "my.address": "This page is at an address of its own, good until {date}. Keep it if you want to come back, and "
+    "keep it to yourself: whoever has it can see this page and disconnect.",
+    "my.sure": "Disconnect from {provider}?",
+    "my.will": "What will happen",
+    "my.will_calls": "Nothing can use the connection any more, from that moment on.",
+    "my.will_delete": "Everything stored here is deleted at once.",
+    "my.will_delete_but": "Everything stored here is deleted at once. The access keys alone are kept until {provider} "
+    "has been told, for 24 hours at most.",
+    "my.will_tell": "{provider} is told at {hosts} to end the access.",
+    "my.no_way_back": "This can’t be undone. You can connect the account anew later.",
+    "my.keep": "Keep the connection",
+    "my.stale": "Nothing was done: this page was out of date. Press the button again.",
+    "my.ended_now": "It is disconnected here.",
+    "my.happened": "What happened",
+    "my.calls_ended": "Nothing can use it any more: {at}.",
+    "my.deleted": "Everything stored here is deleted.",
+    "my.deleted_but": "Everything stored here is deleted, but for the access keys: they are kept until {provider} has "
+    "been told, at most until {until}.",
+    "my.told_done": "{provider} has ended the access.",
+    "my.told_pending": "{provider} was told to end the access and has not confirmed it. It is told again by itself.",
+    "my.told_given_up": "{provider} could not be told. The access ends by itself after a while; to be sure, end it in "
+    "your account there, or change your password.",
+    "my.told_not_supported": "{provider} has no way to be told. The access ends by itself after a while; to be sure, "
+    "end it in your account there, or change your password.",
+    "my.told_nothing": "There was no access left that {provider} would have had to end.",
+    "my.tell_again": "Tell {provider} again now",
+    "my.anew": "To connect the account anew, ask {app} for a link.",
+    "my_gone.title": "There is nothing at this address",
+    "my_gone.next": "The connection is gone, or the address was taken back. Ask for another where you got this one.",
+    "my_expired.title": "This address is too old",
+    "my_expired.next": "The connection is not touched by that. Ask for another address where you got this one.",
+}  # fmt: skip
+
+ENGLISH: Final[Mapping[str, str]] = MappingProxyType({**_PAGES, **_STEPS, **_OUTCOMES, **_VALUES, **_MY})

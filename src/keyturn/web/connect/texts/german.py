@@ -310,4 +310,63 @@ _VALUES: Final = {
     "duration.hours.other": "{count} Stunden",
 }
 
-GERMAN: Final[Mapping[str, str]] = MappingProxyType({**_PAGES, **_STEPS, **_OUTCOMES, **_VALUES})
+_MY: Final = {
+    "ago": "vor {duration}",
+    "moment": "{date}, {time} UTC",
+    "done.own_page": "Sie können sie auch selbst ansehen und trennen, auf einer eigenen Seite.",
+    "done.open_own_page": "Diese Verbindung ansehen",
+    "my.heading": "Ihre Verbindung mit {provider}",
+    "my.account": "Konto",
+    "my.state": "Zustand",
+    "my.state_active": "Sie funktioniert: {app} kann sie benutzen.",
+    "my.state_uncertain": "Sie wird gerade erneuert; was daraus wird, steht noch nicht fest.",
+    "my.state_needs_reconnect": "Sie funktioniert nicht mehr. Bitten Sie {app} um einen Link, um sich noch einmal bei "
+    "{provider} anzumelden.",
+    "my.state_paused": "Sie ruht: Zurzeit kann nichts sie benutzen.",
+    "my.state_unconfirmed": "Sie wartet auf eine Bestätigung durch {app}; vorher kann nichts sie benutzen.",
+    "my.state_disconnecting": "Sie ist hier getrennt; {provider} wird noch unterrichtet.",
+    "my.state_disconnected": "Sie ist getrennt.",
+    "my.since": "Verbunden seit",
+    "my.used": "Zuletzt benutzt",
+    "my.never": "nie",
+    "my.stored": "Was gespeichert ist",
+    "my.password_since": "Ihr Passwort, verschlüsselt, seit dem {date}.",
+    "my.reach": "Wo sie benutzt werden kann",
+    "my.disconnect": "Trennen",
+    "my.address": "Diese Seite hat eine eigene Adresse, die bis zum {date} gilt. Heben Sie sie auf, wenn Sie "
+    "wiederkommen wollen, und behalten Sie sie für sich: Wer sie hat, kann diese Seite sehen und die Verbindung trennen.",
+    "my.sure": "Die Verbindung mit {provider} trennen?",
+    "my.will": "Was dann geschieht",
+    "my.will_calls": "Von da an kann nichts mehr die Verbindung benutzen.",
+    "my.will_delete": "Alles hier Gespeicherte wird sofort gelöscht.",
+    "my.will_delete_but": "Alles hier Gespeicherte wird sofort gelöscht. Nur die Zugangsschlüssel bleiben, bis "
+    "{provider} unterrichtet ist, höchstens 24 Stunden.",
+    "my.will_tell": "{provider} wird bei {hosts} gesagt, dass der Zugriff endet.",
+    "my.no_way_back": "Das lässt sich nicht rückgängig machen. Sie können das Konto später neu verbinden.",
+    "my.keep": "Die Verbindung behalten",
+    "my.stale": "Es ist nichts geschehen: Diese Seite war veraltet. Drücken Sie noch einmal auf den Knopf.",
+    "my.ended_now": "Die Verbindung ist hier getrennt.",
+    "my.happened": "Was geschehen ist",
+    "my.calls_ended": "Nichts kann sie mehr benutzen: {at}.",
+    "my.deleted": "Alles hier Gespeicherte ist gelöscht.",
+    "my.deleted_but": "Alles hier Gespeicherte ist gelöscht, bis auf die Zugangsschlüssel: Sie bleiben, bis {provider} "
+    "unterrichtet ist, höchstens bis {until}.",
+    "my.told_done": "{provider} hat den Zugriff beendet.",
+    "my.told_pending": "{provider} wurde gesagt, dass der Zugriff endet, hat es aber noch nicht bestätigt. Das wird von "
+    "selbst wiederholt.",
+    "my.told_given_up": "{provider} war nicht zu erreichen. Der Zugriff endet nach einer Weile von selbst; um "
+    "sicherzugehen, beenden Sie ihn dort in Ihrem Konto oder ändern Sie Ihr Passwort.",
+    "my.told_not_supported": "{provider} kann nicht unterrichtet werden. Der Zugriff endet nach einer Weile von selbst; "
+    "um sicherzugehen, beenden Sie ihn dort in Ihrem Konto oder ändern Sie Ihr Passwort.",
+    "my.told_nothing": "Es gab keinen Zugriff mehr, den {provider} hätte beenden müssen.",
+    "my.tell_again": "{provider} jetzt noch einmal unterrichten",
+    "my.anew": "Um das Konto neu zu verbinden, bitten Sie {app} um einen Link.",
+    "my_gone.title": "Unter dieser Adresse ist nichts",
+    "my_gone.next": "Die Verbindung gibt es nicht mehr, oder die Adresse wurde zurückgenommen. Bitten Sie dort um eine "
+    "andere, wo Sie diese bekommen haben.",
+    "my_expired.title": "Diese Adresse ist zu alt",
+    "my_expired.next": "An der Verbindung ändert das nichts. Bitten Sie dort um eine andere Adresse, wo Sie diese "
+    "bekommen haben.",
+}  # fmt: skip
+
+GERMAN: Final[Mapping[str, str]] = MappingProxyType({**_PAGES, **_STEPS, **_OUTCOMES, **_VALUES, **_MY})

@@ -65,6 +65,17 @@ class Wording:
         day = datetime.fromtimestamp(at, UTC)
         return self.plain("date", day=day.day, month=self.texts["months"].split()[day.month - 1], year=day.year)
 
+    def moment(self, at: float) -> Markup:
+        """A day and the time of it; `at`: Unix seconds, said in UTC."""
+        time = datetime.fromtimestamp(at, UTC).strftime("%H:%M")
+        return self("moment", date=self.date(at), time=time)
+
+    def exact(self, at: float, words: str | Markup) -> Markup:
+        """Words about a time, with the exact one behind them; `at`: Unix seconds."""
+        day = datetime.fromtimestamp(at, UTC)
+        iso, full = day.strftime("%Y-%m-%dT%H:%M:%SZ"), day.strftime("%Y-%m-%d %H:%M:%S UTC")
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, full, words)
+
 
 def isolated(value: Value) -> Value:
     """Foreign text in an element of its own, so that no letter in it turns the sentence around."""

@@ -1,4 +1,4 @@
-"""What can be done with a connection: test, renew, reconnect, pause, resume."""
+"""What can be done with a connection: test, renew, reconnect, hand a link to its person, pause, resume."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.preconditions import expected_revision
 from keyturn.web.control.routes.connections import EXAMPLE, TAG, shown
-from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, PreviewAnswer
-from keyturn.web.control.shapes.requests import Nothing, Reconnect, TestQuery
+from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, PersonLinkAnswer, PreviewAnswer
+from keyturn.web.control.shapes.requests import NewPersonLink, Nothing, Reconnect, TestQuery
 from keyturn.web.control.shapes.showing import answer, time_of
 from keyturn.web.control.shown_once import link_text
 
@@ -100,6 +100,32 @@ async def reconnect(
     return answer(LinkAnswer(id=session.id, url=link_text(link), expires_at=time_of(session.expires_at)))
 
 
+async def make_person_link(
+    connection_id: str, request: Request, app: App, caller: Calling, body: NewPersonLink | None = None
+) -> Response:
+    """Make a link by which the person sees and ends a connection.
+
+    It shows how the connection stands and what is stored, and has a button that disconnects it: so it needs the scope
+    that disconnecting needs. It is shown this once, and is good until `expires_at`: in 7 days, unless said otherwise.
+    """
+    await _found(app, caller, request, connection_id)
+    ends = body.expires_at.timestamp() if body is not None and body.expires_at is not None else None
+    link = await app.person_links.make(
+        connection_id, caller.actor, expires_at=ends, project=caller.principal.project
+    )
+    return answer(PersonLinkAnswer(url=link_text(link), expires_at=time_of(link.expires_at)), 201)
+
+
+async def take_person_links_back(connection_id: str, request: Request, app: App, caller: Calling) -> Response:
+    """Take back the links by which a person sees and ends a connection.
+
+    All of them, also the one that the person took along after the login; taking them back twice is fine.
+    """
+    await _found(app, caller, request, connection_id)
+    await app.person_links.take_back(connection_id, caller.actor, project=caller.principal.project)
+    return Response(status_code=204)
+
+
 async def pause(
     connection_id: str, request: Request, app: App, caller: Calling, nothing: Nothing | None = None
 ) -> Response:
@@ -177,6 +203,30 @@ OPERATIONS: Final = (
         ),
         example={"return_url": "https://app.example/done"},
         secret=("url",),
+        headers=("If-Match",),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/person-link",
+        make_person_link,
+        "admin",
+        {201: PersonLinkAnswer},
+        TAG,
+        takes=Takes.JSON,
+        problems=("connection_disconnected", "version_conflict"),
+        example={"expires_at": "2030-02-28T12:00:00Z"},
+        answer_example={"url": "https://connect.example/my/…", "expires_at": "2030-02-28T12:00:00.000Z"},
+        secret=("url",),
+        headers=("If-Match",),
+    ),
+    Operation(
+        "DELETE",
+        f"{_ONE}/person-link",
+        take_person_links_back,
+        "admin",
+        {204: None},
+        TAG,
+        problems=("version_conflict",),
         headers=("If-Match",),
     ),
     Operation(

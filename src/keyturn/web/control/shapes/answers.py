@@ -241,6 +241,13 @@ class LinkAnswer(BaseModel):
     expires_at: Time
 
 
+class PersonLinkAnswer(BaseModel):
+    """The link by which a person sees and ends a connection; None in a replay, as it is shown once."""
+
+    url: str | None
+    expires_at: Time
+
+
 class SessionAnswer(BaseModel):
     """A connect session: `open`, `claimed`, `done`, `confirmed`, `failed`, `revoked` or `expired`."""
 

@@ -127,6 +127,12 @@ class Reconnect(Members):
     owner_label: Text = ""
 
 
+class NewPersonLink(Members):
+    """Until when a link for the person is good; 7 days from now where nothing is said, 366 at most."""
+
+    expires_at: Instant | None = None
+
+
 class Confirmation(Members):
     """The one-time code that came to the return URL."""
 

@@ -37,6 +37,23 @@ async def post_reconnect(console: Console, visit: Visit) -> Response:
     return await _page(console, visit, connection, link=link_text(link), ends=link.session.expires_at)
 
 
+async def post_person_link(console: Console, visit: Visit) -> Response:
+    """Make a link by which the person sees and ends it, and show it, this once."""
+    connection = await found(console, visit)
+    try:
+        link = await console.application.person_links.make(connection.id, visit.actor)
+    except NotFound:
+        raise
+    except KeyturnError as error:
+        return await _page(console, visit, connection, failed=error)
+    return await _page(console, visit, connection, link=link_text(link), ends=link.expires_at, for_person=True)
+
+
+async def _take_back(console: Console, visit: Visit, connection: Connection) -> str:
+    await console.application.person_links.take_back(connection.id, visit.actor)
+    return "taken_back"
+
+
 async def _test(console: Console, visit: Visit, connection: Connection) -> str:
     await console.application.test_connection(connection.id, visit.actor)
     return "tested"
@@ -83,10 +100,12 @@ async def _page(
     failed: KeyturnError | None = None,
     link: str | None = None,
     ends: float | None = None,
+    for_person: bool = False,
 ) -> Response:
     return await connection_page(
-        console, visit, connection, TEMPLATE, failed=failed, kept=kept(connection), link=link, ends=ends
-    )
+        console, visit, connection, TEMPLATE, failed=failed, kept=kept(connection), link=link, ends=ends,
+        for_person=for_person,
+    )  # fmt: skip
 
 
 _ONE: Final = "/connections/{connection}"
@@ -95,6 +114,8 @@ PAGES: Final = (
     Page("POST", f"{_ONE}/test", _doing(_test), Permission.OPERATE),
     Page("POST", f"{_ONE}/renew", _doing(_renew), Permission.OPERATE),
     Page("POST", f"{_ONE}/reconnect", post_reconnect, Permission.OPERATE),
+    Page("POST", f"{_ONE}/person-link", post_person_link, Permission.OPERATE),
+    Page("POST", f"{_ONE}/person-link/take-back", _doing(_take_back), Permission.OPERATE),
     Page("POST", f"{_ONE}/pause", _doing(_pause), Permission.OPERATE),
     Page("POST", f"{_ONE}/resume", _doing(_resume), Permission.OPERATE),
 )

@@ -1,0 +1,1 @@
+"""What the person whose account is connected can do with the connection, without an account of keyturn."""

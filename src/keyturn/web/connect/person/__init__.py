@@ -1,0 +1,1 @@
+"""What the person whose account is connected sees of the connection afterwards."""
