@@ -6,8 +6,10 @@ Rule 2: an error has its code, a sentence, the next step and the request id, the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -19,6 +21,7 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.errors import KeyturnError
 from keyturn.core.problems import PROBLEMS
 from keyturn.engine.application import Application
+from keyturn.web.console.elsewhere import elsewhere
 from keyturn.web.console.instance import Instance
 from keyturn.web.console.spans import ago
 from keyturn.web.console.visit import SessionCookie, Visit, form_token
@@ -28,6 +31,7 @@ from keyturn.web.kit.static_files import StaticFiles
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FILES: Final = Path(__file__).parent / "static"
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 # Shape and word of each state as shown; never colour alone.
 GLYPHS: Final = {
     "active": "●",
@@ -89,12 +93,16 @@ class Console:
             problems=PROBLEMS,
             Permission=Permission,
             static=self.files.url,
+            ways=self._ways,
             query=_query,
             segment=lambda text: quote(str(text), safe=""),
         )
         self._environment.filters.update(utc=_utc, iso=_iso)
         for name in self._environment.list_templates():
             self._environment.get_template(name)
+
+    def _ways(self, command: str, path: str, asked: Mapping[str, str] = _NOTHING) -> tuple[tuple[str, str], ...]:
+        return elsewhere(self.application.public_url, command, path, asked)
 
     def now(self) -> float:
         """The time, Unix seconds."""

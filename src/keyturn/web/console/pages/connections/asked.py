@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
 from keyturn.core.connection import State
 from keyturn.core.errors import Finding, ValidationFailed
-from keyturn.engine.application import Application
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
 from keyturn.ports.store import ConnectionFilter
 from keyturn.web.console.visit import Visit
@@ -88,14 +86,3 @@ class Asked:
         pairs = {**self.pairs(), **more}
         given = urlencode({name: value for name, value in pairs.items() if value})
         return f"/connections?{given}" if given else "/connections"
-
-    def command(self) -> str:
-        """The same list by the command line."""
-        options = [f"--{name} {shlex.quote(value)}" for name, value in self.pairs().items()]
-        return " ".join(["keyturn connection list", *options])
-
-    def curl(self, application: Application) -> str:
-        """The same list over REST."""
-        given = urlencode(self.pairs())
-        url = f"{application.public_url}/v1/connections{'?' if given else ''}{given}"
-        return f'curl -H "Authorization: Bearer $KEYTURN_API_KEY" {shlex.quote(url)}'

@@ -45,8 +45,6 @@ async def show_connections(console: Console, visit: Visit) -> Response:
         connectors=await application.connectors.list(),
         states=STATES,
         actions=ACTIONS,
-        command=asked.command(),
-        curl=asked.curl(application),
     )
 
 
