@@ -104,7 +104,7 @@ async def test_a_provider_that_is_down_is_told_again() -> None:
 
 
 async def test_looking_changes_nothing() -> None:
-    """A mail scanner opens every link of a mail, and those on the page: nothing is written, sent, or set as a cookie."""
+    """A mail scanner opens every link, those on the page too: nothing is written, sent, or set as a cookie."""
     site = await make_site(REVOCABLE, replies=(TOKEN, ME))
     await connect(site, site.browser())
     link, scanner = await sent_link(site), site.browser()

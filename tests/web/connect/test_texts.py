@@ -20,7 +20,17 @@ SOURCES = {
     for pattern in ("*.py", "challenge/*.py", "person/*.py", "texts/wording.py", "templates/*.html")
     for path in ZONE.glob(pattern)
 }
-_MADE = ("retired.", "link.", "duration.", "tries.", "code.tries.", "field.", "rule.", "exists.", "my.state_")  # put together
+_MADE = (
+    "retired.",
+    "link.",
+    "duration.",
+    "tries.",
+    "code.tries.",
+    "field.",
+    "rule.",
+    "exists.",
+    "my.state_",
+)  # put together
 
 
 def test_each_text_is_used() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from keyturn.core.access.roles import Role
 from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import State
+from keyturn.core.errors import NotFound
 from keyturn.web.console.pages.connections.timeline import days_of
 from tests.engine.story import log_in, me, publish, read, token
 from tests.web.console.seen import fill, title, without_secrets
@@ -103,6 +108,39 @@ async def test_a_reconnect_link_is_shown_once(visitor: Visitor) -> None:
 
     assert 40 < len(link)
     assert not any(link in each.text for each in later)
+
+
+async def test_a_link_for_the_person_is_shown_once(visitor: Visitor) -> None:
+    """It leads to the person's own page; taken back, it leads nowhere."""
+    links = visitor.world.application.person_links
+    made = await visitor.post("/connections/cxn_well/person-link")
+    token = made.text.partition(f'value="{ORIGIN}/my/')[2].partition('"')[0]
+    _, connection = await links.look(token)
+    later = [await visitor.get(path) for path in ("/connections/cxn_well", "/connections/cxn_well/timeline")]
+    back = await visitor.post("/connections/cxn_well/person-link/take-back")
+
+    assert "cxn_well" == connection.id
+    assert not any(token in each.text for each in later)
+    assert 303 == back.status_code
+    with pytest.raises(NotFound):
+        await links.look(token)
+
+
+@pytest.mark.parametrize("result", ["pending", "retrying"])
+async def test_a_provider_that_has_not_confirmed_yet(visitor: Visitor, result: str) -> None:
+    """Each of its requests with what came of it, and a button to ask again."""
+    stored = await read(visitor.world, "cxn_ended")
+    requests = [
+        {"request": "refresh_token", "result": "done"},
+        {"request": "access_token", "result": "retrying", "error": "provider_timeout"},
+    ]
+    revocation = {"result": result, "tries": 2, "requests": requests}
+    await visitor.world.stores.connections.save(replace(stored, state=State.DISCONNECTING, revocation=revocation))
+    page = await visitor.get("/connections/cxn_ended/disconnect")
+
+    assert "it was asked 2 times and has not confirmed yet" in page.text
+    assert "Ask the provider again now" in page.text
+    assert ["refresh token", "access token"] == re.findall(r"[✓✗]</span> (\w+ \w+)</span>", page.text)
 
 
 async def test_disconnecting(visitor: Visitor) -> None:

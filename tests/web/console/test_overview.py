@@ -10,6 +10,7 @@ from keyturn.core.access.roles import Role
 from keyturn.core.audit_record import AuditRecord
 from keyturn.engine.overview.board import RANGES, codes_of, heat_of, steps_of
 from keyturn.ports.overview import Tally
+from keyturn.web.console.charts.latency import line, said_s
 from tests.web.console.seen import fill, without_secrets
 from tests.web.console.visiting import Visitor, make_visitor
 
@@ -82,7 +83,37 @@ async def test_the_pictures(visitor: Visitor) -> None:
     assert 'id="renewals-stripes"' in answer.text
     assert answer.text.count("The same as a table") >= 2
     assert "style=" not in answer.text
-    assert "No data: how long calls take" in answer.text
+    assert "No data: no call was answered in the last 24 hours." in answer.text
+
+
+async def test_how_long_calls_take(visitor: Visitor) -> None:
+    """Provider and keyturn apart, as lines told by their dashes too; the newest figures in words, all in a table."""
+    times = visitor.world.application.call_times
+    for connector, calls, seconds in (("acme", 20, 0.4), ("zeta", 5, 0.1)):
+        for _ in range(calls):
+            of = times.of(connector)
+            of.provider.add(seconds)
+            of.keyturn.add(0.002)
+            of.whole.add(seconds + 0.002)
+    visitor.world.clock.advance(5.0)  # longer than a reading is kept
+    answer = await visitor.get("/")
+    figure = answer.text.partition('id="latency"')[2].partition("</figure>")[0]
+
+    assert "Slowest of late: acme; 19 of 20 calls took" in figure
+    assert figure.index("connector=acme") < figure.index("connector=zeta")
+    assert 2 == figure.count('stroke-dasharray="6 4" vector-effect')
+    assert [("1 ms", "1 s")] == re.findall(r"From (.+?) at the bottom to (.+?) at the top", figure)
+    assert ["20", "5"] == re.findall(r'<td class="number">(\d+)</td>', figure)
+    assert "style=" not in figure
+
+
+def test_a_time_without_a_call_is_a_gap() -> None:
+    """The line is broken there and begins anew; nothing is drawn at nought."""
+    drawn = str(line("provider p50", [(0, 50.0), (1, 40.0), (4, 20.0)]))
+
+    assert "M5 50L15 40M" in drawn
+    assert drawn.endswith('vector-effect="non-scaling-stroke"/>')
+    assert ["0.4 ms", "12 ms", "340 ms", "2.5 s"] == [said_s(each) for each in (0.0004, 0.012, 0.34, 2.5)]
 
 
 async def test_failing_connectors(visitor: Visitor) -> None:

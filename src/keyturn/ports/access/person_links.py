@@ -41,7 +41,9 @@ class PersonLinkStore(Protocol):
         """Read one by the digest of its secret, expired ones too."""
         ...
 
-    async def remove_of(self, connection_id: str, *, records: Sequence[AuditRecord] = (), project: str = "default") -> int:
+    async def remove_of(
+        self, connection_id: str, *, records: Sequence[AuditRecord] = (), project: str = "default"
+    ) -> int:
         """Take all links of a connection away; returns how many there were."""
         ...
 

@@ -1,4 +1,4 @@
-"""People: those who sign in to the console, with links and sessions; and the links of those whose accounts are connected."""
+"""People who sign in to the console, their links and sessions; and the links of those whose accounts are connected."""
 
 from __future__ import annotations
 

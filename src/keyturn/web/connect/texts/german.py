@@ -334,7 +334,8 @@ _MY: Final = {
     "my.reach": "Wo sie benutzt werden kann",
     "my.disconnect": "Trennen",
     "my.address": "Diese Seite hat eine eigene Adresse, die bis zum {date} gilt. Heben Sie sie auf, wenn Sie "
-    "wiederkommen wollen, und behalten Sie sie für sich: Wer sie hat, kann diese Seite sehen und die Verbindung trennen.",
+    "wiederkommen wollen, und behalten Sie sie für sich: Wer sie hat, kann diese Seite sehen und die Verbindung "
+    "trennen.",
     "my.sure": "Die Verbindung mit {provider} trennen?",
     "my.will": "Was dann geschieht",
     "my.will_calls": "Von da an kann nichts mehr die Verbindung benutzen.",
@@ -352,12 +353,12 @@ _MY: Final = {
     "my.deleted_but": "Alles hier Gespeicherte ist gelöscht, bis auf die Zugangsschlüssel: Sie bleiben, bis {provider} "
     "unterrichtet ist, höchstens bis {until}.",
     "my.told_done": "{provider} hat den Zugriff beendet.",
-    "my.told_pending": "{provider} wurde gesagt, dass der Zugriff endet, hat es aber noch nicht bestätigt. Das wird von "
-    "selbst wiederholt.",
+    "my.told_pending": "{provider} wurde gesagt, dass der Zugriff endet, hat es aber noch nicht bestätigt. Das wird "
+    "von selbst wiederholt.",
     "my.told_given_up": "{provider} war nicht zu erreichen. Der Zugriff endet nach einer Weile von selbst; um "
     "sicherzugehen, beenden Sie ihn dort in Ihrem Konto oder ändern Sie Ihr Passwort.",
-    "my.told_not_supported": "{provider} kann nicht unterrichtet werden. Der Zugriff endet nach einer Weile von selbst; "
-    "um sicherzugehen, beenden Sie ihn dort in Ihrem Konto oder ändern Sie Ihr Passwort.",
+    "my.told_not_supported": "{provider} kann nicht unterrichtet werden. Der Zugriff endet nach einer Weile von "
+    "selbst; um sicherzugehen, beenden Sie ihn dort in Ihrem Konto oder ändern Sie Ihr Passwort.",
     "my.told_nothing": "Es gab keinen Zugriff mehr, den {provider} hätte beenden müssen.",
     "my.tell_again": "{provider} jetzt noch einmal unterrichten",
     "my.anew": "Um das Konto neu zu verbinden, bitten Sie {app} um einen Link.",

@@ -30,7 +30,7 @@ def states_bar(board: Board) -> tuple[tuple[tuple[str, int], ...], Markup | None
 
 def pictures(board: Board) -> tuple[Picture, ...]:
     """All of them, in the order in which they stand."""
-    return (_renewals(board), _expiries(board), _latency())
+    return (_renewals(board), _expiries(board))
 
 
 def _nothing_since(board: Board) -> str:
@@ -124,8 +124,3 @@ def _expiries(board: Board) -> Picture:
         ("now", "in 48 hours"),
         (("renewed", "renewable"), ("alone", "only by the person")),
     )
-
-
-def _latency() -> Picture:
-    summary = "No data: how long calls take is not kept in the database. /metrics has it, per connector and side."
-    return Picture("latency", "Latency, provider and keyturn", summary)

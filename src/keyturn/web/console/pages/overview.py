@@ -10,7 +10,8 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.errors import Finding, ValidationFailed
 from keyturn.core.problems import PROBLEMS
 from keyturn.engine.overview.board import RANGES, USUAL
-from keyturn.web.console.charts.board import codes, heat, pictures, states_bar
+from keyturn.web.console.charts.board import codes, heat, moment, pictures, states_bar
+from keyturn.web.console.charts.latency import HEAD, KEY, latency
 from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
@@ -38,6 +39,9 @@ async def show_overview(console: Console, visit: Visit) -> Response:
         codes_summary=codes_summary,
         code_rows=code_rows,
         pictures=pictures(board),
+        latency=latency(board, moment),
+        latency_head=HEAD,
+        latency_key=KEY,
         connectors=await application.connectors.list(),
         titles={code: problem.title for code, problem in PROBLEMS.items()},
     )

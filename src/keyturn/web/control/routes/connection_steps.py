@@ -110,9 +110,7 @@ async def make_person_link(
     """
     await _found(app, caller, request, connection_id)
     ends = body.expires_at.timestamp() if body is not None and body.expires_at is not None else None
-    link = await app.person_links.make(
-        connection_id, caller.actor, expires_at=ends, project=caller.principal.project
-    )
+    link = await app.person_links.make(connection_id, caller.actor, expires_at=ends, project=caller.principal.project)
     return answer(PersonLinkAnswer(url=link_text(link), expires_at=time_of(link.expires_at)), 201)
 
 
