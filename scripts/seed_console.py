@@ -27,6 +27,7 @@ from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
 from keyturn.engine.login.connect_sessions import SessionRequest
+from keyturn.engine.observing.call_times import Times
 from keyturn.ports.jobs import JobState
 
 ACTOR = Actor("operator")
@@ -125,6 +126,23 @@ def history(now: float, some: list[Connection], chance: random.Random) -> Iterat
                 )
 
 
+async def calls(up: Wired, now: float, chance: random.Random) -> None:
+    """A week of calls: one provider slow by day, one of which nothing came for a night."""
+    for hour in range(168):
+        begins = int(now // HOUR - hour) * int(HOUR)
+        for connector, usual in (("acme", 0.12), ("orbis", 0.03), ("zeta", 0.4)):
+            if connector == "orbis" and 10 <= hour <= 16:
+                continue
+            times = Times()
+            for _ in range(40):
+                provider = usual * chance.lognormvariate(0, 0.5) * (3 if connector == "zeta" and 4 <= hour <= 9 else 1)
+                own = 0.0012 * chance.lognormvariate(0, 0.4)
+                times.provider.add(provider)
+                times.keyturn.add(own)
+                times.whole.add(provider + own)
+            await up.stores.call_times.add({(connector, begins): times.fresh()})
+
+
 async def seed(up: Wired, how_many: int) -> None:
     """Write all of it."""
     application, stores, chance = up.application, up.stores, random.Random(7)  # noqa: S311
@@ -137,6 +155,7 @@ async def seed(up: Wired, how_many: int) -> None:
         tokens = TokenSet(Secret(f"at-{chance.getrandbits(96):x}"), now, Secret(f"rt-{chance.getrandbits(96):x}"))
         await stores.connections.insert(one, ConnectionSecrets() if one.ended else ConnectionSecrets(tokens))
     await stores.audit.append(list(history(now, made[:200], chance)))
+    await calls(up, now, chance)
     for n in range(4):
         request = SessionRequest(CONNECTORS[n % 3], f"tenant-{n}", app_name="Ledgerly", owner_label=f"Tenant {n}")
         await application.connect_sessions.create(request, ACTOR)

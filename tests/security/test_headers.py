@@ -21,7 +21,10 @@ from tests.web.control.house import metrics
 
 ORIGIN = "https://k.example"
 OWN_FORM = {"origin": ORIGIN, "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
-CONNECT = ("/c/none", "/connect/none/sign-in", "/connect/none/code", "/connect/none/state", "/connect/none/done")
+CONNECT = (
+    "/c/none", "/connect/none/sign-in", "/connect/none/code", "/connect/none/state", "/connect/none/done", "/my/none",
+    "/my/none/disconnect",
+)  # fmt: skip
 ELSEWHERE = ("/", "/none", "/c/", "/static/none/none.css", "/v1", "/v1/none", "/v1/connections/none/token")
 PROXIED = ("/v1/proxy/none/x", "/v1/forward-auth")
 EXPECTED = {

@@ -76,7 +76,7 @@ async def test_a_person_ends_a_connection() -> None:
     assert (State.DISCONNECTED, None) == (connection.state, connection.password_kept_at)
     assert len(site.world.egress.requests) > asked
     assert "It is disconnected here." in ended.text
-    assert "Nothing can use it any more: 1 second ago." in ended.text
+    assert "Disconnected: 1 second ago. Nothing can use it any more." in ended.text
     assert "Everything stored here is deleted." in ended.text
     assert "Acme CRM has ended the access." in ended.text
     assert 0 == len(ended.parsed.forms)

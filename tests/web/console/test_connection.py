@@ -188,6 +188,6 @@ def test_the_strip_of_days() -> None:
     ]
     days = days_of(records, now, cut=False)
 
-    assert "1 days all well, 2 with a failure, 27 without a record" in days.summary
+    assert "1 all well, 2 with a failure, 27 without a record" in days.summary
     assert [(1, 0), (2, 1), (1, 1)] == [(count, failed) for _, count, failed in days.rows]
     assert (1, 1, 1) == tuple(days.drawing.count(f"<{each} ") for each in ("circle", "path", "rect"))

@@ -317,7 +317,7 @@ _MY: Final = {
     "my.stale": "Nothing was done: this page was out of date. Press the button again.",
     "my.ended_now": "It is disconnected here.",
     "my.happened": "What happened",
-    "my.calls_ended": "Nothing can use it any more: {at}.",
+    "my.calls_ended": "Disconnected: {at}. Nothing can use it any more.",
     "my.deleted": "Everything stored here is deleted.",
     "my.deleted_but": "Everything stored here is deleted, but for the access keys: they are kept until {provider} has "
     "been told, at most until {until}.",

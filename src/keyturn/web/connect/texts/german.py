@@ -348,7 +348,7 @@ _MY: Final = {
     "my.stale": "Es ist nichts geschehen: Diese Seite war veraltet. Drücken Sie noch einmal auf den Knopf.",
     "my.ended_now": "Die Verbindung ist hier getrennt.",
     "my.happened": "Was geschehen ist",
-    "my.calls_ended": "Nichts kann sie mehr benutzen: {at}.",
+    "my.calls_ended": "Getrennt: {at}. Nichts kann sie mehr benutzen.",
     "my.deleted": "Alles hier Gespeicherte ist gelöscht.",
     "my.deleted_but": "Alles hier Gespeicherte ist gelöscht, bis auf die Zugangsschlüssel: Sie bleiben, bis {provider} "
     "unterrichtet ist, höchstens bis {until}.",

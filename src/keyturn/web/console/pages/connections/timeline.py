@@ -86,7 +86,7 @@ def days_of(records: Sequence[AuditRecord], now: float, *, cut: bool) -> Days:
         cells.append("" if day not in counted else "most" if lost else "some" if failed else "well")
     bad, silent = sum(each in ("some", "most") for each in cells), cells.count("")
     well = DAYS - bad - silent
-    summary = f"In the last {DAYS} days: {well} days all well, {bad} with a failure, {silent} without a record."
+    summary = f"In the last {DAYS} days: {well} all well, {bad} with a failure, {silent} without a record."
     if cut:
         summary += f" Made of the newest {LOOKED_AT} records."
     rows = tuple(
