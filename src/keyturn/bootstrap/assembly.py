@@ -162,8 +162,7 @@ def assemble(
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
     connections = ObservedConnections(ports.connections)
     published = PublishedConnectors(ports.connectors, ports.client_assertions)
-    guards, budget = _guards(ports)
-    tests = TestCalls(ports.egress, ports.suffixes)
+    (guards, budget), tests = _guards(ports), TestCalls(ports.egress, ports.suffixes)
     keep_tokens, quiet = _keeping(ports, connections)
     apply_spilled = ApplySpilled(connections, published, ports.spill, keep_tokens)
     renewals = _renewals(ports, connections, published, keep_tokens, budget, gate, known)
@@ -202,10 +201,14 @@ def assemble(
         api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
-        person_links=PersonLinks(ports.person_links, connections, disconnect, clock, entropy, public_url),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), published=published, gate=gate, connections=connections,
         connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit, idempotency=ports.idempotency,
-        clock=clock, entropy=entropy, operator_name=operator_name, public_url=public_url)  # fmt: skip
+        clock=clock, entropy=entropy, operator_name=operator_name, public_url=public_url,
+        person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
+
+
+def _person_links(ports: Ports, connections: ConnectionStore, disconnect: Disconnect, public_url: str) -> PersonLinks:
+    return PersonLinks(ports.person_links, connections, disconnect, ports.clock, ports.entropy, public_url)
 
 
 def _edit_connector(ports: Ports, gate: ProviderGate) -> EditConnector:
@@ -344,9 +347,7 @@ def _background(
     )
     retention.append(Retention("challenge.purge", lambda _: challenges.purge(), ports.clock))
     retention.append(Retention("call.purge", lambda _: call_times.purge(), ports.clock))
-    retention.append(
-        Retention("person_link.purge", lambda now: ports.person_links.purge(expired_before=now), ports.clock)
-    )
+    retention.append(Retention("link.purge", lambda now: ports.person_links.purge(expired_before=now), ports.clock))
     retention.append(Retention("login_watch.purge", lambda now: ports.login_watch.purge(now=now), ports.clock))
     retention += [
         Retention(

@@ -153,8 +153,7 @@ async def open_store(
         idempotency=SqlIdempotencyStore(database, store_keys),
         jobs=SqlJobs(database),
         quiet_hours=SqlQuietHoursStore(database),
-        people=SqlPeopleStore(database),
-        person_links=SqlPersonLinkStore(database),
+        **_of_people(database),
         **_figures(database),
         webhooks=SqlWebhookStore(database, data_keys),
         events=SqlEventStore(database),
@@ -165,6 +164,10 @@ async def open_store(
 
 def _figures(database: Database) -> dict[str, Any]:
     return {"overview": SqlOverview(database), "call_times": SqlCallTimes(database)}
+
+
+def _of_people(database: Database) -> dict[str, Any]:
+    return {"people": SqlPeopleStore(database), "person_links": SqlPersonLinkStore(database)}
 
 
 def _against_abuse(database: Database, store_keys: meta.StoreKeys) -> dict[str, Any]:

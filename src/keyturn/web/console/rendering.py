@@ -31,6 +31,8 @@ from keyturn.web.kit.static_files import StaticFiles
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FILES: Final = Path(__file__).parent / "static"
+KEYS_COOKIE: Final = "-keys"  # behind the session cookie's name; what stands in it where keys are switched off:
+KEYS_OFF: Final = "off"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 # Shape and word of each state as shown; never colour alone.
 GLYPHS: Final = {
@@ -118,6 +120,8 @@ class Console:
             token=form_token(visit.cookie),
             here=visit.request.url.path,
             said=visit.query("said"),
+            back=visit.request.url.path if visit.request.method == "GET" else "/",
+            keys_on=visit.request.cookies.get(self.cookie.name + KEYS_COOKIE) != KEYS_OFF,
             **context,
         )
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from keyturn.web.console.page import OpenPage, Page
-from keyturn.web.console.pages import administration, connections, connectors, jobs, links, overview, people, sign_in
+from keyturn.web.console.pages import (
+    administration,
+    connections,
+    connectors,
+    jobs,
+    letter_keys,
+    links,
+    overview,
+    people,
+    sign_in,
+)
 
 ALL: Final[tuple[Page | OpenPage, ...]] = (
     *sign_in.PAGES,
@@ -15,5 +25,6 @@ ALL: Final[tuple[Page | OpenPage, ...]] = (
     *links.PAGES,
     *jobs.PAGES,
     *people.PAGES,
+    *letter_keys.PAGES,
     *administration.PAGES,
 )

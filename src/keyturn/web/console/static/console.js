@@ -17,18 +17,14 @@ const list = document.getElementById("keys");
 if (list) {
   const places = { c: "/connections", n: "/connectors", a: "/audit" };
   const opener = document.getElementById("keys-open");
-  const box = document.getElementById("keys-on");
   const search = () => document.querySelector("[data-search]");
-  const stored = (() => { try { return window.localStorage; } catch { return null; } })();
   let led = 0; // when `g` was pressed
   opener.hidden = false;
   opener.addEventListener("click", () => list.showModal());
-  box.checked = stored?.getItem("keyturn-keys") !== "off";
-  box.addEventListener("change", () => stored?.setItem("keyturn-keys", box.checked ? "on" : "off"));
   if (location.hash === "#search") search()?.focus();
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
-    if (!box.checked || list.open || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (list.dataset.on === undefined || list.open || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (target.closest("input, select, textarea, [contenteditable]")) return;
     const after = led && event.timeStamp - led < 1500;
     led = key === "g" && !after ? event.timeStamp : 0;
