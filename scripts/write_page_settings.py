@@ -55,6 +55,13 @@ SENTENCES: Final = {
     "`KEYTURN_SMTP_URL_FILE`. Where unset, no mail is sent.",
     "mail_from": "The sender's address. The first of `KEYTURN_MAIL_TO` where unset.",
     "mail_to": "Whom mail goes to: addresses with commas or blanks between them.",
+    "otel_endpoint": "Where traces are sent: the address of an OpenTelemetry collector that takes OTLP over HTTP, such "
+    "as `http://127.0.0.1:4318`. Needs `keyturn[otel]`. Where unset, `OTEL_EXPORTER_OTLP_ENDPOINT` counts, and without "
+    "both there are no traces.",
+    "otel_headers": "Headers for the collector: `NAME=VALUE`, with commas between them. Best as "
+    "`KEYTURN_OTEL_HEADERS_FILE`. `OTEL_EXPORTER_OTLP_HEADERS` where unset.",
+    "otel_propagate": "Hosts of APIs, with commas or blanks between them, that are sent a `traceparent` of ours. None "
+    "where unset: an API learns nothing of our traces.",
     "brand_color": "The colour of the connect page's buttons and links, `#rrggbb`. White has to be readable on it "
     "(4.5 to 1, WCAG 2.2); a lighter one for dark screens is made of it.",
     "brand_logo": "A PNG file of up to 8 KiB that stands on top of the connect page.",

@@ -3,6 +3,8 @@
 One exception: the keys' services (`adapters/keys`: Vault by aiohttp, AWS KMS by botocore), which the operator runs or
 rents and names in a setting; no connector and no caller can name them, so there is no address to judge.
 
+Traces are no exception: what the SDK of OpenTelemetry would send by a client of its own goes out through an egress.
+
 The import contracts hold aiohttp and its like; here stand the clients and raw connections of the standard library. The
 CLI talks to its own server through one module, and never to a provider.
 """
@@ -43,6 +45,15 @@ def test_only_the_kms_adapter_asks_for_botocore() -> None:
     found = {shown(path) for path in modules() if '"botocore' in path.read_text(encoding="utf-8")}
 
     assert {"src/keyturn/adapters/keys/aws_kms.py"} == found
+
+
+def test_traces_go_out_by_egress() -> None:
+    """The exporters that bring a client are not used; only the encoding of OTLP is."""
+    found = {
+        name for path in modules() for name, _ in imported_names(path) if name.startswith("opentelemetry.exporter")
+    }
+
+    assert {"opentelemetry.exporter.otlp.proto.common.trace_encoder"} == found
 
 
 def test_no_connection_is_opened_outside_egress() -> None:

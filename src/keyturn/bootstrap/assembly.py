@@ -88,6 +88,7 @@ from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.lease import Lease
 from keyturn.ports.mail import Mailer
 from keyturn.ports.observing.call_times import CallTimesStore
+from keyturn.ports.observing.tracing import NO_TRACING, Tracing
 from keyturn.ports.operating.quiet_hours import QuietHoursStore
 from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
@@ -143,6 +144,7 @@ class Ports:
     rates: tuple[Rate, ...] = DEFAULT_RATES
     mailer: Mailer | None = None  # None: nobody gets mail
     client_assertions: ClientAssertions | None = None
+    tracing: Tracing = NO_TRACING
 
 
 def assemble(
@@ -253,7 +255,7 @@ def _renewals(
     attempt = RenewalAttempt(
         connections, published, egress, budget, gate, settlement, clock, entropy, known, by_seed, keep_tokens.quiet
     )
-    return Renewals(connections, ports.lease, attempt, clock)
+    return Renewals(connections, ports.lease, attempt, clock, ports.tracing)
 
 
 def _builder(
@@ -307,7 +309,7 @@ def _webhooks(
     clock, entropy = ports.clock, ports.entropy
     deliver = DeliverWebhook(ports.webhooks, ports.events, ports.egress, ProviderGate(clock), clock, known)
     mail = SendMail(ports.mailer, ports.events, ports.webhooks, connections, public_url)
-    worker = RunJobs(ports.jobs, [deliver, mail], clock, entropy, at_once=DELIVERIES_AT_ONCE)
+    worker = RunJobs(ports.jobs, [deliver, mail], clock, entropy, at_once=DELIVERIES_AT_ONCE, tracing=ports.tracing)
     return Webhooks(ports.webhooks, ports.events, deliver, clock, entropy, plain_http), worker
 
 
@@ -375,7 +377,7 @@ def _background(
         ports.entropy,
     )  # fmt: skip
     return Background(
-        RunJobs(ports.jobs, kinds, ports.clock, ports.entropy),
+        RunJobs(ports.jobs, kinds, ports.clock, ports.entropy, tracing=ports.tracing),
         Schedule(ports.jobs, [*daily(retention), *RECURRING], ports.clock),
         deliveries,
         follow.look,

@@ -28,6 +28,7 @@ from keyturn.bootstrap.observing.instance import instance_of
 from keyturn.bootstrap.observing.log_level import TemporaryLogLevel
 from keyturn.bootstrap.observing.metrics import Exposition, Gauges
 from keyturn.bootstrap.observing.readiness import make_readiness
+from keyturn.bootstrap.observing.tracing import traced_front
 from keyturn.bootstrap.settings import Settings, unknown_names
 from keyturn.bootstrap.wiring import Wired, wired
 from keyturn.core.errors import StoreUnavailable
@@ -104,6 +105,7 @@ def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
             refusals=refusals,
         ),
     )
+    front = traced_front(front, up.tracing)
     return https_only(front) if (settings.public_url or "").startswith("https://") else front
 
 

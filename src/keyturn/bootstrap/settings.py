@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -55,6 +56,15 @@ class _Files(PydanticBaseSettingsSource):
         return found
 
 
+def check_collector(value: str) -> str:
+    """The base URL of an OTLP collector, without a slash at its end; ValueError."""
+    parts = urlsplit(value)
+    more = parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in ("http", "https") or not parts.hostname or more:
+        raise ValueError("an http or https URL without credentials, such as http://127.0.0.1:4318")
+    return value.rstrip("/")
+
+
 class Settings(BaseSettings):
     """What an operator may set."""
 
@@ -92,6 +102,9 @@ class Settings(BaseSettings):
     limit_connection: int | None = Field(default=None, ge=1)
     limit_token: int | None = Field(default=None, ge=1)
     limit_signin: int | None = Field(default=600, ge=LEAST_SIGN_INS)
+    otel_endpoint: str | None = None
+    otel_headers: Secret | None = Field(default=None, repr=False)
+    otel_propagate: tuple[str, ...] = ()
     brand_color: str | None = None
     brand_logo: Path | None = None
 
@@ -173,6 +186,21 @@ class Settings(BaseSettings):
             return tuple(check_address(each) for each in value.replace(",", " ").split())
         return value
 
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _otel_endpoint(cls, value: str | None) -> str | None:
+        return check_collector(value) if value else None
+
+    @field_validator("otel_headers", mode="before")
+    @classmethod
+    def _otel_headers(cls, value: Any) -> Any:
+        return Secret(value) if isinstance(value, str) and value else value or None
+
+    @field_validator("otel_propagate", mode="before")
+    @classmethod
+    def _otel_propagate(cls, value: Any) -> Any:
+        return tuple(value.lower().replace(",", " ").split()) if isinstance(value, str) else value
+
     @field_validator("public_url")
     @classmethod
     def _public_url(cls, value: str | None) -> str | None:
@@ -196,6 +224,22 @@ class Settings(BaseSettings):
     def brand(self) -> Brand:
         """How the pages look. BrandUnusable: the logo was taken away since the settings were read."""
         return Brand(self.brand_color, read_logo(self.brand_logo) if self.brand_logo else None)
+
+    @property
+    def collector(self) -> tuple[str, Secret | None] | None:
+        """Where traces go, and headers for it: ours, or what OpenTelemetry's own variables say; None: nowhere.
+
+        SettingsInvalid: a variable of OpenTelemetry's that can't be used.
+        """
+        endpoint = self.otel_endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        if not endpoint:
+            return None
+        try:
+            url = check_collector(endpoint)
+        except ValueError as error:
+            raise SettingsInvalid(f"OTEL_EXPORTER_OTLP_ENDPOINT: {error}") from None
+        said = os.environ.get("OTEL_EXPORTER_OTLP_HEADERS")
+        return f"{url}/v1/traces", self.otel_headers or (Secret(said) if said else None)
 
     @property
     def rates(self) -> tuple[Rate, ...]:

@@ -27,6 +27,7 @@ from keyturn.adapters.store.opening import Stores, holds_sealed_rows, open_store
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
 from keyturn.bootstrap.observing.record_counts import RecordCounts, counted
+from keyturn.bootstrap.observing.tracing import open_tracing, traced
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.system import SystemClock, SystemEntropy
 from keyturn.core.errors import SettingsInvalid
@@ -37,6 +38,7 @@ from keyturn.engine.application import Application
 from keyturn.engine.audit.auditing import AuditSettings
 from keyturn.ports.keys import KeyProvider
 from keyturn.ports.mail import Mailer
+from keyturn.ports.observing.tracing import NO_TRACING, Tracing
 from keyturn.web.kit.metric import ConnectorLabels
 
 log = structlog.get_logger("keyturn")
@@ -76,6 +78,7 @@ class Wired:
     application: Application
     stores: Stores
     counts: RecordCounts
+    tracing: Tracing
     new_key_file: Path | None = None  # made just now: the operator has to back it up
 
 
@@ -128,10 +131,13 @@ async def wired(
         mailer=_mailer(settings),
     )
     counts = RecordCounts(ConnectorLabels())
+    tracing: Tracing = NO_TRACING
     try:
-        application = _assembled(wrap(counted(ports, counts)), settings, known)
-        yield Wired(application, stores, counts, new_key_file)
+        tracing = open_tracing(settings, resolver, clock)
+        ports = wrap(traced(counted(ports, counts), tracing, settings.otel_propagate))
+        yield Wired(_assembled(ports, settings, known), stores, counts, tracing, new_key_file)
     finally:
+        await tracing.close()
         await upstream.close()
         await stores.close()
 

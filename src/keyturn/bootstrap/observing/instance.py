@@ -20,7 +20,7 @@ PLAIN: Final = frozenset(
         "data", "listen", "egress_allow", "insecure_http", "public_url", "trusted_proxies", "offline_grace",
         "log_level", "log_format", "operator_name", "audit_anchor", "audit_syslog", "audit_retention", "mail_from",
         "mail_to", "limit_api", "limit_proxy", "limit_connection", "limit_token", "limit_signin", "brand_color",
-        "brand_logo",
+        "brand_logo", "otel_endpoint", "otel_propagate",
     }
 )  # fmt: skip
 _METHODS: Final = ("get", "post", "put", "patch", "delete")

@@ -15,6 +15,7 @@ from keyturn.engine.jobs.job_kind import JobKind
 from keyturn.engine.jobs.running_job import HEARTBEAT_S, RunningJob
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.jobs import Jobs
+from keyturn.ports.observing.tracing import NO_TRACING, Tracing
 
 AT_ONCE: Final = 4
 ABANDONED_AFTER_S: Final = 6 * HEARTBEAT_S
@@ -24,7 +25,14 @@ class RunJobs:
     """The jobs of one process."""
 
     def __init__(
-        self, jobs: Jobs, kinds: Iterable[JobKind], clock: Clock, entropy: Entropy, *, at_once: int = AT_ONCE
+        self,
+        jobs: Jobs,
+        kinds: Iterable[JobKind],
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        at_once: int = AT_ONCE,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         """`kinds`: what this process can do; jobs of other kinds wait for one that can."""
         self._jobs = jobs
@@ -32,6 +40,7 @@ class RunJobs:
         self._clock = clock
         self._entropy = entropy
         self._at_once = at_once
+        self._tracing = tracing
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -53,9 +62,13 @@ class RunJobs:
             running = RunningJob(
                 job, self._kinds[job.kind], self._jobs, self._clock, self._entropy, lambda: self._stopping
             )
-            task = asyncio.create_task(running.run(), name=f"job {job.id}")
+            task = asyncio.create_task(self._run(running, job.kind), name=f"job {job.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, running: RunningJob, kind: str) -> None:
+        with self._tracing.span("job", keyturn_job=kind):
+            await running.run()
 
     async def drain(self, timeout_s: float) -> None:
         """Claim nothing new, and let what is under way stop at its next step; what takes longer is stopped there."""

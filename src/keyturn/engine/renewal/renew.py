@@ -33,6 +33,7 @@ from keyturn.engine.actor import SCHEDULER, Actor
 from keyturn.engine.renewal.attempt import RenewalAttempt
 from keyturn.ports.clock import Clock
 from keyturn.ports.lease import Lease
+from keyturn.ports.observing.tracing import NO_TRACING, Tracing, coded
 from keyturn.ports.store import ConnectionStore
 
 LEASE_S: Final = 15.0
@@ -56,11 +57,19 @@ class _Held:
 class Renewals:
     """Renews connections: single flight in this process, a lease across all."""
 
-    def __init__(self, connections: ConnectionStore, lease: Lease, attempt: RenewalAttempt, clock: Clock) -> None:
+    def __init__(
+        self,
+        connections: ConnectionStore,
+        lease: Lease,
+        attempt: RenewalAttempt,
+        clock: Clock,
+        tracing: Tracing = NO_TRACING,
+    ) -> None:
         self._connections = connections
         self._lease = lease
         self._attempt = attempt
         self._clock = clock
+        self._tracing = tracing
         self._running: dict[tuple[str, str], asyncio.Task[Connection]] = {}
 
     async def renew(
@@ -95,7 +104,7 @@ class Renewals:
             task = self._running.get((project, connection_id))
             joined = task is not None
             if task is None:
-                work = self._run(
+                work = self._traced(
                     connection_id, generation, actor, forced=forced, stale=stale, keep_alive=keep_alive, project=project
                 )
                 task = self._start(connection_id, work, project=project)
@@ -124,6 +133,12 @@ class Renewals:
         self._running[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))
         return task
+
+    async def _traced(self, connection_id: str, generation: int, actor: Actor, **how: Any) -> Connection:
+        with self._tracing.span("renewal") as span, coded(span):
+            renewed = await self._run(connection_id, generation, actor, **how)
+            span.note(keyturn_connector=renewed.connector)
+            return renewed
 
     def _ended(self, key: tuple[str, str], task: asyncio.Task[Connection]) -> None:
         if self._running.get(key) is task:

@@ -56,12 +56,15 @@ class GuardedPages:
             await send(message)
 
         name = request_id.decode("ascii")
+        inner = {**scope, REQUEST_ID: name}
         try:
-            await self._inner({**scope, REQUEST_ID: name}, in_time(receive), send_guarded)
+            await self._inner(inner, in_time(receive), send_guarded)
         except Exception as error:  # noqa: BLE001  (the page is out; the server would write it down whole)
             self._log.error("page_crashed", request_id=name, **crash_facts(error))
             if not whole:
                 raise BrokenOff from None
+        finally:
+            scope[ROUTE_KEY] = route_of(inner)
 
 
 class NamedRoute(Route):

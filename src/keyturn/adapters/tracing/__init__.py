@@ -1,0 +1,1 @@
+"""Traces: spans of OpenTelemetry, and the ports that make them."""
