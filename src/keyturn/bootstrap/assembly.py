@@ -199,7 +199,7 @@ def assemble(
         revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate),
         quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
         board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock, call_times), call_times=call_times,
-        builder=_builder(ports, connections, published, budget, gate, known), upstream=ports.upstream,
+        builder=_builder(ports, connections, published, budget, guards, gate, known), upstream=ports.upstream,
         api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
@@ -263,6 +263,7 @@ def _builder(
     connections: ConnectionStore,
     published: PublishedConnectors,
     budget: LoginBudget,
+    guards: Guards,
     gate: ProviderGate,
     known: InFlight,
 ) -> Builder:
@@ -270,8 +271,8 @@ def _builder(
     edit = _edit_connector(ports, gate)
     codes = SeedCodes(connections, ports.clock)
     trials = Trials(
-        published, ports.egress, ports.suffixes, budget, gate, ports.audit, codes, ports.clock, ports.entropy,
-        known)  # fmt: skip
+        published, ports.egress, ports.suffixes, budget, guards.spraying, gate, ports.audit, codes, ports.clock,
+        ports.entropy, known)  # fmt: skip
     return Builder(
         Drafts(edit, ports.connectors, ports.catalogue),
         trials,

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 
-from keyturn.core.errors import ChallengeUsed, ConnectorClientMissing, NotFound, ValidationFailed
+from keyturn.adapters.catalogue.yaml_reader import read_document
+from keyturn.adapters.suffix_list import load_public_suffixes
+from keyturn.core.access.spraying import LIMITS, Watched
+from keyturn.core.errors import ChallengeUsed, ConnectorClientMissing, LoginsStopped, NotFound, ValidationFailed
 from keyturn.core.format.writing import digest
 from keyturn.core.messages import Answer
+from keyturn.core.reading import read_connector
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.engine.builder.trial_trace import Mark, Phase, TrialRun
 from keyturn.engine.builder.trials import KEPT_S, Typed
 from keyturn.ports.store import ClientCredentials
-from tests.engine.builder.texts import parsed
+from tests.engine.builder.texts import parsed, text
 from tests.engine.story import actions, connector_from, error, me, publish, token
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.clock import FakeClock
@@ -214,3 +218,81 @@ async def test_the_digest_is_that_of_the_text_that_is_tried(world: FakeWorld) ->
 
     assert digest(connector_from()) == run.digest
     await world.stores.connectors.set_client("acme", ClientCredentials("client", None), at=0.0)
+
+
+async def test_a_wrong_code_is_asked_for_again_and_another_can_be_sent(world: FakeWorld) -> None:
+    """As in a login: the provider refuses a code, is asked for another, and takes that; the third refusal ends it."""
+    more = MFA + '    resend: {params: {again: "{{ mfa_token }}"}}\n'
+    challenge = json_answer('{"error": "mfa_required", "mfa_token": "mfa-canary"}', 403)
+    after = (token(1), me(), json_answer("{}"), token(2), done(), done(), done(), done())
+    run = await ended(world, await begin(world, challenge, error("invalid_grant"), challenge, *after, more=more))
+    trials = world.application.builder.trials
+    trials.answer(run.id, {"code": "111111"}, AUTHOR)
+    await ended(world, run)
+    again = (run.phase, run.asked_again, run.resendable)
+    trials.resend(run.id, AUTHOR)
+    await ended(world, run)
+    told = run.asked_again
+    trials.answer(run.id, {"code": "222222"}, AUTHOR)
+    await ended(world, run)
+
+    assert (Phase.ASKING, "That code was not accepted.", True) == again
+    assert "Another code was asked for." == told
+    assert run.passed
+    assert "111111" not in repr(run)
+
+
+OWN = """
+generate: {device: uuid}
+remember: {trusted: trust.token}
+"""
+
+
+async def test_a_trial_has_what_each_connection_has(world: FakeWorld) -> None:
+    """What is generated goes out, what is remembered is found; the renewal has the first too, and neither is shown."""
+    first = json_answer('{"access_token": "access-1", "refresh_token": "refresh-1", "trust": {"token": "t-canary"}}')
+    answers = (first, me(), json_answer("{}", 404), token(2), done(), done(), done(), done())
+    params = ', params: {u: "{{ username }}", p: "{{ password }}", d: "{{ device }}"}'
+    refresh = 'params: {r: "{{ refresh_token }}", d: "{{ device }}"}'
+    run = await ended(world, await begin(world, *answers, token=params, refresh=refresh, more=OWN))
+    sent = [each.body.decode() for each in world.egress.requests if each.url.endswith("/token")]
+
+    assert run.passed, run.rows
+    assert 2 == len(sent)
+    device = sent[0].rpartition("d=")[2]
+    assert f"r=refresh-1&d={device}" == sent[1]
+    assert ("trusted", "‹trusted›", "trust.token") in run.rows[0].found
+    assert device not in repr(run)
+    assert "t-canary" not in repr(run)
+
+
+async def test_every_revoke_request_is_sent(world: FakeWorld) -> None:
+    """Of a list of them each, in order, as a disconnect does."""
+    both = """[{url: "https://auth.acme.example/first", params: {token: "{{ token }}"}, tokens: [access_token]},
+         {url: "https://auth.acme.example/second", params: {all: "{{ refresh_token }}"}}]"""
+    source = text().replace('{url: "https://auth.acme.example/revoke", params: {token: "{{ token }}"}}', both)
+    connector = read_connector(read_document(source), suffixes=load_public_suffixes())
+    world.egress.will_reply(token(1), me(), json_answer("{}"), token(2), done(), done(), done(), done())
+    run = await ended(world, await world.application.builder.trials.begin(connector, TYPED, AUTHOR))
+    sent = [(each.url, each.body.decode()) for each in world.egress.requests][4:]
+
+    assert run.passed, run.rows
+    first, second = "https://auth.acme.example/first", "https://auth.acme.example/second"
+    assert [(first, "token=access-2"), (second, "all=refresh-2")] == sent[:2]
+    assert [(first, "token=access-1"), (second, "all=refresh-1")] == sent[2:]
+
+
+async def test_a_trial_stops_where_logins_do(world: FakeWorld) -> None:
+    """An operator's stop holds it, and a password tried on many accounts is held back here too."""
+    connector = connector_from()
+    limit = LIMITS[Watched.OWNER].accounts
+    for n in range(limit + 1):
+        world.egress.will_reply(error("invalid_grant"))
+        typed = Typed(f"person-{n}@acme.example", Secret("password-canary"))
+        run = await ended(world, await world.application.builder.trials.begin(connector, typed, AUTHOR))
+    await world.application.guards.stop_logins.stop("acme", Actor("operator"))
+
+    assert limit == len(world.egress.requests)
+    assert "different accounts" in run.rows[0].diagnosis
+    with pytest.raises(LoginsStopped):
+        await begin(world)

@@ -38,7 +38,7 @@ async def test_a_code_is_asked_for_and_given() -> None:
     """What is asked has key, label and type; an answer is used once."""
     house = await begin()
     challenge = json_answer('{"error": "mfa_required", "mfa_token": "m"}', 403)
-    house.world.egress.will_reply(challenge, error("invalid_grant"))
+    house.world.egress.will_reply(challenge, error("unsupported_grant_type"))
     path = await begun(house, source=text(more=MFA))
     asked = (await house.call("GET", path)).json()
     given = await house.call("POST", path, {"answers": {"code": "123456"}})

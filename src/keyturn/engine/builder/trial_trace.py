@@ -74,7 +74,8 @@ class Row:
 class TrialRun:
     """One run as everybody who may see it sees it. `digest`: of the connector that is tried; times are Unix seconds.
 
-    `ask`: what the person is asked at the moment. `version`: rises with each change, for who waits for the next one.
+    `ask`: what the person is asked at the moment; `asked_again`: why once more, in words; `resendable`: whether the
+    provider can be asked for another code. `version`: rises with each change, for who waits for the next one.
     `test_answer_paths`: what the test's answer holds.
     """
 
@@ -89,6 +90,8 @@ class TrialRun:
     passed: bool = False
     ask: tuple[Field, ...] = ()
     ends_at: float | None = None
+    resendable: bool = False
+    asked_again: str = ""
     version: int = 0
     test_answer_paths: tuple[str, ...] = ()
     name: str = ""

@@ -23,6 +23,7 @@ from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     ChallengeExpired,
     ChallengeUsed,
+    Finding,
     KeyturnError,
     NotFound,
     RateLimited,
@@ -33,13 +34,17 @@ from keyturn.core.format.writing import digest
 from keyturn.core.requests.request_url import render_url
 from keyturn.core.secret import Secret
 from keyturn.core.urls.public_suffixes import PublicSuffixes
+from keyturn.engine.abuse.spraying import Spraying
 from keyturn.engine.actor import Actor
-from keyturn.engine.builder.trial_course import TrialCourse, TrialParts
-from keyturn.engine.builder.trial_exchange import WatchedEgress
+from keyturn.engine.before.own_values import OwnValues
+from keyturn.engine.builder.course.course import run_course
+from keyturn.engine.builder.course.exchange import WatchedEgress
+from keyturn.engine.builder.course.state import TrialParts, TrialState
 from keyturn.engine.builder.trial_trace import Mark, Phase, Row, TrialRun
 from keyturn.engine.challenges.asked_fields import check_answers
 from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.in_flight import InFlight
+from keyturn.engine.login.book_login import BookLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
@@ -73,7 +78,7 @@ class _Live:
 
     task: asyncio.Task[None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    answers: asyncio.Future[Mapping[str, Any]] | None = None
+    answers: asyncio.Future[Mapping[str, Any] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Trials:
     egress: Egress
     suffixes: PublicSuffixes
     budget: LoginBudget
+    spraying: Spraying
     gate: ProviderGate
     audit: AuditLog
     codes: SeedCodes
@@ -103,8 +109,9 @@ class Trials:
 
         Raises:
             ValidationFailed: every wrong value at once; nothing was sent. ConnectorClientMissing. RateLimited: too
-            many run at the moment.
+            many run at the moment. LoginsStopped: an operator has stopped this connector's logins.
         """
+        await self.budget.refuse_stopped(connector)
         client = await self.published.client(connector)
         values = _checked(connector, typed)
         self._forget_old()
@@ -116,21 +123,26 @@ class Trials:
         live = _Live()
         self.runs[run.id], self.live[run.id] = run, live
         watched = WatchedEgress(self.egress, self.clock)
+        booking = BookLogin(self.spraying, self.budget, self.audit)
+        own = OwnValues(self.codes.connections, self.entropy)
         parts = TrialParts(
-            TestCalls(watched, self.suffixes), watched, self.budget, self.gate, self.audit, self.codes, self.clock,
-            self.known)  # fmt: skip
+            TestCalls(watched, self.suffixes), watched, booking, self.budget, self.gate, self.audit, self.codes, own,
+            self.clock, self.known)  # fmt: skip
 
         def show(row: Row) -> None:
             run.rows.append(row)
             self._changed(run)
 
-        async def ask(questions: tuple[Field, ...], ends_at: float) -> Mapping[str, Any]:
+        async def ask(
+            questions: tuple[Field, ...], ends_at: float, resendable: bool, words: str
+        ) -> Mapping[str, Any] | None:
+            run.resendable, run.asked_again = resendable, words
             return await self._ask(run, questions, ends_at)
 
-        course = TrialCourse(
+        state = TrialState(
             parts, run, connector, client, actor, values, typed.username.strip(), typed.password, show, ask
         )
-        live.task = asyncio.create_task(self._guarded(run, course, actor), name="trial")
+        live.task = asyncio.create_task(self._guarded(run, state, actor), name="trial")
         return run
 
     def look(self, run_id: str, actor: Actor) -> TrialRun:
@@ -153,7 +165,22 @@ class Trials:
         if run.phase is not Phase.ASKING or live is None or live.answers is None or live.answers.done():
             raise ChallengeUsed
         live.answers.set_result(check_answers(run.ask, answers))
-        run.phase, run.ask = Phase.RUNNING, ()
+        return self._goes_on(run)
+
+    def resend(self, run_id: str, actor: Actor) -> TrialRun:
+        """Have the provider asked for another code; ChallengeUsed: nothing is asked. ValidationFailed: no way to."""
+        run = self.look(run_id, actor)
+        live = self.live.get(run_id)
+        if run.phase is not Phase.ASKING or live is None or live.answers is None or live.answers.done():
+            raise ChallengeUsed
+        if not run.resendable:
+            message = "This provider can't be asked for another code here."
+            raise ValidationFailed(errors=[Finding("/resend", "not_supported", message)])
+        live.answers.set_result(None)
+        return self._goes_on(run)
+
+    def _goes_on(self, run: TrialRun) -> TrialRun:
+        run.phase, run.ask, run.asked_again = Phase.RUNNING, (), ""
         self._changed(run)
         return run
 
@@ -193,10 +220,10 @@ class Trials:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
 
-    async def _guarded(self, run: TrialRun, course: TrialCourse, actor: Actor) -> None:
+    async def _guarded(self, run: TrialRun, state: TrialState, actor: Actor) -> None:
         passed = False
         try:
-            passed = await course()
+            passed = await run_course(state)
         except KeyturnError as error:
             run.rows.append(Row(Mark.FAILED, 0, "The trial was broken off", diagnosis=error.detail or error.code))
         except Exception as error:  # noqa: BLE001  (written down by its place; the author is told)
@@ -222,7 +249,7 @@ class Trials:
         except KeyturnError as error:
             log.warning("trial_not_written_down", connector=run.connector, code=error.code)
 
-    async def _ask(self, run: TrialRun, questions: tuple[Field, ...], ends_at: float) -> Mapping[str, Any]:
+    async def _ask(self, run: TrialRun, questions: tuple[Field, ...], ends_at: float) -> Mapping[str, Any] | None:
         live = self.live[run.id]
         live.answers = asyncio.get_running_loop().create_future()
         run.phase, run.ask, run.ends_at = Phase.ASKING, questions, ends_at

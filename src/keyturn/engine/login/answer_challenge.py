@@ -219,7 +219,7 @@ class Challenges:
     async def _resent(self, row: ChallengeRow, challenge: Challenge, ready: Ready, sent: Sent) -> Challenged:
         """Go on waiting; in a new row where the provider gave new values for the next request."""
         going = replace(ready.going, resends=row.facts["resends"])
-        error = _not_resent(sent)
+        error = not_resent(sent)
         await self.course.note_answer(
             going, sent if error else replace(sent, error=None), ready.host, action="challenge.resent", challenge=row.id
         )
@@ -239,7 +239,7 @@ class Challenges:
         return following
 
 
-def _not_resent(sent: Sent) -> KeyturnError | None:
+def not_resent(sent: Sent) -> KeyturnError | None:
     """Why no other code was sent; None where one was. What a rejection says is not about what the person typed."""
     if sent.challenge is not None or sent.token_set is not None:
         return None

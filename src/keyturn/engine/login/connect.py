@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,13 +24,14 @@ from keyturn.core.errors import Finding, KeyturnError, ValidationFailed
 from keyturn.core.field_values import check_fields, check_hosts, check_owner, check_password, check_username
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
-from keyturn.engine.abuse.spraying import Admitted, Spraying, Tried
+from keyturn.engine.abuse.spraying import Spraying, Tried
 from keyturn.engine.actor import Actor
 from keyturn.engine.before.own_values import OwnValues
 from keyturn.engine.before.run_before import Opening, RunBefore, Step
 from keyturn.engine.challenges.refusals import hear, refusal, refuse_while_held
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
+from keyturn.engine.login.book_login import BookLogin
 from keyturn.engine.login.challenged import Challenged
 from keyturn.engine.login.login_course import LoginCourse, outcome_of
 from keyturn.engine.login.login_request import Checked, Connected, LoginRequest
@@ -144,7 +145,9 @@ class Connect:
         opening = Opening(connector, checked.client, values, actor.client_address)
         host = host_of(opening.check()[-1])
         refuse_while_held(self.gate, host)
-        attempt, admitted = await self._booked(request, connector, host, actor)
+        tried = Tried(connector.id, host, request.username, request.owner, request.project)
+        booking = BookLogin(self.spraying, self.budget, self.audit)
+        booked = await booking(connector, tried, actor, self._record(request, "login.sent", actor, host=host))
         with ExitStack() as held:
             run = RunBefore(self.egress, self.known)
             ran = await run(opening, lambda each, sent: self._watch(request, actor, each, sent), held)
@@ -154,8 +157,8 @@ class Connect:
             assert sent is not None
             hear(self.gate, host, sent)
             result = ran.result(counted(sent.outcome))
-            await self.spraying.end(admitted, sent.outcome if result is not AttemptResult.NOT_SENT else None)
-            tries_left = await self._written_down(request, attempt, sent, result, host, actor)
+            await booking.told_spraying(booked, sent, result)
+            tries_left = await self._written_down(request, booked.attempt, sent, result, host, actor)
             if sent.token_set is None and sent.challenge is None:
                 raise refusal(sent, tries_left if result is not AttemptResult.NOT_SENT else None)
             going = UnderWay(request, checked, actor, host, captured=ran.found, totp_step=step)
@@ -176,25 +179,6 @@ class Connect:
             await self.audit.append([told])
         except KeyturnError as error:
             log.warning("login_not_written_down", connector=request.connector, code=error.code)
-
-    async def _booked(
-        self, request: LoginRequest, connector: Connector, host: str, actor: Actor
-    ) -> tuple[Attempt, Admitted]:
-        """Book the login with all who count it, and log it; where one refuses, it is as if it had not been."""
-        tried = Tried(connector.id, host, request.username, request.owner, request.project)
-        admitted = await self.spraying.admit(tried, actor)
-        try:
-            attempt = await self.budget.reserve(connector, host, request.username, request.project)
-            try:
-                await self.audit.append([self._record(request, "login.sent", actor, host=host)])
-            except KeyturnError:
-                with suppress(KeyturnError):
-                    await self.budget.settle(attempt, AttemptResult.NOT_SENT)
-                raise
-        except KeyturnError:
-            await self.spraying.end(admitted, None)
-            raise
-        return attempt, admitted
 
     async def _written_down(
         self, request: LoginRequest, attempt: Attempt, sent: Sent, result: AttemptResult, host: str, actor: Actor

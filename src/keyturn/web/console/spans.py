@@ -21,3 +21,12 @@ def ago(at: float | None, now: float) -> str:
             span = f"{count} {word}{'' if count == 1 else 's'}"
             return f"{span} ago" if at < now else f"in {span}"
     return "now"
+
+
+def span_words(seconds: float) -> str:
+    """A span that an author set, in its largest whole unit: "15 minutes"."""
+    for length, word in _STEPS:
+        count = seconds / length
+        if count >= 1 and count == int(count):
+            return f"{int(count)} {word}{'' if count == 1 else 's'}"
+    return f"{seconds:g} seconds"

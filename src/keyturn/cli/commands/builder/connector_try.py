@@ -87,11 +87,25 @@ def _follow(client: ApiClient, run: Mapping[str, Any], *, verbose: bool, quiet: 
             return run
         place = path_of("trials", str(run.get("id")))
         if run.get("state") == "asking":
-            questions = run.get("ask") or []
-            answers = {str(each["key"]): _asked(str(each["label"]), str(each["type"])) for each in questions}
-            run = client.send("POST", place, {"answers": answers}).members
+            run = _answered(client, run, place)
         else:
             run = client.get(place, {"after": str(shown)}).members
+
+
+def _answered(client: ApiClient, run: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    """Ask what the trial asks; a code that is left empty asks for another, where there is a way to."""
+    if run.get("asked_again"):
+        tell(one_line(run["asked_again"]))
+    resend = run.get("resend") is True
+    answers: dict[str, Any] = {}
+    for each in run.get("ask") or []:
+        label, kind = str(each["label"]), str(each["type"])
+        again = resend and kind == "otp"
+        value = _asked(f"{label} (Enter alone asks for another)" if again else label, kind)
+        if again and not value:
+            return client.send("POST", f"{place}/resend").members
+        answers[str(each["key"])] = value
+    return client.send("POST", place, {"answers": answers}).members
 
 
 def _asked(label: str, kind: str) -> Any:

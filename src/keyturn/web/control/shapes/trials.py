@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from keyturn.engine.builder.trial_trace import Row, TrialRun
+from keyturn.engine.builder.trial_trace import Phase, Row, TrialRun
 from keyturn.web.control.shapes.answers import Time
 from keyturn.web.control.shapes.challenges import QuestionAnswer, question_answer
 from keyturn.web.control.shapes.requests import Address, FieldValue, Members, SecretText, Text
@@ -56,7 +56,10 @@ class TrialRowAnswer(BaseModel):
 
 
 class TrialAnswer(BaseModel):
-    """A trial: `running`, `asking` (answer what is in `ask`) or `ended`; `passed` once every step went well."""
+    """A trial: `running`, `asking` (answer what is in `ask`) or `ended`; `passed` once every step went well.
+
+    `resend`: whether the provider can be asked for another code; `asked_again`: why the same is asked once more.
+    """
 
     id: str
     connector: str
@@ -66,6 +69,8 @@ class TrialAnswer(BaseModel):
     started_at: Time
     hosts: list[str]
     ask: list[QuestionAnswer]
+    resend: bool
+    asked_again: str
     rows: list[TrialRowAnswer]
 
 
@@ -80,6 +85,8 @@ def trial_answer(run: TrialRun) -> TrialAnswer:
         started_at=time_of(run.started_at),
         hosts=list(run.hosts),
         ask=[question_answer(each) for each in run.ask],
+        resend=run.phase is Phase.ASKING and run.resendable,
+        asked_again=run.asked_again,
         rows=[_row(each) for each in run.rows],
     )
 

@@ -14,12 +14,13 @@ from starlette.responses import Response, StreamingResponse
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.connector import Connector, Field, FieldType
-from keyturn.core.errors import BadRequest, ConnectorClientMissing, Finding, ValidationFailed
+from keyturn.core.errors import BadRequest, ConnectorClientMissing, Finding, LoginsStopped, ValidationFailed
 from keyturn.core.secret import Secret
 from keyturn.engine.builder.trial_trace import Phase, Row, TrialRun
 from keyturn.engine.builder.trials import Typed, hosts_of
 from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
+from keyturn.web.console.spans import span_words
 from keyturn.web.console.visit import Visit
 
 WATCHED_S: Final = 20.0
@@ -52,6 +53,9 @@ async def post_try(console: Console, visit: Visit) -> Response:
         run = await console.application.builder.trials.begin(draft.connector, typed, visit.actor)
     except ValidationFailed as error:
         return await _form(console, visit, tuple(error.errors))
+    except LoginsStopped:
+        message = "An operator has stopped the logins of this connector; nothing was sent."
+        return await _form(console, visit, (Finding("/connector", "logins_stopped", message),))
     except ConnectorClientMissing:
         message = "The application's id and secret are not set; an operator enters them on the connector's page."
         return await _form(console, visit, (Finding("/client", "missing", message),))
@@ -68,6 +72,16 @@ async def post_answer(console: Console, visit: Visit) -> Response:
     run = _look(console, visit)
     try:
         console.application.builder.trials.answer(run.id, _typed(run.ask, visit, "answer."), visit.actor)
+    except ValidationFailed as error:
+        return await _run(console, visit, run, tuple(error.errors))
+    return console.back(_path(run))
+
+
+async def post_resend(console: Console, visit: Visit) -> Response:
+    """Have the provider asked for another code."""
+    run = _look(console, visit)
+    try:
+        console.application.builder.trials.resend(run.id, visit.actor)
     except ValidationFailed as error:
         return await _run(console, visit, run, tuple(error.errors))
     return console.back(_path(run))
@@ -140,6 +154,7 @@ async def _form(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
         runs=application.builder.trials.of_connector(connector.id, visit.actor),
         errors=errors,
         anchors=_anchors(connector),
+        minutes=span_words(connector.limits.per_s),
     )
 
 
@@ -195,6 +210,7 @@ PAGES: Final = (
     Page("POST", "/connectors/{connector}/try", post_try, _WRITE, secret=_AllInputs()),
     Page("GET", _ONE, show_run, _WRITE),
     Page("POST", _ONE, post_answer, _WRITE, secret=_AllInputs()),
+    Page("POST", f"{_ONE}/resend", post_resend, _WRITE),
     Page("POST", f"{_ONE}/apply", post_apply, _WRITE),
     Page("GET", f"{_ONE}/events", stream_run, _WRITE),
 )

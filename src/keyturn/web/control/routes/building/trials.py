@@ -29,6 +29,8 @@ EXAMPLE: Final[dict[str, Any]] = {
     "started_at": "2030-01-31T12:00:00.000Z",
     "hosts": ["auth.acme.example"],
     "ask": [],
+    "resend": False,
+    "asked_again": "",
     "rows": [],
 }
 
@@ -69,6 +71,11 @@ async def answer_trial(trial_id: str, body: Answers, app: App, caller: Calling) 
     return answer(trial_answer(app.builder.trials.answer(trial_id, body.answers, caller.actor)))
 
 
+async def resend_in_trial(trial_id: str, app: App, caller: Calling) -> Response:
+    """Ask the provider for another code, where it has a way to; the trial goes on waiting."""
+    return answer(trial_answer(app.builder.trials.resend(trial_id, caller.actor)))
+
+
 OPERATIONS: Final = (
     Operation(
         "POST",
@@ -79,7 +86,7 @@ OPERATIONS: Final = (
         TAG,
         takes=Takes.JSON,
         signs_in=True,
-        problems=("connector_invalid", "connector_client_missing"),
+        problems=("connector_invalid", "connector_client_missing", "logins_stopped"),
         example={"username": "ada@example.com", "password": "…", "fields": {}},
         answer_example=EXAMPLE,
     ),
@@ -94,6 +101,16 @@ OPERATIONS: Final = (
         takes=Takes.JSON,
         problems=("challenge_used",),
         example={"answers": {"code": "123456"}},
+        answer_example=EXAMPLE,
+    ),
+    Operation(
+        "POST",
+        "/v1/trials/{trial_id}/resend",
+        resend_in_trial,
+        "admin",
+        {200: TrialAnswer},
+        TAG,
+        problems=("challenge_used",),
         answer_example=EXAMPLE,
     ),
 )

@@ -1,0 +1,1 @@
+"""The course of one trial, from the login to the revocation."""

@@ -1,0 +1,129 @@
+"""Steps 5, 6, 8, 9 and 3 of a trial: the test, name and identifier, a sample call, and the renewal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from keyturn.core.answers.test_verdict import test_values
+from keyturn.core.building.near_paths import paths_of
+from keyturn.core.connector import Strategy
+from keyturn.core.errors import KeyturnError, UrlNotAllowed, ValueAbsent
+from keyturn.core.requests.provider_request import host_of
+from keyturn.core.token_set import TokenSet
+from keyturn.engine.builder.course.state import TrialState, found_tokens
+from keyturn.engine.builder.diagnoses import of_error, of_not_allowed, of_template, of_test, of_token_answer
+from keyturn.engine.builder.previews import sample_call
+from keyturn.engine.builder.trial_trace import Mark, Row, request_text, shown_value
+from keyturn.engine.challenges.refusals import hear, refuse_while_held
+from keyturn.engine.login.store_login import name_of, unique_id_of
+from keyturn.engine.send import build, policy_of, send_for_token
+from keyturn.engine.template_values import answered_hosts, client_values, token_values
+from keyturn.engine.test_connection import allowed_urls_for
+
+
+async def test_and_identify(state: TrialState, token_set: TokenSet) -> None:
+    """Prove the token, and say whose it is; the values are those of a login."""
+    connector, parts = state.connector, state.parts
+    if not answered_hosts(connector) <= token_set.kept.keys():
+        words = "The provider named no host, or one that `response.keep` doesn't list."
+        raise state.failed(Row(Mark.FAILED, 2, "The host of the API", diagnosis=words))
+    values = {**state.fields, **client_values(state.client), **token_values(token_set)}
+    parts.egress.begin()
+    try:
+        preview = parts.tests.preview(connector, values, state.client)
+        row = Row(Mark.OK, 5, "Test", method=preview.method, url=preview.url, request=request_text(preview))
+    except KeyturnError as error:
+        raise state.failed_with(5, "Test", error) from None
+    try:
+        proof = await parts.tests.prove(connector, values, state.client)
+    except UrlNotAllowed:
+        words, suggestion = of_not_allowed(connector, connector.test.request.url.source)
+        raise state.failed(replace(row, diagnosis=words, suggestion=suggestion)) from None
+    except KeyturnError as error:
+        raise state.failed(replace(row, diagnosis=of_error(error))) from None
+    row = state.answered(row)
+    if not proof.passed or proof.answer is None:
+        words, suggestion = of_test(connector, proof.cause, proof.answer)
+        raise state.failed(replace(row, diagnosis=words, suggestion=suggestion))
+    state.show(row)
+    values["test"] = state.test = test_values(proof.answer)
+    state.run.test_answer_paths = paths_of(state.test)
+    _identify(state, values)
+
+
+def _identify(state: TrialState, values: Mapping[str, Any]) -> None:
+    """Steps 8 and 6, as the name may take in the id; shown in the order of their numbers."""
+    connector, test = state.connector, state.test
+    try:
+        unique_id = unique_id_of(connector, values)
+    except KeyturnError:
+        unique_id = ""
+    name = name_of(connector, values, unique_id)
+    try:
+        connector.connection_name.render({**values, "unique_id": unique_id})
+        state.run.name = name
+        state.show(Row(Mark.OK, 6, f"Name: “{shown_value(name, 'name')}”"))
+    except ValueAbsent:
+        words, suggestion = of_template("/connection_name", connector.connection_name, test)
+        text = f"“{shown_value(name, 'name')}” would be used instead."
+        state.show(Row(Mark.FAILED, 6, "Name", text=text, diagnosis=words, suggestion=suggestion))
+    if not unique_id:
+        words, suggestion = of_template("/unique_id", connector.unique_id, test)
+        raise state.failed(Row(Mark.FAILED, 8, "Unique id", diagnosis=words, suggestion=suggestion))
+    state.run.unique_id = unique_id
+    state.show(Row(Mark.OK, 8, f"Unique id: “{shown_value(unique_id, 'unique_id')}”"))
+
+
+async def call_once(state: TrialState) -> None:
+    """Call the API without a path; its status says nothing of the connector, unless the token is refused."""
+    connector, parts = state.connector, state.parts
+    spec, values = sample_call(connector), state.of_connection()
+    parts.egress.begin()
+    try:
+        request = build(connector, spec, values, None)
+        row = state.row(9, "A sample call", spec, values)
+        if not allowed_urls_for(connector, values, parts.tests.suffixes).judge(request.url, "GET").allowed:
+            text = "The base URL itself is not an allowed URL, so nothing was sent. This is what a call carries."
+            state.show(replace(row, mark=Mark.SKIPPED, text=text))
+            return
+        answer = await parts.egress.send(request, policy_of(connector))
+    except KeyturnError as error:
+        raise state.failed_with(9, "A sample call", error) from None
+    row = state.answered(row)
+    if answer.status == 401:
+        raise state.failed(replace(row, diagnosis="The API doesn't take the token as step 9 sends it."))
+    text = "" if answer.status < 400 else "The API has nothing at its base; the token was taken."
+    state.show(replace(row, text=text))
+
+
+async def renew_once(state: TrialState, token_set: TokenSet) -> None:
+    """Refresh, where the connector does; what it sends is what a connection's renewal would."""
+    connector, parts, refresh = state.connector, state.parts, state.connector.refresh
+    if refresh.strategy is Strategy.PASSWORD_ONLY or not refresh.honoured:
+        state.show(Row(Mark.SKIPPED, 3, "Refresh", text="The connector doesn't renew by a refresh token."))
+        return
+    if token_set.refresh_token is None and not refresh.with_token:
+        text = "The provider gave no refresh token: a connection ends with its token."
+        state.show(Row(Mark.SKIPPED, 3, "Refresh", text=text))
+        return
+    parts.egress.begin()
+    values = state.of_connection()
+    live = token_set.access_token if refresh.with_token else None
+    try:
+        request = build(connector, refresh.request, values, state.client)
+        refuse_while_held(parts.gate, host_of(request))
+        sent = await send_for_token(parts.egress, connector, refresh.request, request, login=False, live=live)
+        row = state.row(3, "Refresh", refresh.request, values)
+    except KeyturnError as error:
+        raise state.failed_with(3, "Refresh", error) from None
+    hear(parts.gate, host_of(request), sent)
+    if sent.token_set is None:
+        words, suggestion = of_token_answer(connector, refresh.request, "/refresh", sent)
+        raise state.failed(state.answered(replace(row, diagnosis=words, suggestion=suggestion)))
+    state.came(sent.token_set)
+    state.token_set = sent.token_set
+    if sent.token_set.refresh_token is None and token_set.refresh_token is not None:
+        state.token_set = replace(sent.token_set, refresh_token=token_set.refresh_token)
+    state.show(state.answered(replace(row, found=found_tokens(refresh.request, sent.token_set))))
