@@ -342,6 +342,20 @@ class ConnectionListContract:
 
         assert {("acme", State.ACTIVE): 2, ("other", State.UNCERTAIN): 1} == await stores.connections.counts()
 
+    async def test_versions(self, stores: AllStores) -> None:
+        """Connections of one connector are counted by its version, within a project; ended ones are not."""
+        for made in (
+            connection("a"),
+            connection("b", connector_version=2),
+            connection("c", connector_version=2, paused=True),
+            connection("d", connector_version=2, state=State.DISCONNECTED),
+            connection("e", connector="other"),
+            connection("f", project="other"),
+        ):
+            await stores.connections.insert(made, NOTHING)
+
+        assert {connection("a").connector_version: 1, 2: 2} == await stores.connections.versions("acme")
+
 
 class UseContract:
     """Subclass, give a `stores` fixture, write nothing else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -161,6 +162,12 @@ class FakeConnectionStore:
             if each.project == project:
                 counted[each.connector, each.state] = counted.get((each.connector, each.state), 0) + 1
         return counted
+
+    async def versions(self, connector: str, *, project: str = "default") -> dict[int, int]:
+        """Count those that are not ended by version."""
+        await self._database.read()
+        mine = [each for each, _ in self.rows.values() if (each.project, each.connector) == (project, connector)]
+        return dict(Counter(each.connector_version for each in mine if not each.ended))
 
     async def note_uses(self, uses: Mapping[str, Use]) -> None:
         """Note when they were called."""

@@ -48,6 +48,8 @@ from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.mail.mails import Mails
 from keyturn.engine.mail.send_mail import SendMail
+from keyturn.engine.migration.migrate_connection import MigrateConnection
+from keyturn.engine.migration.plan_migration import PlanMigration
 from keyturn.engine.observing.call_times import CallTimes
 from keyturn.engine.operating.plan_anew import PlanAnew
 from keyturn.engine.operating.set_quiet_hours import SetQuietHours
@@ -180,7 +182,8 @@ def assemble(
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
     pause = Pause(connections, published, keep_tokens, clock)
     testing = TestConnection(connections, published, renewals, tests, clock, known)
-    bulk = BulkActions(testing, renewals, pause, disconnect, sessions, gate, quiet, clock)
+    migrate = MigrateConnection(connections, published, renewals, tests, keep_tokens, known)
+    bulk = BulkActions(testing, renewals, pause, disconnect, sessions, migrate, gate, quiet, clock)
     auditing = make_auditing(ports.chain, ports.audit, connections, ports.lease, clock, ports.audit_settings)
     webhooks, deliveries = _webhooks(ports, connections, known, public_url, plain_http)
     watching = _watching(ports, connections, published, auditing, keep_tokens)
@@ -203,7 +206,8 @@ def assemble(
         api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
-        bulk_jobs=BulkJobs(ports.jobs, clock, entropy), published=published, gate=gate, connections=connections,
+        bulk_jobs=BulkJobs(ports.jobs, clock, entropy), plan_migration=PlanMigration(connections, published),
+        published=published, gate=gate, connections=connections,
         connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit, idempotency=ports.idempotency,
         clock=clock, entropy=entropy, operator_name=operator_name, public_url=public_url,
         person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip

@@ -101,6 +101,12 @@ _ROWS: Final = (
         "builder.connector_try:try_it",
         ("keyturn connector try acme --username jo", "keyturn connector try acme.yaml"),
     ),
+    Verb(
+        "connector migrate",
+        "Move a connector's connections to its newest version.",
+        "builder.connector_migrate:migrate",
+        ("keyturn connector migrate acme --dry-run", "keyturn connector migrate acme"),
+    ),
     Verb("connector list", "List connectors.", "connector:list_connectors", ("keyturn connector list",)),
     Verb(
         "connector show",

@@ -19,6 +19,7 @@ from keyturn.engine.login.answer_challenge import Challenges
 from keyturn.engine.login.connect import Connect
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.login.revoke_session import RevokeSession
+from keyturn.engine.migration.plan_migration import PlanMigration
 from keyturn.engine.observing.call_times import CallTimes
 from keyturn.engine.operating.set_quiet_hours import SetQuietHours
 from keyturn.engine.overview.board import ReadBoard
@@ -71,6 +72,7 @@ class Application:
     webhooks: Webhooks
     keys: ManageKeys
     bulk_jobs: BulkJobs
+    plan_migration: PlanMigration
     published: PublishedConnectors
     gate: ProviderGate
     connections: ConnectionStore

@@ -144,6 +144,10 @@ class ConnectionStore(Protocol):
         """How many connections each connector has in each state."""
         ...
 
+    async def versions(self, connector: str, *, project: str = "default") -> dict[int, int]:
+        """How many connections of a connector, not ended, are on each of its versions."""
+        ...
+
     async def note_uses(self, uses: Mapping[str, Use]) -> None:
         """Note by connection id when it was last called; moves no revision, and never goes back in time."""
         ...

@@ -186,6 +186,16 @@ class SqlConnectionStore:
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return {(connector, State(state)): number for connector, state, number in rows}
 
+    async def versions(self, connector: str, *, project: str = "default") -> dict[int, int]:
+        """How many connections of a connector, not ended, are on each of its versions."""
+        query = (
+            sa.select(_c.connector_version, sa.func.count())
+            .where(_c.project == project, _c.connector == connector, _c.state.not_in([each.value for each in ENDED]))
+            .group_by(_c.connector_version)
+        )
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return {int(version): int(number) for version, number in rows}
+
     async def note_uses(self, uses: Mapping[str, Use]) -> None:
         """Note by connection id when it was last called."""
         notes = [

@@ -53,6 +53,12 @@ class NeedsReconnect(OwnerError):
     code = "connection_needs_reconnect"
 
 
+class MigrationNeedsLogin(OwnerError):
+    """Only a login brings the connection to the connector's newest version; `reason` says why."""
+
+    code = "migration_needs_login"
+
+
 class IdentityMismatch(OwnerError):
     """A reconnect came back as another account."""
 

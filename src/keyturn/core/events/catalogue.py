@@ -39,6 +39,7 @@ _ROWS: Final = (
     EventType("connection.test_failed", "connection", "A test of the connection failed."),
     EventType("connection.recovered", "connection", "It works again after a failed renewal or test."),
     EventType("connection.paused", "connection", "Calls are refused until it is resumed."),
+    EventType("connection.version_moved", "connection", "It uses a newer version of its connector."),
     EventType("connection.disconnected", "connection", "It has ended."),
     EventType("connection.token_vended", "connection", "A token was handed out for the first time in its generation."),
     EventType("connector.published", "connector", "A version was published."),

@@ -72,6 +72,7 @@ _ROWS: Final[Mapping[str, tuple[Row, ...]]] = {
     "connection.expiring": (Row("connection.expiring", "connection"),),
     "connection.needs_reconnect": (Row("connection.needs_reconnect", "connection"),),
     "connection.reconnected": (Row("connection.reconnected", "connection"),),
+    "connection.version_moved": (Row("connection.version_moved", "connection"),),
     "connection.tested": (Row("connection.test_failed", "connection", _failed),),
     "connection.paused": (Row("connection.paused", "connection"),),
     "connection.disconnected": (Row("connection.disconnected", "connection"),),

@@ -74,6 +74,10 @@ class ObservedConnections:
         """See the port."""
         return await self._store.counts(project=project)
 
+    async def versions(self, connector: str, *, project: str = "default") -> dict[int, int]:
+        """See the port."""
+        return await self._store.versions(connector, project=project)
+
     async def note_uses(self, uses: Mapping[str, Use]) -> None:
         """See the port."""
         await self._store.note_uses(uses)

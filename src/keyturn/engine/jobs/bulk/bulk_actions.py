@@ -28,6 +28,7 @@ from keyturn.core.errors import (
 from keyturn.engine.actor import Actor
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction
 from keyturn.engine.login.connect_sessions import ConnectSessions
+from keyturn.engine.migration.migrate_connection import MigrateConnection
 from keyturn.engine.pause import Pause
 from keyturn.engine.provider_gate import AT_ONCE, ProviderGate
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
@@ -61,6 +62,7 @@ class BulkActions:
     pause: Pause
     disconnect: Disconnect
     connect_sessions: ConnectSessions
+    migrate: MigrateConnection
     gate: ProviderGate
     quiet: QuietTimes
     clock: Clock
@@ -113,6 +115,8 @@ class BulkActions:
             case BulkAction.RECONNECT_LINKS:
                 link = await self.connect_sessions.reconnect_link(connection.id, actor)
                 return Outcome(session=link.session.id)
+            case BulkAction.MIGRATE:
+                await self.migrate(connection.id, actor, project=project)
         return Outcome()
 
     async def _test(self, connection: Connection, actor: Actor) -> Outcome:

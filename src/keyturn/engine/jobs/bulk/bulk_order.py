@@ -26,6 +26,7 @@ class BulkAction(StrEnum):
     RESUME = "resume"
     DISCONNECT = "disconnect"
     RECONNECT_LINKS = "reconnect_links"
+    MIGRATE = "migrate"
 
 
 # Where nobody says which state: an action leaves those alone that it could only fail on.

@@ -52,8 +52,8 @@ EXAMPLE: Final[dict[str, Any]] = {
 async def create_job(body: NewJob, app: App, caller: Calling) -> Response:
     """Do one action on many connections.
 
-    `action`: `test`, `renew`, `pause`, `resume`, `disconnect` or `reconnect_links`, on the connections of `filter`;
-    those that are disconnected are left out. Without a `state`, `resume` is about those that are paused and
+    `action`: `test`, `renew`, `pause`, `resume`, `disconnect`, `reconnect_links` or `migrate`, on the connections of
+    `filter`; those that are disconnected are left out. Without a `state`, `resume` is about those that are paused and
     `reconnect_links` about those that need it. The job begins within a second or two; watch it at its address.
     """
     wanted = body.filter

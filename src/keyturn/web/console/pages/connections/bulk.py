@@ -26,6 +26,7 @@ MEANS: Final = {
     BulkAction.PAUSE: "Calls are refused from now on, and nothing is renewed that need not be.",
     BulkAction.RESUME: "Those that are paused take calls again.",
     BulkAction.RECONNECT_LINKS: "One link is made for each that needs a person, to be sent to that person. They work once, for 30 minutes.",  # noqa: E501
+    BulkAction.MIGRATE: "Each one's test call is sent as its connector's newest version says; those that pass go over to it. The others stay as they are.",  # noqa: E501
     BulkAction.DISCONNECT: "Calls are refused and secrets destroyed at once; each provider is told to revoke the tokens. This can't be undone.",  # noqa: E501
 }
 

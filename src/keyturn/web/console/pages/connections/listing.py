@@ -24,6 +24,7 @@ ACTIONS: Final = {
     BulkAction.PAUSE: "Pause",
     BulkAction.RESUME: "Resume",
     BulkAction.RECONNECT_LINKS: "Make reconnect links",
+    BulkAction.MIGRATE: "Move to the newest version",
     BulkAction.DISCONNECT: "Disconnect",
 }
 

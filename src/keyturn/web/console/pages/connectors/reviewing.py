@@ -56,6 +56,8 @@ async def show_versions(console: Console, visit: Visit) -> Response:
         connector=newest.connector if newest else draft.connector if draft else None,
         rows=rows,
         draft=draft,
+        used=(used := await console.application.connections.versions(connector_id)),
+        behind=sum(count for version, count in used.items() if version != top),
     )
 
 

@@ -1,0 +1,1 @@
+"""Moving connections to a newer version of their connector."""
