@@ -29,14 +29,14 @@ STEPS: Final = (
         2,
         "Token URL",
         "Where username and password are exchanged for a token, how they travel, and where the answer has the token.",
-        ("client", "token", "derive", "challenges", "failures", "limits"),
+        ("client", "token", "derive", "generate", "remember", "challenges", "failures", "limits", "tls"),
         True,
     ),
     Step(
         3,
         "Refresh token URL",
         "How the connection is renewed without the person. Not every provider gives refresh tokens.",
-        ("refresh",),
+        ("refresh", "login"),
         False,
     ),
     Step(

@@ -23,6 +23,7 @@ from keyturn.core.secret import Secret
 
 MAX_FORM_BYTES: Final = 64 * 1024
 MAX_FORM_FIELDS: Final = 200
+BYTES_A_FIELD: Final = 64  # of a form that may be larger: it may have that many more fields
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -99,10 +100,11 @@ async def read_form(request: Request, *, secret: Collection[str] = (), most_byte
         body += piece
         if len(body) > most_bytes:
             raise PayloadTooLarge
-    return _parse(bytes(body), secret)
+    fields = MAX_FORM_FIELDS if most_bytes <= MAX_FORM_BYTES else most_bytes // BYTES_A_FIELD
+    return _parse(bytes(body), secret, fields)
 
 
-def _parse(body: bytes, secret: Collection[str]) -> Form:
+def _parse(body: bytes, secret: Collection[str], most_fields: int) -> Form:
     try:
         pairs = parse_qsl(
             body.decode("ascii"),
@@ -110,7 +112,7 @@ def _parse(body: bytes, secret: Collection[str]) -> Form:
             strict_parsing=bool(body),
             encoding="utf-8",
             errors="strict",
-            max_num_fields=MAX_FORM_FIELDS,
+            max_num_fields=most_fields,
         )
     except ValueError:  # its message quotes the body
         raise BadRequest from None

@@ -35,13 +35,13 @@ from keyturn.web.console.pages.connectors.inputs import (
 )
 from keyturn.web.console.pages.connectors.merging import show_merge
 from keyturn.web.console.pages.connectors.panel import make_panel
+from keyturn.web.console.pages.connectors.repeated import REPEATED
 from keyturn.web.console.pages.connectors.step_inputs import INPUTS
 from keyturn.web.console.pages.connectors.task_list import problems, task_list
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
 MODE: Final = "mode"  # of step 3: whether there is a refresh at all
-_YAML_ONLY: Final = {3: ("/refresh", str), 4: ("/revoke", list)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,9 @@ async def post_step(console: Console, visit: Visit) -> Response:
     except VersionConflict:
         return await show_merge(console, visit, await drafts.draft(connector_id), text)
     except (ValidationFailed, ConnectorInvalid) as error:
-        typed = {name: value for one in _inputs(step, {}) for name, value in form_texts(one, visit.form.texts).items()}
+        document = await _document(console, draft.source)
+        given = visit.form.texts
+        typed = {name: value for one in _inputs(step, document) for name, value in form_texts(one, given).items()}
         return await _page(console, visit, step, draft, typed, tuple(error.errors), status=422)
     following = step + 1 if step < len(BY_NUMBER) else step
     return console.back(
@@ -125,7 +127,8 @@ async def _page(
         number=step,
         tasks=task_list(document, findings),
         about=problems(0, findings),
-        inputs=shown,
+        inputs=[each for each in shown if not each.input.group],
+        groups=_groups(shown),
         errors=errors,
         loose=[each for each in errors if id(each) not in known],
         anchors={each.pointer: one.input.name for one in shown for each in one.errors},
@@ -140,12 +143,20 @@ async def _page(
     )
 
 
+def _groups(shown: Sequence[Shown]) -> dict[str, list[Shown]]:
+    """Those under headings of their own, by heading."""
+    found: dict[str, list[Shown]] = {}
+    for each in shown:
+        if each.input.group:
+            found.setdefault(each.input.group, []).append(each)
+    return found
+
+
 def _inputs(step: int, document: Any) -> tuple[Input, ...]:
-    """The inputs of a step; of what no form can show, such as several revoke requests, the part of the file."""
-    pointer, kind = _YAML_ONLY.get(step, ("", int))
-    if pointer == "/revoke" and isinstance(value_at(document, pointer), kind):
-        return (Input(pointer, "Revoke requests", Kind.YAML, "Several requests, in order."),)
-    return INPUTS[step]
+    """The inputs of a step, and of each part that may come several times; several revoke requests are such parts."""
+    several = step == 4 and isinstance(value_at(document, "/revoke"), list)
+    own = () if several else INPUTS[step]
+    return (*own, *(one for each in REPEATED if each.step == step for one in each.shown(document)))
 
 
 def _texts(step: int, document: Any) -> dict[str, str]:
@@ -177,6 +188,8 @@ async def _edited(console: Console, step: int, draft: Draft, form: Mapping[str, 
         raise ValidationFailed(errors=errors)
     if edits.get("/revoke/url") is ABSENT:
         edits = {"/revoke": ABSENT}
+    for each in REPEATED:
+        edits = each.folded(document, edits) if each.step == step else edits
     return await drafts.edited(draft.source, edits)
 
 
@@ -184,7 +197,10 @@ def _shown(one: Input, texts: Mapping[str, str], errors: Sequence[Finding]) -> S
     rows: list[Mapping[str, str]] = []
     if one.kind in (Kind.PAIRS, Kind.FIELDS, Kind.RULES):
         rows = [*rows_in(one, texts)]
-        rows += [{}] * min(SPARE_ROWS, max(0, MOST_ROWS - len(rows)))
+        spare = 1 if one.group else SPARE_ROWS
+        rows += [{}] * min(spare, max(0, MOST_ROWS - len(rows)))
+    if one.kind is Kind.REMOVE:
+        return Shown(one, "", rows, ())
     mine = [each for each in errors if each.pointer == one.pointer or each.pointer.startswith(f"{one.pointer}/")]
     return Shown(one, texts.get(one.name, ""), rows, mine)
 

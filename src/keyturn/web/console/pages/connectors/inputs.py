@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ class Kind(StrEnum):
     FIELDS = "fields"  # rows of step 1
     RULES = "rules"  # rows of step 7
     YAML = "yaml"  # a part of the file as it stands
+    REMOVE = "remove"  # a tick that takes a part out
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,18 @@ class Input:
     numbers: bool = False
     more: bool = False  # seldom needed: stands folded
     raw: bool = False  # the value is put in as it is typed
+    plain: bool = False  # a number or an object is read as such
+    asked: bool = False  # fields of a challenge, not of step 1
+    group: str = ""  # stands folded under this heading
+    group_hint: str = ""
+
+    def in_group(self, title: str, hint: str) -> Input:
+        """The same under a heading of its own."""
+        return replace(self, group=title, group_hint=hint)
+
+    def as_more(self) -> Input:
+        """The same among what is seldom needed."""
+        return replace(self, more=True)
 
     @property
     def name(self) -> str:
@@ -60,7 +73,10 @@ class Input:
         return self.pointer.removeprefix("/").replace("/", ".")
 
 
-FIELD_PARTS: Final = ("key", "label", "type", "help", "choices", "required", "default", "pattern", "keep")
+FIELD_PARTS: Final = (
+    "key", "label", "type", "help", "choices", "choices_from", "required", "default", "keep", "pattern", "min_length",
+    "max_length", "visible_when", "hosts", "self_hosted",
+)  # fmt: skip
 RULE_PARTS: Final = ("url", "methods", "deny")
 
 
@@ -80,6 +96,8 @@ def texts_of(one: Input, document: Any) -> dict[str, str]:
     """What the file says, as the texts of the form's inputs."""
     value = value_at(document, one.pointer)
     match one.kind:
+        case Kind.REMOVE:
+            return {f"{one.name}.remove": ""}
         case Kind.PAIRS:
             pairs = list(value.items()) if isinstance(value, Mapping) else []
             return _rows(one, [{"name": str(name), "value": as_text(each)} for name, each in pairs])
@@ -100,6 +118,8 @@ def edit_of(one: Input, document: Any, form: Mapping[str, str], read: Read) -> d
     Raises:
         ValidationFailed: at the input's pointer, where a text can't be read.
     """
+    if one.kind is Kind.REMOVE:
+        return {one.pointer: ABSENT} if form.get(f"{one.name}.remove") == "1" else {}
     old = value_at(document, one.pointer)
     if form_texts(one, form) == _without_blank_rows(one, texts_of(one, document)):
         return {}
@@ -114,6 +134,8 @@ def form_texts(one: Input, form: Mapping[str, str]) -> dict[str, str]:
     if one.kind in (Kind.PAIRS, Kind.FIELDS, Kind.RULES):
         mine = {name: text for name, text in form.items() if name.startswith(f"{one.name}.")}
         return _without_blank_rows(one, mine)
+    if one.kind is Kind.REMOVE:
+        return {}
     return {one.name: _clean(form.get(one.name, ""))}
 
 
@@ -174,10 +196,20 @@ def _field_texts(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
         return {}
     texts = {part: as_text(value[part]) for part in FIELD_PARTS if value.get(part) is not None}
-    choices = value.get("choices")
-    if isinstance(choices, Mapping):
-        texts["choices"] = ", ".join(f"{key}={label}" for key, label in choices.items())
+    for part in ("choices", "visible_when"):
+        if isinstance(value.get(part), Mapping):
+            texts[part] = _pairs_text(value[part])
+    if isinstance(value.get("hosts"), list):
+        texts["hosts"] = ", ".join(map(as_text, value["hosts"]))
     return texts
+
+
+def _pairs_text(pairs: Mapping[Any, Any]) -> str:
+    """`key=value, …`, or JSON where that would not read back the same."""
+    simple = all(isinstance(each, str) and each.strip() and not set(each) & set(",=|\n{") for each in pairs.values())
+    if simple and not any(set(str(key)) & set(",=") for key in pairs):
+        return ", ".join(f"{key}={each}" for key, each in pairs.items())
+    return as_text(pairs)
 
 
 def _rule_texts(value: Any) -> dict[str, str]:
@@ -214,6 +246,8 @@ def _read(one: Input, form: Mapping[str, str], old: Any, read: Read) -> Any:
             return _yaml(one.pointer, text, read)
     if one.choices is not None and text in ("true", "false"):
         return text == "true"
+    if one.plain:
+        return _plain(one, text, read)
     return text if one.raw else _scalar(one.pointer, text, old, read)
 
 
@@ -242,11 +276,15 @@ def _field(one: Input, row: Mapping[str, str], old: Mapping[str, Any], read: Rea
         text = row.get(part, "")
         if not text:
             continue
-        if part == "choices":
+        if part in ("choices", "visible_when") and not text.startswith("{"):
             pairs = [choice.partition("=") for choice in text.split(",") if choice.strip()]
             made[part] = {key.strip(): (label or key).strip() for key, _, label in pairs}
-        elif part == "required":
+        elif part in ("required", "self_hosted"):
             made[part] = text == "true"
+        elif part == "hosts":
+            made[part] = [each.strip() for each in text.split(",") if each.strip()]
+        elif part in ("min_length", "max_length"):
+            made[part] = _number(one, text)
         else:
             made[part] = _scalar(f"{one.pointer}/{row['key']}", text, old.get(part), read)
     return made | found
@@ -273,6 +311,13 @@ def _scalar(pointer: str, text: str, old: Any, read: Read) -> Any:
     if isinstance(old, int | float) and re.fullmatch(r"-?\d{1,15}(\.\d{1,9})?", text):
         return json.loads(text) if not re.match(r"-?0\d", text) else text
     return text
+
+
+def _plain(one: Input, text: str, read: Read) -> Any:
+    """A number, an object, or a text such as 5m."""
+    if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", text):
+        return _number(one, text)
+    return _yaml(one.pointer, text, read) if text.startswith("{") else text
 
 
 def _number(one: Input, text: str) -> int | float:

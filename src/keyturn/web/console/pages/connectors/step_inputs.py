@@ -6,43 +6,24 @@ from collections.abc import Mapping
 from typing import Final
 
 from keyturn.web.console.pages.connectors.inputs import Input, Kind
+from keyturn.web.console.pages.connectors.request_inputs import (
+    AUTHENTICATION,
+    ENCODING,
+    METHODS,
+    PATH,
+    TEMPLATE,
+    UNITS,
+    request_more,
+    revoke_inputs,
+)
 
-_AUTHENTICATION: Final = {
-    "": "as the standard says: HTTP Basic",
-    "basic": "HTTP Basic header",
-    "basic_raw": "HTTP Basic header, without percent-encoding",
-    "post": "id and secret in the body",
-    "none": "no secret",
-}
-_ENCODING: Final = {
-    "": "as a form (the default)",
-    "form": "as a form",
-    "json": "as JSON",
-    "multipart": "as multipart form data",
-    "query": "in the URL's query",
-}
-_METHODS: Final = {
-    "": "POST (the default)",
-    "POST": "POST",
-    "GET": "GET",
-    "PUT": "PUT",
-    "PATCH": "PATCH",
-    "DELETE": "DELETE",
-}
 _TEST_METHODS: Final = {"": "GET (the default)", "GET": "GET", "HEAD": "HEAD", "POST": "POST"}
-_UNITS: Final = {
-    "": "seconds (the default)",
-    "s": "seconds",
-    "ms": "milliseconds",
-    "minutes": "minutes",
-    "absolute_s": "an instant, Unix seconds",
-    "absolute_ms": "an instant, Unix milliseconds",
-    "iso8601": "an instant, ISO 8601",
-    "http_date": "an instant, HTTP date",
-    "jwt_exp": "the exp of a JWT",
-}
-_PATH: Final = "A path in the answer (JMESPath), header:NAME or cookie:NAME."
-_TEMPLATE: Final = "Values stand as {{ name }}."
+_KEEP: Final = "Afterwards {{ token.NAME }}. A host: {from: instance_url, hosts: ['*.example.com']}."
+_YES: Final = {"": "no (the default)", "true": "yes", "false": "no"}
+_VALUES: Final = "Values made here"
+_VALUES_HINT: Final = "Further names for templates: made of others, made once for each connection, or given by a login."
+_TLS: Final = "Networks and certificates"
+_TLS_HINT: Final = "Each needs the operator's allowance as well, where it opens something."
 
 INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
     0: (
@@ -68,6 +49,9 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         Input("/links/reset_password", "Where a password is reset", more=True),
         Input("/links/unlock", "Where an account is unlocked", more=True),
         Input("/links/app_password", "Where an app password is made", more=True),
+        Input("/retires/on", "The provider ends this way on", hint="A day, such as 2027-01-31.", more=True),
+        Input("/retires/source", "Where the provider says so", more=True),
+        Input("/retires/successor", "What takes its place", hint="Another connector's id or a URL.", more=True),
     ),
     1: (
         Input("/fields", "Further fields", Kind.FIELDS, "Ask only for what the requests need."),
@@ -97,29 +81,31 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
     ),
     2: (
         Input("/token/url", "Token URL", hint="Where username and password go."),
-        Input("/token/method", "Method", Kind.CHOICE, choices=_METHODS),
-        Input("/client/authentication", "How the application proves itself", Kind.CHOICE, choices=_AUTHENTICATION),
-        Input("/token/encoding", "How values are sent", Kind.CHOICE, choices=_ENCODING),
+        Input("/token/method", "Method", Kind.CHOICE, choices=METHODS),
+        Input("/client/authentication", "How the application proves itself", Kind.CHOICE, choices=AUTHENTICATION),
+        Input("/token/encoding", "How values are sent", Kind.CHOICE, choices=ENCODING),
         Input(
             "/token/params",
             "Parameters",
             Kind.PAIRS,
-            f"{_TEMPLATE} Without any: grant_type, username, password, scope of RFC 6749.",
+            f"{TEMPLATE} Without any: grant_type, username, password, scope of RFC 6749.",
         ),
         Input("/token/headers", "Headers", Kind.PAIRS, more=True),
-        Input("/token/response/access_token", "Where the access token stands", hint=_PATH, fallback="access_token"),
+        Input("/token/response/access_token", "Where the access token stands", hint=PATH, fallback="access_token"),
         Input("/token/response/refresh_token", "Where the refresh token stands", fallback="refresh_token"),
         Input("/token/response/expires/from", "Where the lifetime stands", fallback="expires_in"),
-        Input("/token/response/expires/unit", "What it counts", Kind.CHOICE, choices=_UNITS),
+        Input("/token/response/expires/unit", "What it counts", Kind.CHOICE, choices=UNITS),
         Input("/token/default_ttl", "Lifetime where nothing says it", Kind.NUMBER, "Seconds."),
         Input("/token/response/token_type", "Where the type stands", more=True, fallback="token_type"),
         Input("/token/response/scope", "Where the scope stands", more=True, fallback="scope"),
         Input("/token/response/error", "Where the error code stands", more=True, fallback="error"),
-        Input("/token/response/keep", "Further values to keep", Kind.PAIRS, "Afterwards {{ token.NAME }}.", more=True),
-        Input("/token/failures", "What refusals mean", Kind.YAML, "A list of when, class and help.", more=True),
-        Input(
-            "/challenges", "Codes and other challenges", Kind.YAML, "A list of when, ask, capture and then.", more=True
-        ),
+        *request_more("/token", response=False),
+        Input("/token/response/keep", "Further values to keep", Kind.PAIRS, _KEEP, more=True),
+        Input("/token/response/refresh_expires/from", "Where the refresh token's lifetime stands", more=True),
+        Input("/token/response/refresh_expires/unit", "What it counts", Kind.CHOICE, choices=UNITS, more=True),
+        Input("/token/response/retry_after/from", "Where it says how long to wait", more=True),
+        Input("/token/response/retry_after/unit", "What it counts", Kind.CHOICE, choices=UNITS, more=True),
+        Input("/failures", "What refusals mean, everywhere", Kind.YAML, "A list of when, class and help.", more=True),
         Input("/limits/logins", "Failed logins allowed", Kind.NUMBER, more=True, fallback="5"),
         Input(
             "/limits/per",
@@ -127,6 +113,33 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
             hint="Such as 15m; stay below the provider's lock-out.",
             more=True,
             fallback="15m",
+        ),
+        *(
+            each.in_group(_VALUES, _VALUES_HINT)
+            for each in (
+                Input(
+                    "/derive",
+                    "Made of others",
+                    Kind.PAIRS,
+                    "Such as {{ a }}:{{ b }}, or {join: [...], filters: [...]}.",
+                ),
+                Input("/generate", "Made once for each connection", Kind.PAIRS, "The value is uuid."),
+                Input("/remember", "Given by a login, shown with later ones", Kind.PAIRS, f"Sealed. {PATH}"),
+            )
+        ),
+        *(
+            each.in_group(_TLS, _TLS_HINT)
+            for each in (
+                Input("/private_network", "Are its hosts in a private network?", Kind.CHOICE, choices=_YES),
+                Input("/insecure_http", "Is it plain http?", Kind.CHOICE, choices=_YES),
+                Input(
+                    "/tls/ca",
+                    "Certificates that are trusted",
+                    Kind.LONG,
+                    "PEM, or the name of a sealed field: {{ ca }}.",
+                ),
+                Input("/tls/client_certificate", "Client certificate", hint="A sealed field: {{ certificate }}."),
+            )
         ),
     ),
     3: (
@@ -141,6 +154,19 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
                 "password_only": "by the kept password only",
             },
         ),
+        Input(
+            "/login",
+            "Does each login need a code?",
+            Kind.CHOICE,
+            "Then none is tried without the person, who is warned before the end.",
+            choices={"": "no (the default)", "interactive": "yes: only the person can log in"},
+        ),
+        Input(
+            "/refresh/with",
+            "What renews?",
+            Kind.CHOICE,
+            choices={"": "a refresh token", "token": "the live access token, before it ends"},
+        ),
         Input("/refresh/url", "Refresh token URL", hint="Empty: the token URL."),
         Input(
             "/refresh/rotation",
@@ -153,30 +179,23 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
             },
         ),
         Input("/refresh/params", "Parameters", Kind.PAIRS, "Without any: grant_type and refresh_token."),
-        Input(
-            "/refresh/encoding", "How values are sent", Kind.CHOICE, choices={**_ENCODING, "": "as at the token URL"}
-        ),
-        Input("/refresh/method", "Method", Kind.CHOICE, choices={**_METHODS, "": "as at the token URL"}, more=True),
+        Input("/refresh/encoding", "How values are sent", Kind.CHOICE, choices={**ENCODING, "": "as at the token URL"}),
+        Input("/refresh/method", "Method", Kind.CHOICE, choices={**METHODS, "": "as at the token URL"}, more=True),
         Input("/refresh/headers", "Headers", Kind.PAIRS, more=True),
+        Input("/refresh/lifetime", "A refresh token lives", hint="Where no answer says it; such as 30d.", more=True),
+        Input(
+            "/refresh/keep_alive",
+            "Renew it in time even where nobody calls?",
+            Kind.CHOICE,
+            choices=_YES,
+            more=True,
+        ),
         Input(
             "/refresh/leeway", "Reuse interval", hint="How long an old one may be sent again, such as 30s.", more=True
         ),
+        *request_more("/refresh"),
     ),
-    4: (
-        Input("/revoke/url", "Revoke token URL", hint="Empty: the provider is not told, and the person is told so."),
-        Input("/revoke/method", "Method", Kind.CHOICE, choices=_METHODS),
-        Input("/revoke/params", "Parameters", Kind.PAIRS, "Without any: token and token_type_hint of RFC 7009."),
-        Input("/revoke/tokens", "Which tokens", Kind.LIST, fallback="refresh_token, access_token"),
-        Input("/revoke/headers", "Headers", Kind.PAIRS, more=True),
-        Input("/revoke/encoding", "How values are sent", Kind.CHOICE, choices=_ENCODING, more=True),
-        Input(
-            "/revoke/on_replace",
-            "After a new login, revoke what it replaced?",
-            Kind.CHOICE,
-            choices={"": "yes (the default)", "true": "yes", "false": "no: it would end the new one too"},
-            more=True,
-        ),
-    ),
+    4: (*revoke_inputs("/revoke"), *request_more("/revoke")),
     5: (
         Input("/test/url", "URL", hint="Has to be covered by step 7."),
         Input("/test/method", "Method", Kind.CHOICE, choices=_TEST_METHODS),
@@ -189,8 +208,16 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         ),
         Input("/test/params", "Parameters", Kind.PAIRS, more=True),
         Input("/test/headers", "Headers", Kind.PAIRS, "Beside those of step 9.", more=True),
+        Input(
+            "/test/encoding",
+            "How values are sent",
+            Kind.CHOICE,
+            choices={**ENCODING, "": "in the query (the default)"},
+            more=True,
+        ),
+        Input("/test/body", "Whole body", Kind.LONG, "For XML and text.", more=True),
     ),
-    6: (Input("/connection_name", "Name", hint=f"{_TEMPLATE} The test's answer is test."),),
+    6: (Input("/connection_name", "Name", hint=f"{TEMPLATE} The test's answer is test."),),
     7: (
         Input(
             "/allowed_urls",
@@ -200,7 +227,7 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         ),
     ),
     8: (
-        Input("/unique_id", "Identifier", hint=f"{_TEMPLATE} Take the account's id, no name and no address."),
+        Input("/unique_id", "Identifier", hint=f"{TEMPLATE} Take the account's id, no name and no address."),
         Input(
             "/on_duplicate",
             "When the account is connected already",
@@ -235,6 +262,15 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
             Kind.LIST,
             fallback="401",
             numbers=True,
+            more=True,
+        ),
+        Input("/stale_when/body", "Or what its body says then", hint="JMESPath.", more=True),
+        Input("/stale_when/header", "Or its headers", Kind.PAIRS, "A name and a regular expression.", more=True),
+        Input(
+            "/request/encoded_slashes",
+            "May a path hold %2F?",
+            Kind.CHOICE,
+            choices={"": "no (the default)", "allow": "yes; it is judged as a slash as well"},
             more=True,
         ),
     ),
