@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,10 +48,13 @@ def new(connector: str, out: Path | None) -> None:
 
 @command("connector lint")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@click.option("--fixtures", is_flag=True, help="Replay what trials recorded: NAME*.fixture.json beside each file.")
 @json_option
-def lint(files: tuple[Path, ...], as_json: bool) -> int:
+def lint(files: tuple[Path, ...], fixtures: bool, as_json: bool) -> int:
     """Every finding as FILE:LINE:COLUMN, the gravest first. Exit code 6 where there are errors."""
     findings = [finding for path in files for finding in _findings_of(path)]
+    if fixtures:
+        findings += [finding for path in files for finding in _replayed(path)]
     if as_json:
         say_json({"findings": findings})
     else:
@@ -83,6 +87,37 @@ def _findings_of(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def _replayed(path: Path) -> list[dict[str, Any]]:
+    """What recorded answers beside a file mean otherwise than when they were recorded."""
+    from keyturn.core.building.fixtures import MOST_BYTES, SUFFIX, Differs, check_fixture
+
+    try:
+        connector = read_file(path).connector
+    except ConnectorInvalid:
+        return []  # said already
+    recorded = sorted(path.parent.glob(f"{path.stem}*{SUFFIX}"))
+    if not recorded:
+        tell(f"No fixture beside {path}: keyturn connector try {path} --save-fixture {path.stem}{SUFFIX}")
+    found = []
+    for each in recorded:
+        try:
+            text = each.read_text("utf-8") if each.stat().st_size <= MOST_BYTES else ""
+            fixture = json.loads(text)
+        except (OSError, ValueError):
+            fixture = None
+        if isinstance(fixture, dict):
+            differs = list(check_fixture(connector, fixture))
+        else:
+            differs = [Differs("", "The file can't be read as a fixture.")]
+        remedy = "Mend the connector, or record the trial anew where the provider has changed."
+        found += [
+            {"file": str(each), "severity": "error", "code": "fixture_differs", "message": one.message,
+             "remedy": remedy, "pointer": "", "line": 1, "column": 1}
+            for one in differs
+        ]  # fmt: skip
+    return found
+
+
 def _show(findings: Sequence[Mapping[str, Any]], *, many: int) -> None:
     for severity in _ORDER:
         group = [each for each in findings if each["severity"] == severity]
@@ -102,7 +137,6 @@ def _show(findings: Sequence[Mapping[str, Any]], *, many: int) -> None:
 @command("connector schema")
 def schema() -> None:
     """For editors: completes and checks connector files."""
-    import json
 
     from keyturn.core.schema import connector_schema
 

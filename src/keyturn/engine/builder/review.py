@@ -2,17 +2,17 @@
 
 Rule 1: the builder publishes what a trial has shown to work, or what somebody says in so many words to publish without;
 that is written down with the version.
+Rule 2: a change that could hurt somebody is published by who types the connector's id, having read it.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from keyturn.core.building.changes import Change, changes
-from keyturn.core.errors import Finding, NotFound, ValidationFailed
+from keyturn.core.errors import Finding, NotFound, ValidationFailed, VersionConflict
 from keyturn.core.format.writing import digest
 from keyturn.core.lint import LintFinding, blocks_publishing, lint
 from keyturn.engine.actor import Actor
@@ -21,6 +21,8 @@ from keyturn.engine.edit_connector import EditConnector
 from keyturn.ports.store import ConnectionStore, ConnectorStore, Draft, PublishedVersion
 
 TRIAL_MISSING = "trial_missing"
+RISK = "risky_changes"
+CONTEXT = 3  # lines around a difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,22 @@ class Review:
     blocked: bool
     tried: bool
     connections: int
+
+    @property
+    def asks_name(self) -> bool:
+        """Whether the connector's id has to be typed: no trial of the text, or a change that could hurt somebody."""
+        return not self.tried or (self.version is not None and any(each.risky for each in self.changes))
+
+
+@dataclass(frozen=True, slots=True)
+class SideRow:
+    """A line of two texts side by side; a number is None where that side has no such line. `kind`: ` `, `~` or `@`."""
+
+    kind: str
+    old_number: int | None = None
+    old: str = ""
+    new_number: int | None = None
+    new: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +93,26 @@ class ReviewDraft:
             connector_id: whose draft.
             actor: who publishes.
             revision: of the draft that was looked at.
-            typed_name: the connector's id, where somebody publishes without a trial that went well.
+            typed_name: the connector's id, where somebody publishes risky changes, or without a trial that went well.
 
         Raises:
-            ValidationFailed: no trial of this text went well, and the name was not typed; nothing was published.
+            ValidationFailed: the name has to be typed and was not; nothing was published.
             PublishBlocked, VersionConflict, NotFound: as `EditConnector.publish`.
         """
-        draft = await self.connectors.draft(connector_id)
-        if draft is None:
-            raise NotFound("There is no draft of this connector.")
-        facts: Mapping[str, Any] = {}
-        if not await self.trials.passed(connector_id, digest(draft.connector)):
-            if typed_name.strip() != connector_id:
+        review = await self(connector_id)
+        if review.draft.revision != revision:
+            raise VersionConflict
+        facts: dict[str, Any] = {}
+        if review.asks_name and typed_name.strip() != connector_id:
+            code, message = RISK, "Some changes are risky. Read them, then type the connector's id to publish them."
+            if not review.tried:
+                code = TRIAL_MISSING
                 message = "No trial of this text went well. Try it, or type the connector's id to publish without."
-                raise ValidationFailed(errors=[Finding("/confirm", TRIAL_MISSING, message)])
-            facts = {"override": TRIAL_MISSING}
+            raise ValidationFailed(errors=[Finding("/confirm", code, message)])
+        if not review.tried:
+            facts["override"] = TRIAL_MISSING
+        if review.version is not None and (risky := sum(each.risky for each in review.changes)):
+            facts["risky"] = risky
         return await self.edit.publish(connector_id, actor, expected_revision=revision, facts=facts)
 
     async def live_connections(self, connector_id: str) -> int:
@@ -105,3 +128,24 @@ def text_changes(old: str, new: str) -> tuple[tuple[str, str], ...]:
     """A unified difference with three lines of context."""
     found = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=3)
     return tuple((line[:1], line if line.startswith("@@") else line[1:]) for line in list(found)[2:])
+
+
+def side_by_side(old: str, new: str) -> tuple[SideRow, ...]:
+    """Both texts beside each other, with three lines around each difference."""
+    before, after = old.splitlines(), new.splitlines()
+    found: list[SideRow] = []
+    for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(CONTEXT):
+        found += [SideRow("@", group[0][1] + 1, "", group[0][3] + 1, "")]
+        for kind, a, b, c, d in group:
+            for n in range(max(b - a, d - c)):
+                left, right = a + n < b, c + n < d
+                found.append(
+                    SideRow(
+                        " " if kind == "equal" else "~",
+                        a + n + 1 if left else None,
+                        before[a + n] if left else "",
+                        c + n + 1 if right else None,
+                        after[c + n] if right else "",
+                    )
+                )
+    return tuple(found)

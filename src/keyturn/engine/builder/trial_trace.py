@@ -7,7 +7,7 @@ Rule 2: a suggestion is an edit that the author may apply, never one that is mad
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -91,6 +91,7 @@ class TrialRun:
     ask: tuple[Field, ...] = ()
     ends_at: float | None = None
     resendable: bool = False
+    fixture: Mapping[str, Any] | None = None  # once it has ended: what was exchanged, made up, for replays
     asked_again: str = ""
     version: int = 0
     test_answer_paths: tuple[str, ...] = ()

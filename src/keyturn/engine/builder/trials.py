@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from keyturn.core.audit_record import AuditRecord
+from keyturn.core.building.fixtures import make_fixture
 from keyturn.core.connector import Connector, Field
 from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
@@ -158,6 +159,13 @@ class Trials:
         mine = [each for each in self.runs.values() if (each.connector, each.actor) == (connector_id, actor.name)]
         return sorted(mine, key=lambda each: each.started_at, reverse=True)
 
+    def fixture(self, run_id: str, actor: Actor) -> Mapping[str, Any]:
+        """The recording of a run that has ended; NotFound before, or where nothing was exchanged."""
+        found = self.look(run_id, actor).fixture
+        if not found or not found["exchanges"]:
+            raise NotFound("This trial has no recording: it runs still, or nothing of it could be recorded.")
+        return found
+
     def answer(self, run_id: str, answers: Mapping[str, Any], actor: Actor) -> TrialRun:
         """Answer what a run asks; ValidationFailed at `/answers/<key>`, ChallengeUsed where it asks nothing."""
         run = self.look(run_id, actor)
@@ -229,6 +237,11 @@ class Trials:
         except Exception as error:  # noqa: BLE001  (written down by its place; the author is told)
             log.error("trial_crashed", connector=run.connector, **crash_facts(error))
             run.rows.append(Row(Mark.FAILED, 0, "The trial was broken off", diagnosis="Something went wrong here."))
+        try:
+            run.fixture = make_fixture(state.connector, run.digest, state.exchanges, state.secrets)
+        except Exception as error:  # noqa: BLE001  (the trial is worth more than its recording)
+            log.error("fixture_not_made", connector=run.connector, **crash_facts(error))
+        state.exchanges.clear()
         run.passed = passed and all(each.mark is not Mark.FAILED for each in run.rows)
         await self._note(run, actor)
         run.phase, run.ask, run.ends_at = Phase.ENDED, (), None

@@ -55,7 +55,7 @@ challenges:
 refresh: {with: token, keep_alive: true}
 revoke:
   - {url: "https://auth.acme.example/out", params: {token: "{{ token }}"}, tokens: [access_token]}
-  - {url: "https://auth.acme.example/all", encoding: text, authentication: none, body: "{{ access_token }}", on_replace: false}
+  - {url: "https://auth.acme.example/all", encoding: text, authentication: none, body: "{{ access_token }}"}
 test: {url: "https://api.acme.example/me"}
 unique_id: "{{ test.id }}"
 allowed_urls: ["https://api.acme.example", {url: "https://api.acme.example/admin", deny: true}]

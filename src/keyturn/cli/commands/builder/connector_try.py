@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ import click
 from keyturn.cli.api_client import ApiClient, connect, path_of
 from keyturn.cli.command import command
 from keyturn.cli.commands.connector_files import read_file
-from keyturn.cli.failures import FINDINGS, OK
+from keyturn.cli.failures import FINDINGS, OK, USAGE, Failure
 from keyturn.cli.options import client_address_option, json_option
 from keyturn.cli.output import one_line, say, say_json, styled, tell, write_styled
 from keyturn.cli.secret_input import given_secret, one_secret
@@ -27,6 +28,9 @@ _SHOWN: Final = frozenset({"text", "choice", "number", "boolean", "url", "email"
 @one_secret("password")
 @client_address_option
 @click.option("--verbose", is_flag=True, help="Show each request and answer, masked.")
+@click.option(
+    "--save-fixture", type=click.Path(path_type=Path), metavar="FILE", help="Record what is exchanged, made up."
+)
 @json_option
 def try_it(
     what: str,
@@ -35,12 +39,13 @@ def try_it(
     from_fd: int | None,
     client_address: str | None,
     verbose: bool,
+    save_fixture: Path | None,
     as_json: bool,
 ) -> int:
     """It signs in for real, and wrong tries can lock the account. Nothing that is typed is kept.
 
     A FILE is tried as it is, without being stored; its client id and secret are those set on the server under its id.
-    Exit code 6 where a step fails.
+    Exit code 6 where a step fails. A fixture has nobody's secret or name in it; “connector lint --fixtures” reads it.
     """
     from keyturn.bootstrap.offline import read_connector_text
 
@@ -68,11 +73,22 @@ def try_it(
         document["client_address"] = client_address
     run = client.send("POST", path_of("connectors", connector.id, "trials"), document).members
     run = _follow(client, run, verbose=verbose, quiet=as_json)
+    if save_fixture is not None:
+        _save(client, run, save_fixture)
     if as_json:
         say_json(run)
     else:
         say("The trial passed." if run.get("passed") else "The trial failed.")
     return OK if run.get("passed") else FINDINGS
+
+
+def _save(client: ApiClient, run: Mapping[str, Any], path: Path) -> None:
+    found = client.get(path_of("trials", str(run.get("id")), "fixture")).members
+    try:
+        path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{path} can't be written: {error.strerror}.", USAGE) from None
+    tell(f"Recorded in {path}.")
 
 
 def _follow(client: ApiClient, run: Mapping[str, Any], *, verbose: bool, quiet: bool) -> Mapping[str, Any]:

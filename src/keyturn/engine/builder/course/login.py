@@ -116,6 +116,7 @@ async def _send_first(state: TrialState, opening: Opening) -> tuple[Ran, Sent]:
     if ran.request is not None:
         parts.egress.begin()
         sent = await send_for_token(parts.egress, connector, connector.token, ran.request, login=True)
+        state.exchanged("token", connector.token)
     assert sent is not None
     hear(parts.gate, state.host, sent)
     return ran, sent
@@ -127,6 +128,7 @@ async def _watch(state: TrialState, opening: Opening, step: Step, sent: Sent | N
         state.parts.egress.begin()
         return
     hear(state.parts.gate, step.host, sent)
+    state.exchanged(f"before/{step.before.name}", step.before.request)
     row = state.row(2, f"Before the login: {step.before.name}", step.before.request, opening.values)
     if sent.error is not None and sent.challenge is None:
         row = replace(row, mark=Mark.FAILED, diagnosis=of_error(sent.error))
@@ -322,6 +324,7 @@ async def _send(
         sent = await _sent(state, spec, request)
         sent = of_poll(sent) if challenge.poll is not None else sent
         if challenge.poll is None or not still_pending(challenge, sent) or clock.now() >= ends:
+            state.exchanged(f"challenge/{state.connector.challenges.index(challenge)}", spec)
             return sent, state.row(2, "Answer the challenge", spec, values, optional)
         await clock.sleep(max(challenge.poll.every_s, sent.retry_after_s or 0.0))
 

@@ -43,6 +43,7 @@ async def test_and_identify(state: TrialState, token_set: TokenSet) -> None:
         raise state.failed(replace(row, diagnosis=words, suggestion=suggestion)) from None
     except KeyturnError as error:
         raise state.failed(replace(row, diagnosis=of_error(error))) from None
+    state.exchanged("test", connector.test.request)
     row = state.answered(row)
     if not proof.passed or proof.answer is None:
         words, suggestion = of_test(connector, proof.cause, proof.answer)
@@ -119,6 +120,7 @@ async def renew_once(state: TrialState, token_set: TokenSet) -> None:
     except KeyturnError as error:
         raise state.failed_with(3, "Refresh", error) from None
     hear(parts.gate, host_of(request), sent)
+    state.exchanged("refresh", refresh.request)
     if sent.token_set is None:
         words, suggestion = of_token_answer(connector, refresh.request, "/refresh", sent)
         raise state.failed(state.answered(replace(row, diagnosis=words, suggestion=suggestion)))

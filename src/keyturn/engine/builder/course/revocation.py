@@ -68,6 +68,9 @@ async def _revoke_one(state: TrialState, token_set: TokenSet, one: Send, *, must
     except KeyturnError as error:
         state.show(Row(Mark.FAILED if must else Mark.SKIPPED, 4, title, diagnosis=of_error(error)))
         return not must
+    if must:
+        place = next(n for n, each in enumerate(connector.revokes) if each.request is one.request)
+        state.exchanged(f"revoke/{place}", one.request)
     code, _ = judge_revocation(connector, answer, one.request)
     if code is None:
         state.show(state.answered(row))

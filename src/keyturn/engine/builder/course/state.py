@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
+from keyturn.core.building.fixtures import Exchange
 from keyturn.core.connector import Connector, Field, Keep, ProviderRequest
 from keyturn.core.errors import KeyturnError
 from keyturn.core.requests.client_address import preview_with_address
@@ -86,6 +87,7 @@ class TrialState:
     test: Any = field(default=None, repr=False)
     totp_step: int | None = None
     host: str = ""
+    exchanges: list[Exchange] = field(default_factory=list, repr=False)
 
     def know(self, values: Mapping[str, Any]) -> None:
         """Count what is secret among these as such."""
@@ -133,6 +135,11 @@ class TrialState:
             return replace(row, ms=ms, text=text or row.text)
         shown = answer_text(answer, self.secrets)
         return replace(row, status=answer.status, ms=ms, answer=shown, text=text or row.text)
+
+    def exchanged(self, request: str, spec: ProviderRequest) -> None:
+        """Note the last exchange for a recording; `request`: which of the connector's it was."""
+        if (answer := self.parts.egress.answer) is not None and answer.complete:
+            self.exchanges.append(Exchange(request, spec.method, answer))
 
     def failed(self, row: Row) -> Stopped:
         """Show a row that ends the trial; to be raised."""

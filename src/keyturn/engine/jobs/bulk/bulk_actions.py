@@ -2,7 +2,7 @@
 
 Rule 1: a provider is asked no harder than its gate allows, and all bulk jobs of a process together do no more at once
 with a connector than its gate lets through. One that asks to wait for a short time is waited for; one that is down, or
-wants more, makes the connection a failure with that code. So do a provider's quiet hours, for tests and renewals.
+wants more, makes the connection a failure with that code. So do a provider's quiet hours, for tests, renewals and moves.
 Rule 2: what is so already is done: a pause of a paused connection, an end of an ended one.
 """
 
@@ -99,7 +99,7 @@ class BulkActions:
 
     async def _once(self, action: BulkAction, connection: Connection, actor: Actor) -> Outcome:
         project = connection.project
-        if action in (BulkAction.TEST, BulkAction.RENEW):
+        if action in (BulkAction.TEST, BulkAction.RENEW, BulkAction.MIGRATE):
             self.quiet.refuse(connection.connector, project)
         match action:
             case BulkAction.TEST:

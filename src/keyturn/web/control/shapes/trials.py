@@ -5,7 +5,7 @@ Rule 1: a trace is masked before it gets here; nothing that was typed has a memb
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -72,6 +72,27 @@ class TrialAnswer(BaseModel):
     resend: bool
     asked_again: str
     rows: list[TrialRowAnswer]
+
+
+class ExchangeAnswer(BaseModel):
+    """One recorded answer. `request`: which of the connector's; `means`: how the connector reads it."""
+
+    request: str
+    method: str
+    status: int
+    headers: dict[str, str]
+    body: str
+    means: dict[str, Any]
+
+
+class FixtureAnswer(BaseModel):
+    """A recording of a trial, made up."""
+
+    keyturn_fixture: int
+    connector: str
+    digest: str
+    exchanges: list[ExchangeAnswer]
+    left_off: list[str]
 
 
 def trial_answer(run: TrialRun) -> TrialAnswer:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.changes import changes
 from keyturn.core.errors import Finding, NotFound, PublishBlocked, ValidationFailed, VersionConflict
-from keyturn.engine.builder.review import text_changes
+from keyturn.engine.builder.review import side_by_side, text_changes
 from keyturn.ports.store import PublishedVersion
 from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
@@ -76,6 +76,7 @@ async def show_comparison(console: Console, visit: Visit) -> Response:
         new=new,
         changes=changes(old.connector, new.connector),
         lines=text_changes(old.source, new.source),
+        sides=side_by_side(old.source, new.source) if visit.query("view") == "sides" else None,
     )
 
 
@@ -107,6 +108,9 @@ async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
         review=review,
         connector=review.draft.connector,
         errors=errors,
+        sides=side_by_side(review.version.source if review.version else "", review.draft.source)
+        if visit.query("view") == "sides"
+        else None,
         risky=[each for each in review.changes if each.risky],
         calm=[each for each in review.changes if not each.risky],
         may_publish=visit.may(Permission.PUBLISH),

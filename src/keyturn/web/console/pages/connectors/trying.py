@@ -13,6 +13,7 @@ from typing import Any, Final
 from starlette.responses import Response, StreamingResponse
 
 from keyturn.core.access.roles import Permission
+from keyturn.core.building.fixtures import SUFFIX
 from keyturn.core.connector import Connector, Field, FieldType
 from keyturn.core.errors import BadRequest, ConnectorClientMissing, Finding, LoginsStopped, ValidationFailed
 from keyturn.core.secret import Secret
@@ -85,6 +86,14 @@ async def post_resend(console: Console, visit: Visit) -> Response:
     except ValidationFailed as error:
         return await _run(console, visit, run, tuple(error.errors))
     return console.back(_path(run))
+
+
+async def get_fixture(console: Console, visit: Visit) -> Response:
+    """The recording of a run, as a file."""
+    run = _look(console, visit)
+    text = json.dumps(console.application.builder.trials.fixture(run.id, visit.actor), indent=2, ensure_ascii=False)
+    headers = {"content-disposition": f'attachment; filename="{run.connector}{SUFFIX}"'}
+    return Response(f"{text}\n", media_type="application/json", headers=headers)
 
 
 async def post_apply(console: Console, visit: Visit) -> Response:
@@ -212,5 +221,6 @@ PAGES: Final = (
     Page("POST", _ONE, post_answer, _WRITE, secret=_AllInputs()),
     Page("POST", f"{_ONE}/resend", post_resend, _WRITE),
     Page("POST", f"{_ONE}/apply", post_apply, _WRITE),
+    Page("GET", f"{_ONE}/fixture", get_fixture, _WRITE),
     Page("GET", f"{_ONE}/events", stream_run, _WRITE),
 )

@@ -16,7 +16,7 @@ from keyturn.web.control.caller import App, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.shapes.requests import Answers
 from keyturn.web.control.shapes.showing import answer
-from keyturn.web.control.shapes.trials import NewTrial, TrialAnswer, trial_answer
+from keyturn.web.control.shapes.trials import FixtureAnswer, NewTrial, TrialAnswer, trial_answer
 
 TAG: Final = "connectors"
 WAITED_S: Final = 20.0  # for the next row, where somebody asks how it goes
@@ -32,6 +32,24 @@ EXAMPLE: Final[dict[str, Any]] = {
     "resend": False,
     "asked_again": "",
     "rows": [],
+}
+
+
+FIXTURE: Final[dict[str, Any]] = {
+    "keyturn_fixture": 1,
+    "connector": "acme",
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "exchanges": [
+        {
+            "request": "token",
+            "method": "POST",
+            "status": 200,
+            "headers": {"Content-Type": "application/json"},
+            "body": '{"access_token": "made-up", "expires_in": 3600}',
+            "means": {"outcome": "token", "has": ["access_token", "lifetime"]},
+        }
+    ],
+    "left_off": [],
 }
 
 
@@ -71,6 +89,15 @@ async def answer_trial(trial_id: str, body: Answers, app: App, caller: Calling) 
     return answer(trial_answer(app.builder.trials.answer(trial_id, body.answers, caller.actor)))
 
 
+async def trial_fixture(trial_id: str, app: App, caller: Calling) -> Response:
+    """Get the recording of a trial that has ended.
+
+    For `connector lint --fixtures`: every text that the connector's file doesn't have is replaced by a made-up one, and
+    no secret is in it in any form. `left_off` names the requests whose answers would then mean something else.
+    """
+    return answer(FixtureAnswer.model_validate(dict(app.builder.trials.fixture(trial_id, caller.actor))))
+
+
 async def resend_in_trial(trial_id: str, app: App, caller: Calling) -> Response:
     """Ask the provider for another code, where it has a way to; the trial goes on waiting."""
     return answer(trial_answer(app.builder.trials.resend(trial_id, caller.actor)))
@@ -102,6 +129,15 @@ OPERATIONS: Final = (
         problems=("challenge_used",),
         example={"answers": {"code": "123456"}},
         answer_example=EXAMPLE,
+    ),
+    Operation(
+        "GET",
+        "/v1/trials/{trial_id}/fixture",
+        trial_fixture,
+        "admin",
+        {200: FixtureAnswer},
+        TAG,
+        answer_example=FIXTURE,
     ),
     Operation(
         "POST",
