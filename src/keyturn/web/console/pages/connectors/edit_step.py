@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.steps import BY_NUMBER
-from keyturn.core.connector import Connector
+from keyturn.core.connector import ClientAuthentication, Connector
 from keyturn.core.errors import ConnectorInvalid, Finding, KeyturnError, NotFound, ValidationFailed, VersionConflict
 from keyturn.core.lint import lint
 from keyturn.engine.test_connection import allowed_urls_for
@@ -140,6 +140,8 @@ async def _page(
         tried_url=visit.query("url"),
         verdict=_verdict(console, draft.connector, visit.query("url")) if step == 7 else "",
         may_set_client=visit.may(Permission.OPERATE),
+        client_needed=draft.connector.client_authentication is not ClientAuthentication.NONE,
+        client_set=step == 2 and await console.application.connectors.client(draft.connector.id) is not None,
     )
 
 

@@ -34,7 +34,8 @@ async def post_client(console: Console, visit: Visit) -> Response:
         )
     except ValidationFailed as error:
         return await _page(console, visit, tuple(error.errors))
-    return console.back(f"/connectors/{visit.path('connector')}", said="client_set")
+    place = "/edit/2" if visit.form.text("from") == "steps" else ""
+    return console.back(f"/connectors/{visit.path('connector')}{place}", said="client_set")
 
 
 async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()) -> Response:

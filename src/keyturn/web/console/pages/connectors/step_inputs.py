@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from keyturn.web.console.pages.connectors.inputs import Input, Kind
@@ -20,10 +21,18 @@ from keyturn.web.console.pages.connectors.request_inputs import (
 _TEST_METHODS: Final = {"": "GET (the default)", "GET": "GET", "HEAD": "HEAD", "POST": "POST"}
 _KEEP: Final = "Afterwards {{ token.NAME }}. A host: {from: instance_url, hosts: ['*.example.com']}."
 _YES: Final = {"": "no (the default)", "true": "yes", "false": "no"}
+_REQUEST: Final = "More of this request and its answer"
+_REQUEST_HINT: Final = "For providers that say yes or no in their own way."
 _VALUES: Final = "Values made here"
 _VALUES_HINT: Final = "Further names for templates: made of others, made once for each connection, or given by a login."
 _TLS: Final = "Networks and certificates"
 _TLS_HINT: Final = "Each needs the operator's allowance as well, where it opens something."
+
+
+def _folded(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
+    """What is seldom said of a step's own request, under a heading of its own."""
+    return tuple(replace(each, more=False).in_group(_REQUEST, _REQUEST_HINT) for each in inputs)
+
 
 INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
     0: (
@@ -99,7 +108,7 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         Input("/token/response/token_type", "Where the type stands", more=True, fallback="token_type"),
         Input("/token/response/scope", "Where the scope stands", more=True, fallback="scope"),
         Input("/token/response/error", "Where the error code stands", more=True, fallback="error"),
-        *request_more("/token", response=False),
+        *_folded(request_more("/token", response=False)),
         Input("/token/response/keep", "Further values to keep", Kind.PAIRS, _KEEP, more=True),
         Input("/token/response/refresh_expires/from", "Where the refresh token's lifetime stands", more=True),
         Input("/token/response/refresh_expires/unit", "What it counts", Kind.CHOICE, choices=UNITS, more=True),
@@ -193,9 +202,9 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         Input(
             "/refresh/leeway", "Reuse interval", hint="How long an old one may be sent again, such as 30s.", more=True
         ),
-        *request_more("/refresh"),
+        *_folded(request_more("/refresh")),
     ),
-    4: (*revoke_inputs("/revoke"), *request_more("/revoke")),
+    4: (*revoke_inputs("/revoke"), *_folded(request_more("/revoke"))),
     5: (
         Input("/test/url", "URL", hint="Has to be covered by step 7."),
         Input("/test/method", "Method", Kind.CHOICE, choices=_TEST_METHODS),
