@@ -159,10 +159,7 @@ def assemble(
     offline_grace_s: float = OFFLINE_GRACE_S,
     plain_http: bool = False,
 ) -> Application:
-    """Build the application; nothing runs yet (`Application.scheduler.start()` begins the loops).
-
-    `plain_http`: the operator allows http to webhook endpoints.
-    """
+    """Build the application; nothing runs yet. `plain_http`: the operator allows http to webhook endpoints."""
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
     connections = ObservedConnections(ports.connections)
     published = PublishedConnectors(ports.connectors, ports.client_assertions)

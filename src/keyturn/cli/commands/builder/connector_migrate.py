@@ -43,7 +43,7 @@ def migrate(connector: str, dry_run: bool, no_watch: bool, yes: bool, as_json: b
         return OK
     if not yes and not confirm(f"Test and move {plan['moves']} connections.", instead="Give --yes to begin."):
         raise Failure("Nothing was done.", UNEXPECTED)
-    made = client.send("POST", path, {})
+    made = client.send("POST", path, {"dry_run": False})
     if not no_watch:
         return watch(client, str(made.members.get("id")), as_json=as_json)
     if as_json:

@@ -2,7 +2,7 @@
 
 Rule 1: a provider is asked no harder than its gate allows, and all bulk jobs of a process together do no more at once
 with a connector than its gate lets through. One that asks to wait for a short time is waited for; one that is down, or
-wants more, makes the connection a failure with that code. So do a provider's quiet hours, for tests, renewals and moves.
+wants more, makes the connection a failure with that code. So do quiet hours, for tests, renewals and moves.
 Rule 2: what is so already is done: a pause of a paused connection, an end of an ended one.
 """
 

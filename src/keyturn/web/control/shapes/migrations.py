@@ -16,9 +16,9 @@ Reason = Literal[
 
 
 class NewMigration(Members):
-    """`dry_run`: say what would be done, and do nothing."""
+    """`dry_run`: true says what would be done, and does nothing; false begins. It has to be said which."""
 
-    dry_run: bool = False
+    dry_run: bool
 
 
 class ChangeAnswer(BaseModel):

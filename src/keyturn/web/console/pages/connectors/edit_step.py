@@ -22,7 +22,7 @@ from keyturn.engine.test_connection import allowed_urls_for
 from keyturn.ports.catalogue import ABSENT
 from keyturn.ports.store import Draft
 from keyturn.web.console.page import Page
-from keyturn.web.console.pages.connectors.inputs import (
+from keyturn.web.console.pages.connectors.forms.inputs import (
     MOST_ROWS,
     SPARE_ROWS,
     Input,
@@ -33,10 +33,10 @@ from keyturn.web.console.pages.connectors.inputs import (
     texts_of,
     value_at,
 )
+from keyturn.web.console.pages.connectors.forms.repeated import REPEATED
+from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS
 from keyturn.web.console.pages.connectors.merging import show_merge
 from keyturn.web.console.pages.connectors.panel import make_panel
-from keyturn.web.console.pages.connectors.repeated import REPEATED
-from keyturn.web.console.pages.connectors.step_inputs import INPUTS
 from keyturn.web.console.pages.connectors.task_list import problems, task_list
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit

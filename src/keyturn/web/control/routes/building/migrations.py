@@ -53,19 +53,17 @@ QUEUED: Final[dict[str, Any]] = {
 }
 
 
-async def migrate_connections(
-    connector_id: str, app: App, caller: Calling, body: NewMigration | None = None
-) -> Response:
+async def migrate_connections(connector_id: str, body: NewMigration, app: App, caller: Calling) -> Response:
     """Move connections to the newest version.
 
     Each connection's test call is sent as the newest version says, with the token that there is; those that pass, and
     are still the same account, go over to it. The others stay on theirs: a reconnect moves them. With `dry_run` nothing
     is sent and nothing changes: the answer says what the newest version changes, how many would go over, and which need
-    their person and why. Without it this is a job (202) that can be watched, cancelled and retried.
+    their person and why. With `false` this is a job (202) that can be watched, cancelled and retried.
     """
     caller.must_see(connector_id)
     key = caller.principal
-    if body is not None and body.dry_run:
+    if body.dry_run:
         plan = await app.plan_migration(connector_id, owners=frozenset(key.owners), project=key.project)
         return answer(migration_answer(plan))
     await app.published.newest(connector_id, project=key.project)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from keyturn.web.console.pages.connectors.inputs import Input, Kind
-from keyturn.web.console.pages.connectors.request_inputs import (
+from keyturn.web.console.pages.connectors.forms.inputs import Input, Kind
+from keyturn.web.console.pages.connectors.forms.request_inputs import (
     AUTHENTICATION,
     ENCODING,
     METHODS,

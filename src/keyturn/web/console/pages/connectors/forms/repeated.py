@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from keyturn.core.reading.document import pointer_steps
 from keyturn.ports.catalogue import ABSENT
-from keyturn.web.console.pages.connectors.inputs import Input, Kind, value_at
-from keyturn.web.console.pages.connectors.request_inputs import (
+from keyturn.web.console.pages.connectors.forms.inputs import Input, Kind, value_at
+from keyturn.web.console.pages.connectors.forms.request_inputs import (
     PATH,
     TEMPLATE,
     request_inputs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from keyturn.web.console.pages.connectors.inputs import Input, Kind
+from keyturn.web.console.pages.connectors.forms.inputs import Input, Kind
 
 AUTHENTICATION: Final = {
     "": "as the standard says: HTTP Basic",
