@@ -98,3 +98,36 @@ def test_nothing_to_compare_with(server: FakeServer, file: Path) -> None:
     server.answer("GET /v1/connectors/acme", {"draft": {"source": ""}, "version": None})
 
     assert 2 == run("connector", "diff", str(file)).code
+
+
+def test_fixtures_are_replayed(file: Path) -> None:
+    """What is recorded beside a file is read again; what means something else now is an error, by the request."""
+    exchange = {"request": "token", "status": 200, "headers": {}, "body": '{"access_token": "made-up"}'}
+    recorded = {"keyturn_fixture": 1, "connector": "acme", "digest": "", "left_off": []}
+    good = {**exchange, "means": {"outcome": "token", "has": ["access_token", "lifetime"]}}
+    fixture = file.parent / "acme.login.fixture.json"
+    fixture.write_text(json.dumps({**recorded, "exchanges": [good]}), encoding="utf-8")
+    passed = run("connector", "lint", str(file), "--fixtures", "--json")
+    bad = {**exchange, "means": {"outcome": "token", "has": ["access_token", "refresh_token"]}}
+    fixture.write_text(json.dumps({**recorded, "exchanges": [bad]}), encoding="utf-8")
+    failed = run("connector", "lint", str(file), "--fixtures")
+
+    assert [] == [each for each in json.loads(passed.out)["findings"] if each["severity"] == "error"]
+    assert 6 == failed.code
+    assert "acme.login.fixture.json:1:1 fixture_differs" in failed.out
+
+
+def test_a_move_is_planned_then_begun(server: FakeServer) -> None:
+    """The dry run says what would be done and changes nothing; with --yes the job begins at once."""
+    reason = {"reason": "host_not_pinned", "connections": 2, "message": "Another host."}
+    plan = {"version": 2, "already": 1, "moves": 3, "older": [], "needs_login": [reason], "stays": []}
+    place = "POST /v1/connectors/acme/migrate"
+    server.answer(place, plan)
+    dry = run("connector", "migrate", "acme", "--dry-run")
+    server.answer(place, {"id": "job_1"}, 202)
+    begun = run("connector", "migrate", "acme", "--yes", "--no-watch")
+
+    assert (0, 0) == (dry.code, begun.code)
+    assert "3 go over" in dry.out
+    assert "2 need a new login" in dry.out
+    assert "job_1" == begun.out.strip()
