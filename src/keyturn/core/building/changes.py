@@ -208,9 +208,9 @@ def _rest(old: Connector, new: Connector) -> Iterator[Change]:
 
 
 def _sentence(name: str, was: Any, now: Any) -> str:
-    if was is None:
+    if was in (None, ""):
         return f"{name} is now {_shown(now)}."
-    return f"{name} is taken out." if now is None else f"{name} changes from {_shown(was)} to {_shown(now)}."
+    return f"{name} is taken out." if now in (None, "") else f"{name} changes from {_shown(was)} to {_shown(now)}."
 
 
 def _shown(value: Any) -> str:

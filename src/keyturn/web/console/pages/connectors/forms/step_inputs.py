@@ -23,9 +23,11 @@ _KEEP: Final = "Afterwards {{ token.NAME }}. A host: {from: instance_url, hosts:
 _YES: Final = {"": "no (the default)", "true": "yes", "false": "no"}
 _REQUEST: Final = "More of this request and its answer"
 _REQUEST_HINT: Final = "For providers that say yes or no in their own way."
+_REFUSALS: Final = "What refusals mean, and limits"
+_REFUSALS_HINT: Final = "The provider's own ways of saying no, and how many logins may fail."
 _VALUES: Final = "Values made here"
 _VALUES_HINT: Final = "Further names for templates: made of others, made once for each connection, or given by a login."
-_TLS: Final = "Networks and certificates"
+_TLS: Final = "Networks, addresses and certificates"
 _TLS_HINT: Final = "Each needs the operator's allowance as well, where it opens something."
 
 
@@ -114,14 +116,23 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         Input("/token/response/refresh_expires/unit", "What it counts", Kind.CHOICE, choices=UNITS, more=True),
         Input("/token/response/retry_after/from", "Where it says how long to wait", more=True),
         Input("/token/response/retry_after/unit", "What it counts", Kind.CHOICE, choices=UNITS, more=True),
-        Input("/failures", "What refusals mean, everywhere", Kind.YAML, "A list of when, class and help.", more=True),
-        Input("/limits/logins", "Failed logins allowed", Kind.NUMBER, more=True, fallback="5"),
-        Input(
-            "/limits/per",
-            "In which time",
-            hint="Such as 15m; stay below the provider's lock-out.",
-            more=True,
-            fallback="15m",
+        *(
+            each.in_group(_REFUSALS, _REFUSALS_HINT)
+            for each in (
+                Input(
+                    "/failures",
+                    "What refusals mean, everywhere",
+                    Kind.YAML,
+                    "A list of when, class and help.",
+                ),
+                Input("/limits/logins", "Failed logins allowed", Kind.NUMBER, fallback="5"),
+                Input(
+                    "/limits/per",
+                    "In which time",
+                    hint="Such as 15m; stay below the provider's lock-out.",
+                    fallback="15m",
+                ),
+            )
         ),
         *(
             each.in_group(_VALUES, _VALUES_HINT)
@@ -139,6 +150,11 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         *(
             each.in_group(_TLS, _TLS_HINT)
             for each in (
+                Input(
+                    "/client_address_header",
+                    "Header with the person's address",
+                    hint="Only where the provider asks so.",
+                ),
                 Input("/private_network", "Are its hosts in a private network?", Kind.CHOICE, choices=_YES),
                 Input("/insecure_http", "Is it plain http?", Kind.CHOICE, choices=_YES),
                 Input(
