@@ -67,6 +67,23 @@ class ConnectorStoreContract:
         assert await stores.connectors.version("acme", 2) is None
         assert ((), None) == await stores.audit.list()
 
+    async def test_a_version_is_corrected_in_place(self, stores: AllStores) -> None:
+        """Text, meaning and digest change, number and day don't; its neighbours stay, and the record goes with it."""
+        first = await stores.connectors.publish(connector(title="1"), SOURCE, "d1", at=NOW + 1)
+        second = await stores.connectors.publish(connector(title="2"), SOURCE, "d2", at=NOW + 2)
+        corrected = await stores.connectors.correct(
+            first, connector(title="1b"), "new", "d1b", records=[record("connector.corrected")]
+        )
+        with pytest.raises(VersionConflict):
+            await stores.connectors.correct(first, connector(title="1c"), "newer", "d1c", records=[record("x.y")])
+        with pytest.raises(VersionConflict):
+            await stores.connectors.correct(corrected, connector(), SOURCE, "d", project="other")
+        logged, _ = await stores.audit.list()
+
+        assert PublishedVersion(connector(title="1b"), 1, "d1b", "new", NOW + 1) == corrected
+        assert [corrected, second] == [await stores.connectors.version("acme", n) for n in (1, 2)]
+        assert ["connector.corrected"] == [each.action for _, each in logged]
+
     async def test_many_publications_at_once(self, stores: AllStores) -> None:
         """No number is given twice."""
         tries = [stores.connectors.publish(connector(), SOURCE, f"d{n}", at=NOW) for n in range(5)]

@@ -583,6 +583,29 @@ def test_the_persons_address_is_passed_on_where_the_provider_asks(server: Server
     assert [] == [each.name for each in files if b"2001:db8:77" in each.read_bytes().lower()]
 
 
+def test_advice_is_corrected_in_place(server: Server, provider: Scripted) -> None:
+    """Only advice differs: the same version, whose connections are told at once; more is refused, or a new version."""
+    definition = connector_for(provider)
+    path = f"/v1/connectors/{definition['connector']}"
+    connection = connected(server, provider, **definition)
+    retires = {"on": "2020-01-31", "source": "https://provider.example/news"}
+
+    server.ask("PUT", path, {**definition, "retires": retires})
+    corrected = server.ask("POST", f"{path}/publish")
+    why = server.ask("GET", f"/v1/connections/{connection['id']}/why")
+    server.ask("PUT", path, {**definition, "title": "Another"})
+    refused = server.ask("POST", f"{path}/publish", {"corrects": 1})
+    published = server.ask("POST", f"{path}/publish")
+
+    assert (201, 1, "corrected", ["retires"]) == (
+        corrected.status, *(corrected.json()[name] for name in ("version", "result", "corrected"))
+    )  # fmt: skip
+    assert "2020" in why.body.decode()
+    assert (409, "version_immutable") == (refused.status, refused.code)
+    assert "/title" in [each["pointer"] for each in refused.json()["errors"]]
+    assert (2, "published") == (published.json()["version"], published.json()["result"])
+
+
 def test_lint_findings_come_with_the_draft(server: Server, provider: Scripted) -> None:
     """A missing revoke, an unused field, insecure_http, private_network: findings, no errors; security first."""
     definition = connector_for(

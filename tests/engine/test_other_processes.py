@@ -13,6 +13,7 @@ from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.calls.calls import ENDING_GRACE_S, Calls
 from keyturn.engine.other_processes import AT_ONCE, OtherProcesses
 from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.published import PublishedConnectors
 from tests.engine.story import ACTOR, log_in, publish, token
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
@@ -25,6 +26,7 @@ class Other:
     calls: Calls
     api_keys: ApiKeys
     look: Callable[[], Awaitable[None]]
+    published: PublishedConnectors
 
 
 @dataclass(eq=False)
@@ -49,14 +51,17 @@ def world() -> FakeWorld:
 async def second(world: FakeWorld) -> Other:
     """Another process, that has looked once."""
     first, stores = world.application, world.stores
+    published = PublishedConnectors(stores.connectors)
     calls = Calls(
-        stores.connections, first.published, first.renewals, first.test_connection.calls,
+        stores.connections, published, first.renewals, first.test_connection.calls,
         first.edit_connector.suffixes, world.clock,
     )  # fmt: skip
     api_keys = ApiKeys(stores.api_keys, world.clock, world.entropy)
-    others = OtherProcesses(stores.audit, stores.connections, calls, api_keys, ProviderGate(stores.clock), stores.keys)
+    others = OtherProcesses(
+        stores.audit, stores.connections, calls, api_keys, ProviderGate(stores.clock), stores.keys, published
+    )
     await others.look()
-    return Other(calls, api_keys, others.look)
+    return Other(calls, api_keys, others.look, published)
 
 
 async def test_a_pause_ends_calls_and_routes(world: FakeWorld) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import Connector
@@ -75,6 +75,28 @@ class FakeConnectorStore:
         entry.updated_at = at
         self._database.log(records)
         return entry.versions[-1]
+
+    async def correct(
+        self,
+        read: PublishedVersion,
+        connector: Connector,
+        source: str,
+        digest: str,
+        *,
+        records: Sequence[AuditRecord] = (),
+        project: str = "default",
+    ) -> PublishedVersion:
+        """Write over a version, if it is as it was read."""
+        await self._database.write("connectors.correct")
+        entry = self._entries.get((project, connector.id))
+        versions = entry.versions if entry else []
+        found = versions[read.version - 1] if 1 <= read.version <= len(versions) else None
+        if found is None or found.digest != read.digest:
+            raise VersionConflict("the version was corrected by another")
+        corrected = replace(found, connector=connector, source=source, digest=digest)
+        versions[read.version - 1] = corrected
+        self._database.log(records)
+        return corrected
 
     async def version(
         self, connector_id: str, version: int | None = None, *, project: str = "default"

@@ -188,7 +188,7 @@ def assemble(
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, quiet, clock, entropy,
         offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys),
-        others=OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys),
+        others=OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys, published),
         background=background, challenges_due=challenges.poll_due,
         counts=each_second(api_keys.flush_uses, guards.rate_limits.exchange, call_times.look))  # fmt: skip
     return Application(
@@ -196,7 +196,7 @@ def assemble(
         disconnect=disconnect, erase_owner=EraseOwner(connections, disconnect, ports.chain, clock), pause=pause,
         calls=calls, hand_out=HandOut(calls, ports.audit, clock), overview=ports.overview, jobs=ports.jobs,
         ask_api=AskApi(calls, connections, published, ports.suffixes, ports.upstream, ports.audit, clock, known),
-        revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate),
+        revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate, published),
         quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
         board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock, call_times), call_times=call_times,
         builder=_builder(ports, connections, published, budget, guards, gate, known), upstream=ports.upstream,
@@ -214,8 +214,10 @@ def _person_links(ports: Ports, connections: ConnectionStore, disconnect: Discon
     return PersonLinks(ports.person_links, connections, disconnect, ports.clock, ports.entropy, public_url)
 
 
-def _edit_connector(ports: Ports, gate: ProviderGate) -> EditConnector:
-    return EditConnector(ports.connectors, ports.catalogue, ports.suffixes, gate, ports.clock, ports.client_assertions)
+def _edit_connector(ports: Ports, gate: ProviderGate, published: PublishedConnectors) -> EditConnector:
+    return EditConnector(
+        ports.connectors, ports.catalogue, ports.suffixes, gate, ports.clock, ports.client_assertions, published
+    )
 
 
 def _keeping(ports: Ports, connections: ConnectionStore) -> tuple[KeepTokens, QuietTimes]:
@@ -269,7 +271,7 @@ def _builder(
     known: InFlight,
 ) -> Builder:
     """What writes connectors in the console, over the parts that connections use."""
-    edit = _edit_connector(ports, gate)
+    edit = _edit_connector(ports, gate, published)
     codes = SeedCodes(connections, ports.clock)
     trials = Trials(
         published, ports.egress, ports.suffixes, budget, guards.spraying, gate, ports.audit, codes, ports.clock,

@@ -87,7 +87,7 @@ _ROWS: Final = (
         "connector publish",
         "Publish a connector's draft.",
         "connector:publish",
-        ("keyturn connector publish acme",),
+        ("keyturn connector publish acme", "keyturn connector publish acme --corrects 2"),
     ),
     Verb(
         "connector diff",

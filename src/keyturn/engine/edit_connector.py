@@ -1,4 +1,4 @@
-"""Writing connectors: a draft that may be wrong in nothing but taste, versions that never change."""
+"""Writing connectors: a draft that may be wrong in nothing but taste, versions of which only advice is corrected."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from keyturn.core.audit_record import AuditRecord
+from keyturn.core.building.corrections import advice_in, immutable_in, only_advice_differs
 from keyturn.core.connector import ClientAuthentication, Connector
 from keyturn.core.errors import (
     ConnectorClientMissing,
@@ -18,6 +19,7 @@ from keyturn.core.errors import (
     PublishBlocked,
     ValidationFailed,
     VersionConflict,
+    VersionImmutable,
 )
 from keyturn.core.field_values import check_password
 from keyturn.core.format.writing import digest
@@ -27,6 +29,7 @@ from keyturn.core.secret import Secret
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.actor import Actor
 from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.published import PublishedConnectors
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.client_assertions import ClientAssertions
 from keyturn.ports.clock import Clock
@@ -34,6 +37,9 @@ from keyturn.ports.store import ClientCredentials, ConnectorStore, Draft, Publis
 
 LONGEST_CLIENT_VALUE = 4096
 CLIENT_SET = "connector.client_set"
+CORRECTED: Final = "connector.corrected"
+PUBLISHED: Final = "published"
+UNCHANGED: Final = "unchanged"
 _NO_FACTS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -47,6 +53,18 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class Published(PublishedVersion):
+    """The version that says what the draft says, and what was done for that.
+
+    `result`: `published`, a new version; `corrected`, the advice of one that was there; `unchanged`, it said so before.
+    `corrected`: the keys of the advice that was corrected.
+    """
+
+    result: Literal["published", "corrected", "unchanged"] = PUBLISHED
+    corrected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EditConnector:
     """Reads, lints, stores and publishes connectors."""
 
@@ -56,6 +74,7 @@ class EditConnector:
     gate: ProviderGate
     clock: Clock
     assertions: ClientAssertions | None = None
+    published: PublishedConnectors | None = None  # what this process remembers of versions
 
     async def read(self, source: str | bytes) -> Connector:
         """Read a connector file; ConnectorInvalid has every error with line and column.
@@ -93,14 +112,19 @@ class EditConnector:
         actor: Actor,
         *,
         expected_revision: int | None = None,
+        corrects: int | None = None,
         facts: Mapping[str, Any] = _NO_FACTS,
-    ) -> PublishedVersion:
+    ) -> Published:
         """Publish the draft as the next version, all defaults frozen; `facts` stand in the audit record.
 
+        Where only advice differs from the newest version, that one is corrected instead: its connections see it at
+        once. `corrects`: an older version that is to be corrected, and nothing else done.
+
         Raises:
-            NotFound: there is no draft.
-            VersionConflict: the draft is not the one that the caller read.
+            NotFound: there is no draft, or no such version.
+            VersionConflict: the draft is not the one that the caller read, or somebody publishes at the same moment.
             PublishBlocked: lint finds errors; `errors` has them.
+            VersionImmutable: the version to correct differs in more than advice; `errors` has the keys.
         """
         draft = await self.store.draft(connector_id)
         if draft is None:
@@ -111,10 +135,33 @@ class EditConnector:
         if blocks_publishing(findings):
             errors = [Finding(each.pointer, each.code, each.message) for each in findings if each.is_error]
             raise PublishBlocked(errors=errors)
+        target = await self.store.version(connector_id, corrects)
+        if corrects is not None and target is None:
+            raise NotFound("There is no such version.")
+        if target is not None and target.digest == digest(draft.connector):
+            return _published(target, UNCHANGED)
+        if target is not None and only_advice_differs(target.connector, draft.connector):
+            return await self._correct(target, draft, actor)
+        if corrects is not None and target is not None:
+            raise VersionImmutable(errors=[
+                Finding(f"/{name}", "immutable", "This is no advice; it stays as it was published.")
+                for name in immutable_in(target.connector, draft.connector)
+            ])  # fmt: skip
         record = replace(self._record("connector.published", connector_id, actor), facts=dict(facts))
-        return await self.store.publish(
+        version = await self.store.publish(
             draft.connector, draft.source, digest(draft.connector), at=self.clock.now(), records=[record]
         )
+        return _published(version, PUBLISHED)
+
+    async def _correct(self, target: PublishedVersion, draft: Draft, actor: Actor) -> Published:
+        keys = advice_in(target.connector, draft.connector)
+        wanted = digest(draft.connector)
+        told = {"version": target.version, "keys": list(keys), "digest_before": target.digest, "digest": wanted}
+        record = replace(self._record(CORRECTED, draft.connector.id, actor), facts=told)
+        version = await self.store.correct(target, draft.connector, draft.source, wanted, records=[record])
+        if self.published is not None:  # the other processes hear of it by the record
+            self.published.forget(draft.connector.id)
+        return replace(_published(version, "corrected"), corrected=keys)
 
     async def set_client(self, connector_id: str, client_id: str, client_secret: Secret | None, actor: Actor) -> None:
         """Seal the application's id and secret; an empty secret is none. NotFound, ValidationFailed."""
@@ -146,3 +193,9 @@ class EditConnector:
 
     def _record(self, action: str, connector_id: str, actor: Actor) -> AuditRecord:
         return AuditRecord(self.clock.now(), action, actor.name, connector=connector_id, request_id=actor.request_id)
+
+
+def _published(version: PublishedVersion, result: Literal["published", "corrected", "unchanged"]) -> Published:
+    return Published(
+        version.connector, version.version, version.digest, version.source, version.published_at, result=result
+    )

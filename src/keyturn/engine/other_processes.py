@@ -18,9 +18,10 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import WrongKey
 from keyturn.engine.api_keys import REVOKED, ROLLED, ApiKeys
 from keyturn.engine.calls.calls import Calls
-from keyturn.engine.edit_connector import CLIENT_SET
+from keyturn.engine.edit_connector import CLIENT_SET, CORRECTED
 from keyturn.engine.keys.manage_keys import PASSWORD_DESTROYED, ROTATED
 from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.published import PublishedConnectors
 from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.store import AuditLog, ConnectionStore
 
@@ -39,6 +40,7 @@ class OtherProcesses:
         api_keys: ApiKeys,
         gate: ProviderGate,
         custody: KeyCustody,
+        published: PublishedConnectors,
     ) -> None:
         self._audit = audit
         self._connections = connections
@@ -46,6 +48,7 @@ class OtherProcesses:
         self._api_keys = api_keys
         self._gate = gate
         self._custody = custody
+        self._published = published
         self._seen: int | None = None
 
     async def look(self) -> None:
@@ -58,6 +61,7 @@ class OtherProcesses:
             seen = await self._audit.newest()
             self._calls.forget_all()
             self._api_keys.forget_all()
+            self._published.forget_all()
             self._seen = seen
         while True:
             found = await self._audit.since(self._seen, limit=AT_ONCE)
@@ -78,6 +82,8 @@ class OtherProcesses:
                 self._calls.forget_all()  # a route may have the application's values in its parameters
                 if record.connector is not None:
                     self._gate.end_alarm(record.connector)
+            elif record.action == CORRECTED and record.connector is not None:
+                self._published.forget(record.connector)
             elif record.action == ROTATED:
                 with suppress(WrongKey):  # this process has not got it: readiness says so, and the old one still wraps
                     await self._custody.follow()

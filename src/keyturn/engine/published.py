@@ -1,4 +1,4 @@
-"""Published connectors at hand: versions never change, so each is read from the store once."""
+"""Published connectors at hand: each version is read from the store once, and again when its advice was corrected."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class PublishedConnectors:
         self._store = store
         self._assertions = assertions
         self._versions: OrderedDict[tuple[str, str, int], PublishedVersion] = OrderedDict()
+        self._forgotten = 0  # how often something was, so that what was read before is not kept after
 
     async def newest(self, connector_id: str, *, project: str = "default") -> PublishedVersion:
         """The newest version.
@@ -41,13 +42,26 @@ class PublishedConnectors:
         key = (project, connector_id, version)
         found = self._versions.get(key)
         if found is None:
+            before = self._forgotten
             found = await self._store.version(connector_id, version, project=project)
             if found is None:
                 raise NotFound("There is no such version of the connector.")
-            self._versions[key] = found
+            if before == self._forgotten:
+                self._versions[key] = found
             if len(self._versions) > KEPT_VERSIONS:
                 self._versions.popitem(last=False)
         return found.connector
+
+    def forget(self, connector_id: str) -> None:
+        """Read a connector's versions anew: one of them was corrected, here or by another process."""
+        self._forgotten += 1
+        for key in [each for each in self._versions if each[1] == connector_id]:
+            del self._versions[key]
+
+    def forget_all(self) -> None:
+        """Read every version anew."""
+        self._forgotten += 1
+        self._versions.clear()
 
     async def client(self, connector: Connector, *, project: str = "default") -> ClientCredentials | None:
         """The registered application; ConnectorClientMissing where the connector authenticates and there is none."""

@@ -209,7 +209,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class PublishedVersion:
-    """An immutable version: the connector with all defaults resolved, its source and its digest (SHA-256, hex)."""
+    """A version: the connector with all defaults resolved, its source and its digest (SHA-256, hex)."""
 
     connector: Connector
     version: int
@@ -243,7 +243,7 @@ class ClientCredentials:
 
 
 class ConnectorStore(Protocol):
-    """Connectors: one draft each, and numbered versions that never change."""
+    """Connectors: one draft each, and numbered versions, of which only the advice is ever corrected."""
 
     async def put_draft(
         self,
@@ -273,6 +273,22 @@ class ConnectorStore(Protocol):
         project: str = "default",
     ) -> PublishedVersion:
         """Add the next version; the same digest as the newest version gives that one back and adds nothing."""
+        ...
+
+    async def correct(
+        self,
+        read: PublishedVersion,
+        connector: Connector,
+        source: str,
+        digest: str,
+        *,
+        records: Sequence[AuditRecord] = (),
+        project: str = "default",
+    ) -> PublishedVersion:
+        """Write over what `read` says, number and day of publishing kept.
+
+        What may differ is the caller's to judge. VersionConflict where the version is not as it was read.
+        """
         ...
 
     async def version(

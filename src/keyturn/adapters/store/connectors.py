@@ -1,4 +1,4 @@
-"""Connectors: one draft each, and numbered versions that never change.
+"""Connectors: one draft each, and numbered versions, of which only the advice is ever corrected.
 
 How a connector becomes a document and a document a connector is handed in: the store knows no format.
 """
@@ -121,6 +121,29 @@ class SqlConnectorStore:
             tx.execute(sa.insert(connector_versions), row)
             add_records(tx, records)
             return tx.execute(_version(project, connector.id, version)).one()
+
+        return self._published(await self._database.write(body))
+
+    async def correct(
+        self,
+        read: PublishedVersion,
+        connector: Connector,
+        source: str,
+        digest: str,
+        *,
+        records: Sequence[AuditRecord] = (),
+        project: str = "default",
+    ) -> PublishedVersion:
+        """Write over a version, if it is as it was read."""
+        document = self._document(connector)
+        same = (_v.project == project, _v.connector == connector.id, _v.version == read.version)
+        change = sa.update(connector_versions).where(*same, _v.digest == read.digest)
+
+        def body(tx: sa.Connection) -> sa.Row[Any]:
+            if tx.execute(change.values(digest=digest, document=document, source=source)).rowcount != 1:
+                raise VersionConflict("the version was corrected by another")
+            add_records(tx, records)
+            return tx.execute(_version(project, connector.id, read.version)).one()
 
         return self._published(await self._database.write(body))
 

@@ -46,22 +46,35 @@ def save(file: Path, publish_it: bool, as_json: bool) -> None:
 
 @command("connector publish")
 @click.argument("connector", metavar="ID")
+@click.option("--corrects", type=click.IntRange(1), metavar="N", help="Only correct the advice of version N.")
 @json_option
-def publish(connector: str, as_json: bool) -> None:
-    """The draft becomes the next version, which never changes. The same text again gives the same version."""
-    published = _publish(connect(), connector)
+def publish(connector: str, corrects: int | None, as_json: bool) -> None:
+    """The draft becomes the next version. The same text again gives the same version.
+
+    Where only advice differs from the newest version (failures, links, notes, retires), that one is corrected in place.
+    """
+    published = _publish(connect(), connector, corrects)
     if as_json:
         say_json(published.document)
     else:
         _tell_published(connector, published)
 
 
-def _publish(client: ApiClient, connector: str) -> Answer:
-    return client.send("POST", path_of("connectors", connector, "publish"))
+def _publish(client: ApiClient, connector: str, corrects: int | None = None) -> Answer:
+    document = None if corrects is None else {"corrects": corrects}
+    return client.send("POST", path_of("connectors", connector, "publish"), document)
 
 
 def _tell_published(connector: str, published: Answer) -> None:
-    say(f"{connector}: version {one_line(published.members.get('version'))} is published")
+    version, keys = one_line(published.members.get("version")), published.members.get("corrected")
+    match published.members.get("result"):
+        case "corrected":
+            names = ", ".join(one_line(each) for each in keys) if isinstance(keys, list) else ""
+            say(f"{connector}: version {version} is corrected, for its connections at once ({names}); no new version")
+        case "unchanged":
+            say(f"{connector}: version {version} says the same already; nothing was published")
+        case _:
+            say(f"{connector}: version {version} is published")
 
 
 @command("connector list")

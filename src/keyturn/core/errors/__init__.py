@@ -50,6 +50,7 @@ from keyturn.core.errors.caller import (
     UrlNotAllowed,
     ValidationFailed,
     VersionConflict,
+    VersionImmutable,
 )
 from keyturn.core.errors.notices import (
     MailUnavailable,
@@ -185,6 +186,7 @@ __all__ = [
     "ValidationFailed",
     "ValueAbsent",
     "VersionConflict",
+    "VersionImmutable",
     "WebhookDisabled",
     "WebhookFailing",
     "WebhookGone",

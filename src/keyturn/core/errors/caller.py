@@ -158,6 +158,12 @@ class ConnectorNotPublished(CallerError):
     code = "connector_not_published"
 
 
+class VersionImmutable(CallerError):
+    """A published version was to be corrected in what never changes; `errors` names the keys."""
+
+    code = "version_immutable"
+
+
 class PublishBlocked(CallerError):
     """The draft has findings that are errors."""
 

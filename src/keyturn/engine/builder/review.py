@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyturn.core.building.changes import Change, changes
+from keyturn.core.building.corrections import correction_sentence, only_advice_differs
 from keyturn.core.errors import Finding, NotFound, ValidationFailed, VersionConflict
 from keyturn.core.format.writing import digest
 from keyturn.core.lint import LintFinding, blocks_publishing, lint
 from keyturn.engine.actor import Actor
 from keyturn.engine.builder.trials import Trials
-from keyturn.engine.edit_connector import EditConnector
+from keyturn.engine.edit_connector import EditConnector, Published
 from keyturn.ports.store import ConnectionStore, ConnectorStore, Draft, PublishedVersion
 
 TRIAL_MISSING = "trial_missing"
@@ -27,7 +28,10 @@ CONTEXT = 3  # lines around a difference
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A draft beside the newest version. `lines`: kind (`+`, `-`, ` `, `@`) and text of a unified difference."""
+    """A draft beside the newest version. `lines`: kind (`+`, `-`, ` `, `@`) and text of a unified difference.
+
+    `correction`: what publishing does where only advice differs, which needs no trial; None where it makes a version.
+    """
 
     draft: Draft
     version: PublishedVersion | None
@@ -38,6 +42,7 @@ class Review:
     blocked: bool
     tried: bool
     connections: int
+    correction: str | None = None
 
     @property
     def asks_name(self) -> bool:
@@ -74,6 +79,7 @@ class ReviewDraft:
         number = await self.live_connections(connector_id)
         findings = lint(draft.connector)
         wanted = digest(draft.connector)
+        corrects = version is not None and only_advice_differs(version.connector, draft.connector)
         return Review(
             draft,
             version,
@@ -82,11 +88,14 @@ class ReviewDraft:
             text_changes(version.source if version else "", draft.source),
             findings,
             blocks_publishing(findings),
-            await self.trials.passed(connector_id, wanted),
+            corrects or await self.trials.passed(connector_id, wanted),
             number,
+            correction_sentence(version.connector, draft.connector, version.version, number)
+            if version is not None and corrects
+            else None,
         )
 
-    async def publish(self, connector_id: str, actor: Actor, *, revision: int, typed_name: str) -> PublishedVersion:
+    async def publish(self, connector_id: str, actor: Actor, *, revision: int, typed_name: str) -> Published:
         """Publish what was reviewed.
 
         Args:

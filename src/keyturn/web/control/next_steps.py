@@ -21,6 +21,7 @@ _CALLS: Final[Mapping[str, str]] = {
     "renewal_not_possible": "/v1/connections/{connection_id}/reconnect",
     "connection_paused": "/v1/connections/{connection_id}/resume",
     "connector_not_published": "/v1/connectors/{connector_id}/publish",
+    "version_immutable": "/v1/connectors/{connector_id}",
     "publish_blocked": "/v1/connectors/{connector_id}",
     "connector_client_missing": "/v1/connectors/{connector_id}/client",
     "connector_client_rejected": "/v1/connectors/{connector_id}/client",

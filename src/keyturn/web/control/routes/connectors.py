@@ -25,7 +25,7 @@ from keyturn.web.control.shapes.answers import (
     VersionList,
     VersionRow,
 )
-from keyturn.web.control.shapes.requests import ClientSetting, Nothing, PageQuery
+from keyturn.web.control.shapes.requests import ClientSetting, PageQuery, Publishing
 from keyturn.web.control.shapes.showing import answer, connector_answer, finding_answers, time_of
 
 TAG: Final = "connectors"
@@ -95,19 +95,26 @@ async def lint_connector(connector_id: str, request: Request, app: App, caller: 
 
 
 async def publish_connector(
-    connector_id: str, request: Request, app: App, caller: Calling, nothing: Nothing | None = None
+    connector_id: str, request: Request, app: App, caller: Calling, body: Publishing | None = None
 ) -> Response:
     """Publish the draft.
 
-    It becomes the next version, which never changes; publishing the same text again gives that version back.
+    It becomes the next version; publishing the same text again gives that version back. Where only advice differs from
+    the newest version (`failures`, `links`, `notes`, `retires`) that one is corrected in place, for its connections at
+    once. With `corrects` an older version is, or nothing is done where more than advice differs.
     """
     caller.must_see(connector_id)
     draft = await app.connectors.draft(connector_id, project=caller.principal.project)
     if draft is None:
         raise NotFound("There is no such connector.")
     expected = expected_revision(request, current=draft.revision)
-    version = await app.edit_connector.publish(connector_id, caller.actor, expected_revision=expected)
-    return answer(PublishedAnswer(version=version.version, digest=version.digest), 201)
+    done = await app.edit_connector.publish(
+        connector_id, caller.actor, expected_revision=expected, corrects=body.corrects if body else None
+    )
+    corrected = list(done.corrected)
+    return answer(
+        PublishedAnswer(version=done.version, digest=done.digest, result=done.result, corrected=corrected), 201
+    )
 
 
 async def list_versions(connector_id: str, app: App, caller: Calling, page: Annotated[PageQuery, Query()]) -> Response:
@@ -191,8 +198,15 @@ OPERATIONS: Final = (
         {201: PublishedAnswer},
         TAG,
         unlimited_by=("owners",),
-        problems=("publish_blocked", "version_conflict"),
-        answer_example={"version": 3, "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
+        takes=Takes.JSON,
+        example={},
+        problems=("publish_blocked", "version_conflict", "version_immutable"),
+        answer_example={
+            "version": 3,
+            "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "result": "published",
+            "corrected": [],
+        },
         headers=("If-Match",),
     ),
     Operation("GET", f"{_ONE}/versions", list_versions, "read", {200: VersionList}, TAG),

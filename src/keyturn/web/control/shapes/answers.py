@@ -5,7 +5,7 @@ Rule 1: nothing secret has a member here; the two that are shown once come from 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
@@ -160,7 +160,7 @@ class DraftAnswer(BaseModel):
 
 
 class VersionAnswer(BaseModel):
-    """A published version, which never changes."""
+    """A published version, of which only the advice is ever corrected."""
 
     version: int
     digest: str
@@ -227,10 +227,16 @@ class VersionList(BaseModel):
 
 
 class PublishedAnswer(BaseModel):
-    """The version that the draft became."""
+    """The version that says what the draft says.
+
+    `result`: `published`, it is new; `corrected`, its advice was, in place; `unchanged`, it said the same before.
+    `corrected`: the keys of the advice that was corrected.
+    """
 
     version: int
     digest: str
+    result: Literal["published", "corrected", "unchanged"]
+    corrected: list[str]
 
 
 class LinkAnswer(BaseModel):

@@ -79,6 +79,12 @@ class ClientSetting(Members):
     client_secret: SecretText | None = Field(default=None, repr=False)
 
 
+class Publishing(Members):
+    """`corrects`: the published version whose advice alone is to be corrected; without it the newest, or a new one."""
+
+    corrects: Number | None = None
+
+
 class NewConnection(Members):
     """Somebody's credentials. `connection` reconnects that one instead of making another.
 
