@@ -380,6 +380,19 @@ class UseContract:
 
         assert connection("a", last_used_at=NOW + 6, worked_generation=4) == await stores.connections.load("a")
 
+    async def test_calls_are_added_up_by_the_hour(self, stores: AllStores) -> None:
+        """Each connection's own; a use that was no call counts nowhere; old hours go with the old tombstones."""
+        hour = int(NOW) // 3600 * 3600
+        await stores.connections.insert(connection("a"), secrets())
+        for at, calls, failed in ((hour + 5, 3, 1), (hour + 6, 2, 0), (hour + 3700, 1, 1), (hour - 1, 4, 0)):
+            await stores.connections.note_uses({"a": Use(at, 1, calls, failed), "b": Use(at, calls=7), "c": Use(at)})
+        found = await stores.overview.calls("a", hour)
+        await stores.connections.purge(disconnected_before=hour + 3600)
+
+        assert {hour: (5, 1), hour + 3600: (1, 1)} == found
+        assert {} == await stores.overview.calls("c", 0)
+        assert {hour + 3600: (1, 1)} == await stores.overview.calls("a", 0)
+
     async def test_a_write_does_not_undo_a_note(self, stores: AllStores) -> None:
         """A save by somebody who read before the note keeps it, and returns it."""
         read = await stores.connections.insert(connection("a", last_used_at=NOW), secrets())

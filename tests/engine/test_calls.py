@@ -34,3 +34,23 @@ async def test_a_generation_that_never_worked_renews_only_when_it_is_old(moved: 
     found = await asyncio.wait_for(world.application.calls.after_stale(route, "GET", ACTOR), 5)
 
     assert (3 if renews else None) == (found.generation if found else None)
+
+
+async def test_calls_are_counted_until_they_are_written() -> None:
+    """Those that an API answered, with an error or not, also while the database is gone; a token handed out is none."""
+    world = make_world(clock=FakeClock())
+    await publish(world)
+    connection = (await log_in(world)).connection
+    calls = world.application.calls
+    route = await calls.route(connection.id)
+    for worked in (True, True, False):
+        calls.used(route, worked=worked)
+    calls.used(route, worked=False, called=False)
+    world.stores.database.gone = True
+    await calls.flush_uses()
+    world.stores.database.gone = False
+    calls.used(route, worked=True)
+    await calls.flush_uses()
+    await calls.flush_uses()
+
+    assert [(4, 1)] == list((await world.application.overview.calls(connection.id, 0.0)).values())

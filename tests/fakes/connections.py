@@ -71,6 +71,7 @@ class FakeConnectionStore:
         self._revocations = revocations
         self._is_leased = is_leased
         self.rows: dict[str, tuple[Connection, ConnectionSecrets]] = {}
+        self.calls: dict[tuple[str, int], tuple[int, int]] = {}
 
     async def insert(
         self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
@@ -173,6 +174,10 @@ class FakeConnectionStore:
         """Note when they were called."""
         await self._database.write("connections.note_uses")
         for connection_id, use in uses.items():
+            if use.calls:
+                hour = (connection_id, int(use.at) // 3600 * 3600)
+                calls, failed = self.calls.get(hour, (0, 0))
+                self.calls[hour] = (calls + use.calls, failed + use.failed)
             if connection_id in self.rows:
                 noted, secrets = self.rows[connection_id]
                 called = replace(noted, last_used_at=use.at, worked_generation=use.worked_generation)
@@ -188,6 +193,8 @@ class FakeConnectionStore:
         ]
         for connection_id in old:
             del self.rows[connection_id]
+        for hour in [each for each in self.calls if each[1] < disconnected_before]:
+            del self.calls[hour]
         return len(old)
 
     def _row(self, connection_id: str, project: str) -> tuple[Connection | None, ConnectionSecrets]:

@@ -24,10 +24,12 @@ class FakeOverview:
         database: FakeDatabase,
         rows: Mapping[str, tuple[Connection, ConnectionSecrets]],
         sessions: FakeSessionStore,
+        calls: Mapping[tuple[str, int], tuple[int, int]],
     ) -> None:
         self._database = database
         self._rows = rows
         self._sessions = sessions
+        self._calls = calls
 
     async def standing(self, now: float, *, project: str = "default") -> Standing:
         """Count all connections."""
@@ -96,6 +98,11 @@ class FakeOverview:
                 found.setdefault(each.connector, []).append(ends)
         endings = [Ending(connector, len(at), min(at)) for connector, at in found.items()]
         return tuple(sorted(endings, key=lambda each: (each.first, each.connector)))
+
+    async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:
+        """Calls of a connection by hour."""
+        await self._database.read()
+        return {hour: counts for (name, hour), counts in self._calls.items() if name == connection_id and hour >= since}
 
     async def open_sessions(
         self, now: float, *, cursor: str | None, limit: int, project: str = "default"

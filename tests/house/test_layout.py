@@ -13,6 +13,7 @@ LONGEST_SOURCE_FILE = 500
 LONGEST_TEST_FILE = 800
 LONGEST_FUNCTION = 60
 MOST_MODULES_IN_A_FOLDER = 14
+GROWING = {"src/keyturn/adapters/store/migrations/versions"}  # one step after the other; none ever goes
 # Names that say nothing: a file called so collects what nobody placed.
 BANNED_STEMS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "stuff", "tools"}
 BANNED_ENDINGS = ("_utils", "_util", "_helpers", "_helper", "_misc", "_common")
@@ -78,7 +79,7 @@ def test_folders_stay_small() -> None:
     """No folder of the product holds more modules than one can keep in mind; `__init__` does not count."""
     counts = Counter(shown(path.parent) for path in modules() if path.stem != "__init__")
 
-    assert {} == {folder: n for folder, n in counts.items() if n > MOST_MODULES_IN_A_FOLDER}
+    assert {} == {folder: n for folder, n in counts.items() if n > MOST_MODULES_IN_A_FOLDER and folder not in GROWING}
 
 
 def test_each_folder_with_code_is_a_package() -> None:

@@ -102,6 +102,13 @@ class Overview(Protocol):
         """Active connections without refresh token and usable password that end in this time, first end first."""
         ...
 
+    async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:
+        """Calls of a connection by hour: when it began (Unix seconds) → how many, and how many the API failed.
+
+        Of hours that began from `since` on; an hour without a call is not there.
+        """
+        ...
+
     async def open_sessions(
         self, now: float, *, cursor: str | None, limit: int, project: str = "default"
     ) -> tuple[Sequence[ConnectSession], str | None]:

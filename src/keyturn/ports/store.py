@@ -85,10 +85,15 @@ NOTHING_SEALED = SealedChange()
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """That a connection was called. `at`: Unix seconds; `worked_generation`: the API accepted this one's token."""
+    """That a connection was used. `at`: Unix seconds; `worked_generation`: the API accepted this one's token.
+
+    `calls`: how many calls the API answered since the last note, and how many of them it `failed`.
+    """
 
     at: float
     worked_generation: int | None = None
+    calls: int = 0
+    failed: int = 0
 
 
 class ConnectionStore(Protocol):
@@ -149,11 +154,14 @@ class ConnectionStore(Protocol):
         ...
 
     async def note_uses(self, uses: Mapping[str, Use]) -> None:
-        """Note by connection id when it was last called; moves no revision, and never goes back in time."""
+        """Note by connection id when it was last called; moves no revision, and never goes back in time.
+
+        Calls are added to the hour of `at`, which `Overview.calls` reads.
+        """
         ...
 
     async def purge(self, *, disconnected_before: float) -> int:
-        """Take tombstones away that are older; returns how many."""
+        """Take tombstones away that are older, and the hours of calls; returns how many tombstones."""
         ...
 
 

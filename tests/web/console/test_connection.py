@@ -11,6 +11,7 @@ from keyturn.core.access.roles import Role
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import State
 from keyturn.core.errors import NotFound
+from keyturn.ports.store import Use
 from keyturn.web.console.pages.connections.timeline import days_of
 from tests.engine.story import log_in, me, publish, read, token
 from tests.web.console.seen import fill, title, without_secrets
@@ -141,6 +142,20 @@ async def test_a_provider_that_has_not_confirmed_yet(visitor: Visitor, result: s
     assert "it was asked 2 times and has not confirmed yet" in page.text
     assert "Ask the provider again now" in page.text
     assert ["refresh token", "access token"] == re.findall(r"[✓✗]</span> (\w+ \w+)</span>", page.text)
+
+
+async def test_calls_by_the_hour(visitor: Visitor) -> None:
+    """A picture with a sentence and a table, of what the API answered; said, not drawn, where there was none."""
+    none = (await visitor.get("/connections/cxn_well")).text
+    at = visitor.world.clock.now()
+    await visitor.world.stores.connections.note_uses({"cxn_well": Use(at, 1, 5, 2)})
+    await visitor.world.stores.connections.note_uses({"cxn_well": Use(at - 7200.0, 1, 1, 0)})
+    some = (await visitor.get("/connections/cxn_well")).text
+
+    assert "No data: no call was answered in the last 24 hours." in none
+    assert "6 calls in the last 24 hours, 2 of them answered with an error; most (5) in the hour from" in some
+    assert 'id="calls-checks"' in some
+    assert [("1", "0"), ("5", "2")] == re.findall(r'<td class="number">(\d+)</td><td class="number">(\d+)</td>', some)
 
 
 async def test_disconnecting(visitor: Visitor) -> None:

@@ -17,9 +17,11 @@ from sqlalchemy.exc import IntegrityError
 from keyturn.adapters.store.audit import add_records
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.meta import StoreKeys
+from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.schema import NOT_ENDED, connections, plain
 from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
+from keyturn.adapters.store.rows.call_hours import ADD_CALLS, call_rows
 from keyturn.adapters.store.rows.connection_row import PLAIN, columns_of, connection_in
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
@@ -202,15 +204,28 @@ class SqlConnectionStore:
             {"which": connection_id, "last_used_at": use.at, "worked_generation": use.worked_generation}
             for connection_id, use in uses.items()
         ]
+        calls = call_rows(uses)
+
+        def body(tx: sa.Connection) -> None:
+            tx.execute(_NOTE_USE, notes)
+            if calls:
+                tx.execute(ADD_CALLS, calls)
+
         if notes:
-            await self._database.write(lambda tx: tx.execute(_NOTE_USE, notes))
+            await self._database.write(body)
 
     async def purge(self, *, disconnected_before: float) -> int:
         """Take older tombstones away."""
         old = sa.delete(connections).where(
             _c.state == State.DISCONNECTED.value, _c.disconnected_at < disconnected_before
         )
-        return await self._database.write(lambda tx: tx.execute(old).rowcount)
+        hours = sa.delete(connection_calls).where(connection_calls.c.begins_at < disconnected_before)
+
+        def body(tx: sa.Connection) -> int:
+            tx.execute(hours)
+            return tx.execute(old).rowcount
+
+        return await self._database.write(body)
 
     async def _row(self, query: sa.Select[Any], connection_id: str, project: str) -> sa.Row[Any] | None:
         values = {"which": connection_id, "of_project": project}

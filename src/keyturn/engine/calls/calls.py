@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -104,6 +104,7 @@ class Calls:
         self._quiet: OrderedDict[tuple[str, str, str], _Quiet] = OrderedDict()
         self._active: dict[str, set[ActiveCall]] = {}
         self._uses: dict[str, Use] = {}
+        self._counted: dict[str, list[int]] = {}  # connection → calls since the last note, and those that failed
 
     def cached(
         self,
@@ -200,9 +201,19 @@ class Calls:
         """The renewal was the cure: the next refusal is judged afresh."""
         self._quiet.pop(_quiet_key(route, method, base_url), None)
 
-    def used(self, route: Route, *, worked: bool) -> None:
-        """An API has answered; `worked`: it took the token. Written down once a second at most."""
+    def used(self, route: Route, *, worked: bool, called: bool = True) -> None:
+        """An API has answered; `worked`: it took the token. Written down once a second at most.
+
+        `called`: False where a token was handed out, and nobody here knows what became of it.
+        """
         now = self._clock.now()
+        if called:
+            counted = self._counted.get(route.connection.id)
+            if counted is None:
+                counted = self._counted[route.connection.id] = [0, 0]
+            counted[0] += 1
+            if not worked:
+                counted[1] += 1
         if (route.worked or not worked) and 0.0 <= now - route.noted_at < NOTED_EVERY_S:
             return
         route.noted_at = now
@@ -278,13 +289,19 @@ class Calls:
 
     async def flush_uses(self) -> None:
         """Write when connections were last used; what can't be written now is written later."""
-        uses, self._uses = self._uses, {}
+        (uses, self._uses), (counted, self._counted) = (self._uses, {}), (self._counted, {})
+        now = self._clock.now()
+        for connection_id, (calls, failed) in counted.items():
+            uses[connection_id] = replace(uses.get(connection_id) or Use(now), calls=calls, failed=failed)
         if not uses:
             return
         try:
             await self._connections.note_uses(uses)
         except StoreUnavailable:
             self._uses = {**uses, **self._uses}
+            for connection_id, (calls, failed) in counted.items():
+                since = self._counted.get(connection_id, [0, 0])
+                self._counted[connection_id] = [calls + since[0], failed + since[1]]
 
     async def _renewed(self, route: Route, actor: Actor, *, stale: bool = False) -> Route:
         connection = route.connection

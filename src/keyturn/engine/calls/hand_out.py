@@ -85,7 +85,7 @@ class HandOut:
                 refused_generation = None
             await self._write_down(route, principal, actor, door)
             if self._calls.cached(connection_id, project=project, connectors=connectors, owners=owners) is route:
-                self._calls.used(route, worked=False)
+                self._calls.used(route, worked=False, called=False)
                 return route
         raise RenewalInProgress(retry_after_s=1.0)
 

@@ -19,3 +19,12 @@ call_times: Final = sa.Table(
     number_column("keyturn"),
     number_column("whole"),
 )
+
+connection_calls: Final = sa.Table(
+    "connection_calls",
+    metadata,
+    text_column("connection", key=True),
+    number_column("begins_at", key=True),
+    number_column("calls"),
+    number_column("failed"),
+)

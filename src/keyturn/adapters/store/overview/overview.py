@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from keyturn.adapters.store.connections import conditions_of
 from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.overview_indexes import ENDING, LOST, SENT, WAITING
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, sessions
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
@@ -102,6 +103,12 @@ class SqlOverview:
             .order_by(first, _c.connector)
         )
         return tuple(Ending(*row) for row in await self._rows(query))
+
+    async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:
+        """Calls of a connection by hour."""
+        c = connection_calls.c
+        query = sa.select(c.begins_at, c.calls, c.failed).where(c.connection == connection_id, c.begins_at >= since)
+        return {begins_at: (calls, failed) for begins_at, calls, failed in await self._rows(query)}
 
     async def open_sessions(
         self, now: float, *, cursor: str | None, limit: int, project: str = "default"

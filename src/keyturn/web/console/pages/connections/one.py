@@ -10,6 +10,8 @@ from starlette.responses import Response
 from keyturn.core.access.roles import Permission
 from keyturn.core.connection import Connection
 from keyturn.core.errors import KeyturnError, NotFound
+from keyturn.web.console.charts.board import moment
+from keyturn.web.console.charts.calls import HOUR_S, HOURS, calls_by_hour
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages.connections.shown import connection_page, found, kept
 from keyturn.web.console.rendering import Console
@@ -102,9 +104,11 @@ async def _page(
     ends: float | None = None,
     for_person: bool = False,
 ) -> Response:
+    now = console.now()
+    counts = await console.application.overview.calls(connection.id, now - HOURS * HOUR_S)
     return await connection_page(
         console, visit, connection, TEMPLATE, failed=failed, kept=kept(connection), link=link, ends=ends,
-        for_person=for_person,
+        for_person=for_person, calls=calls_by_hour(counts, now, moment),
     )  # fmt: skip
 
 

@@ -1,0 +1,65 @@
+"""The person's own page of a connection, and the console's keys, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.browsing import House, visiting
+from tests.browser.test_connect_page import held, sign_in
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("scripts", [pytest.param(True, id="scripts"), pytest.param(False, id="no scripts")])
+def test_a_person_sees_and_ends_a_connection(house: House, browser: Browser, scripts: bool) -> None:
+    """From the end of the login to its own page, what would happen, and what did; each page held to the rules."""
+    owner = f"my-{'scripts' if scripts else 'none'}"
+    with visiting(browser, house, java_script_enabled=scripts) as visit:
+        visit.goto(house.link(owner))
+        visit.page.get_by_role("button").first.click()
+        sign_in(visit, "demo", "correct-horse-7")
+        visit.page.get_by_role("button", name="See this connection").click()
+        expect(visit.page).to_have_url(re.compile("/my/"))
+        held(visit, scripts, "the connection's page")
+        visit.page.get_by_role("link", name="Disconnect").click()
+        held(visit, scripts, "the page before the end")
+        visit.page.get_by_role("button", name="Disconnect").click()
+        expect(visit.page.get_by_text("It is disconnected here.")).to_be_visible()
+        held(visit, scripts, "the page after the end")
+        visit.goto("/my/none?lang=de")
+        expect(visit.page.get_by_role("heading", level=1)).to_have_text("Unter dieser Adresse ist nichts")
+        visit.faults = [each for each in visit.faults if "404" not in each]
+    listed = house.server.ask("GET", f"/v1/connections?owner={owner}").json()["data"]
+    assert ["disconnected"] == [each["state"] for each in listed]
+
+
+def test_keys_lead_through_the_console(house: House, browser: Browser) -> None:
+    """A list that Esc closes, giving the focus back; places; search; nothing while somebody types, nor switched off."""
+    with visiting(browser, house) as visit:
+        visit.goto(house.sign_in_link())
+        visit.page.get_by_role("button", name="Sign in").click()
+        keys, dialog = visit.page.keyboard, visit.page.get_by_role("dialog", name="Keys")
+        opener = visit.page.get_by_role("button", name="Keys")
+        opener.focus()
+        keys.press("?")
+        expect(dialog).to_be_visible()
+        visit.held_to_the_rules("the list of keys")
+        keys.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(opener).to_be_focused()
+        keys.press("g")
+        keys.press("a")
+        expect(visit.page).to_have_url(re.compile("/audit$"))
+        keys.press("/")
+        expect(visit.page.locator("#search")).to_be_focused()
+        keys.type("g?")
+        expect(visit.page.locator("#search")).to_have_value("g?")
+        expect(dialog).to_be_hidden()
+        opener.click()
+        dialog.get_by_role("button", name="Switch the keys off").click()
+        expect(visit.page).to_have_url(re.compile("/connections$"))
+        keys.press("?")
+        expect(dialog).to_be_hidden()
