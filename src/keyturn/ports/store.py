@@ -154,10 +154,7 @@ class ConnectionStore(Protocol):
         ...
 
     async def note_uses(self, uses: Mapping[str, Use]) -> None:
-        """Note by connection id when it was last called; moves no revision, and never goes back in time.
-
-        Calls are added to the hour of `at`, which `Overview.calls` reads.
-        """
+        """Note by id when it was last called, never back in time; adds calls to the hour of `at`. Moves no revision."""
         ...
 
     async def purge(self, *, disconnected_before: float) -> int:
