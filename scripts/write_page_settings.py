@@ -65,6 +65,22 @@ SENTENCES: Final = {
     "brand_color": "The colour of the connect page's buttons and links, `#rrggbb`. White has to be readable on it "
     "(4.5 to 1, WCAG 2.2); a lighter one for dark screens is made of it.",
     "brand_logo": "A PNG file of up to 8 KiB that stands on top of the connect page.",
+    "sign_in_links": "`0`: console and REST make no sign-in links, and none of theirs lets in; those of "
+    "`keyturn person link`, on the machine itself, always do.",
+    "oidc_issuer": "The OpenID provider through which people sign in to the console: the https URL by which it names "
+    "itself, exactly. [How](../how-to/sign-in.md).",
+    "oidc_client_id": "As the provider knows this instance. The redirect address there is "
+    "`KEYTURN_PUBLIC_URL/sign-in/openid/callback`.",
+    "oidc_client_secret": "The client's secret; best as `KEYTURN_OIDC_CLIENT_SECRET_FILE`. None for a public client.",
+    "oidc_name": "What the button is called: “Sign in with …”. The issuer's host where unset.",
+    "oidc_scopes": "The scopes that are asked for, `openid` among them.",
+    "oidc_role_claim": "The claim that says who gets which role: its name, or a path such as `realm_access.roles`.",
+    "oidc_roles": "`GROUP=ROLE`, several with commas between them: what each value of that claim gives, at each "
+    "sign-in. Who has none of them is not let in. Where unset, the role of the invitation counts.",
+    "oidc_domains": "Domains of verified e-mails with which somebody may come without an invitation; needs "
+    "`KEYTURN_OIDC_ROLES`. Where unset, only invited people come in.",
+    "oidc_acr": "One of these has to be the `acr` of the ID token; they are asked for as well.",
+    "oidc_amr": "One of these has to be among the `amr` of the ID token, such as `mfa` or `hwk`.",
 }
 
 HEAD: Final = """\

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from keyturn.bootstrap.settings import read_settings, unknown_names
+from keyturn.core.access.roles import Role
 from keyturn.core.errors import SettingsInvalid
 from keyturn.core.secret import Secret
 
@@ -51,6 +52,8 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         pytest.param("KEYTURN_OFFLINE_GRACE", "canary", id="no number"),
         pytest.param("KEYTURN_OFFLINE_GRACE", "-1", id="negative"),
         pytest.param("KEYTURN_PUBLIC_URL", "ftp://canary", id="no http URL"),
+        pytest.param("KEYTURN_OIDC_ROLES", "canary", id="no role"),
+        pytest.param("KEYTURN_OIDC_ROLES", "staff=viewer, canary=root", id="one of two no role"),
         pytest.param("KEYTURN_KEYS_FILE", "/canary/nowhere", id="no such file"),
     ],
 )
@@ -65,6 +68,55 @@ def test_a_value_that_cannot_be_used_is_named_but_not_echoed(
 
     assert name in str(refused.value)
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        pytest.param({"CLIENT_ID": "canary"}, "OIDC_ISSUER", id="no issuer"),
+        pytest.param({"ISSUER": "https://canary.example"}, "OIDC_CLIENT_ID", id="no client"),
+        pytest.param({"ISSUER": "http://canary.example", "CLIENT_ID": "x"}, "OIDC_ISSUER", id="plain http"),
+        pytest.param({"ISSUER": "https://canary.example/?x", "CLIENT_ID": "x"}, "OIDC_ISSUER", id="a query"),
+        pytest.param(
+            {"ISSUER": "https://canary.example", "CLIENT_ID": "x", "DOMAINS": "canary.example"}, "OIDC_ROLES",
+            id="domains without roles",
+        ),
+        pytest.param(
+            {"ISSUER": "https://canary.example", "CLIENT_ID": "x", "SCOPES": "email"}, "OIDC_SCOPES", id="no openid"
+        ),
+    ],
+)  # fmt: skip
+def test_an_openid_provider_that_does_not_fit_together(
+    given: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing is named, and nothing is echoed."""
+    for name, value in given.items():
+        monkeypatch.setenv(f"KEYTURN_OIDC_{name}", value)
+
+    with pytest.raises(SettingsInvalid) as refused:
+        _ = read_settings().sign_in
+
+    assert f"KEYTURN_{named}" in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_an_openid_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists with commas or blanks; the host stands for a name."""
+    given = {
+        "ISSUER": "https://id.example/", "CLIENT_ID": "keyturn", "CLIENT_SECRET": "s", "AMR": "mfa,hwk",
+        "ROLES": "/keyturn admins=admin, staff = viewer", "DOMAINS": "@Example.com example.org",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(f"KEYTURN_OIDC_{name}", value)
+    monkeypatch.setenv("KEYTURN_SIGN_IN_LINKS", "0")
+    found = read_settings().sign_in
+
+    assert found.relying is not None
+    assert (False, "id.example", "https://id.example/") == (found.links, found.relying.name, found.relying.issuer)
+    assert {"/keyturn admins": Role.ADMIN, "staff": Role.VIEWER} == found.relying.roles
+    assert frozenset({"example.com", "example.org"}) == found.relying.domains
+    assert ("mfa", "hwk") == found.relying.amr
+    assert Secret("s") == found.relying.client_secret
 
 
 def test_both_forms_at_once_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,29 @@ class PeopleStoreContract:
         assert (ADA, BOB) == tuple(await stores.people.list())
         assert ["person.created"] == [each.action for _, each in logged]
 
+    async def test_who_is_invited_is_found_by_e_mail(self, stores: AllStores) -> None:
+        """As long as one person is: neither somebody who is linked or removed, nor one of two."""
+        await stores.people.add(replace(BOB, email="bob@example.com"))
+        await stores.people.add(replace(ADA, email="ada@example.com"))
+        found = await stores.people.find_invited("bob@example.com")
+        linked = await stores.people.find_invited("ada@example.com")
+        elsewhere = await stores.people.find_invited("bob@example.com", project="other")
+        await stores.people.add(replace(BOB, id="per_3", email="bob@example.com"))
+
+        assert replace(BOB, email="bob@example.com") == found
+        assert linked is elsewhere is None
+        assert await stores.people.find_invited("bob@example.com") is None
+
+    async def test_a_subject_is_one_persons(self, stores: AllStores) -> None:
+        """Of two who come with it at once, the slower one is told."""
+        await stores.people.add(ADA)
+        await stores.people.add(BOB)
+
+        with pytest.raises(RevisionConflict):
+            await stores.people.add(replace(ADA, id="per_3"))
+        with pytest.raises(RevisionConflict):
+            await stores.people.save(replace(BOB, subject=ADA.subject))
+
     async def test_a_save_is_compared_and_set(self, stores: AllStores) -> None:
         """Of two writes over one revision the second changes nothing."""
         await stores.people.add(ADA)
@@ -84,6 +107,23 @@ class PeopleStoreContract:
 
         assert not await stores.people.begin_session(replace(SESSION, person="per_2"), link_digest=LINK.digest)
         assert LINK == await stores.people.find_link(LINK.digest)
+
+    async def test_a_session_takes_the_place_of_another(self, stores: AllStores) -> None:
+        """The one before goes with the same commit, whoever's it is; with a link that is gone nothing happens."""
+        await stores.people.add(ADA)
+        await stores.people.add(BOB)
+        await stores.people.begin_session(replace(SESSION, person="per_2"), link_digest=None)
+        second = replace(SESSION, id="ses_2", digest="other", authenticated_at=NOW + 1, before=SESSION.digest)
+        refused = await stores.people.begin_session(second, link_digest="none", ends=SESSION.digest)
+        still = await stores.people.find_session(SESSION.digest)
+        begun = await stores.people.begin_session(second, link_digest=None, ends=SESSION.digest)
+        found = await stores.people.find_session("other")
+
+        assert (False, True) == (refused, begun)
+        assert still is not None
+        assert await stores.people.find_session(SESSION.digest) is None
+        assert found is not None
+        assert second == found[0]
 
     async def test_sessions_are_listed_touched_and_ended(self, stores: AllStores) -> None:
         """Newest first; a use never goes back in time; an end is recorded once."""

@@ -32,6 +32,7 @@ OTHER_NAMES = {
     "client_id", "client_secret", "expires_at", "renews_at", "request_id", "retry_after", "required_scope",
     "end_to_end", "acme_authorization", "reconnect_links",
     "refresh_expires_at", "client_address", "step_sent", "step_answered", "access_denied", "expired_token",
+    "auth_time", "email_verified", "openid_sign_in_failed", "realm_access", "role_changed",
 }  # fmt: skip
 
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.client_assertions import JwtAssertions
+from keyturn.adapters.id_tokens import JoseIdTokens
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.bootstrap.assembly import Ports, assemble
 from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.secret import Secret
 from keyturn.engine.application import Application
+from keyturn.engine.people.openid.relying import LINKS_ALONE, SignInSettings
+from keyturn.ports.egress import Egress
 from keyturn.ports.mail import Mailer
 from tests.fakes.clock import FakeClock
 from tests.fakes.egress import FakeEgress, FakeUpstream
@@ -39,8 +42,10 @@ def make_world(
     upstream: FakeUpstream | None = None,
     offline_grace_s: float = 60.0,
     mailer: Mailer | None = None,
+    sign_in: SignInSettings = LINKS_ALONE,
+    way_out: Egress | None = None,
 ) -> FakeWorld:
-    """A fresh world; its admin API key is `ADMIN_KEY`."""
+    """A fresh world; its admin API key is `ADMIN_KEY`. `way_out`: a real one, in the place of the scripted."""
     clock = clock or FakeClock()
     stores, entropy = FakeStores(clock), FakeEntropy()
     egress, upstream = egress or FakeEgress(insecure_http=True), upstream or FakeUpstream()
@@ -70,8 +75,9 @@ def make_world(
         spill=stores.spill,
         chain=stores.chain,
         lease=stores.leases,
-        egress=egress,
+        egress=way_out or egress,
         upstream=upstream,
+        id_tokens=JoseIdTokens(),
         catalogue=YamlCatalogue(),
         suffixes=load_public_suffixes(),
         clock=clock,
@@ -85,5 +91,6 @@ def make_world(
         admin_api_key=Secret(ADMIN_KEY),
         offline_grace_s=offline_grace_s,
         plain_http=True,
+        sign_in=sign_in,
     )
     return FakeWorld(application, stores, egress, upstream, clock, entropy)

@@ -22,6 +22,7 @@ class FakePeopleStore:
 
     async def add(self, person: Person, *, records: Sequence[AuditRecord] = ()) -> None:
         """Add one."""
+        self._one_of_a_subject(person)
         await self._database.write("people.add")
         self._database.log(records)
         self._people[person.id] = person
@@ -36,6 +37,19 @@ class FakePeopleStore:
         """Whom an OpenID provider knows by this subject."""
         return next((each for each in await self.list(project=project) if each.subject == subject), None)
 
+    async def find_invited(self, email: str, *, project: str = "default") -> Person | None:
+        """The one person, neither removed nor linked, who is invited by this e-mail."""
+        found = [each for each in await self.list(project=project) if each.email == email and each.subject is None]
+        return found[0] if len(found) == 1 else None
+
+    def _one_of_a_subject(self, person: Person) -> None:
+        if person.subject is not None and any(
+            (each.subject, each.project, each.removed_at) == (person.subject, person.project, None)
+            for each in self._people.values()
+            if each.id != person.id and person.removed_at is None
+        ):
+            raise RevisionConflict("another person has this subject")
+
     async def list(self, *, project: str = "default") -> Sequence[Person]:
         """All that are not removed, by name."""
         await self._database.read()
@@ -48,6 +62,7 @@ class FakePeopleStore:
         current = self._people.get(person.id)
         if current is None or (current.project, current.revision) != (person.project, person.revision):
             raise RevisionConflict("the person was written by another")
+        self._one_of_a_subject(person)
         await self._database.write("people.save")
         self._database.log(records)
         written = replace(person, revision=person.revision + 1)
@@ -69,7 +84,12 @@ class FakePeopleStore:
         return self._links.get(digest)
 
     async def begin_session(
-        self, session: ConsoleSession, *, link_digest: str | None, records: Sequence[AuditRecord] = ()
+        self,
+        session: ConsoleSession,
+        *,
+        link_digest: str | None,
+        ends: str | None = None,
+        records: Sequence[AuditRecord] = (),
     ) -> bool:
         """Add a session; with a link only if that is still there."""
         await self._database.read()
@@ -84,6 +104,7 @@ class FakePeopleStore:
         if link_digest is not None:
             del self._links[link_digest]
         self._people[person.id] = replace(person, signed_in_at=session.created_at)
+        self._sessions = {key: each for key, each in self._sessions.items() if ends is None or each.digest != ends}
         self._sessions[session.id] = session
         return True
 

@@ -56,6 +56,11 @@ from keyturn.engine.operating.set_quiet_hours import SetQuietHours
 from keyturn.engine.other_processes import OtherProcesses
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
+from keyturn.engine.people.openid.exchange import ExchangeCode
+from keyturn.engine.people.openid.provider import OpenIdProvider
+from keyturn.engine.people.openid.recognise import RecognisePerson
+from keyturn.engine.people.openid.relying import CALLBACK, LINKS_ALONE, SignInSettings
+from keyturn.engine.people.openid.sign_in import OpenIdSignIn
 from keyturn.engine.people.people import People
 from keyturn.engine.person.person_links import PersonLinks
 from keyturn.engine.provider_gate import ProviderGate
@@ -78,6 +83,7 @@ from keyturn.engine.webhooks.follow import FollowEvents
 from keyturn.engine.webhooks.watch import RECURRING, VerifyDaily, WatchEvents, WatchExpiry
 from keyturn.ports.access.abuse import LoginStops, LoginWatch, RateCounts
 from keyturn.ports.access.api_keys import ApiKeyStore
+from keyturn.ports.access.openid import IdTokens
 from keyturn.ports.access.person_links import PersonLinkStore
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.catalogue import Catalogue
@@ -147,6 +153,7 @@ class Ports:
     mailer: Mailer | None = None  # None: nobody gets mail
     client_assertions: ClientAssertions | None = None
     tracing: Tracing = NO_TRACING
+    id_tokens: IdTokens | None = None  # needed where an OpenID provider is set
 
 
 def assemble(
@@ -158,6 +165,7 @@ def assemble(
     operator_name: str = "",
     offline_grace_s: float = OFFLINE_GRACE_S,
     plain_http: bool = False,
+    sign_in: SignInSettings = LINKS_ALONE,
 ) -> Application:
     """Build the application; nothing runs yet. `plain_http`: the operator allows http to webhook endpoints."""
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
@@ -191,6 +199,7 @@ def assemble(
         others=OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys, published),
         background=background, challenges_due=challenges.poll_due,
         counts=each_second(api_keys.flush_uses, guards.rate_limits.exchange, call_times.look))  # fmt: skip
+    people, openid = _sign_in(ports, sign_in, public_url, known)
     return Application(
         connect=connect, challenges=challenges, connect_sessions=sessions, renewals=renewals, test_connection=testing,
         disconnect=disconnect, erase_owner=EraseOwner(connections, disconnect, ports.chain, clock), pause=pause,
@@ -200,14 +209,13 @@ def assemble(
         quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
         board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock, call_times), call_times=call_times,
         builder=_builder(ports, connections, published, budget, guards, gate, known), upstream=ports.upstream,
-        api_keys=api_keys, guards=guards, people=People(ports.people, clock, entropy, public_url), scheduler=scheduler,
+        api_keys=api_keys, guards=guards, people=people, openid=openid, scheduler=scheduler,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), plan_migration=PlanMigration(connections, published),
-        published=published, gate=gate, connections=connections,
-        connectors=ports.connectors, sessions=ports.sessions, audit=ports.audit, idempotency=ports.idempotency,
-        clock=clock, entropy=entropy, operator_name=operator_name, public_url=public_url,
-        person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
+        published=published, gate=gate, connections=connections, connectors=ports.connectors, sessions=ports.sessions,
+        audit=ports.audit, idempotency=ports.idempotency, clock=clock, entropy=entropy, operator_name=operator_name,
+        public_url=public_url, person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
 
 
 def _person_links(ports: Ports, connections: ConnectionStore, disconnect: Disconnect, public_url: str) -> PersonLinks:
@@ -224,6 +232,22 @@ def _keeping(ports: Ports, connections: ConnectionStore) -> tuple[KeepTokens, Qu
     """Who writes new token sets, and says when the next is due; and what is quiet then."""
     quiet = QuietTimes(ports.quiet_hours, ports.clock, ports.entropy)
     return KeepTokens(connections, ports.revocations, ports.spill, ports.clock, ports.entropy, quiet), quiet
+
+
+def _sign_in(
+    ports: Ports, settings: SignInSettings, public_url: str, known: InFlight
+) -> tuple[People, OpenIdSignIn | None]:
+    """People and their links, and the sign-in through an OpenID provider where one is set."""
+    clock, entropy, relying = ports.clock, ports.entropy, settings.relying
+    people = People(ports.people, clock, entropy, public_url, links=settings.links)
+    if relying is None:
+        return people, None
+    if ports.id_tokens is None:
+        raise ValueError("an OpenID provider without anything that checks ID tokens")
+    provider = OpenIdProvider(relying.issuer, ports.egress, clock)
+    exchange = ExchangeCode(relying, provider, ports.id_tokens, clock, known, public_url + CALLBACK)
+    recognise = RecognisePerson(relying, ports.people, clock, entropy)
+    return people, OpenIdSignIn(relying, exchange, recognise, people, ports.audit, clock, entropy)
 
 
 def _guards(ports: Ports) -> tuple[Guards, LoginBudget]:

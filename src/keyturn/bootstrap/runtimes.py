@@ -103,6 +103,7 @@ def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
             version=version("keyturn"),
             instance=instance_of(settings, log_level, OPENAPI_PATHS),
             refusals=refusals,
+            trusted_proxies=settings.trusted_proxies,
         ),
     )
     front = traced_front(front, up.tracing)

@@ -25,6 +25,8 @@ from keyturn.core.errors import SettingsInvalid
 from keyturn.core.secret import Secret
 from keyturn.engine.abuse.guards import LEAST_SIGN_INS
 from keyturn.engine.abuse.rate_limits import POLICIES
+from keyturn.engine.people.openid.from_settings import read_roles, relying_on
+from keyturn.engine.people.openid.relying import SignInSettings
 from keyturn.web.kit.brand import Brand, check_color, read_logo
 
 PREFIX: Final = "KEYTURN_"
@@ -107,6 +109,17 @@ class Settings(BaseSettings):
     otel_propagate: tuple[str, ...] = ()
     brand_color: str | None = None
     brand_logo: Path | None = None
+    sign_in_links: bool = True
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: Secret | None = Field(default=None, repr=False)
+    oidc_name: str = ""
+    oidc_scopes: tuple[str, ...] = ("openid", "email", "profile")
+    oidc_role_claim: str = "groups"
+    oidc_roles: str = ""
+    oidc_domains: tuple[str, ...] = ()
+    oidc_acr: tuple[str, ...] = ()
+    oidc_amr: tuple[str, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -173,6 +186,22 @@ class Settings(BaseSettings):
         found = Secret(value) if isinstance(value, str) else value
         egress_proxy(found)
         return found
+
+    @field_validator("oidc_client_secret", mode="before")
+    @classmethod
+    def _oidc_client_secret(cls, value: Any) -> Any:
+        return (Secret(value) if isinstance(value, str) else value) or None
+
+    @field_validator("oidc_scopes", "oidc_domains", "oidc_acr", "oidc_amr", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _oidc_roles(cls, value: str) -> str:
+        read_roles(value)
+        return value
 
     @field_validator("mail_from", mode="before")
     @classmethod
@@ -246,6 +275,12 @@ class Settings(BaseSettings):
         """The limits that are set."""
         quotas = {policy: getattr(self, f"limit_{policy}") for policy in POLICIES}
         return tuple(Rate(policy, quota) for policy, quota in quotas.items() if quota is not None)
+
+    @property
+    def sign_in(self) -> SignInSettings:
+        """How people sign in. SettingsInvalid: what is said of the OpenID provider doesn't fit together."""
+        given = {name: getattr(self, name) for name in type(self).model_fields if name.startswith("oidc_")}
+        return SignInSettings(relying_on(given, insecure_http=self.insecure_http), self.sign_in_links)
 
     @property
     def host_and_port(self) -> tuple[str, int]:

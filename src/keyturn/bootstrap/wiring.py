@@ -22,6 +22,7 @@ from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.adapters.egress.syslog import SyslogSink, syslog_address
 from keyturn.adapters.egress.tunnel import egress_proxy
 from keyturn.adapters.egress.upstream import PooledUpstream
+from keyturn.adapters.id_tokens import JoseIdTokens
 from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.opening import Stores, holds_sealed_rows, open_store
 from keyturn.adapters.suffix_list import load_public_suffixes
@@ -120,6 +121,7 @@ async def wired(
         **{each: getattr(stores, each) for each in STORES},
         lease=stores.leases,
         client_assertions=JwtAssertions(clock, entropy),
+        id_tokens=JoseIdTokens(),
         egress=AiohttpEgress(resolver, allowances, clock, proxy=proxy),
         upstream=upstream,
         catalogue=YamlCatalogue(),
@@ -151,6 +153,7 @@ def _assembled(ports: Ports, settings: Settings, known: KnownSecrets) -> Applica
         operator_name=settings.operator_name,
         offline_grace_s=settings.offline_grace,
         plain_http=settings.insecure_http,
+        sign_in=settings.sign_in,
     )
 
 

@@ -353,7 +353,13 @@ _ROWS: Final = (
         "person add",
         "Add somebody, and make the first sign-in link.",
         "people.person:add",
-        ("keyturn person add grace --role operator",),
+        ("keyturn person add grace --role operator", "keyturn person add ada --role admin --email ada@example.com"),
+    ),
+    Verb(
+        "person invite",
+        "Let somebody come through the OpenID provider.",
+        "people.person:invite",
+        ("keyturn person invite per_5f0c6e2d ada@example.com",),
     ),
     Verb(
         "person role",

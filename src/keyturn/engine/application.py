@@ -24,6 +24,7 @@ from keyturn.engine.observing.call_times import CallTimes
 from keyturn.engine.operating.set_quiet_hours import SetQuietHours
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
+from keyturn.engine.people.openid.sign_in import OpenIdSignIn
 from keyturn.engine.people.people import People
 from keyturn.engine.person.person_links import PersonLinks
 from keyturn.engine.provider_gate import ProviderGate
@@ -45,7 +46,8 @@ from keyturn.ports.store import AuditLog, ConnectionStore, ConnectorStore, Idemp
 class Application:
     """The use cases, and the stores that doors may read.
 
-    `public_url`: where people reach this instance, without a slash at its end.
+    `public_url`: where people reach this instance, without a slash at its end. `openid`: None where people sign in by
+    links alone.
     """
 
     connect: Connect
@@ -91,3 +93,4 @@ class Application:
     entropy: Entropy
     public_url: str
     operator_name: str = ""
+    openid: OpenIdSignIn | None = None

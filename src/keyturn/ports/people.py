@@ -17,7 +17,8 @@ from keyturn.core.audit_record import AuditRecord
 class Person:
     """Somebody who may sign in. `subject`: issuer and subject of an OpenID provider, with a blank between them.
 
-    Times are Unix seconds.
+    `email`: lower case; an invitation to come through the OpenID provider, gone once it was taken up. Times are Unix
+    seconds.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Person:
     signed_in_at: float | None = None
     revision: int = 0
     project: str = "default"
+    email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,11 @@ class SignInLink:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSession:
-    """A signed-in browser. `digest`: SHA-256 of its cookie, hex; `seen_at` moves at most once a minute."""
+    """A signed-in browser. `digest`: SHA-256 of its cookie, hex; `seen_at` moves at most once a minute.
+
+    `authenticated_at`: when the person last proved who they are; None where nobody knows. `before`: the digest of this
+    person's session that this one took the place of, so that forms which were open then can still be sent.
+    """
 
     id: str
     digest: str
@@ -54,13 +60,15 @@ class ConsoleSession:
     expires_at: float
     agent: str = ""  # what the browser calls itself, shortened, for the list of sessions
     project: str = "default"
+    authenticated_at: float | None = None
+    before: str | None = None
 
 
 class PeopleStore(Protocol):
     """People, links and sessions."""
 
     async def add(self, person: Person, *, records: Sequence[AuditRecord] = ()) -> None:
-        """Add one."""
+        """Add one, or raise RevisionConflict where another has the subject."""
         ...
 
     async def load(self, person_id: str, *, project: str = "default") -> Person | None:
@@ -71,12 +79,16 @@ class PeopleStore(Protocol):
         """The person, not removed, whom an OpenID provider knows by this subject."""
         ...
 
+    async def find_invited(self, email: str, *, project: str = "default") -> Person | None:
+        """The one person, neither removed nor linked, who is invited by this e-mail; None where several are."""
+        ...
+
     async def list(self, *, project: str = "default") -> Sequence[Person]:
         """All that are not removed, by name."""
         ...
 
     async def save(self, person: Person, *, end_sessions: bool = False, records: Sequence[AuditRecord] = ()) -> Person:
-        """Write over the row that has `person.revision`, or raise RevisionConflict.
+        """Write over the row that has `person.revision`; RevisionConflict, also where another has the subject.
 
         `end_sessions`: sessions and open links of this person go with the same commit.
         """
@@ -91,9 +103,17 @@ class PeopleStore(Protocol):
         ...
 
     async def begin_session(
-        self, session: ConsoleSession, *, link_digest: str | None, records: Sequence[AuditRecord] = ()
+        self,
+        session: ConsoleSession,
+        *,
+        link_digest: str | None,
+        ends: str | None = None,
+        records: Sequence[AuditRecord] = (),
     ) -> bool:
-        """Add a session; with `link_digest` only if that link is still there, which is then gone. Says whether."""
+        """Add a session; with `link_digest` only if that link is still there, which is then gone. Says whether.
+
+        `ends`: the session with this digest, whoever's it is, goes with the same commit.
+        """
         ...
 
     async def find_session(self, digest: str) -> tuple[ConsoleSession, Person] | None:

@@ -58,7 +58,7 @@ async def test_a_link_lets_in_once(visitor: Visitor) -> None:
 
 
 async def test_a_link_and_a_session_end() -> None:
-    """A link after 15 minutes, a session after an hour without a request."""
+    """A link after 10 minutes, a session after an hour without a request."""
     clock = FakeClock()
     visitor = make_visitor(make_world(clock=clock))
     link = await link_for(visitor)

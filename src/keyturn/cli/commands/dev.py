@@ -73,7 +73,7 @@ def show(welcome: Welcome, folder: Path) -> None:
     _heading("3  Break it", f"{welcome.provider} is the example provider")
     say("   Press one of its buttons and call again: keyturn renews, or says what to do.")
     say()
-    _heading("4  Look around", "the console; this link signs you in once, for 15 minutes")
+    _heading("4  Look around", "the console; this link signs you in once, for 10 minutes")
     say(f"   {welcome.console}")
     say(f"Data: {folder}. Nothing leaves this machine; the accounts are made up.")
 

@@ -38,6 +38,7 @@ from keyturn.core.errors.caller import (
     PayloadTooLarge,
     PublishBlocked,
     RateLimited,
+    ReauthRequired,
     RenewalInProgress,
     RenewalNotPossible,
     RequestTimeout,
@@ -101,6 +102,17 @@ from keyturn.core.errors.provider import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from keyturn.core.errors.sign_in import (
+    OpenIdAnswerInvalid,
+    OpenIdClientRefused,
+    OpenIdDenied,
+    OpenIdNotInvited,
+    OpenIdRoleMissing,
+    OpenIdSecondFactorMissing,
+    OpenIdStateMismatch,
+    OpenIdUnavailable,
+    SignInLinksOff,
+)
 from keyturn.core.errors.tree import CallerError, Finding, KeyturnError, OperatorError, OwnerError, ProviderError
 
 __all__ = [
@@ -153,6 +165,14 @@ __all__ = [
     "NeedsReconnect",
     "NotFound",
     "NotReady",
+    "OpenIdAnswerInvalid",
+    "OpenIdClientRefused",
+    "OpenIdDenied",
+    "OpenIdNotInvited",
+    "OpenIdRoleMissing",
+    "OpenIdSecondFactorMissing",
+    "OpenIdStateMismatch",
+    "OpenIdUnavailable",
     "OperatorError",
     "OtpInvalid",
     "OwnerError",
@@ -167,6 +187,7 @@ __all__ = [
     "ProviderUnreachable",
     "PublishBlocked",
     "RateLimited",
+    "ReauthRequired",
     "RenewalInProgress",
     "RenewalNotPossible",
     "RequestTimeout",
@@ -177,6 +198,7 @@ __all__ = [
     "SessionExpired",
     "SessionUsed",
     "SettingsInvalid",
+    "SignInLinksOff",
     "StoreUnavailable",
     "TokenVendDisabled",
     "Unauthenticated",

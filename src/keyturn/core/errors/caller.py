@@ -41,6 +41,12 @@ class ForbiddenRole(CallerError):
     code = "forbidden_role"
 
 
+class ReauthRequired(CallerError):
+    """What was asked for needs a sign-in of the last minutes, and the person's is older."""
+
+    code = "reauth_required"
+
+
 class NotFound(CallerError):
     """No such thing for this key."""
 

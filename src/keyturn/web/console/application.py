@@ -2,7 +2,7 @@
 
 Rule 1: every answer carries the security headers and a request id of ours; a path is never logged here.
 Rule 2: who is not signed in is led to the sign-in, and back afterwards; a form of theirs is refused and does nothing.
-Rule 3: role, origin and form token are checked here, before any page's code runs.
+Rule 3: role, origin, form token and the sign-in's age are checked here, before any page's code runs.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from keyturn.core.errors import BadRequest, ForbiddenRole, KeyturnError, MethodNotAllowed, NotFound
+from keyturn.core.errors import BadRequest, ForbiddenRole, KeyturnError, MethodNotAllowed, NotFound, ReauthRequired
 from keyturn.engine.application import Application
 from keyturn.web.console.instance import Instance
 from keyturn.web.console.page import OpenPage, Page
 from keyturn.web.console.pages import ALL
 from keyturn.web.console.rendering import Console
+from keyturn.web.console.signing_in_again import ask_to_sign_in_again
 from keyturn.web.console.visit import TOKEN_INPUT, Visit, token_holds
+from keyturn.web.kit.admission.addresses import Network
 from keyturn.web.kit.guarded_pages import REQUEST_ID, GuardedPages, route_of
 from keyturn.web.kit.guarded_pages import NamedRoute as Route
 from keyturn.web.kit.posts import ForeignForm, Form, read_form
@@ -37,14 +39,20 @@ log = structlog.get_logger("keyturn.console")
 
 
 def make_console(
-    application: Application, *, version: str, instance: Instance | None = None, refusals: Refusals | None = None
+    application: Application,
+    *,
+    version: str,
+    instance: Instance | None = None,
+    refusals: Refusals | None = None,
+    trusted_proxies: tuple[Network, ...] = (),
 ) -> ASGIApp:
     """The console's pages; their files are those of `web/static`.
 
-    `instance`: what the pages of settings show. `refusals`: where they are written down.
+    `instance`: what the pages of settings show. `refusals`: where they are written down. `trusted_proxies`: whose word
+    on a browser's address is believed.
     """
     refusals = refusals or Refusals()
-    console = Console(application, version=version, instance=instance or Instance())
+    console = Console(application, version=version, instance=instance or Instance(), trusted_proxies=trusted_proxies)
     console.paths = frozenset(each.path for each in ALL if each.method == "GET")
 
     async def show_error(request: Request, error: Exception) -> Response:
@@ -58,6 +66,8 @@ def make_console(
             error = _BY_STATUS.get(error.status_code, BadRequest)()
         known = error if isinstance(error, KeyturnError) else KeyturnError()
         refusals.note(error, scope, route=route, request_id=request_id, actor=actor)
+        if isinstance(error, ReauthRequired) and visit is not None:
+            return ask_to_sign_in_again(console, visit)
         return console.error(request, known, visit)
 
     inner = Starlette(
@@ -89,10 +99,12 @@ def _answering(console: Console, page: Page | OpenPage) -> Callable[[Request], A
         )
         visit = Visit(request, who, cookie, form or Form({}, {}))
         request.scope["keyturn.visit"] = visit
-        if form is not None and not token_holds(cookie, form.text(TOKEN_INPUT)):
+        if form is not None and not token_holds(who.session, form.text(TOKEN_INPUT)):
             raise ForeignForm
         if not visit.may(page.needs):
             raise ForbiddenRole
+        if page.fresh and not who.is_fresh(console.now()):
+            raise ReauthRequired
         return await page.endpoint(console, visit)
 
     return answer_anybody if isinstance(page, OpenPage) else answer

@@ -18,13 +18,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from keyturn.core.access.roles import Permission
-from keyturn.core.errors import KeyturnError
+from keyturn.core.errors import KeyturnError, RateLimited
 from keyturn.core.problems import PROBLEMS
+from keyturn.engine.abuse.rate_limits import SIGN_IN
 from keyturn.engine.application import Application
+from keyturn.engine.people.openid.attempt import LIVES_S
+from keyturn.engine.people.openid.relying import BEGIN, CALLBACK
 from keyturn.web.console.elsewhere import elsewhere
 from keyturn.web.console.instance import Instance
 from keyturn.web.console.spans import ago
-from keyturn.web.console.visit import SessionCookie, Visit, form_token
+from keyturn.web.console.visit import SessionCookie, Visit
+from keyturn.web.kit.admission.addresses import Network, client_address
 from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import OwnPlace
 from keyturn.web.kit.static_files import StaticFiles
@@ -73,11 +77,15 @@ MENU: Final = (
 class Console:
     """What every page needs: the use cases, the templates, where this instance is reached."""
 
-    def __init__(self, application: Application, *, version: str, instance: Instance) -> None:
+    def __init__(
+        self, application: Application, *, version: str, instance: Instance, trusted_proxies: tuple[Network, ...] = ()
+    ) -> None:
+        self._trusted_proxies = trusted_proxies
         self.application = application
         self.instance = instance
         self.own_place = OwnPlace.of(application.public_url)
         self.cookie = SessionCookie(secure=self.own_place.scheme == "https")
+        self.openid_cookie = SessionCookie(self.cookie.secure, "keyturn-openid", LIVES_S)
         self.files = StaticFiles(_FILES, "/assets")
         self.version = version
         self.paths: frozenset[str] = frozenset()  # of all GET pages, as routes; the menu shows only what is there
@@ -97,6 +105,8 @@ class Console:
             static=self.files.url,
             ways=self._ways,
             query=_query,
+            openid_name=application.openid.settings.name if application.openid else "",
+            links=application.people.links,
             segment=lambda text: quote(str(text), safe=""),
         )
         self._environment.filters.update(utc=_utc, iso=_iso)
@@ -110,6 +120,13 @@ class Console:
         """The time, Unix seconds."""
         return self.application.clock.now()
 
+    def count_sign_in(self, request: Request) -> None:
+        """Count a sign-in by the browser's address. RateLimited: with the seconds to wait."""
+        address = client_address(request.scope, self._trusted_proxies)
+        standing = self.application.guards.rate_limits.take(SIGN_IN, f"console:{address}") if address else None
+        if standing is not None and standing.wait_s > 0:
+            raise RateLimited(retry_after_s=standing.wait_s)
+
     def page(self, visit: Visit, template: str, *, status: int = 200, **context: Any) -> Response:
         """Answer somebody who is signed in with a page."""
         return self._answer(
@@ -117,7 +134,7 @@ class Console:
             status,
             who=visit.who.person,
             may=visit.may,
-            token=form_token(visit.cookie),
+            token=visit.token,
             here=visit.request.url.path,
             said=visit.query("said"),
             back=visit.request.url.path if visit.request.method == "GET" else "/",
@@ -142,6 +159,10 @@ class Console:
         """Answer with what went wrong and what to do."""
         problem = PROBLEMS.get(error.code, PROBLEMS[KeyturnError.code])
         context = {"problem": problem, "detail": error.detail, "request_id": str(request.scope[REQUEST_ID])}
+        if self.application.openid is not None and request.url.path in (BEGIN, CALLBACK):
+            response = self.open_page("openid_error.html", status=problem.status, **context)
+            self.openid_cookie.drop(response)  # whatever went wrong: that try is over
+            return response
         if visit is not None:
             return self.page(visit, "error.html", status=problem.status, **context)
         return self.open_page("error.html", status=problem.status, **context)

@@ -1,8 +1,9 @@
 """Who is at the browser, and the one request that is being answered.
 
 Rule 1: the cookie is `__Host-`, HttpOnly and SameSite=Lax: a link from elsewhere may lead in, a form may not.
-Rule 2: a form's token is a MAC under the session's own cookie; together with Host, Origin and Sec-Fetch-Site it proves
-that the form is ours and this browser's.
+Rule 2: a form's token is a MAC under the hash of the session's own cookie; together with Host, Origin and
+Sec-Fetch-Site it proves that the form is ours and this browser's.
+Rule 3: a form that was open while its person signed in again is still theirs: nothing that was typed is lost.
 
 Source: the threat model, A2; RFC 6265bis section 4.1.3.
 """
@@ -21,6 +22,7 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.engine.people.people import SESSION_LIVES_S, SignedIn
+from keyturn.ports.people import ConsoleSession
 from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import Form
 
@@ -29,14 +31,19 @@ TOKEN_INPUT: Final = "form"  # noqa: S105  (the hidden input's name)
 
 @dataclass(frozen=True, slots=True)
 class SessionCookie:
-    """The cookie's name and flags: `__Host-` and Secure where the instance is reached by https."""
+    """The cookie's name and flags: `__Host-` and Secure where the instance is reached by https.
+
+    `stem`: of the name. `lives_s`: how long the browser keeps it.
+    """
 
     secure: bool
+    stem: str = "keyturn-console"
+    lives_s: float = SESSION_LIVES_S
 
     @property
     def name(self) -> str:
         """The name; without TLS, as on loopback, a browser would not take one with the prefix."""
-        return "__Host-keyturn-console" if self.secure else "keyturn-console"
+        return f"__Host-{self.stem}" if self.secure else self.stem
 
     def value(self, request: Request) -> str:
         """What this browser holds; empty where it holds none."""
@@ -47,7 +54,7 @@ class SessionCookie:
         response.set_cookie(
             self.name,
             value.reveal(),
-            max_age=int(SESSION_LIVES_S),
+            max_age=int(self.lives_s),
             path="/",
             secure=self.secure,
             httponly=True,
@@ -82,6 +89,11 @@ class Visit:
         """Whether this person may."""
         return self.who.may(permission)
 
+    @property
+    def token(self) -> str:
+        """What this browser's forms carry."""
+        return form_token(self.who.session.digest)
+
     def path(self, name: str) -> str:
         """A part of the path."""
         return str(self.request.path_params[name])
@@ -91,11 +103,12 @@ class Visit:
         return self.request.query_params.get(name, otherwise)
 
 
-def form_token(cookie: str) -> str:
-    """The token that this browser's forms carry."""
-    return hmac.new(cookie.encode(), b"console form", hashlib.sha256).hexdigest()
+def form_token(digest: str) -> str:
+    """The token that the forms of the session with this digest carry."""
+    return hmac.new(digest.encode("ascii"), b"console form", hashlib.sha256).hexdigest()
 
 
-def token_holds(cookie: str, token: str) -> bool:
-    """Whether a form carries this browser's token."""
-    return token.isascii() and hmac.compare_digest(form_token(cookie), token)
+def token_holds(session: ConsoleSession, token: str) -> bool:
+    """Whether a form carries the token of this session, or of the one whose place it took."""
+    digests = (session.digest, session.before)
+    return token.isascii() and any(hmac.compare_digest(form_token(each), token) for each in digests if each)

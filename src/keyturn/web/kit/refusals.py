@@ -30,6 +30,7 @@ from keyturn.web.kit.metric import Kind, Metric
 WINDOW_S: Final = 60.0
 CALLERS: Final = 20  # of one event that have lines of their own in a window
 KEY, SCOPE, OBJECT, LINK = "key_refused", "scope_refused", "object_refused", "link_refused"
+SIGN_IN: Final = "sign_in_refused"
 DESTINATION, FORM, INPUT, RATE = "destination_refused", "form_refused", "input_refused", "rate_refused"
 HIDDEN: Final = "limits"  # why something is not there for this key, though it is there
 FOREIGN_FORM, STALE_FORM = "foreign_form", "stale_form"
@@ -42,6 +43,10 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         SCOPE: ("forbidden_scope", "forbidden_role"),
         OBJECT: ("not_found",),
         LINK: ("session_used", "session_expired", "challenge_used", "challenge_expired"),
+        SIGN_IN: (
+            "openid_state_mismatch", "openid_denied", "openid_not_invited", "openid_role_missing",
+            "openid_second_factor_missing", "openid_answer_invalid", "sign_in_links_off", "reauth_required",
+        ),
         DESTINATION: ("url_not_allowed", "address_not_allowed", "return_url_not_allowed"),
         FORM: (FOREIGN_FORM, STALE_FORM),
         INPUT: (

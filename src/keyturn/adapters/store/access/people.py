@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -29,7 +30,8 @@ class SqlPeopleStore:
         """Add one."""
 
         def body(tx: sa.Connection) -> None:
-            tx.execute(sa.insert(people), _columns_of(person))
+            with _one_of_a_subject():
+                tx.execute(sa.insert(people), _columns_of(person))
             add_records(tx, records)
 
         await self._database.write(body)
@@ -42,6 +44,12 @@ class SqlPeopleStore:
         """The person, not removed, whom an OpenID provider knows by this subject."""
         query = sa.select(people).where(_p.subject == subject, _p.project == project, _p.removed_at.is_(None))
         return await self._person(query)
+
+    async def find_invited(self, email: str, *, project: str = "default") -> Person | None:
+        """The one person, neither removed nor linked, who is invited by this e-mail."""
+        theirs = (_p.email == email, _p.project == project, _p.removed_at.is_(None), _p.subject.is_(None))
+        rows = await self._database.read(lambda tx: tx.execute(sa.select(people).where(*theirs).limit(2)).all())
+        return _person_in(rows[0]) if len(rows) == 1 else None
 
     async def list(self, *, project: str = "default") -> Sequence[Person]:
         """All that are not removed, by name."""
@@ -59,7 +67,9 @@ class SqlPeopleStore:
         )
 
         def body(tx: sa.Connection) -> Person:
-            if tx.execute(change).rowcount != 1:
+            with _one_of_a_subject():
+                changed = tx.execute(change).rowcount
+            if changed != 1:
                 raise RevisionConflict("the person was written by another")
             if end_sessions:
                 tx.execute(sa.delete(console_sessions).where(_s.person == person.id, _s.project == person.project))
@@ -85,7 +95,12 @@ class SqlPeopleStore:
         return None if row is None else SignInLink(**row._mapping)
 
     async def begin_session(
-        self, session: ConsoleSession, *, link_digest: str | None, records: Sequence[AuditRecord] = ()
+        self,
+        session: ConsoleSession,
+        *,
+        link_digest: str | None,
+        ends: str | None = None,
+        records: Sequence[AuditRecord] = (),
     ) -> bool:
         """Add a session; with a link only if that is still there."""
         theirs = (_p.id == session.person, _p.project == session.project, _p.removed_at.is_(None))
@@ -98,6 +113,8 @@ class SqlPeopleStore:
                     return False
             if tx.execute(seen).rowcount != 1:
                 return False
+            if ends is not None:
+                tx.execute(sa.delete(console_sessions).where(_s.digest == ends))
             tx.execute(sa.insert(console_sessions), asdict(session))
             add_records(tx, records)
             return True
@@ -149,6 +166,15 @@ class SqlPeopleStore:
     async def _person(self, query: sa.Select[Any]) -> Person | None:
         row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
         return None if row is None else _person_in(row)
+
+
+@contextmanager
+def _one_of_a_subject() -> Iterator[None]:
+    """The index holds that a subject is one person's; who was slower is told so."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise RevisionConflict("another person has this subject") from None
 
 
 def _columns_of(person: Person) -> dict[str, Any]:

@@ -20,6 +20,7 @@ people: Final = sa.Table(
     time_column("removed_at", empty=True),
     time_column("signed_in_at", empty=True),
     number_column("revision"),
+    text_column("email", empty=True),
 )
 sa.Index(
     "people_by_subject",
@@ -50,6 +51,8 @@ console_sessions: Final = sa.Table(
     time_column("seen_at"),
     time_column("expires_at"),
     text_column("agent"),
+    time_column("authenticated_at", empty=True),
+    text_column("before", empty=True),
 )
 sa.Index("console_sessions_by_digest", console_sessions.c.digest, unique=True)
 sa.Index("console_sessions_by_person", console_sessions.c.person)

@@ -1,8 +1,10 @@
-"""`keyturn person list | add | role | remove | link`."""
+"""`keyturn person list | add | role | invite | remove | link`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +19,10 @@ ROLES = ("viewer", "author", "operator", "admin")
 person_argument = click.argument("person", metavar="PERSON")
 
 
+def _openid(row: Mapping[str, Any]) -> str:
+    return "linked" if row.get("linked") else "invited" if row.get("email") else ""
+
+
 @command("person list")
 @json_option
 def list_people(as_json: bool) -> None:
@@ -26,19 +32,32 @@ def list_people(as_json: bool) -> None:
         say_json(found.document)
         return
     table(
-        ("PERSON", "NAME", "ROLE", "LAST SIGN-IN"),
-        [(row.get("id"), row.get("name"), row.get("role"), when(row.get("signed_in_at"))) for row in found.rows()],
+        ("PERSON", "NAME", "ROLE", "LAST SIGN-IN", "OPENID"),
+        [
+            (row.get("id"), row.get("name"), row.get("role"), when(row.get("signed_in_at")), _openid(row))
+            for row in found.rows()
+        ],
     )
 
 
 @command("person add")
 @click.argument("name", metavar="NAME")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What this person may do.")
+@click.option("--email", metavar="EMAIL", help="Invite by the e-mail that the OpenID provider has verified; no link.")
 @json_option
-def add(name: str, role: str, as_json: bool) -> None:
-    """The link that signs the person in is written alone to standard output; it works once, for 15 minutes."""
+def add(name: str, role: str, email: str | None, as_json: bool) -> None:
+    """The link that signs the person in is written alone to standard output; it works once, for 10 minutes.
+
+    With --email no link is made: the person signs in through the OpenID provider.
+    """
     client = connect()
-    made = client.send("POST", "/v1/people", {"name": name, "role": role})
+    made = client.send("POST", "/v1/people", {"name": name, "role": role, **({"email": email} if email else {})})
+    if email:
+        if as_json:
+            say_json({"person": made.document})
+        else:
+            tell(f"{one_line(name)} is {one_line(made.members.get('id'))}, {role}, invited by e-mail.")
+        return
     link = client.send("POST", path_of("people", str(made.members.get("id")), "sign-in-links"), {})
     if as_json:
         say_json({"person": made.document, "sign_in_link": link.document})
@@ -55,6 +74,15 @@ def role(person: str, role: str) -> None:
     """The person's sessions end: they sign in anew."""
     connect().send("PATCH", path_of("people", person), {"role": role})
     tell(f"{person} is {role} now.")
+
+
+@command("person invite")
+@person_argument
+@click.argument("email", metavar="EMAIL")
+def invite(person: str, email: str) -> None:
+    """Who was linked until now is so no more; "" takes an invitation back."""
+    connect().send("PATCH", path_of("people", person), {"email": email})
+    tell(f"{person} may come through the OpenID provider." if email else f"{person} is not invited any more.")
 
 
 @command("person remove")
@@ -87,6 +115,6 @@ def link(name: str, role: str, data: Path | None, open_it: bool) -> None:
     if made:
         tell(f"{one_line(name)} was added, with the role {role}.")
     say(url.reveal())
-    tell("Works once, for 15 minutes.")
+    tell("Works once, for 10 minutes.")
     if open_it:
         click.launch(url.reveal())

@@ -12,13 +12,17 @@ from keyturn.web.console.pages import (
     jobs,
     letter_keys,
     links,
+    openid,
     overview,
     people,
+    sessions,
     sign_in,
 )
 
 ALL: Final[tuple[Page | OpenPage, ...]] = (
+    *openid.PAGES,
     *sign_in.PAGES,
+    *sessions.PAGES,
     *overview.PAGES,
     *connections.PAGES,
     *connectors.PAGES,

@@ -13,21 +13,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
+from keyturn.engine.people.people import AskingBrowser
 from keyturn.web.console.page import OpenPage, Page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import read_form
 
+# What the browser forgets at the end (https://w3c.github.io/webappsec-clear-site-data; OWASP ASVS 5.0, 14.3.1).
+CLEARED: Final = '"cache", "cookies", "storage"'
 _OWN_PATH: Final = re.compile(r"/(?![/\\])[^\x00-\x20\\]*")
+
+
+def asking(console: Console, request: Request) -> AskingBrowser:
+    """The browser that wants in."""
+    agent, request_id = request.headers.get("user-agent", ""), str(request.scope[REQUEST_ID])
+    return AskingBrowser(agent, console.cookie.value(request), request_id)
 
 
 async def show_login(console: Console, request: Request) -> Response:
     """Say how one signs in."""
-    cookie = console.cookie.value(request)
+    cookie, after = console.cookie.value(request), own_path(request.query_params.get("next", ""))
     if cookie and await console.application.people.of_cookie(cookie) is not None:
-        return console.back(own_path(request.query_params.get("next", "")))
-    return console.open_page("login.html", out=request.query_params.get("out") == "1")
+        return console.back(after)
+    return console.open_page("login.html", out=request.query_params.get("out") == "1", after=after)
 
 
 async def show_link(console: Console, request: Request) -> Response:
@@ -40,10 +49,7 @@ async def post_link(console: Console, request: Request) -> Response:
     """Let this browser in."""
     console.own_place.check(request)
     await read_form(request)
-    agent, request_id = request.headers.get("user-agent", ""), str(request.scope[REQUEST_ID])
-    _, cookie = await console.application.people.sign_in(
-        request.path_params["link"], agent=agent, request_id=request_id
-    )
+    _, cookie = await console.application.people.sign_in(request.path_params["link"], asking(console, request))
     response = console.back("/")
     console.cookie.put(response, cookie)
     return response
@@ -54,6 +60,7 @@ async def post_logout(console: Console, visit: Visit) -> Response:
     await console.application.people.end_session(visit.who.session.id, visit.who.person, visit.actor)
     response = console.back("/login?out=1")
     console.cookie.drop(response)
+    response.headers["clear-site-data"] = CLEARED
     return response
 
 

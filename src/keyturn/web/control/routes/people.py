@@ -27,6 +27,8 @@ EXAMPLE: Final[dict[str, Any]] = {
     "id": "per_5f0c6e2d",
     "name": "Ada",
     "role": "operator",
+    "email": "ada@example.com",
+    "linked": False,
     "created_at": "2030-01-31T12:00:00.000Z",
     "signed_in_at": None,
 }
@@ -40,18 +42,28 @@ async def list_people(app: App, caller: Calling) -> Response:
 async def create_person(body: NewPerson, app: App, caller: Calling) -> Response:
     """Add somebody.
 
-    There is no password: make a sign-in link for them afterwards.
+    There is no password: make a sign-in link for them afterwards, or give the e-mail by which the OpenID provider
+    knows them.
     """
-    person = await app.people.create(body.name, _role(body.role), caller.actor)
+    person = await app.people.create(body.name, _role(body.role), caller.actor, email=body.email or "")
     return answer(person_answer(person), 201)
 
 
 async def change_person(person_id: str, body: ChangedPerson, app: App, caller: Calling) -> Response:
-    """Give somebody another role.
+    """Give somebody another role, or invite them by another e-mail.
 
-    Their sessions end: they sign in anew.
+    After another role their sessions end: they sign in anew. So it is where an invitation takes the place of a link to
+    the OpenID provider.
     """
-    return answer(person_answer(await app.people.set_role(person_id, _role(body.role), caller.actor)))
+    if body.role is None and body.email is None:
+        raise ValidationFailed(errors=[Finding("", "empty", "Give a role, an email, or both.")])
+    person = await app.people.person(person_id)
+    role = _role(body.role) if body.role is not None else None
+    if body.email is not None:
+        person = await app.people.invite(person_id, body.email, caller.actor)
+    if role is not None:
+        person = await app.people.set_role(person_id, role, caller.actor)
+    return answer(person_answer(person))
 
 
 async def remove_person(person_id: str, app: App, caller: Calling) -> Response:
@@ -66,7 +78,7 @@ async def remove_person(person_id: str, app: App, caller: Calling) -> Response:
 async def create_sign_in_link(person_id: str, body: Nothing, app: App, caller: Calling) -> Response:
     """Make a sign-in link.
 
-    It is shown this once and lets one browser in, once, within 15 minutes.
+    It is shown this once and lets one browser in, once, within 10 minutes.
     """
     link, expires_at = await app.people.make_link(person_id, caller.actor)
     return answer(SignInLinkAnswer(url=sign_in_text(link), expires_at=time_of(expires_at)), 201)
@@ -80,7 +92,7 @@ def _role(text: str) -> Role:
         raise ValidationFailed(errors=[Finding("/role", "unknown_role", message)]) from None
 
 
-_NEW: Final = {"name": "Ada", "role": "operator"}
+_NEW: Final = {"name": "Ada", "role": "operator", "email": "ada@example.com"}
 OPERATIONS: Final = (
     Operation(
         "GET", "/v1/people", list_people, "admin", {200: PersonList}, TAG, unlimited_by=LIMITS,
@@ -100,8 +112,8 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/people/{person_id}/sign-in-links", create_sign_in_link, "admin", {201: SignInLinkAnswer}, TAG,
-        unlimited_by=LIMITS,
+        unlimited_by=LIMITS, problems=("sign_in_links_off",),
         takes=Takes.JSON, example={}, secret=("url",),
-        answer_example={"url": "https://broker.example/sign-in/…", "expires_at": "2030-01-31T12:15:00.000Z"},
+        answer_example={"url": "https://broker.example/sign-in/…", "expires_at": "2030-01-31T12:10:00.000Z"},
     ),
 )  # fmt: skip

@@ -11,24 +11,31 @@ from keyturn.web.control.shapes.showing import maybe_time, time_of
 
 
 class NewPerson(Members):
-    """Somebody who shall be able to sign in. `role`: viewer, author, operator or admin."""
+    """Somebody who shall be able to sign in. `role`: viewer, author, operator or admin.
+
+    `email`: with it they may come through the OpenID provider, where that has verified it.
+    """
 
     name: Text
     role: Text
+    email: Text | None = None
 
 
 class ChangedPerson(Members):
-    """Another role."""
+    """Another role, or another invitation; at least one of them. `email`: empty takes an invitation or a link back."""
 
-    role: Text
+    role: Text | None = None
+    email: Text | None = None
 
 
 class PersonAnswer(BaseModel):
-    """Somebody who may sign in to the console."""
+    """Somebody who may sign in to the console. `email`: an invitation that waits; `linked`: to the OpenID provider."""
 
     id: str
     name: str
     role: str
+    email: str | None
+    linked: bool
     created_at: Time
     signed_in_at: Time | None
 
@@ -53,6 +60,8 @@ def person_answer(person: Person) -> PersonAnswer:
         id=person.id,
         name=person.name,
         role=person.role.value,
+        email=person.email,
+        linked=person.subject is not None,
         created_at=time_of(person.created_at),
         signed_in_at=maybe_time(person.signed_in_at),
     )

@@ -140,9 +140,9 @@ _ADMIN: Final = Permission.ADMINISTER
 _ONE: Final = "/api-keys/{key}"
 PAGES: Final = (
     Page("GET", "/api-keys", show_api_keys, _ADMIN),
-    Page("POST", "/api-keys", post_api_key, _ADMIN),
+    Page("POST", "/api-keys", post_api_key, _ADMIN, fresh=True),
     Page("GET", _ONE, show_api_key, _ADMIN),
-    Page("POST", f"{_ONE}/roll", post_roll, _ADMIN),
+    Page("POST", f"{_ONE}/roll", post_roll, _ADMIN, fresh=True),
     Page("GET", f"{_ONE}/revoke", show_revoke, _ADMIN),
     Page("POST", f"{_ONE}/revoke", post_revoke, _ADMIN),
 )

@@ -96,11 +96,11 @@ _ADMIN: Final = Permission.ADMINISTER
 PAGES: Final = (
     Page("GET", "/keys", show_keys, _ADMIN),
     Page("GET", "/keys/add", show_add, _ADMIN),
-    Page("POST", "/keys/add", post_add, _ADMIN),
+    Page("POST", "/keys/add", post_add, _ADMIN, fresh=True),
     Page("GET", "/keys/destroy-passwords", show_destroy, _ADMIN),
-    Page("POST", "/keys/destroy-passwords", post_destroy, _ADMIN),
+    Page("POST", "/keys/destroy-passwords", post_destroy, _ADMIN, fresh=True),
     Page("GET", "/keys/{key}/rotate", show_rotate, _ADMIN),
-    Page("POST", "/keys/{key}/rotate", post_rotate, _ADMIN),
+    Page("POST", "/keys/{key}/rotate", post_rotate, _ADMIN, fresh=True),
     Page("GET", "/keys/{key}/retire", show_retire, _ADMIN),
-    Page("POST", "/keys/{key}/retire", post_retire, _ADMIN),
+    Page("POST", "/keys/{key}/retire", post_retire, _ADMIN, fresh=True),
 )

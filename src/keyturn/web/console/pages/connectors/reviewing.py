@@ -120,7 +120,7 @@ async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
 _ONE: Final = "/connectors/{connector}"
 PAGES: Final = (
     Page("GET", f"{_ONE}/review", show_review, Permission.VIEW),
-    Page("POST", f"{_ONE}/review", post_publish, Permission.PUBLISH),
+    Page("POST", f"{_ONE}/review", post_publish, Permission.PUBLISH, fresh=True),
     Page("GET", f"{_ONE}/versions", show_versions, Permission.VIEW),
     Page("GET", f"{_ONE}/versions/{{pair}}", show_comparison, Permission.VIEW),
     Page("POST", f"{_ONE}/versions/restore", post_restore, Permission.WRITE_CONNECTORS),
