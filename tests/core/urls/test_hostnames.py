@@ -210,3 +210,22 @@ def test_addresses_are_literals(address: object) -> None:
 def test_names_are_no_literals(host: str) -> None:
     """A name gives no address, however it begins."""
     assert literal_address(host) is None
+
+
+@given(st.text(st.sampled_from("ab1x-.n0"), max_size=12))
+@example("xn--a.b")
+@example("a.0x1")
+@example("a" * 63 + ".b")
+@example("a" * 64 + ".b")
+@example(("a" * 60 + ".") * 4 + "b" * 9)
+@example(("a" * 60 + ".") * 4 + "b" * 10)
+def test_what_is_ordinary_is_no_other_host(text: str) -> None:
+    """The short way for plain names gives what the mapping gives, or the same refusal."""
+    assert _outcome(text) == _outcome(text.replace("a", "A").replace("b", "B").replace("x", "\uff58"))
+
+
+def _outcome(text: str) -> str:
+    try:
+        return normalise_host(text)
+    except HostError as error:
+        return f"refused: {error.fault}"

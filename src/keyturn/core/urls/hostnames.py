@@ -44,6 +44,8 @@ MAX_NAME: Final = 253
 _A_LABEL_PREFIX: Final = "xn--"
 _FORBIDDEN_ASCII = re.compile(r"[\x00-\x2c\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]")  # all but letters, digits, dot, hyphen
 _LDH_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+# Most hosts are already as they will be returned; the mapping of all characters costs a hundred times this.
+_ORDINARY = re.compile(r"(?:(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!xn--)[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _HEX_NUMBER = re.compile(r"0x[0-9a-f]*")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
@@ -63,6 +65,8 @@ def normalise_host(text: str) -> str:
     Raises:
         HostError: `text` names no host, or names an IPv4 address in a form other than four decimal numbers.
     """
+    if len(text) <= MAX_NAME and _ORDINARY.fullmatch(text):
+        return text
     if text.startswith("["):
         return _normalise_ipv6(text)
     if _FORBIDDEN_ASCII.search(text):

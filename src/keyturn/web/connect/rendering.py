@@ -64,8 +64,6 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        for name in self._environment.list_templates():
-            self._environment.get_template(name)
 
     def address(self, request: Request) -> str | None:
         """What this browser's address is counted as."""

@@ -110,8 +110,6 @@ class Console:
             segment=lambda text: quote(str(text), safe=""),
         )
         self._environment.filters.update(utc=_utc, iso=_iso)
-        for name in self._environment.list_templates():
-            self._environment.get_template(name)
 
     def _ways(self, command: str, path: str, asked: Mapping[str, str] = _NOTHING) -> tuple[tuple[str, str], ...]:
         return elsewhere(self.application.public_url, command, path, asked)

@@ -21,7 +21,8 @@ from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import read_form
 
 # What the browser forgets at the end (https://w3c.github.io/webappsec-clear-site-data; OWASP ASVS 5.0, 14.3.1).
-CLEARED: Final = '"cache", "cookies", "storage"'
+# Not "cookies", which would sign people out of every other host of the domain; ours is deleted by name.
+CLEARED: Final = '"cache", "storage"'
 _OWN_PATH: Final = re.compile(r"/(?![/\\])[^\x00-\x20\\]*")
 
 
