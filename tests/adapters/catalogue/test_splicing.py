@@ -54,6 +54,8 @@ none: []
 last: ~
 # the end"""
 
+# Each example reads whole files, some of them several times.
+EXAMPLES = settings().max_examples
 CORPUS = {
     "starter": starter("acme"),
     "odd": ODD,
@@ -108,7 +110,7 @@ def comments(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in CORPUS])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES // 5)
 def test_a_scalar_that_is_changed_changes_nothing_else(name: str, data: st.DataObject) -> None:
     """The document is as intended, each comment is kept, and each line that the value does not stand on is the same."""
     text = CORPUS[name]
@@ -132,7 +134,7 @@ def test_a_scalar_that_is_changed_changes_nothing_else(name: str, data: st.DataO
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in CORPUS])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES // 5)
 def test_random_edits_give_what_was_meant(name: str, data: st.DataObject) -> None:
     """Several edits one after the other, of any kind and at any place; comments go only with what is taken out."""
     text = CORPUS[name]
@@ -156,7 +158,7 @@ def test_random_edits_give_what_was_meant(name: str, data: st.DataObject) -> Non
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in CORPUS])
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES // 8)
 def test_a_new_key_keeps_every_line(name: str, data: st.DataObject) -> None:
     """What is put in stands between lines that are all still there, in their order."""
     text = CORPUS[name]
