@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.end_to_end.preloaded import Process, can_fork, preloaded
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 ADMIN_KEY = "admin-key-of-the-end-to-end-tests-0123456789"
 STARTS_WITHIN_S = 30
@@ -83,7 +85,7 @@ class Server:
     command: Sequence[str] = (sys.executable, "-m", "keyturn", "serve")
     env: dict[str, str] = field(default_factory=dict)
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
 
     def start(self, *, wait: bool = True) -> Server:
         """Start it, and wait until it answers."""
@@ -97,15 +99,15 @@ class Server:
             **self.env,
         }
         surroundings = {k: v for k, v in os.environ.items() if not k.startswith("KEYTURN_")}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.command, "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=surroundings | settings,
-                cwd=self.data.parent,
-            )
+        command = [*self.command, "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        whole, cwd = surroundings | settings, self.data.parent
+        if can_fork(command, self.env):
+            self.process = preloaded().start(command[1:], cwd=cwd, log=self.log, env=whole)
+        else:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=whole, cwd=cwd
+                )
         if wait:
             self.wait_until_ready()
         return self
@@ -136,7 +138,7 @@ class Server:
     def stop(self) -> int:
         """SIGTERM, and wait; gives the exit status."""
         if self.process is None or self.process.poll() is not None:
-            return self.process.returncode if self.process else 0
+            return (self.process.returncode or 0) if self.process else 0
         self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(ENDS_WITHIN_S)

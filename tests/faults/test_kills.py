@@ -72,17 +72,16 @@ def steps(points: Sequence[str], *short: str) -> list[Any]:
 def test_a_renewal_killed_at(step: str, tmp_path: Path) -> None:
     """The newest token set, or a state that says truthfully why not; never a second send of an answered token."""
     with running_provider("--access-ttl", "120") as provider:
-        server = Server(tmp_path / "data", tmp_path / "log")
-        server.start()
+        faulty = Server(tmp_path / "data", tmp_path / "log", (*FAULTY, f"renewal:{step}")).start()
+        server = Server(faulty.data, faulty.log, port=faulty.port)
         try:
-            connector = install_connector(server, example_connector(provider.port))
-            connection = connect(server, connector, provider.username, provider.password).json()
-            server.stop()
-            faulty = Server(server.data, server.log, (*FAULTY, f"renewal:{step}"), port=server.port).start()
+            connector = install_connector(faulty, example_connector(provider.port))
+            connection = connect(faulty, connector, provider.username, provider.password).json()
             die_while(faulty, "POST", f"/v1/connections/{connection['id']}/renew")
             server.start()
             judge_renewal(step, server, provider, connection["id"])
         finally:
+            faulty.stop()
             server.stop()
 
 
@@ -114,12 +113,10 @@ def judge_renewal(step: str, server: Server, provider: Provider, connection_id: 
 def test_a_login_killed_at(step: str, tmp_path: Path) -> None:
     """No connection or a whole one; the password was sent at most once, and another login works."""
     with running_provider("--access-ttl", "120") as provider:
-        server = Server(tmp_path / "data", tmp_path / "log")
-        server.start()
+        faulty = Server(tmp_path / "data", tmp_path / "log", (*FAULTY, f"login:{step}")).start()
+        server = Server(faulty.data, faulty.log, port=faulty.port)
         try:
-            connector = install_connector(server, example_connector(provider.port))
-            server.stop()
-            faulty = Server(server.data, server.log, (*FAULTY, f"login:{step}"), port=server.port).start()
+            connector = install_connector(faulty, example_connector(provider.port))
             body = {"connector": connector, "owner": "o", "username": "demo", "password": provider.password}
             die_while(faulty, "POST", "/v1/connections", body)
             server.start()
@@ -132,6 +129,7 @@ def test_a_login_killed_at(step: str, tmp_path: Path) -> None:
             assert again.status == (200 if stored else 201)
             assert 200 == server.ask("GET", f"/v1/proxy/{again.json()['id']}/me").status
         finally:
+            faulty.stop()
             server.stop()
 
 

@@ -50,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("seed", runs)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Bench]]:
     """A bench by its number of processes; a broken one is thrown away."""
     made: dict[int, Bench] = {}
