@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,26 +26,43 @@ from tests.peers.running import Peer, running_peer
 CONNECTORS = Path(__file__).parent / "connectors"
 ODD_SECRET = "s:e+c%72r&t /=~"
 PEERS = ("django-oauth-toolkit", "authlib")
+NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="module", params=PEERS)
-def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
-    """A peer whose tokens live for two seconds."""
-    with running_peer(request.param, ACCESS_TTL="2") as running:
+@pytest.fixture(scope="module")
+def peers() -> Iterator[Callable[[str], Peer]]:
+    """Gives a peer whose tokens live for two seconds: started when first asked for, whatever the order of the tests."""
+    with contextlib.ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(running_peer(name, ACCESS_TTL="2")))
+
+
+@pytest.fixture(params=PEERS)
+def peer(request: pytest.FixtureRequest, peers: Callable[[str], Peer]) -> Peer:
+    """Each of the two."""
+    return peers(request.param)
+
+
+@pytest.fixture(scope="module")
+def sent() -> set[str]:
+    """The secrets that the server was sent."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, sent: set[str]) -> Iterator[Server]:
+    """A keyturn for all tests here, which each have a connector of their own; stopped, it has left no secret behind."""
+    with running_server(tmp_path_factory.mktemp("peers")) as running:
         yield running
+    assert [] == find_canaries([running.data, running.log], sent)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A keyturn with nothing in it."""
-    with running_server(tmp_path) as running:
-        yield running
-
-
-def connector_of(peer: Peer) -> str:
-    """The peer's connector on its port."""
-    host = peer.base_url.removeprefix("http://")
-    return (CONNECTORS / f"{peer.name}.yaml").read_text().replace("HOST", host)
+def install(peer: Peer, server: Server, client: Mapping[str, str | None]) -> str:
+    """The peer's connector, under an id that no other test has: what is counted for it is this test's alone."""
+    host, name = peer.base_url.removeprefix("http://"), f"{peer.name}-{next(NUMBERS)}"
+    text = (CONNECTORS / f"{peer.name}.yaml").read_text().replace("HOST", host)
+    own = text.replace(f"connector: {peer.name}\n", f"connector: {name}\n")
+    assert name == install_connector(server, own, client)
+    return name
 
 
 def client_of(peer: Peer) -> dict[str, str | None]:
@@ -80,7 +100,7 @@ def accepted(peer: Peer, token: str) -> bool:
 
 def test_a_connection_lives_through_everything(peer: Peer, server: Server) -> None:
     """Connect, call, renew, survive an expired token, disconnect; the server no longer takes the token."""
-    connector = install_connector(server, connector_of(peer), client_of(peer))
+    connector = install(peer, server, client_of(peer))
     created = connect(server, connector, peer.username, peer.password)
     assert created.status == 201, created.body
     path = f"/v1/connections/{created.json()['id']}"
@@ -104,33 +124,36 @@ def test_a_connection_lives_through_everything(peer: Peer, server: Server) -> No
 
 def test_a_wrong_password_is_told_from_everything_else(peer: Peer, server: Server) -> None:
     """The right outcome, with the tries that are left, and nothing stored."""
-    connector = install_connector(server, connector_of(peer), client_of(peer))
+    connector = install(peer, server, client_of(peer))
 
     refused = connect(server, connector, peer.username, "wrong-password-canary")
 
     assert (422, "provider_credentials_rejected", 4) == (refused.status, refused.code, refused.json()["tries_left"])
-    assert [] == server.ask("GET", "/v1/connections").json()["data"]
+    assert [] == server.ask("GET", f"/v1/connections?connector={connector}").json()["data"]
 
 
 @pytest.mark.parametrize("odd_client", [False, True])
-def test_odd_passwords_and_client_secrets_arrive_as_they_are(peer: Peer, server: Server, odd_client: bool) -> None:
+def test_odd_passwords_and_client_secrets_arrive_as_they_are(
+    peer: Peer, server: Server, odd_client: bool, sent: set[str]
+) -> None:
     """`& + % = " \\ / : #`, a blank and a letter beyond ASCII, through form and Basic encoding."""
-    client = {"client_id": "keyturn-odd", "client_secret": ODD_SECRET} if odd_client else client_of(peer)
-    connector = install_connector(server, connector_of(peer), client)
+    client = client_of(peer) | ({"client_id": "keyturn-odd", "client_secret": ODD_SECRET} if odd_client else {})
+    connector = install(peer, server, client)
     assert peer.second_username is not None
     assert peer.second_password is not None
+    secrets = {peer.second_password, str(client["client_secret"])}
+    sent |= secrets  # searched for once more when the server has ended
 
     created = connect(server, connector, peer.second_username, peer.second_password)
-    server.stop()
 
     assert created.status == 201, created.body
-    assert [] == find_canaries([server.data, server.log], [peer.second_password, str(client["client_secret"])])
+    assert [] == find_canaries([server.data, server.log], secrets)
 
 
 def test_a_client_that_may_not_use_the_grant_is_the_operators_business(peer: Peer, server: Server) -> None:
     """No person is blamed for it, and no login is counted."""
     client = {"client_id": "keyturn-code-only", "client_secret": "code-only-secret"}
-    connector = install_connector(server, connector_of(peer), client)
+    connector = install(peer, server, client)
 
     refused = connect(server, connector, peer.username, peer.password)
 
@@ -140,7 +163,7 @@ def test_a_client_that_may_not_use_the_grant_is_the_operators_business(peer: Pee
 def test_a_wrong_client_is_the_operators_business_too(peer: Peer, server: Server) -> None:
     """401 invalid_client is not a wrong password."""
     client = {"client_id": str(peer.client_id), "client_secret": "not-the-secret"}
-    connector = install_connector(server, connector_of(peer), client)
+    connector = install(peer, server, client)
 
     refused = connect(server, connector, peer.username, peer.password)
 
