@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.contracts import samples
 from tests.contracts.lease_contract import Pass
 from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import FakeEntropy
+from tests.fakes.fresh_tables import fresh_tables_at_once
 from tests.fakes.keys import FakeKeyProvider
 
 
@@ -72,6 +73,13 @@ async def opened(
         yield stores
     finally:
         await stores.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fresh_tables() -> Iterator[None]:
+    """Not in test_opening.py, whose business the steps are."""
+    with fresh_tables_at_once():
+        yield
 
 
 @pytest.fixture(name="host")

