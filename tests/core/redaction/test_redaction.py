@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyturn.core.redaction.redactor import MASK, Redactor
 from keyturn.core.secret import Secret
 
 _CANARY = "hunter2-Zebra"
+LENGTH = min(200 * settings().max_examples, 75_000)  # letters: milliseconds in a usual run, more in a thorough one
 
 
 @given(text=st.text(), registered=st.lists(st.text(max_size=30), max_size=3))
@@ -49,15 +51,19 @@ def test_any_structure_becomes_plain_data(value: object) -> None:
 def test_no_text_costs_more_than_its_length(unit: str) -> None:
     """Four times the text of the worst repeats costs about four times the work, not sixteen times."""
 
-    def cost_of(length: int) -> float:
-        text = unit * (length // len(unit))
-        began = time.process_time()
-        Redactor().redact_text(text, ["Gr4nit3ly&8Otter", "a" * 100])
-        return time.process_time() - began
+    def cost_of(length: int, times: int) -> float:
+        text, least = unit * (length // len(unit)), math.inf
+        for _ in range(times):
+            began = time.process_time()
+            Redactor().redact_text(text, ["Gr4nit3ly&8Otter", "a" * 100])
+            least = min(least, time.process_time() - began)
+        return least
 
-    short = max(cost_of(75_000), cost_of(75_000), 0.02)
+    def growth() -> float:
+        return cost_of(4 * LENGTH, 1) / max(cost_of(LENGTH, 3), 0.001)
 
-    assert 12 * short > min(cost_of(300_000), cost_of(300_000))
+    # What the machine does meanwhile can only make a measure worse: one good one of three is enough.
+    assert any(growth() < 9 for _ in range(3))
 
 
 def test_an_ordinary_record_is_cheap_and_unchanged() -> None:
