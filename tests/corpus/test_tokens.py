@@ -84,12 +84,19 @@ class _Played:
 
     def serve(self) -> None:
         """Take connections until the test is over."""
-        self._listening.settimeout(0.05)
-        while not self.over.is_set():
-            with suppress(TimeoutError):
+        with self._listening:
+            while True:
                 connection = self._listening.accept()[0]
+                if self.over.is_set():
+                    connection.close()
+                    return
                 threading.Thread(target=self._play, args=(connection,), daemon=True).start()
-        self._listening.close()
+
+    def end(self) -> None:
+        """Stop at once: a last connection wakes who waits for one."""
+        self.over.set()
+        with suppress(OSError):
+            socket.create_connection(self._listening.getsockname(), timeout=5).close()
 
     def _play(self, connection: socket.socket) -> None:
         connection.settimeout(5)
@@ -120,7 +127,7 @@ def _playing(case: dict[str, Any]) -> Iterator[_Played]:
     try:
         yield played
     finally:
-        played.over.set()
+        played.end()
         thread.join(5)
 
 

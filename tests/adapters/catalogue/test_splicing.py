@@ -6,18 +6,20 @@ import copy
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyturn.adapters.catalogue.splicing import splice as splicing
 from keyturn.adapters.catalogue.splicing.splice import at, intended, same, splice
 from keyturn.adapters.catalogue.starter import starter
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.catalogue.yaml_reader import read_document
 from keyturn.core.errors import ConnectorInvalid
-from keyturn.core.reading.document import child_pointer, pointer_steps
+from keyturn.core.reading.document import Document, child_pointer, pointer_steps
 from keyturn.ports.catalogue import ABSENT
 
 ODD = """\
@@ -94,6 +96,22 @@ VALUES = st.recursive(
 )
 
 
+_read_once = lru_cache(maxsize=64)(read_document)
+
+
+def read(text: str) -> Document:
+    """A text's document, one's own; the text is read once, which takes most of an example's time."""
+    return copy.deepcopy(_read_once(text))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _reading_once() -> Iterator[None]:
+    """Edits read the same texts as the tests do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splicing, "read_document", read)
+        yield
+
+
 def pointers(value: Any, pointer: str = "") -> Iterator[str]:
     """Every place of a document."""
     if pointer:
@@ -114,15 +132,15 @@ def comments(text: str) -> list[str]:
 def test_a_scalar_that_is_changed_changes_nothing_else(name: str, data: st.DataObject) -> None:
     """The document is as intended, each comment is kept, and each line that the value does not stand on is the same."""
     text = CORPUS[name]
-    value = read_document(text).value
+    value = read(text).value
     leaves = [each for each in pointers(value) if not isinstance(at(value, pointer_steps(each)), dict | list)]
     pointer = data.draw(st.sampled_from(leaves))
     new = data.draw(SCALARS)
     changed = splice(text, pointer, new)
 
-    assert same(read_document(changed).value, intended(value, pointer_steps(pointer), new))
+    assert same(read(changed).value, intended(value, pointer_steps(pointer), new))
     assert [] == [each for each in comments(text) if each not in changed]
-    document = read_document(text)
+    document = read(text)
     line = min(document.positions[pointer], document.keys.get(pointer, document.positions[pointer]))[0]
     old_lines, new_lines = text.splitlines(keepends=True), changed.splitlines(keepends=True)
     assert old_lines[: line - 1] == new_lines[: line - 1]
@@ -139,7 +157,7 @@ def test_random_edits_give_what_was_meant(name: str, data: st.DataObject) -> Non
     """Several edits one after the other, of any kind and at any place; comments go only with what is taken out."""
     text = CORPUS[name]
     for _ in range(data.draw(st.integers(1, 4))):
-        value = read_document(text).value
+        value = read(text).value
         places = [*pointers(value), "/brand_new", "/token/params/brand_new", "/derive/one"]
         pointer = data.draw(st.sampled_from(places))
         steps = pointer_steps(pointer)
@@ -152,7 +170,7 @@ def test_random_edits_give_what_was_meant(name: str, data: st.DataObject) -> Non
         if wanted in ({}, None):
             continue
         changed = splice(text, pointer, new)
-        assert same(read_document(changed).value, wanted)
+        assert same(read(changed).value, wanted)
         text = changed
 
 
@@ -162,7 +180,7 @@ def test_random_edits_give_what_was_meant(name: str, data: st.DataObject) -> Non
 def test_a_new_key_keeps_every_line(name: str, data: st.DataObject) -> None:
     """What is put in stands between lines that are all still there, in their order."""
     text = CORPUS[name]
-    value = read_document(text).value
+    value = read(text).value
     objects = ["", *(each for each in pointers(value) if isinstance(at(value, pointer_steps(each)), dict))]
     pointer = data.draw(st.sampled_from(objects)) + "/brand_new"
     changed = splice(text, pointer, data.draw(VALUES))
@@ -224,10 +242,10 @@ def test_an_equal_value_gives_the_same_text() -> None:
 
 def test_a_list_is_edited_item_by_item() -> None:
     """Comments within the items that stay are kept."""
-    fields = read_document(ODD).value["fields"]  # type: ignore[index]
+    fields = read(ODD).value["fields"]  # type: ignore[index]
     found = splice(ODD, "/fields", [fields[0], {"key": "new", "label": "New"}, fields[1]])
 
-    assert [*fields[:1], {"key": "new", "label": "New"}, *fields[1:]] == read_document(found).value["fields"]  # type: ignore[index]
+    assert [*fields[:1], {"key": "new", "label": "New"}, *fields[1:]] == read(found).value["fields"]  # type: ignore[index]
     assert comments(ODD) == comments(found)
 
 

@@ -27,7 +27,7 @@ from tests.engine.story import error, me, token
 from tests.fakes.egress import FakeEgress
 from tests.web.control.house import CANARY, House, begin, login_body
 
-EXAMPLES = 20
+EXAMPLES = settings().max_examples // 10  # for each operation, as drawn and marked; two hundred in a thorough run
 CHALLENGES = """
 challenges:
   - when: {body: "error == 'mfa_required'"}
