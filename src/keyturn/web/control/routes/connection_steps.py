@@ -14,7 +14,13 @@ from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.preconditions import expected_revision
 from keyturn.web.control.routes.connections import EXAMPLE, TAG, shown
-from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, PersonLinkAnswer, PreviewAnswer
+from keyturn.web.control.shapes.answers import (
+    ConnectionAnswer,
+    LinkAnswer,
+    PersonLinkAnswer,
+    PreviewAnswer,
+    TestedAnswer,
+)
 from keyturn.web.control.shapes.requests import NewPersonLink, Nothing, Reconnect, TestQuery
 from keyturn.web.control.shapes.showing import answer, time_of
 from keyturn.web.control.shown_once import link_text
@@ -167,7 +173,7 @@ OPERATIONS: Final = (
         f"{_ONE}/test",
         try_connection,
         "call",
-        {200: ConnectionAnswer},
+        {200: TestedAnswer},
         TAG,
         problems=_RENEWAL,
         answer_example=EXAMPLE,

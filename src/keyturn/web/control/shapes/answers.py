@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field, RootModel, WithJsonSchema
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
@@ -130,6 +130,12 @@ class PreviewAnswer(BaseModel):
     url: str
     headers: list[tuple[str, str]]
     body: str
+
+
+class TestedAnswer(RootModel[ConnectionAnswer | PreviewAnswer]):
+    """The connection with the verdict in `last_test`; with `dry_run=true` the request that would be sent."""
+
+    __test__ = False
 
 
 class FindingAnswer(BaseModel):
