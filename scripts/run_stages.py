@@ -21,8 +21,9 @@ STAGES: dict[str, dict[str, list[str]]] = {
         "mypy": ["mypy"],
         "import contracts": ["lint-imports"],
     },
-    # A file stays in one worker, so that its server is started once; tests/conftest.py says which files come first.
-    "test": {"pytest": ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "8"]},
+    # A file stays in one worker, so that its server is started once; tests/conftest.py says which files come first. One
+    # worker more than there are cores here, as tests of processes wait a good part of their time.
+    "test": {"pytest": ["pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "8"]},
 }
 
 

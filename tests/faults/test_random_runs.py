@@ -22,8 +22,8 @@ from tests.faults.runs.report import seeds_of
 from tests.faults.runs.story import Story
 from tests.faults.runs.strikes import STRIKES, strike
 
-# Of `make test`: an answer lost, a kill before the answer is kept, a disconnect in the middle; one and two processes.
-SHORT = {"lost@answer": 2, "kill@keep.before": 1, "disconnect@held": 2}
+# Of `make test`: an answer lost, with two processes; kills and a disconnect in the middle have tests of their own.
+SHORT = {"lost@answer": 2}
 
 TOGETHER = (pytest.mark.short, pytest.mark.xdist_group("short random runs"))  # in one worker, as they share a bench
 
