@@ -8,12 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from keyturn.core.errors import BadRequest, KeyturnError, MethodNotAllowed, NotFound
 from keyturn.engine.application import Application
@@ -99,12 +99,10 @@ def make_control(
 def make_framework(application: Application, other_paths: Mapping[str, Any] = MappingProxyType({})) -> FastAPI:
     """The routes and their document, without the door."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.router.route_class = ControlRoute
+    app.router.routes.extend(_routes())
     app.state.application = application
     app.state.replays = Replays(application.idempotency, application.clock, application.entropy)
     app.state.operations = {each.name: each for each in OPERATIONS}
-    for operation in OPERATIONS:
-        _add(app, operation)
     app.state.document = cache(
         lambda: as_bytes(with_paths(document_of(app), other_paths))
     )  # made when it is first asked for
@@ -122,9 +120,18 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     return make_document(app, OPERATIONS, version=release)
 
 
-def _add(app: FastAPI, operation: Operation) -> None:
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Every operation's route. They know nothing of an application, so that one set does for all of a process."""
+    router = APIRouter(route_class=ControlRoute, redirect_slashes=False)
+    for operation in OPERATIONS:
+        _add(router, operation)
+    return tuple(router.routes)
+
+
+def _add(router: APIRouter, operation: Operation) -> None:
     words = (operation.endpoint.__doc__ or "").strip().split("\n\n", 1)
-    app.router.add_api_route(
+    router.add_api_route(
         operation.path.replace("{owner}", "{owner:path}"),  # an owner is any text, slashes among it
         operation.endpoint,
         methods=[operation.method],
