@@ -17,7 +17,7 @@ import pytest
 
 from keyturn.bootstrap.dev import Welcome
 from keyturn.cli.commands.dev import show
-from tests.cli.running import PROGRAM, Ran, run_process
+from tests.cli.running import PROGRAM, Ran, run, run_process
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from tests.cli.running import PROGRAM, Ran, run_process
 )  # fmt: skip
 def test_settings(tmp_path: Path, env: dict[str, str], words: tuple[str, ...], names: list[str]) -> None:
     """Each setting that can't be used is one sentence that begins with its name; exit code 2."""
-    ran = run_process("serve", "--data", str(tmp_path / "d"), *words, env=env)
+    ran = run("serve", "--data", str(tmp_path / "d"), *words, env=env)
 
     assert (2, "") == (ran.code, ran.out)
     assert names == [line.split()[0].rstrip(":") for line in ran.err.splitlines()]
