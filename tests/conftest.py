@@ -10,6 +10,8 @@ so that no worker waits long for the other.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +31,13 @@ STARTS_PROCESSES = ("tests/end_to_end", "tests/faults", "tests/peers", "tests/do
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Move what starts processes to the front; the order within stays as it was drawn."""
     items.sort(key=lambda item: not item.nodeid.startswith(STARTS_PROCESSES))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _an_interrupt_interrupts() -> None:
+    """A shell's background hands down that Ctrl-C is ignored; programs under test have to end by it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
