@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, State
 from keyturn.core.errors import ConnectionDisconnected, NotFound, VersionConflict
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.ports.clock import Clock
@@ -50,15 +50,8 @@ class Pause:
             new = replace(connection, paused=paused, renews_at=None, updated_at=self.clock.now())
             if connection.state is not State.NEEDS_RECONNECT:
                 new = replace(new, renews_at=await self._due(new))
-            record = AuditRecord(
-                self.clock.now(),
-                "connection.paused" if paused else "connection.resumed",
-                actor.name,
-                connector=connection.connector,
-                connection=connection.id,
-                owner=connection.owner,
-                request_id=actor.request_id,
-                project=project,
+            record = connection_record(
+                connection, self.clock.now(), "connection.paused" if paused else "connection.resumed", actor
             )
             try:
                 return await self.connections.save(new, records=[record])

@@ -8,7 +8,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from keyturn.core.answers.test_verdict import judge_test
-from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, TestRecord
 from keyturn.core.connector import ClientAuthentication, Connector, ProviderRequest
 from keyturn.core.errors import (
@@ -30,6 +29,7 @@ from keyturn.core.urls.allowed_urls import AllowedUrls, Reason, StatedRule
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.core.urls.url_paths import normalise_path
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.renew import Renewals, refuse_unusable
@@ -184,17 +184,13 @@ class TestConnection:
     async def _record(self, tested: Connection, proof: Proof, actor: Actor) -> Connection:
         now = self.clock.now()
         code = None if proof.passed else ConnectionTestFailed.code
-        record = AuditRecord(
+        record = connection_record(
+            tested,
             now,
             "connection.tested",
-            actor.name,
+            actor,
             outcome=code or "ok",
-            connector=tested.connector,
-            connection=tested.id,
-            owner=tested.owner,
-            request_id=actor.request_id,
             facts={"status": proof.status, "cause": proof.cause},
-            project=tested.project,
         )
         connection: Connection | None = tested
         while connection is not None:

@@ -22,6 +22,7 @@ from keyturn.core.errors import Finding, RenewalInProgress, TokenVendDisabled, V
 from keyturn.core.templates import Template
 from keyturn.engine.actor import Actor
 from keyturn.engine.api_keys import Principal
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.calls.calls import YOUNG_S, Calls
 from keyturn.engine.calls.routes import Route
 from keyturn.ports.clock import Clock
@@ -126,17 +127,7 @@ class HandOut:
             if mark in self._written:
                 return
             facts = {"door": door.value, "generation": route.generation}
-            record = AuditRecord(
-                self._clock.now(),
-                ACTION,
-                actor.name,
-                connector=connection.connector,
-                connection=connection.id,
-                owner=connection.owner,
-                request_id=actor.request_id,
-                facts=facts,
-                project=connection.project,
-            )
+            record = connection_record(connection, self._clock.now(), ACTION, actor, facts=facts)
             if not await self._stands_there(record, since=connection.token_issued_at or 0.0):
                 await self._audit.append([record])
             _remember(self._written, mark, None)

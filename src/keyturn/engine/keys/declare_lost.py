@@ -21,6 +21,7 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, Event, State, advance
 from keyturn.core.problems import Cause
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.ports.clock import Clock
 from keyturn.ports.key_custody import LostItem, LostKeys, LostParts
 from keyturn.ports.store import AuditLog
@@ -67,16 +68,7 @@ class DeclareLost:
         action = "connection.password_lost"
         if parts.tokens:
             connection, action = without_tokens(connection, now), f"connection.{_ended_as(connection)}"
-        record = AuditRecord(
-            now,
-            action,
-            actor.name,
-            Cause.KEY_LOST.value,
-            connector=connection.connector,
-            connection=connection.id,
-            owner=connection.owner,
-            project=connection.project,
-        )
+        record = connection_record(connection, now, action, actor, outcome=Cause.KEY_LOST.value)
         written = await self.lost.give_up(
             replace(connection, password_kept_at=None), tokens=parts.tokens, records=[record]
         )

@@ -13,6 +13,7 @@ from typing import Final
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.keys.forget_seeds import ForgetSeeds
 from keyturn.engine.keys.rewrap import KIND
 from keyturn.ports.clock import Clock, Entropy
@@ -87,16 +88,7 @@ class ManageKeys:
         now = self.clock.now()
 
         def record(connection: Connection, action: str = PASSWORD_DESTROYED) -> AuditRecord:
-            return AuditRecord(
-                now,
-                action,
-                actor.name,
-                connector=connection.connector,
-                connection=connection.id,
-                owner=connection.owner,
-                request_id=actor.request_id,
-                project=connection.project,
-            )
+            return connection_record(connection, now, action, actor)
 
         passwords = await self.custody.destroy_passwords(at=now, record=record)
         return passwords, await self.forget_seeds(at=now, record=lambda each: record(each, SEED_DESTROYED))

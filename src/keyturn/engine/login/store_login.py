@@ -42,6 +42,7 @@ from keyturn.core.secret import Secret
 from keyturn.core.templates import Template
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.before.own_values import own_names
 from keyturn.engine.login.login_request import Checked, LoginRequest
 from keyturn.engine.published import PublishedConnectors
@@ -394,16 +395,12 @@ class StoreLogin:
         return False
 
     def _record(self, connection: Connection, action: str, actor: Actor) -> AuditRecord:
-        return AuditRecord(
+        return connection_record(
+            connection,
             self.keep_tokens.clock.now(),
             action,
-            actor.name,
-            connector=connection.connector,
-            connection=connection.id or None,
-            owner=connection.owner,
-            request_id=actor.request_id,
+            actor,
             facts={"generation": connection.generation, "version": connection.connector_version},
-            project=connection.project,
         )
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from keyturn.core.answers.test_verdict import test_values
-from keyturn.core.audit_record import AuditRecord
 from keyturn.core.building.moving import NeedsLogin, later_requests, needs_login, unpinned
 from keyturn.core.connection import Connection, ConnectionSecrets, TestRecord
 from keyturn.core.connector import Connector, Keep, OnDuplicate, PasswordKeep
@@ -34,6 +33,7 @@ from keyturn.core.errors import (
 from keyturn.core.renewal.plan import can_refresh, refresh_ends
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.before.own_values import own_names
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.store_login import name_of, unique_id_of
@@ -124,9 +124,7 @@ class MigrateConnection:
             _refuse(needs_login(newest.connector, current))
             new, sealed = self._moved(current, secrets, newest, name, proof)
             facts = {"from": current.connector_version, "to": newest.version}
-            record = AuditRecord(
-                self.keep_tokens.clock.now(), ACTION, actor.name, connector=new.connector, connection=new.id,
-                owner=new.owner, request_id=actor.request_id, facts=facts, project=new.project)  # fmt: skip
+            record = connection_record(new, self.keep_tokens.clock.now(), ACTION, actor, facts=facts)
             try:
                 return await self.connections.save(new, sealed=sealed, records=[record])
             except DuplicateAccount as error:

@@ -22,6 +22,7 @@ from keyturn.core.connection import Connection
 from keyturn.core.errors import ConnectionDisconnected, Finding, NotFound, SessionExpired, ValidationFailed
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.login.connect_sessions import digest_of
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.ports.access.person_links import PersonLink, PersonLinkStore
@@ -147,17 +148,7 @@ class PersonLinks:
         return Secret(f"{self.public_url}/my/{token}")
 
     def _record(self, connection: Connection, action: str, actor: Actor, **facts: str) -> AuditRecord:
-        return AuditRecord(
-            self.clock.now(),
-            action,
-            actor.name,
-            connector=connection.connector,
-            connection=connection.id,
-            owner=connection.owner,
-            request_id=actor.request_id,
-            facts=facts,
-            project=connection.project,
-        )
+        return connection_record(connection, self.clock.now(), action, actor, facts=facts)
 
 
 def _account_digest(token: str, connection: Connection) -> str:

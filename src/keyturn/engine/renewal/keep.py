@@ -21,6 +21,8 @@ from keyturn.core.renewal.window import kept_alive_at, renews_at
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
+from keyturn.engine.actor import SCHEDULER
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
 from keyturn.ports.clock import Clock, Entropy
@@ -242,15 +244,8 @@ class KeepTokens:
         return [row] if row else []
 
     def _record(self, connection: Connection, action: str) -> AuditRecord:
-        return AuditRecord(
-            self.clock.now(),
-            action,
-            "scheduler",
-            connector=connection.connector,
-            connection=connection.id,
-            owner=connection.owner,
-            facts={"generation": connection.generation},
-            project=connection.project,
+        return connection_record(
+            connection, self.clock.now(), action, SCHEDULER, facts={"generation": connection.generation}
         )
 
 

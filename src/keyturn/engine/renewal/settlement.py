@@ -17,6 +17,7 @@ from keyturn.core.problems import Cause
 from keyturn.core.renewal.plan import SendOutcome, Step, loss_cause, password_usable, plan
 from keyturn.core.renewal.retry import back_off_s
 from keyturn.engine.actor import SCHEDULER, Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import NOTHING_SEALED, ConnectionStore, RevisionConflict, SealedChange, Spill
@@ -208,18 +209,7 @@ class Settlement:
         facts: dict[str, object] = {"generation": connection.generation}
         if host is not None:
             facts["host"] = host
-        return AuditRecord(
-            self.clock.now(),
-            action,
-            actor.name,
-            outcome=outcome,
-            connector=connection.connector,
-            connection=connection.id,
-            owner=connection.owner,
-            request_id=actor.request_id,
-            facts=facts,
-            project=connection.project,
-        )
+        return connection_record(connection, self.clock.now(), action, actor, outcome=outcome, facts=facts)
 
     def record_renewed(self, connection: Connection, sent: AuditRecord) -> AuditRecord:
         """The record of a renewal that succeeded."""

@@ -13,6 +13,7 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectionDisconnected, NotFound, StoreUnavailable
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.revocation.revocation_rows import revocation_row
 from keyturn.engine.revocation.revoke import Revoke, claimed_for_s, nothing_to_revoke, still_kept
@@ -113,14 +114,6 @@ class Disconnect:
 
     def _record(self, connection: Connection, actor: Actor) -> AuditRecord:
         action = "connection.disconnected" if connection.state is State.DISCONNECTED else "connection.disconnecting"
-        return AuditRecord(
-            self.clock.now(),
-            action,
-            actor.name,
-            connector=connection.connector,
-            connection=connection.id,
-            owner=connection.owner,
-            request_id=actor.request_id,
-            facts={"generation": connection.generation},
-            project=connection.project,
+        return connection_record(
+            connection, self.clock.now(), action, actor, facts={"generation": connection.generation}
         )

@@ -17,6 +17,7 @@ from keyturn.core.events.health import WINDOW_S
 from keyturn.core.explain import expires_soon, fixed_end, retirement_at
 from keyturn.core.renewal.window import EXPIRES_SOON_S
 from keyturn.engine.actor import SCHEDULER
+from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.audit.verify import Verdict, VerifyAudit
 from keyturn.engine.jobs.job_kind import Progress
 from keyturn.engine.jobs.schedule import Recurring
@@ -74,15 +75,12 @@ class WatchExpiry:
         if found is None:
             return False
         ends_at, what = found
-        record = AuditRecord(
+        record = connection_record(
+            connection,
             now,
             "connection.expiring",
-            SCHEDULER.name,
-            connector=connection.connector,
-            connection=connection.id,
-            owner=connection.owner,
+            SCHEDULER,
             facts={"generation": connection.generation, "expires_at": ends_at},
-            project=connection.project,
         )
         return await self.events.say_once(what, at=now, records=[record])
 
