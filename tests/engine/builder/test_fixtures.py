@@ -40,7 +40,8 @@ def answers() -> tuple[Answer, ...]:
         "account": {"plan": "plan-canary"},
         "expires_in": 60,
     }
-    me = {"id": 4711, "name": "Jo Canary", "mail": "jo@canary.example", "teams": {"jo@canary.example": ["team-canary"]}}
+    me = {"id": 4711, "name": "Jo Canary", "mail": "jo@canary.example", "teams": {"jo@canary.example": ["team-canary"]},
+          "members": {"jocanary": {"since": 2020}}}  # fmt: skip
     challenge = json_answer('{"error": "mfa_required", "mfa_token": "mfa-canary"}', 403)
     first, second = json_answer(json.dumps(token)), json_answer(json.dumps(token | {"refresh_token": "other-canary"}))
     return challenge, first, json_answer(json.dumps(me)), json_answer("{}", 404), second, done(), done(), done(), done()

@@ -44,12 +44,20 @@ _WORDS: Final = frozenset(
         "true", "false",
     }
 )  # fmt: skip
+# Names of members that the standards give; every other name stays only where the connector's file has it.
+_MEMBERS: Final = frozenset(
+    {
+        "access_token", "refresh_token", "id_token", "token_type", "expires_in", "refresh_expires_in", "expires_at",
+        "expires", "scope", "error", "error_description", "error_uri", "error_code", "interval", "sub",
+    }
+)  # fmt: skip
 _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
     r"|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT"
 )
 _HEADERS: Final = frozenset({"content-type", "retry-after", "date"})
 _LITERAL: Final = re.compile(r"[A-Za-z0-9_.:/-]{2,100}")
+_WORD: Final = re.compile(r"[A-Za-z_$@][A-Za-z0-9_$@-]{0,60}")  # a step of a path
 _REDACTOR: Final = Redactor()
 
 
@@ -234,8 +242,7 @@ def _made_up(value: Any, literals: frozenset[str], *, numbers: bool) -> Any:
 
 
 def _name(name: str, literals: frozenset[str]) -> str:
-    plain = re.fullmatch(r"[A-Za-z_$@][A-Za-z_$@.:-]{0,60}", name) is not None
-    return name if name in literals or (plain and "@" not in name[1:]) else MADE_UP
+    return name if name in literals or name in _MEMBERS else MADE_UP
 
 
 def _text(text: str, literals: frozenset[str]) -> str:
@@ -253,7 +260,7 @@ def _jwt(claims: Mapping[str, Any]) -> str:
 
 
 def _literals_of(connector: Connector) -> frozenset[str]:
-    """Each text of the file, and each word of it that is written in quotes or as a part of an expression."""
+    """Each text of the file, each step of its paths, and what is written in quotes within an expression."""
     found: set[str] = set()
 
     def walk(value: Any) -> None:
@@ -267,6 +274,7 @@ def _literals_of(connector: Connector) -> frozenset[str]:
         elif isinstance(value, str):
             found.add(value)
             found.update(_LITERAL.findall(value))
+            found.update(_WORD.findall(value))
             found.update(re.findall(r"['\"`]([^'\"`]{1,200})['\"`]", value))
 
     walk(dump_connector(connector))
