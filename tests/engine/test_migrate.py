@@ -6,10 +6,10 @@ import pytest
 
 from keyturn.core.building.moving import NeedsLogin
 from keyturn.core.errors import ConnectionTestFailed, MigrationNeedsLogin
-from keyturn.core.messages import Answer
+from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.secret import Secret
 from keyturn.engine.migration.migrate_connection import MigrateConnection
-from tests.engine.story import ACTOR, actions, log_in, me, publish, read
+from tests.engine.story import ACTOR, actions, log_in, me, publish, read, token
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
 
@@ -50,6 +50,22 @@ async def test_a_connection_that_passes_goes_over(world: FakeWorld) -> None:
     assert (None, None, None) == (opened[1].password, opened[1].username, moved.password_kept_at)
     assert moved.revision == again.revision
     assert ("connection.version_moved", "ok") in actions(world)
+
+
+async def test_a_renewal_while_the_test_is_under_way_was_not_tested(world: FakeWorld) -> None:
+    """The connection goes over with the newer token set; that the API accepted it is not claimed."""
+    connection = (await log_in(world)).connection
+
+    async def renewed_meanwhile(_: OutgoingRequest) -> Answer:
+        world.egress.will_reply(token(2, at=world.clock.now()))
+        await world.application.renewals.renew(connection.id, generation=1, actor=ACTOR, forced=True)
+        return me()
+
+    await publish(world, keep="offer", more=NAMED)
+    world.egress.will_reply(renewed_meanwhile)
+    moved = await migrate(world)(connection.id, ACTOR)
+
+    assert (2, 2, 1) == (moved.connector_version, moved.generation, moved.worked_generation)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,8 @@ class MigrateConnection:
             if current.intent is not None:
                 raise RenewalInProgress
             _refuse(needs_login(newest.connector, current))
-            new, sealed = self._moved(current, secrets, newest, name, proof)
+            worked = max(current.worked_generation or 0, tested.generation)  # one that came since was not tested
+            new, sealed = self._moved(replace(current, worked_generation=worked), secrets, newest, name, proof)
             facts = {"from": current.connector_version, "to": newest.version}
             record = connection_record(new, self.keep_tokens.clock.now(), ACTION, actor, facts=facts)
             try:
@@ -150,7 +151,6 @@ class MigrateConnection:
             fields=plain,
             sealed_fields=tuple(sorted(hidden)),
             last_test=TestRecord(now, True, proof.status),
-            worked_generation=current.generation,
             updated_at=now,
         )
         new = replace(new, renews_at=self.keep_tokens.due(new, connector))

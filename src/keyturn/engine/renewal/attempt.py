@@ -275,7 +275,7 @@ class RenewalAttempt:
         except StoreUnavailable:
             self.unsent[ready.connection.id] = (intent.attempt, before)
             # At once, as only this process knows: another that came to the row first would call it uncertain.
-            with suppress(StoreUnavailable):
+            with suppress(KeyturnError):
                 found = await self.connections.load(ready.connection.id, project=ready.connection.project)
                 if found is not None and found.intent is not None:
                     await self._withdrew(found, actor)
