@@ -65,6 +65,7 @@ SENTENCES: Final = {
     "brand_color": "The colour of the connect page's buttons and links, `#rrggbb`. White has to be readable on it "
     "(4.5 to 1, WCAG 2.2); a lighter one for dark screens is made of it.",
     "brand_logo": "A PNG file of up to 8 KiB that stands on top of the connect page.",
+    "brand_help_url": "Where people get help: an https URL. The connect page has a link to it on every step.",
     "sign_in_links": "`0`: console and REST make no sign-in links, and none of theirs lets in; those of "
     "`keyturn person link`, on the machine itself, always do.",
     "oidc_issuer": "The OpenID provider through which people sign in to the console: the https URL by which it names "

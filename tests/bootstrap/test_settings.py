@@ -41,6 +41,7 @@ def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary-short", id="short admin key"),
         pytest.param("KEYTURN_BRAND_COLOR", "canary", id="no colour"),
         pytest.param("KEYTURN_BRAND_COLOR", "#ffcc00", id="a colour that nobody can read"),
+        pytest.param("KEYTURN_BRAND_HELP_URL", "http://canary.example/", id="help by plain http"),
         pytest.param("KEYTURN_BRAND_LOGO", "/canary/logo.png", id="a logo that is not there"),
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 100, id="long admin key"),
         pytest.param("KEYTURN_ADMIN_API_KEY", "canary" * 6 + "é", id="admin key that fits no header"),

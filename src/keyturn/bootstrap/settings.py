@@ -27,7 +27,7 @@ from keyturn.engine.abuse.guards import LEAST_SIGN_INS
 from keyturn.engine.abuse.rate_limits import POLICIES
 from keyturn.engine.people.openid.from_settings import read_roles, relying_on
 from keyturn.engine.people.openid.relying import SignInSettings
-from keyturn.web.kit.brand import Brand, check_color, read_logo
+from keyturn.web.kit.brand import Brand, check_color, check_help_url, read_logo
 
 PREFIX: Final = "KEYTURN_"
 # Read by the command line, which calls a server, not by the server itself.
@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     otel_propagate: tuple[str, ...] = ()
     brand_color: str | None = None
     brand_logo: Path | None = None
+    brand_help_url: str | None = None
     sign_in_links: bool = True
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
@@ -249,10 +250,15 @@ class Settings(BaseSettings):
             read_logo(value)
         return value
 
+    @field_validator("brand_help_url")
+    @classmethod
+    def _brand_help_url(cls, value: str | None) -> str | None:
+        return check_help_url(value.strip()) if value else None
+
     @property
     def brand(self) -> Brand:
         """How the pages look. BrandUnusable: the logo was taken away since the settings were read."""
-        return Brand(self.brand_color, read_logo(self.brand_logo) if self.brand_logo else None)
+        return Brand(self.brand_color, read_logo(self.brand_logo) if self.brand_logo else None, self.brand_help_url)
 
     @property
     def collector(self) -> tuple[str, Secret | None] | None:

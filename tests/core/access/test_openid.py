@@ -13,7 +13,6 @@ from keyturn.core.access.openid import (
     normal_email,
     read_metadata,
     role_in,
-    usable_url,
     verified_email,
 )
 from keyturn.core.access.roles import Role
@@ -56,23 +55,6 @@ def test_a_document_that_can_not_be_used(changes: dict[str, Any]) -> None:
     """Nothing of it counts."""
     with pytest.raises(OpenIdAnswerInvalid):
         read_metadata({**DOCUMENT, **changes}, ISSUER)
-
-
-@pytest.mark.parametrize(
-    ("url", "plain", "expected"),
-    [
-        pytest.param("https://id.example", False, True, id="https"),
-        pytest.param("http://id.example", False, False, id="http"),
-        pytest.param("http://id.example", True, True, id="http where it is allowed"),
-        pytest.param("https://id.example/#x", False, False, id="a fragment"),
-        pytest.param("https://", False, False, id="no host"),
-        pytest.param("https://id.example:99999", False, False, id="no port"),
-        pytest.param("https://id.example/ x", False, False, id="a blank"),
-    ],
-)
-def test_usable_url(url: str, plain: bool, expected: bool) -> None:
-    """Absolute, without a user or a fragment."""
-    assert expected is usable_url(url, plain=plain)
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,23 @@ async def test_an_operators_colour_and_logo() -> None:
     assert "Do not go on if you did not start this in Ledgerly." in page.text
 
 
+async def test_a_way_to_help_on_every_step() -> None:
+    """At the same place, in a tab of its own, so that nothing that was typed is lost."""
+    site = await make_site(CONNECTOR + "notes: {access: It can read and book your invoices.}\n")
+    app = make_connect(site.world.application, Brand(help_url="https://www.example.com/help?from=connect&a=1"))
+    browser = Browser(app)
+    landing = await browser.get(await site.link())
+    form = await site.sign_in_page(browser)
+    link = 'href="https://www.example.com/help?from=connect&amp;a=1" target="_blank" rel="noopener noreferrer"'
+
+    assert [True, True] == [link in each.html for each in (landing, form)]
+    assert "Help (opens in a new tab)" in form.text
+    assert "It can read and book your invoices. Do not go on if" in form.text
+
+
 async def test_pages_without_a_brand() -> None:
     """Ask for no file that is not there."""
     site = await make_site()
     page = await site.browser().get(await site.link())
 
-    assert [False, False] == [name in page.html for name in ("brand.css", "logo.png")]
+    assert [False] * 3 == [name in page.html for name in ("brand.css", "logo.png", 'class="help"')]

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from keyturn.core.access.roles import Role
 from keyturn.core.errors import OpenIdAnswerInvalid
+from keyturn.core.urls.usable_url import usable_url
 
-LONGEST_URL: Final = 2_048
 LONGEST_EMAIL: Final = 254
 LONGEST_NAME: Final = 100
 # The strongest first: somebody in several groups is the most that one of them gives.
@@ -61,19 +60,6 @@ def read_metadata(document: Mapping[str, Any], issuer: str) -> ProviderMetadata:
         document.get("authorization_response_iss_parameter_supported") is True,
         not isinstance(methods, list) or "client_secret_basic" in methods,
     )
-
-
-def usable_url(text: object, *, plain: bool) -> bool:
-    """Whether this is an absolute URL without a user or a fragment; http only where `plain`."""
-    if not isinstance(text, str) or len(text) > LONGEST_URL or not all("!" <= c <= "~" for c in text):
-        return False
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    schemes = ("https", "http") if plain else ("https",)
-    return parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc and "#" not in text
 
 
 def claim_at(claims: Mapping[str, Any], path: str) -> Any:

@@ -20,8 +20,9 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What the pages say besides; advice, correctable after publishing."""
+    """What the pages say besides; advice, correctable after publishing. `access`: what a connection can be used for."""
 
+    access: str = ""
     setup: str = ""
     warning: str = ""
     disconnect: str = ""

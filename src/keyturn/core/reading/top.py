@@ -118,6 +118,7 @@ LINKS: Final = Table(
 NOTES: Final = Table(
     "notes",
     (
+        Key("access", Text("text", 300, empty=True), "what an application can do with a connection, for the person"),
         Key("setup", _NOTE, "what an administrator has to switch on first"),
         Key("warning", _NOTE, "what the person should know before"),
         Key("disconnect", _NOTE, "what the person should do at the provider afterwards"),

@@ -53,6 +53,7 @@ class Pages:
         self.own_place = OwnPlace.of(application.public_url)
         self.jar = CookieJar(secure=self.own_place.scheme == "https")
         self.attempts = Attempts(application.sessions, application.clock)
+        self._help = brand.help_url
         looks = {"brand.css": brand.style_sheet(), "logo.png": brand.logo}
         self.files = StaticFiles(more={name: body for name, body in looks.items() if body is not None})
         self._looks = {name: None if body is None else self.files.url(name) for name, body in looks.items()}
@@ -141,6 +142,7 @@ class Pages:
             say=wording,
             page_host=page_host,
             operator=self.application.operator_name,
+            help=self._help,
             style=self.files.url("connect.css"),
             script=self.files.url("connect.js"),
             brand_style=self._looks["brand.css"],

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from keyturn.core.urls.usable_url import usable_url
+
 LEAST_CONTRAST: Final = 4.5
 MOST_LOGO_BYTES: Final = 8 * 1024
 MOST_LOGO_PIXELS: Final = 1024
@@ -35,10 +37,11 @@ class BrandUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """How an operator's pages look. `color`: `#rrggbb`; `logo`: the bytes of a PNG."""
+    """How an operator's pages look. `color`: `#rrggbb`; `logo`: the bytes of a PNG; `help_url`: where help is."""
 
     color: str | None = None
     logo: bytes | None = None
+    help_url: str | None = None
 
     def style_sheet(self) -> bytes | None:
         """The rules that put the colour in place of the usual one; None where there is none."""
@@ -70,6 +73,17 @@ def check_color(given: str) -> str:
             f"its contrast with the page is {shown} to 1; text needs {LEAST_CONTRAST} (WCAG 2.2, 1.4.3), as {near} has"
         )
     return given.lower()
+
+
+def check_help_url(given: str) -> str:
+    """Take the address of a page where people get help.
+
+    Raises:
+        BrandUnusable: no https URL.
+    """
+    if not usable_url(given, plain=False):
+        raise BrandUnusable("where people get help is an https URL")
+    return given
 
 
 def read_logo(path: Path) -> bytes:

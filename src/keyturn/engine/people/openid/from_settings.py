@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from keyturn.core.access.openid import usable_url
 from keyturn.core.access.roles import Role
 from keyturn.core.errors import SettingsInvalid
+from keyturn.core.urls.usable_url import usable_url
 from keyturn.engine.people.openid.relying import RelyingSettings
 
 _NAME: Final = "KEYTURN_OIDC_"

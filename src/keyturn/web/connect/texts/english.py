@@ -25,6 +25,7 @@ _PAGES: Final = {
     "request_id": "Request id: {id}",
     "optional": "(optional)",
     "languages": "Language",
+    "help": "Help",
     "months": "January February March April May June July August September October November December",
     "date": "{day} {month} {year}",
     "summary.title": "There is a problem",

@@ -24,6 +24,7 @@ _PAGES: Final = {
     "request_id": "Kennung der Anfrage: {id}",
     "optional": "(freiwillig)",
     "languages": "Sprache",
+    "help": "Hilfe",
     "months": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
     "date": "{day}. {month} {year}",
     "summary.title": "Es gibt ein Problem",

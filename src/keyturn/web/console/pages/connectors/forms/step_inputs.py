@@ -54,6 +54,7 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         Input("/trust/alternative", "Safer way in", hint="Another connector's id or a URL, where there is one."),
         Input("/docs_url", "The provider's documentation"),
         Input("/register_url", "Where the application is registered"),
+        Input("/notes/access", "What applications can do", hint="One sentence; the person reads it before signing in."),
         Input("/notes/setup", "Note for whoever sets it up", more=True),
         Input("/notes/warning", "Warning for the person who connects", more=True),
         Input("/notes/disconnect", "Note for the person who disconnects", more=True),
