@@ -59,16 +59,29 @@ class House:
 
     def sign_in_link(self, role: str = "admin") -> str:
         """A link that signs somebody new in to the console."""
-        person = self.server.ask("POST", "/v1/people", {"name": f"Browser {role}", "role": role}).json()
-        made = self.server.ask("POST", f"/v1/people/{person['id']}/sign-in-links", {})
+        return self.link_for(self.person(role))
+
+    def person(self, role: str = "admin", **more: Any) -> str:
+        """The id of somebody new who may sign in to the console."""
+        made = self.server.ask("POST", "/v1/people", {"name": f"Browser {role}", "role": role, **more})
+        return str(made.json()["id"])
+
+    def link_for(self, person: str) -> str:
+        """A link that signs one browser of this person's in."""
+        made = self.server.ask("POST", f"/v1/people/{person}/sign-in-links", {})
         return str(made.json()["url"])
 
 
 @contextlib.contextmanager
-def running_house(where: Path) -> Iterator[House]:
-    """Start both."""
+def running_house(where: Path, **env: str) -> Iterator[House]:
+    """Start both. `env`: further settings of the server's."""
     port = free_port()
-    public = {"KEYTURN_PUBLIC_URL": f"http://127.0.0.1:{port}", "KEYTURN_OPERATOR_NAME": "Ledgerly GmbH"}
+    public = {
+        "KEYTURN_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "KEYTURN_OPERATOR_NAME": "Ledgerly GmbH",
+        "KEYTURN_BRAND_HELP_URL": "https://ledgerly.example/help",
+        **env,
+    }
     with running_provider() as provider, running_server(where, port=port, env=public) as server:
         connector = install_connector(server, example_connector(provider.port))
         yield House(server, provider, connector)
@@ -103,6 +116,12 @@ class Visit:
         """Open a path of this origin, or a whole address."""
         self.page.goto(path if path.startswith("http") else self.origin + path)
 
+    def was_answered(self, status: int) -> None:
+        """The page at hand is an answer with this status; the browser has said so, once, and that is no fault."""
+        said = [each for each in self.faults if f"status of {status}" in each]
+        assert 1 == len(said), self.faults
+        self.faults.remove(said[0])
+
     def held_to_the_rules(self, where: str) -> None:
         """axe in both themes, no sideways scroll at 320 px; then what else went wrong so far."""
         for theme in ("light", "dark"):
@@ -119,19 +138,19 @@ class Visit:
 
 
 @contextlib.contextmanager
-def visiting(browser: Browser, house: House, **options: Any) -> Iterator[Visit]:
+def visiting(browser: Browser, house: House, *, elsewhere: tuple[str, ...] = (), **options: Any) -> Iterator[Visit]:
     """Open a fresh profile; what its pages did wrong fails the test at the end.
 
-    `options`: of the browser context, such as `java_script_enabled=False`.
+    `elsewhere`: where else the person is led. `options`: of the browser context, such as `java_script_enabled=False`.
     """
     context = browser.new_context(viewport=DESK, **options)
     context.set_default_timeout(15_000)
     page = context.new_page()
     visit = Visit(context, page, house.origin)
-    ours = urlsplit(house.origin).netloc
+    known = {urlsplit(each).netloc for each in (house.origin, *elsewhere)}
 
     def judge(address: str) -> None:
-        if urlsplit(address).scheme in ("http", "https") and urlsplit(address).netloc != ours:
+        if urlsplit(address).scheme in ("http", "https") and urlsplit(address).netloc not in known:
             visit.faults.append(f"a request to {urlsplit(address).netloc}")
         visit.seen.append(address)
 

@@ -1,6 +1,7 @@
 """A scripted OpenID provider on loopback, in a thread of its own: real HTTP, real signatures, faults on demand.
 
-It signs people in without asking: `answer` plays what the browser would bring back from its sign-in page.
+It signs people in without asking: `answer` plays what the browser would bring back from its sign-in page, and a real
+browser that comes there is led back with the same.
 """
 
 from __future__ import annotations
@@ -123,6 +124,13 @@ def running(now: float) -> Iterator[ScriptedProvider]:
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
+            if self.path.startswith("/authorize?"):
+                back = urlsplit(dict(parse_qsl(urlsplit(self.path).query))["redirect_uri"])
+                self.send_response(303)
+                self.send_header("Location", f"{back.scheme}://{back.netloc}{provider.answer(self.path)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             length = int(self.headers.get("content-length", "0"))
             head = {name.lower(): value for name, value in self.headers.items()}
             status, body = provider.reply(self.command, self.path, head, self.rfile.read(length))
