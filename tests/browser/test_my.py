@@ -41,8 +41,8 @@ def test_keys_lead_through_the_console(house: House, browser: Browser) -> None:
     with visiting(browser, house) as visit:
         visit.goto(house.sign_in_link())
         visit.page.get_by_role("button", name="Sign in").click()
-        keys, dialog = visit.page.keyboard, visit.page.get_by_role("dialog", name="Keys")
-        opener = visit.page.get_by_role("button", name="Keys")
+        keys, dialog = visit.page.keyboard, visit.page.get_by_role("dialog", name="Keyboard")
+        opener = visit.page.get_by_role("button", name="Keyboard")
         opener.focus()
         keys.press("?")
         expect(dialog).to_be_visible()

@@ -46,16 +46,16 @@ async def initialise(settings: Settings) -> Initialised:
 
 
 async def sign_in_link(settings: Settings, name: str, role: str) -> tuple[Secret, bool]:
-    """A link by which a browser signs in to the console as the person with this name, and whether that one is new.
+    """A link by which a browser signs in to the console as the person with this name or id, and whether they are new.
 
     Raises:
-        ValidationFailed: the name or the role can't be used.
+        ValidationFailed: the name or the role can't be used, several people have the name, or nobody has the id.
         SettingsInvalid, WrongKey, KeyUnavailable, StoreUnavailable: the data can't be opened, and why.
     """
     harden_process()
     async with wired(settings, KnownSecrets()) as up:
         people = up.application.people
-        there = next((each for each in await people.list() if each.name == name.strip()), None)
+        there = await people.meant(name)
         person = there or await people.create(name, Role(role), ACTOR)
         url, _ = await people.make_link(person.id, ACTOR)
         return url, there is None

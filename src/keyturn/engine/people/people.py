@@ -32,6 +32,7 @@ IDLE_S: Final = 60 * 60.0
 FRESH_S: Final = 5 * 60.0
 TOUCH_EVERY_S: Final = 60.0
 LONGEST_NAME: Final = 100
+ID_PREFIX: Final = "per_"
 OPERATOR: Final = "operator"  # whoever may read the data directory
 LONGEST_AGENT: Final = 120
 
@@ -102,6 +103,21 @@ class People:
         if person is None or person.removed_at is not None:
             raise NotFound("There is no such person.")
         return person
+
+    async def meant(self, text: str) -> Person | None:
+        """Who is meant by an id or a name; None where nobody has this name.
+
+        Raises:
+            ValidationFailed: several have it, or the id is nobody's.
+        """
+        listed = await self.list()
+        found = [each for each in listed if each.id == text] or [each for each in listed if each.name == text.strip()]
+        if len(found) > 1:
+            message = f"Several people have this name; give the id of one: {', '.join(each.id for each in found)}."
+            raise ValidationFailed(errors=[Finding("/name", "ambiguous", message)])
+        if not found and text.startswith(ID_PREFIX):
+            raise ValidationFailed(errors=[Finding("/name", "unknown", "There is no person with this id.")])
+        return found[0] if found else None
 
     async def invite(self, person_id: str, email: str, actor: Actor) -> Person:
         """Let the OpenID provider's user with this verified e-mail sign in as this person; empty takes that back.

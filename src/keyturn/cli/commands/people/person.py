@@ -101,7 +101,8 @@ def remove(person: str) -> None:
 def link(name: str, role: str, data: Path | None, open_it: bool) -> None:
     """Works on the data directory itself, beside a running server: whoever may read it may sign in.
 
-    The person with this name is made where there is none. The link is written alone to standard output.
+    NAME may be an id as well. A person with this name is made where there is none. The link is written alone to
+    standard output.
     """
     import asyncio
 
