@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.faults.runs import report
 
-HERE = Path(__file__).parent
+HERE = "tests/faults/"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Call everything here slow that does not say that it is short."""
     for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("short") is None:
+        if item.nodeid.startswith(HERE) and item.get_closest_marker("short") is None:
             item.add_marker(pytest.mark.slow)
 
 

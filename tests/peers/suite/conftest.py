@@ -15,7 +15,7 @@ FIRST_INSTALL_S = 1500  # Directus compiles two modules, and others may be insta
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark them slow, and let whichever comes first wait for its server's installation."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.nodeid.startswith("tests/peers/suite/"):
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.timeout(FIRST_INSTALL_S))
 
