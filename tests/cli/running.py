@@ -1,4 +1,7 @@
-"""Running the program: inside this process, as a process, and on a terminal of its own."""
+"""Running the program: inside this process, as a process, and on a terminal of its own.
+
+The commands that load the whole product are forked from a process which has it loaded: most of such a run is that.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import pty
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +19,9 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from keyturn.cli.main import program
+from tests.end_to_end.preloaded import MODULE, preloaded
 
+LOAD_ALL = ("init", "serve")
 PROGRAM = (sys.executable, "-c", "from keyturn.cli.main import main; main()")
 
 # The new session's terminal is the one on its standard input.
@@ -56,11 +62,14 @@ def run_process(
     pass_fds: Sequence[int] = (),
 ) -> Ran:
     """Run as a process of its own, without a terminal."""
+    surroundings = {**os.environ, **(env or {})}
+    if words and words[0] in LOAD_ALL and not given:
+        return _forked(words, surroundings, cwd or Path.cwd())
     done = subprocess.run(
         [*PROGRAM, *words],
         input=given,
         capture_output=True,
-        env={**os.environ, **(env or {})},
+        env=surroundings,
         cwd=cwd,
         pass_fds=pass_fds,
         start_new_session=True,
@@ -68,6 +77,13 @@ def run_process(
         check=False,
     )
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def _forked(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> Ran:
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        code = preloaded().start([*MODULE, *words], cwd=cwd, log=out, errors=err, env=env).wait(60)
+        return Ran(code, out.read_text(), err.read_text())
 
 
 def run_on_terminal(*words: str, typed: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Ran:

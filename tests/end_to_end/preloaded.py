@@ -100,12 +100,21 @@ class Preloaded:
         self._asked = 0
         atexit.register(self._end)
 
-    def start(self, words: Sequence[str], *, cwd: Path, log: Path, env: Mapping[str, str]) -> Forked:
-        """Fork one. `words`: what Python would be given, a script or `-m keyturn` first; `env`: all of it."""
+    def start(
+        self, words: Sequence[str], *, cwd: Path, log: Path, env: Mapping[str, str], errors: Path | None = None
+    ) -> Forked:
+        """Fork one.
+
+        Args:
+            words: what Python would be given, a script or `-m keyturn` first.
+            cwd, env: where it is, and all of its environment.
+            log: what it writes is added there; what it writes of errors as well, without `errors`.
+        """
         with self._asking:
             self._asked += 1
             number = self._asked
-            asked = {"id": number, "words": [*words], "cwd": str(cwd), "log": str(log), "env": dict(env)}
+            asked = {"id": number, "words": [*words], "cwd": str(cwd), "env": dict(env)}
+            asked |= {"log": str(log), "errors": str(errors or log)}
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(asked) + "\n")
             self._process.stdin.flush()
@@ -204,12 +213,11 @@ class _Forking:
 
 def _become(asked: dict[str, Any]) -> None:
     """Be the process that was asked for."""
-    log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for had, wanted in ((nothing, 0), (log, 1), (log, 2)):
+    added = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    for path, flags, wanted in ((os.devnull, os.O_RDONLY, 0), (asked["log"], added, 1), (asked["errors"], added, 2)):
+        had = os.open(path, flags, 0o600)
         os.dup2(had, wanted)
-    os.close(log)
-    os.close(nothing)
+        os.close(had)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  (for the life of the process)
     sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
     os.chdir(asked["cwd"])

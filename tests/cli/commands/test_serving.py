@@ -17,7 +17,8 @@ import pytest
 
 from keyturn.bootstrap.dev import Welcome
 from keyturn.cli.commands.dev import show
-from tests.cli.running import PROGRAM, Ran, run, run_process
+from tests.cli.running import LOAD_ALL, PROGRAM, Ran, run, run_process
+from tests.end_to_end.preloaded import MODULE, Process, preloaded
 
 
 @pytest.mark.parametrize(
@@ -80,25 +81,26 @@ def test_data_that_is_a_file(tmp_path: Path) -> None:
         assert "Traceback" not in ran.err
 
 
-def started(*words: str, cwd: Path, until: str) -> tuple[subprocess.Popen[str], str]:
-    """Start the program and read what it writes until a line has `until` in it."""
-    process = subprocess.Popen(
-        [*PROGRAM, *words], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    read, ends_at = "", time.monotonic() + 60
-    while until not in read and time.monotonic() < ends_at:
-        line = process.stdout.readline()
-        assert line, read
-        read += line
+def started(*words: str, cwd: Path, until: str) -> tuple[Process, str]:
+    """Start the program and read what it writes until `until` is in it."""
+    log, env = cwd / "written", dict(os.environ)
+    process: Process
+    if words[0] in LOAD_ALL:
+        process = preloaded().start([*MODULE, *words], cwd=cwd, log=log, env=env)
+    else:
+        with log.open("wb") as written:
+            process = subprocess.Popen([*PROGRAM, *words], cwd=cwd, stdout=written, stderr=written, env=env)
+    ends_at = time.monotonic() + 60
+    while until not in (read := log.read_text() if log.exists() else "") and time.monotonic() < ends_at:
+        assert process.poll() is None, read
+        time.sleep(0.02)
     return process, read
 
 
-def ended(process: subprocess.Popen[str], with_signal: signal.Signals) -> int:
+def ended(process: Process, with_signal: signal.Signals) -> int:
     """End it and give its exit code."""
     process.send_signal(with_signal)
-    process.communicate(timeout=40)
-    return process.returncode
+    return process.wait(40)
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
