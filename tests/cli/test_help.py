@@ -12,7 +12,8 @@ import pytest
 from keyturn.cli.command import VerbCommand, load
 from keyturn.cli.main import program
 from keyturn.cli.reference import cli_reference
-from keyturn.cli.verbs import NOUNS, VERBS, Verb
+from keyturn.cli.verb_rows.row import Verb
+from keyturn.cli.verbs import NOUNS, VERBS
 from tests.cli.running import run, run_process
 
 GOLDEN = Path(__file__).with_name("golden")

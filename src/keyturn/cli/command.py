@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 
 import click
 
-from keyturn.cli.verbs import NOUNS, PAGE, VERBS, Verb, verbs_of
+from keyturn.cli.verb_rows.row import Verb
+from keyturn.cli.verbs import NOUNS, PAGE, VERBS, verbs_of
 
 # What people type in the belief that it takes a secret → how the secret gets in instead.
 _SECRET_OPTIONS: Final = frozenset(

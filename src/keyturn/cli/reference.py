@@ -9,7 +9,8 @@ import click
 
 from keyturn.cli.command import load
 from keyturn.cli.failures import EXIT_CODES
-from keyturn.cli.verbs import VERBS, Verb
+from keyturn.cli.verb_rows.row import Verb
+from keyturn.cli.verbs import VERBS
 
 _HEAD = """\
 # The command line

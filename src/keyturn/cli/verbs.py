@@ -8,8 +8,10 @@ Rule 3: examples come first in each help text, so each verb has one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from keyturn.cli.verb_rows.connectors import CONNECTORS
+from keyturn.cli.verb_rows.row import Verb
 
 PAGE: Final = "docs/reference/cli.md"
 NOUNS: Final[Mapping[str, str]] = {
@@ -24,26 +26,6 @@ NOUNS: Final[Mapping[str, str]] = {
     "webhook": "Tell other programs what happens.",
     "job": "Watch, end and repeat work on many connections.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One command. `words`: noun and verb as they are typed; `place`: `module:attribute` below `cli.commands`."""
-
-    words: str
-    summary: str
-    place: str
-    examples: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The last word."""
-        return self.words.rpartition(" ")[2]
-
-    @property
-    def noun(self) -> str:
-        """The word before it, or an empty text."""
-        return self.words.rpartition(" ")[0]
 
 
 _ROWS: Final = (
@@ -65,91 +47,7 @@ _ROWS: Final = (
         "serve:serve",
         ("keyturn serve --data /var/lib/keyturn --listen 127.0.0.1:8800",),
     ),
-    Verb(
-        "connector new",
-        "Write a first connector file, with comments.",
-        "connector_files:new",
-        ("keyturn connector new acme", "keyturn connector new acme --out connectors/acme.yaml"),
-    ),
-    Verb(
-        "connector lint",
-        "Judge connector files, without a server.",
-        "connector_files:lint",
-        ("keyturn connector lint acme.yaml", "keyturn connector lint connectors/*.yaml --json"),
-    ),
-    Verb(
-        "connector save",
-        "Store a connector's draft.",
-        "connector:save",
-        ("keyturn connector save acme.yaml", "keyturn connector save acme.yaml --publish"),
-    ),
-    Verb(
-        "connector publish",
-        "Publish a connector's draft.",
-        "connector:publish",
-        ("keyturn connector publish acme", "keyturn connector publish acme --corrects 2"),
-    ),
-    Verb(
-        "connector diff",
-        "Say what a file changes of the published version.",
-        "builder.connector_diff:diff",
-        ("keyturn connector diff acme.yaml", "keyturn connector diff acme-new.yaml acme"),
-    ),
-    Verb(
-        "connector try",
-        "Try a connector: log in for real, step by step.",
-        "builder.connector_try:try_it",
-        ("keyturn connector try acme --username jo", "keyturn connector try acme.yaml"),
-    ),
-    Verb(
-        "connector migrate",
-        "Move a connector's connections to its newest version.",
-        "builder.connector_migrate:migrate",
-        ("keyturn connector migrate acme --dry-run", "keyturn connector migrate acme"),
-    ),
-    Verb("connector list", "List connectors.", "connector:list_connectors", ("keyturn connector list",)),
-    Verb(
-        "connector show",
-        "Show a connector.",
-        "connector:show",
-        ("keyturn connector show acme", "keyturn connector show acme --yaml > acme.yaml"),
-    ),
-    Verb(
-        "connector schema",
-        "Write the JSON Schema of connector files.",
-        "connector_files:schema",
-        ("keyturn connector schema > connector.schema.json",),
-    ),
-    Verb(
-        "connector set-client",
-        "Set the client id and secret that the provider gave.",
-        "connector:set_client",
-        (
-            "keyturn connector set-client acme --client-id my-app",
-            "keyturn connector set-client acme --client-id my-app --secret-stdin < secret.txt",
-        ),
-    ),
-    Verb(
-        "connector stop-logins",
-        "Stop a connector's logins, for an incident.",
-        "incidents.stop_logins:stop_logins",
-        ("keyturn connector stop-logins acme",),
-    ),
-    Verb(
-        "connector start-logins",
-        "Start a connector's logins again.",
-        "incidents.stop_logins:start_logins",
-        ("keyturn connector start-logins acme",),
-    ),
-    Verb(
-        "connector quiet-hours",
-        "Leave a connector's provider alone at some times.",
-        "incidents.quiet_hours:quiet_hours",
-        (
-            "keyturn connector quiet-hours acme --from 02:00 --to 04:00 --zone Europe/Berlin --days mon-fri",
-            "keyturn connector quiet-hours acme --clear",
-        ),
-    ),
+    *CONNECTORS,
     Verb(
         "connection create",
         "Connect an account of yours from here.",

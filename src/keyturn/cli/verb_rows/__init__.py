@@ -1,0 +1,1 @@
+"""Rows of the table of verbs, where one noun has many."""
