@@ -9,17 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from keyturn.core.building.from_curl import CurlReading, read_curl
+from keyturn.core.building.from_curl import CurlReading
 from keyturn.core.errors import Finding, NotFound, ValidationFailed, VersionConflict
-from keyturn.core.reading.document import pointer_steps
 from keyturn.engine.actor import Actor
+from keyturn.engine.builder.new_texts import Edits, catalogue_titles, edited_text, renamed_text, text_from_curl
 from keyturn.engine.edit_connector import EditConnector, Saved
-from keyturn.ports.catalogue import ABSENT, Catalogue
+from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.store import ConnectorStore, Draft
-
-Edits = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +39,7 @@ class Drafts:
 
     async def edited(self, text: str, edits: Edits) -> str:
         """The text with values changed (pointer → value, ABSENT takes out); nothing is stored. ConnectorInvalid."""
-        return await asyncio.to_thread(self._edited, text, edits)
-
-    def _edited(self, text: str, edits: Edits) -> str:
-        for pointer, value in edits.items():
-            text = self.catalogue.splice(text, pointer, value)
-            if value is ABSENT:
-                text = self._without_empty(text, pointer.rpartition("/")[0])
-        return text
-
-    def _without_empty(self, text: str, pointer: str) -> str:
-        """Take out what holds nothing any more; parameters without a name say that nothing is sent, and stay."""
-        while pointer and not pointer.endswith("/params"):
-            value: Any = self.catalogue.read(text).value
-            for step in pointer_steps(pointer):
-                value = value.get(step) if isinstance(value, Mapping) else None
-            if value != {}:
-                break
-            text, pointer = self.catalogue.splice(text, pointer, ABSENT), pointer.rpartition("/")[0]
-        return text
+        return await asyncio.to_thread(edited_text, self.catalogue, text, edits)
 
     async def save(self, connector_id: str, text: str, revision: int, actor: Actor) -> Saved:
         """Store a text. `revision`: of the draft that its author began from.
@@ -87,12 +66,14 @@ class Drafts:
         """The connectors that come along: id → text."""
         return self.catalogue.ready()
 
+    def titles(self) -> Mapping[str, str]:
+        """The same: id → title."""
+        return catalogue_titles(self.catalogue)
+
     async def renamed(self, text: str, connector_id: str) -> str:
         """A text under another id."""
-        return await self.edited(text, {"/connector": connector_id})
+        return await asyncio.to_thread(renamed_text, self.catalogue, text, connector_id)
 
     async def from_curl(self, connector_id: str, pasted: str) -> tuple[str, CurlReading]:
         """The text that a curl command makes, and what was understood; CurlUnreadable, ConnectorInvalid."""
-        reading = read_curl(pasted)
-        edits = {pointer: ABSENT if value is None else value for pointer, value in reading.edits.items()}
-        return await self.edited(await self.blank(connector_id), edits), reading
+        return await asyncio.to_thread(text_from_curl, self.catalogue, connector_id, pasted)
