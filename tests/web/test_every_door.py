@@ -32,7 +32,7 @@ PUBLIC_CALLS = {(each.method, each.path) for each in OPERATIONS if each.scope ==
 SCOPE_OF = {(each.method, each.path): each.scope for each in OPERATIONS} | BESIDE
 # Valid without a body, for a key with these limits: what it makes or reads is its own.
 LISTS = ("connectors", "connections", "connect-sessions", "jobs", "api-keys", "audit", "events")
-ITS_OWN = {("GET", f"/v1/{each}") for each in LISTS}
+ITS_OWN = {("GET", f"/v1/{each}") for each in LISTS} | {("GET", "/v1/catalogue")}  # which is the release's
 
 
 @dataclass
@@ -74,6 +74,7 @@ async def objects(house: House) -> dict[str, str]:
     return {
         "connector_id": "acme", "connection_id": house.connection_id, "owner": "owner-1", "seq": "1",
         "session_id": session.session.id, "job_id": job["id"], "person_id": person["id"], "key_id": key["id"],
+        "version": "1",
     }  # fmt: skip
 
 
@@ -170,7 +171,7 @@ async def test_a_limited_key_finds_nothing_of_others(doors: Doors, kind: str) ->
     """What is another's is answered as what does not exist, and nothing happens to it."""
     nowhere = {name: f"no-such-{name.replace('_', '-')}" for name in doors.ids} | {"seq": "999999"}
     if kind == "other owner":
-        nowhere["connector_id"] = "acme"  # which all may know of
+        nowhere |= {"connector_id": "acme", "version": "1"}  # which all may know of
     for method, path in doors.calls:
         writes = len(doors.world.stores.database.writes)
         raw = b"{}" if method not in ("GET", "DELETE") else None

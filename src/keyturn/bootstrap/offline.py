@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +15,11 @@ from keyturn.adapters.store.chained.audit_keys import is_signed_by
 from keyturn.adapters.suffix_list import load_public_suffixes
 from keyturn.core.audit.checkpoint import Checkpoint, checkpoint_in
 from keyturn.core.audit.exported import check_export
+from keyturn.core.building.from_curl import CurlReading
 from keyturn.core.connector import Connector
 from keyturn.core.errors import SettingsInvalid
 from keyturn.core.reading import Document, read_connector
+from keyturn.engine.builder.new_texts import catalogue_titles, renamed_text, text_from_curl
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 _MOST_KEY_BYTES: Final = 65_536
@@ -54,6 +56,23 @@ def read_connector_text(text: str) -> Connector:
 def starter_text(connector_id: str) -> str:
     """The text of a new connector file, with comments; the id is one as the format has it."""
     return YamlCatalogue().starter(connector_id)
+
+
+def renamed_catalogue_text(entry: str, connector_id: str) -> str | None:
+    """The text of a connector that comes along, under this id; None where there is none of this name."""
+    catalogue = YamlCatalogue()
+    text = catalogue.ready().get(entry)
+    return renamed_text(catalogue, text, connector_id) if text is not None else None
+
+
+def catalogue_rows() -> Mapping[str, str]:
+    """The connectors that come along: id → title."""
+    return catalogue_titles(YamlCatalogue())
+
+
+def curl_text(connector_id: str, pasted: str) -> tuple[str, CurlReading]:
+    """The text that a pasted curl command makes, and what was understood; CurlUnreadable, ConnectorInvalid."""
+    return text_from_curl(YamlCatalogue(), connector_id, pasted)
 
 
 def heads_in(path: Path) -> Sequence[Checkpoint]:

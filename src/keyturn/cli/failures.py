@@ -18,6 +18,7 @@ from keyturn.core.errors import SettingsInvalid
 OK: Final = 0
 UNEXPECTED: Final = 1
 USAGE: Final = 2
+NOT_FOUND: Final = 3
 FINDINGS: Final = 6
 UNREACHABLE: Final = 8
 SOME_FAILED: Final = 9

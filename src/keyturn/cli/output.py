@@ -133,3 +133,14 @@ def details(pairs: Sequence[tuple[str, object]]) -> None:
 def picked(document: Mapping[str, Any], *names: str) -> list[object]:
     """Some members of a document, in order."""
     return [document.get(name) for name in names]
+
+
+def show_request(preview: Mapping[str, Any]) -> None:
+    """Write a request whose secrets are masked: its line, headers and body."""
+    say(f"{one_line(preview.get('method'))} {one_line(preview.get('url'))}")
+    for header in preview.get("headers") or ():
+        name, value = (header.get("name"), header.get("value")) if isinstance(header, Mapping) else header
+        say(f"{one_line(name)}: {one_line(value)}")
+    if preview.get("body"):
+        say()
+        say(str(preview["body"]))

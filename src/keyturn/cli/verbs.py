@@ -24,6 +24,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "link": "Make links by which people connect their accounts.",
     "person": "Let people sign in to the console.",
     "webhook": "Tell other programs what happens.",
+    "problem": "Look up what a problem code means.",
     "job": "Watch, end and repeat work on many connections.",
 }
 
@@ -139,6 +140,7 @@ _ROWS: Final = (
         (
             "keyturn call cxn_… GET /me",
             'keyturn call cxn_… POST /notes -d \'{"text": "hello"}\' -i',
+            "keyturn call cxn_… GET /me --dry-run",
             "keyturn call cxn_… PUT /files/1 -H 'Content-Type: image/png' -d @picture.png",
         ),
     ),
@@ -319,6 +321,13 @@ _ROWS: Final = (
         "Do what failed in a job again.",
         "jobs.job:retry",
         ("keyturn job retry job_…", "keyturn job retry job_… --no-watch"),
+    ),
+    Verb("problem list", "List the problem codes.", "problems.problem:list_problems", ("keyturn problem list",)),
+    Verb(
+        "problem explain",
+        "Say what a problem code means, and whose move it is.",
+        "problems.problem:explain",
+        ("keyturn problem explain provider_account_locked",),
     ),
     Verb(
         "doctor",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 
 class Who(StrEnum):
@@ -22,6 +22,17 @@ class Who(StrEnum):
     AUTHOR = "author"
     OPERATOR = "operator"
     NOBODY = "nobody"  # waiting helps
+
+
+WHOSE_MOVE: Final[Mapping[Who, str]] = MappingProxyType(
+    {
+        Who.CALLER: "whoever sent the request",
+        Who.END_USER: "the person whose account it is",
+        Who.AUTHOR: "the author of the connector",
+        Who.OPERATOR: "the operator of this instance",
+        Who.NOBODY: "nobody: waiting helps",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,18 @@ class Problem:
     def exit_code(self) -> int:
         """The CLI's exit code, by who must act."""
         return _EXIT_BY_CODE.get(self.code, _EXIT_BY_WHO[self.who])
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as plain JSON."""
+        return {
+            "code": self.code,
+            "status": self.status,
+            "title": self.title,
+            "who": self.who.value,
+            "action": self.action,
+            "retryable": self.retryable,
+            "exit_code": self.exit_code,
+        }
 
 
 _EXIT_BY_WHO: Final = {Who.CALLER: 2, Who.END_USER: 7, Who.AUTHOR: 6, Who.OPERATOR: 1, Who.NOBODY: 8}

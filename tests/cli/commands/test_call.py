@@ -188,3 +188,25 @@ def test_on_a_terminal(server: FakeServer) -> None:
 
     assert 0 == ran.code
     assert "a�]0;title�ü�31m�\nb\n" == ran.out
+
+
+def test_a_dry_run_shows_the_request(server: FakeServer) -> None:
+    """What the call would send is asked about, and nothing is sent to the proxy."""
+    shown = {
+        "method": "POST", "url": "https://api.example/notes",
+        "headers": [{"name": "authorization", "value": "Bearer ‹token.access_token›", "added": True}],
+        "body": "{}", "left_out": ["Cookies"],
+    }  # fmt: skip
+    server.answer("POST /v1/connections/cxn_1/preview", shown)
+    ran = run("call", "cxn_1", "post", "/a b?c=d", "-d", "{}", "--base-url", "https://api.example", "--dry-run")
+    as_json = run("call", "cxn_1", "GET", "me", "--dry-run", "--json")
+
+    lines = ["POST https://api.example/notes", "authorization: Bearer ‹token.access_token›", "", "{}"]
+    assert (0, lines) == (ran.code, ran.out.splitlines())
+    assert "Not sent on: Cookies" in ran.err
+    assert shown == json.loads(as_json.out)
+    assert {
+        "method": "POST", "path": "/a%20b?c=d", "headers": {"Content-Type": "application/json"}, "body": "{}",
+        "base_url": "https://api.example",
+    } == server.asked[0].document  # fmt: skip
+    assert {"method": "GET", "path": "/me", "headers": {}} == server.last.document

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 from urllib.parse import quote
 
 import click
@@ -17,7 +17,7 @@ from keyturn.cli.api_client import Streamed, connect, path_of, problem_in
 from keyturn.cli.command import command
 from keyturn.cli.failures import API_REFUSED, OK
 from keyturn.cli.options import json_problem_option
-from keyturn.cli.output import clean, one_line, tell
+from keyturn.cli.output import clean, one_line, say_json, show_request, tell
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -25,6 +25,7 @@ _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _NOT_YOURS: Final = frozenset(
     {"authorization", "connection", "content-length", "cookie", "host", "proxy-authorization", "transfer-encoding"}
 )
+_MOST_SHOWN: Final = 1_048_576
 _PATH_SAFE: Final = "/?&=%:@!$'()*+,;~"
 
 
@@ -35,6 +36,7 @@ _PATH_SAFE: Final = "/?&=%:@!$'()*+,;~"
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header as well.")
 @click.option("-d", "--data", metavar="@FILE|-|TEXT", help="Body: a file, standard input, or the text itself.")
 @click.option("--base-url", metavar="URL", help="Another of the connector's allowed bases.")
+@click.option("--dry-run", is_flag=True, help="Send nothing; show the request with its secrets masked.")
 @click.option("-i", "--include", is_flag=True, help="Write status and whose answer it is to standard error.")
 @json_problem_option
 def call(
@@ -44,26 +46,51 @@ def call(
     headers: tuple[str, ...],
     data: str | None,
     base_url: str | None,
+    dry_run: bool,
     include: bool,
     as_json: bool,
 ) -> int:
     """Streams the API's answer to standard output, byte for byte (on a terminal without control characters).
 
     A body is sent as application/json where no Content-Type is given. The exit code is 0 below status 400, and 22 where
-    the API itself answers 400 or above; where keyturn refuses the call, it is the problem's.
+    the API itself answers 400 or above; where keyturn refuses the call, it is the problem's. With --dry-run, --json
+    writes the request as a document.
     """
     verb = method.upper()
     if not _TOKEN.fullmatch(verb):
         raise click.UsageError("The method is a word such as GET.")
-    sent = _headers_of(headers)
+    sent, quoted = _headers_of(headers), f"/{quote(path.removeprefix('/'), safe=_PATH_SAFE)}"
+    if dry_run:
+        asked = {"method": verb, "path": quoted, "headers": sent, **({"base_url": base_url} if base_url else {})}
+        return _show_only(connection, asked, data, as_json=as_json)
     if base_url:
         sent["Keyturn-Base-Url"] = base_url
-    target = f"{path_of('proxy', connection)}/{quote(path.removeprefix('/'), safe=_PATH_SAFE)}"
     with _body_of(data) as body:
-        if body is not None and "content-type" not in {name.lower() for name in sent}:
-            sent["Content-Type"] = "application/json"
-        with connect().stream(verb, target, sent, body) as answer:
+        if body is not None:
+            sent = _with_type(sent)
+        with connect().stream(verb, path_of("proxy", connection) + quoted, sent, body) as answer:
             return _pass_on(answer, include=include)
+
+
+def _show_only(connection: str, asked: dict[str, Any], data: str | None, *, as_json: bool) -> int:
+    """Have the server make the request, and show it."""
+    with _body_of(data) as body:
+        text = body if isinstance(body, bytes | None) else body.read(_MOST_SHOWN)
+    try:
+        written = (text or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        raise click.UsageError("A body that is shown is a text in UTF-8.") from None
+    if text is not None:
+        asked = {**asked, "body": written, "headers": _with_type(asked["headers"])}
+    shown = connect().send("POST", path_of("connections", connection, "preview"), asked)
+    if as_json:
+        say_json(shown.document)
+        return OK
+    show_request(shown.members)
+    left_out = shown.members.get("left_out")
+    if isinstance(left_out, list) and left_out:
+        tell(f"Not sent on: {', '.join(map(one_line, left_out))}")
+    return OK
 
 
 def _pass_on(answer: Streamed, *, include: bool) -> int:
@@ -113,6 +140,13 @@ def _headers_of(given: Sequence[str]) -> dict[str, str]:
             raise click.UsageError(f"{name.strip()} is given twice.")
         found[name.strip()] = value.strip()
     return found
+
+
+def _with_type(headers: dict[str, str]) -> dict[str, str]:
+    """The headers of a request with a body: JSON where nobody says what it is."""
+    if "content-type" in {name.lower() for name in headers}:
+        return headers
+    return {**headers, "Content-Type": "application/json"}
 
 
 @contextmanager

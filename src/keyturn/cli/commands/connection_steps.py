@@ -15,7 +15,7 @@ from keyturn.cli.commands.jobs.bulk import connection_or_all
 from keyturn.cli.commands.link import show_link
 from keyturn.cli.failures import OK, UNEXPECTED, Failure, exit_code_of
 from keyturn.cli.options import connection_argument, json_option
-from keyturn.cli.output import details, one_line, say, say_json, state_words, tell
+from keyturn.cli.output import details, one_line, say, say_json, show_request, state_words, tell
 from keyturn.cli.terminal import confirm
 from keyturn.cli.times import when
 
@@ -32,7 +32,7 @@ def test(connection: str, dry_run: bool, as_json: bool) -> int:
     if as_json:
         say_json(found.document)
     elif dry_run:
-        _show_request(found.members)
+        show_request(found.members)
     if dry_run:
         return OK
     tested = found.members.get("last_test")
@@ -42,16 +42,6 @@ def test(connection: str, dry_run: bool, as_json: bool) -> int:
         status = f" (HTTP {one_line(verdict['status'])})" if verdict.get("status") else ""
         say(f"passed{status}" if passed else f"failed{status}: {one_line(verdict.get('code'))}")
     return OK if passed else exit_code_of(str(verdict.get("code") or "connection_test_failed"))
-
-
-def _show_request(preview: Mapping[str, Any]) -> None:
-    say(f"{one_line(preview.get('method'))} {one_line(preview.get('url'))}")
-    for header in preview.get("headers") or ():
-        if isinstance(header, list) and len(header) == 2:
-            say(f"{one_line(header[0])}: {one_line(header[1])}")
-    if preview.get("body"):
-        say()
-        say(str(preview["body"]))
 
 
 @command("connection renew")

@@ -16,6 +16,7 @@ from keyturn.cli.output import details, one_line, say, say_json, table, tell
 from keyturn.cli.secret_input import given_secret, one_secret
 from keyturn.cli.terminal import ask_secret
 from keyturn.cli.times import when
+from keyturn.cli.words.named import on_server
 from keyturn.core.secret import Secret
 
 
@@ -29,7 +30,7 @@ def save(file: Path, publish_it: bool, as_json: bool) -> None:
     client = connect()
     connector = read.connector.id
     saved = client.send("PUT", path_of("connectors", connector), raw=read.text, media_type="application/yaml")
-    published = _publish(client, connector) if publish_it else None
+    published = publish_draft(client, connector) if publish_it else None
     if as_json:
         say_json({"connector": saved.document, "published": published.document if published else None})
         return
@@ -41,7 +42,7 @@ def save(file: Path, publish_it: bool, as_json: bool) -> None:
         words = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         tell(f"{words} of the linter: keyturn connector lint {file}")
     if published is not None:
-        _tell_published(connector, published)
+        tell_published(connector, published)
 
 
 @command("connector publish")
@@ -53,19 +54,21 @@ def publish(connector: str, corrects: int | None, as_json: bool) -> None:
 
     Where only advice differs from the newest version (failures, links, notes, retires), that one is corrected in place.
     """
-    published = _publish(connect(), connector, corrects)
+    published = publish_draft(connect(), connector, corrects)
     if as_json:
         say_json(published.document)
     else:
-        _tell_published(connector, published)
+        tell_published(connector, published)
 
 
-def _publish(client: ApiClient, connector: str, corrects: int | None = None) -> Answer:
+def publish_draft(client: ApiClient, connector: str, corrects: int | None = None) -> Answer:
+    """Publish what the draft says."""
     document = None if corrects is None else {"corrects": corrects}
     return client.send("POST", path_of("connectors", connector, "publish"), document)
 
 
-def _tell_published(connector: str, published: Answer) -> None:
+def tell_published(connector: str, published: Answer) -> None:
+    """Say what became of it."""
     version, keys = one_line(published.members.get("version")), published.members.get("corrected")
     match published.members.get("result"):
         case "corrected":
@@ -105,11 +108,15 @@ def list_connectors(as_json: bool) -> None:
 
 
 @command("connector show")
-@click.argument("connector", metavar="ID")
+@click.argument("connector", metavar="ID[@N]")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Write the newest published text (else the draft's), as written.")
 @json_option
 def show(connector: str, as_yaml: bool, as_json: bool) -> None:
-    """Client id and secret are never shown, only whether they are set."""
+    """ID@3 shows its third version. Client id and secret are never shown, only whether they are set."""
+    wanted = on_server(connector)
+    if wanted.version is not None:
+        _show_version(wanted.connector, wanted.version, as_yaml=as_yaml, as_json=as_json)
+        return
     found = connect().get(path_of("connectors", connector))
     document = found.members
     draft, version = _part(document, "draft"), _part(document, "version")
@@ -131,6 +138,17 @@ def show(connector: str, as_yaml: bool, as_json: bool) -> None:
                 ("findings", len(document.get("findings") or ())),
             ]
         )
+
+
+def _show_version(connector: str, version: int, *, as_yaml: bool, as_json: bool) -> None:
+    found = connect().get(path_of("connectors", connector, "versions", str(version)))
+    if as_json:
+        say_json(found.document)
+    elif as_yaml:
+        say(str(found.members.get("source", "")).rstrip("\n"))
+    else:
+        published, digest = when(found.members.get("published_at")), found.members.get("digest")
+        details([("id", connector), ("version", version), ("published", published), ("digest", digest)])
 
 
 def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,9 +1,10 @@
-"""`keyturn connector new | lint | schema`: connector files, without a server."""
+"""`keyturn connector new | catalogue | lint | schema`: connector files, without a server."""
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,24 +14,41 @@ import click
 from keyturn.cli.command import command
 from keyturn.cli.failures import FINDINGS, OK, USAGE, Failure
 from keyturn.cli.options import json_option
-from keyturn.cli.output import one_line, say, say_json, styled, tell, write_styled
+from keyturn.cli.output import one_line, say, say_json, styled, table, tell, write_styled
 from keyturn.core.errors import ConnectorInvalid
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{1,62}")
+_MOST_PASTED: Final = 1_048_576
 _ORDER: Final = ("error", "warning", "info")
 _STYLE: Final = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
 @command("connector new")
 @click.argument("connector", metavar="ID")
+@click.option("--from", "entry", metavar="ENTRY", help="Begin with one that comes along; see “connector catalogue”.")
+@click.option(
+    "--from-curl", type=click.Path(path_type=Path), metavar="FILE|-", help="Begin with the curl commands in a file."
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to write (ID.yaml); - for stdout.")
-def new(connector: str, out: Path | None) -> None:
-    """A whole connector with a word on each of the nine steps. No file is overwritten."""
-    from keyturn.bootstrap.offline import starter_text
+def new(connector: str, entry: str | None, from_curl: Path | None, out: Path | None) -> None:
+    """A whole connector with a word on each of the nine steps. No file is overwritten.
+
+    With --from-curl, of the command that logs in, and of one that calls the API; its password and secrets are left out.
+    Give them on standard input (-), not in a file that stays.
+    """
+    from keyturn.bootstrap.offline import renamed_catalogue_text, starter_text
 
     if not _ID.fullmatch(connector):
         raise click.UsageError("A connector's id has 2 to 63 characters: lower-case letters, digits and hyphens.")
-    text = starter_text(connector)
+    if entry is not None and from_curl is not None:
+        raise click.UsageError("Begin with one of --from and --from-curl.")
+    if entry is not None:
+        found = renamed_catalogue_text(entry, connector)
+        if found is None:
+            raise click.UsageError("There is no such connector in the catalogue: keyturn connector catalogue")
+        text = found
+    else:
+        text = starter_text(connector) if from_curl is None else _text_from_curl(connector, from_curl)
     path = out or Path(f"{connector}.yaml")
     if str(path) == "-":
         say(text.rstrip("\n"))
@@ -44,6 +62,37 @@ def new(connector: str, out: Path | None) -> None:
         raise Failure(f"{path} can't be written: {error.strerror}.", USAGE) from None
     say(f"{path}")
     tell(f"Next: edit it, then keyturn connector lint {path}")
+
+
+def _text_from_curl(connector: str, source: Path) -> str:
+    from keyturn.bootstrap.offline import curl_text
+    from keyturn.core.building.curl_words import CurlUnreadable
+
+    try:
+        pasted = sys.stdin.read(_MOST_PASTED) if str(source) == "-" else source.read_text("utf-8")
+        text, reading = curl_text(connector, pasted)
+    except CurlUnreadable as error:
+        raise Failure(f"Line {error.line}, column {error.column}: {error}", USAGE) from None
+    except UnicodeDecodeError:
+        raise Failure("The curl commands are no text in UTF-8.", USAGE) from None
+    except OSError as error:
+        raise Failure(f"{source} can't be read: {error.strerror}.", USAGE) from None
+    for sentence in (*reading.understood, *reading.left):
+        tell(sentence)
+    return text
+
+
+@command("connector catalogue")
+@json_option
+def catalogue(as_json: bool) -> None:
+    """Without a server: those of this release. “connector new ID --from ENTRY” begins with one."""
+    from keyturn.bootstrap.offline import catalogue_rows
+
+    rows = catalogue_rows()
+    if as_json:
+        say_json({"data": [{"id": name, "title": title} for name, title in rows.items()]})
+    else:
+        table(("ENTRY", "TITLE"), list(rows.items()))
 
 
 @command("connector lint")

@@ -11,13 +11,30 @@ CONNECTORS: Final = (
         "connector new",
         "Write a first connector file, with comments.",
         "connector_files:new",
-        ("keyturn connector new acme", "keyturn connector new acme --out connectors/acme.yaml"),
+        (
+            "keyturn connector new acme",
+            "keyturn connector new acme --out connectors/acme.yaml",
+            "keyturn connector new acme --from-curl - < commands.txt",
+            "keyturn connector new our-wiki --from ENTRY",
+        ),
+    ),
+    Verb(
+        "connector catalogue",
+        "List the connectors that come along.",
+        "connector_files:catalogue",
+        ("keyturn connector catalogue",),
     ),
     Verb(
         "connector lint",
         "Judge connector files, without a server.",
         "connector_files:lint",
         ("keyturn connector lint acme.yaml", "keyturn connector lint connectors/*.yaml --json"),
+    ),
+    Verb(
+        "connector preview",
+        "Show what a step sends, without sending it.",
+        "builder.connector_preview:preview",
+        ("keyturn connector preview acme.yaml --step 2", "keyturn connector preview acme@3 --step 5"),
     ),
     Verb(
         "connector save",
@@ -33,9 +50,14 @@ CONNECTORS: Final = (
     ),
     Verb(
         "connector diff",
-        "Say what a file changes of the published version.",
+        "Say what a file, a draft or a version changes.",
         "builder.connector_diff:diff",
-        ("keyturn connector diff acme.yaml", "keyturn connector diff acme-new.yaml acme"),
+        (
+            "keyturn connector diff acme.yaml",
+            "keyturn connector diff acme-new.yaml acme",
+            "keyturn connector diff acme",
+            "keyturn connector diff acme@3 acme@1",
+        ),
     ),
     Verb(
         "connector try",
@@ -54,7 +76,23 @@ CONNECTORS: Final = (
         "connector show",
         "Show a connector.",
         "connector:show",
-        ("keyturn connector show acme", "keyturn connector show acme --yaml > acme.yaml"),
+        (
+            "keyturn connector show acme",
+            "keyturn connector show acme --yaml > acme.yaml",
+            "keyturn connector show acme@2 --yaml",
+        ),
+    ),
+    Verb(
+        "connector versions",
+        "List what was published.",
+        "builder.connector_versions:versions",
+        ("keyturn connector versions acme",),
+    ),
+    Verb(
+        "connector rollback",
+        "Make an old version's text the draft.",
+        "builder.connector_versions:rollback",
+        ("keyturn connector rollback acme 2", "keyturn connector rollback acme 2 --publish"),
     ),
     Verb(
         "connector schema",

@@ -56,6 +56,19 @@ def step_requests(connector: Connector, step: int, client_id: str = "") -> tuple
     return tuple((name, _shown(connector, spec, client, step)) for name, spec in _requests(connector, step))
 
 
+def shown_requests(connector: Connector, step: int) -> list[dict[str, Any]]:
+    """The same as plain JSON, the client by its name: `request`, or `note` in place of one that can't be made."""
+    found: list[dict[str, Any]] = []
+    for title, each in step_requests(connector, step):
+        if isinstance(each, str):
+            found.append({"title": title, "request": None, "note": each})
+            continue
+        headers = [[name, value] for name, value in each.headers]
+        request = {"method": each.method, "url": each.url, "headers": headers, "body": each.body}
+        found.append({"title": title, "request": request, "note": None})
+    return found
+
+
 def sample_call(connector: Connector) -> ProviderRequest:
     """A call of the API without a path: the base URL with the parameters that are put on every request."""
     parameters = connector.request

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
@@ -81,26 +82,42 @@ class Shown:
 def read_request(method: str, path: str, headers: str, body: str, base_url: str = "") -> ApiRequest:
     """Read what was typed: headers one a line, `Name: value`. ValidationFailed tells all that is wrong."""
     findings = []
-    if method not in METHODS:
-        findings.append(Finding("/method", "invalid", f"The methods are: {', '.join(METHODS)}."))
-    if not path.startswith("/") or not path.isprintable():
-        findings.append(Finding("/path", "invalid", "The path begins with a slash and has no control characters."))
     pairs = []
     for number, line in enumerate(headers.splitlines(), 1):
         name, colon, value = line.partition(":")
         if not line.strip():
             continue
-        if not colon or not _NAME.fullmatch(name.strip()) or not value.strip().isprintable():
+        if not colon or not _is_header(name.strip(), value.strip()):
             findings.append(Finding("/headers", "invalid", f"Line {number} is no header such as “Accept: text/plain”."))
             continue
         pairs.append((name.strip(), value.strip()))
-    if body and method in ("GET", "HEAD"):
-        findings.append(Finding("/body", "invalid", f"{method} has no body."))
+    return _checked(ApiRequest(method, path, tuple(pairs), body, base_url or None), findings)
+
+
+def request_of(method: str, path: str, headers: Mapping[str, str], body: str, base_url: str = "") -> ApiRequest:
+    """The same of headers that came apart already."""
+    wrong = not all(_is_header(name, value) for name, value in headers.items())
+    findings = [Finding("/headers", "invalid", "A header has a name such as Accept, and a value in one line.")]
+    request = ApiRequest(method, path, tuple(headers.items()), body, base_url or None)
+    return _checked(request, findings if wrong else [])
+
+
+def _is_header(name: str, value: str) -> bool:
+    return _NAME.fullmatch(name) is not None and value.isprintable()
+
+
+def _checked(asked: ApiRequest, findings: list[Finding]) -> ApiRequest:
+    if asked.method not in METHODS:
+        findings.append(Finding("/method", "invalid", f"The methods are: {', '.join(METHODS)}."))
+    if not asked.path.startswith("/") or not asked.path.isprintable():
+        findings.append(Finding("/path", "invalid", "The path begins with a slash and has no control characters."))
+    if asked.body and asked.method in ("GET", "HEAD"):
+        findings.append(Finding("/body", "invalid", f"{asked.method} has no body."))
     if findings:
         raise ValidationFailed(errors=findings)
-    if len(body.encode("utf-8", "surrogatepass")) > LARGEST_BODY:
+    if len(asked.body.encode("utf-8", "surrogatepass")) > LARGEST_BODY:
         raise PayloadTooLarge(extensions={"limit": LARGEST_BODY})
-    return ApiRequest(method, path, tuple(pairs), body, base_url or None)
+    return asked
 
 
 def outgoing(route: Route, asked: ApiRequest) -> Outgoing:

@@ -25,8 +25,11 @@ from keyturn.web.control.operations import PUBLIC, Operation
 from keyturn.web.control.route import OPERATION, ControlRoute, problem_response
 from keyturn.web.control.routes.api_keys import OPERATIONS as API_KEYS
 from keyturn.web.control.routes.audit import OPERATIONS as AUDIT
+from keyturn.web.control.routes.building.beginnings import OPERATIONS as BEGINNINGS
 from keyturn.web.control.routes.building.migrations import OPERATIONS as MIGRATIONS
+from keyturn.web.control.routes.building.previews import OPERATIONS as PREVIEWS
 from keyturn.web.control.routes.building.trials import OPERATIONS as TRIALS
+from keyturn.web.control.routes.building.versions import OPERATIONS as VERSIONS
 from keyturn.web.control.routes.challenges import OPERATIONS as CHALLENGES
 from keyturn.web.control.routes.connect_sessions import OPERATIONS as CONNECT_SESSIONS
 from keyturn.web.control.routes.connection_steps import OPERATIONS as CONNECTION_STEPS
@@ -45,6 +48,9 @@ from keyturn.web.kit.refusals import Refusals
 
 OPERATIONS: tuple[Operation, ...] = (
     *CONNECTORS,
+    *VERSIONS,
+    *PREVIEWS,
+    *BEGINNINGS,
     *TRIALS,
     *MIGRATIONS,
     *LOGIN_STOPS,

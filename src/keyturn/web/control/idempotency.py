@@ -2,8 +2,9 @@
 
 Rule 1: a key belongs to one API key and one call; another's request can't be replayed.
 Rule 2: what is stored of a request is a digest of its members that are no secret. The others (password, username,
-fields, answers, codes) are compared under a key that only this process has: a database that is stolen says nothing of
-them, and a request that comes again after a restart is told from another by its other members.
+fields, answers, codes, a call's headers and body, a pasted command) are compared under a key that only this process
+has: a database that is stolen says nothing of them, and a request that comes again after a restart is told from another
+by its other members.
 Rule 3: an answer is stored without the members that are secret; a replay shows null in their place, or a link anew.
 Rule 4: stored is what was done: answers of success, and refusals that the provider was asked for. Where nothing was
 done the key is given back, so that the same request may be sent again.
@@ -36,7 +37,9 @@ from keyturn.ports.store import IdempotencyStore, StoredReply
 
 HEADER: Final = "idempotency-key"
 REPLAYED: Final = "idempotency-replayed"
-SECRET_MEMBERS: Final = frozenset({"username", "password", "fields", "answers", "code", "client_secret"})
+SECRET_MEMBERS: Final = frozenset(
+    {"username", "password", "fields", "answers", "code", "client_secret", "headers", "body", "curl"}
+)
 KEPT_HEADERS: Final = frozenset({"content-type", "etag", "location"})
 # The provider had its say, or an account would be asked about twice: the same request is not made again.
 DONE: Final = frozenset(

@@ -29,6 +29,7 @@ from keyturn.web.control.idempotency import HEADER, REPLAYED, Claim, Replays
 from keyturn.web.control.next_steps import next_url
 from keyturn.web.control.operations import PUBLIC, Operation, Takes
 from keyturn.web.control.shapes import requests, webhooks
+from keyturn.web.control.shapes.building import comparing
 from keyturn.web.control.shapes.validation import validation_failed
 from keyturn.web.control.shown_once import link_text
 from keyturn.web.kit.problems import problem_answer
@@ -39,7 +40,7 @@ ANY_TEXT: Final = "owner"  # the one path parameter that is no id of ours
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _MODELS: Final = [
     each
-    for module in (requests, webhooks)
+    for module in (requests, comparing, webhooks)
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, BaseModel)
 ]

@@ -10,18 +10,21 @@ from starlette.responses import Response
 
 from keyturn.core.connection import Connection
 from keyturn.engine.application import Application
+from keyturn.engine.calls.api_request import request_of
 from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.preconditions import expected_revision
 from keyturn.web.control.routes.connections import EXAMPLE, TAG, shown
 from keyturn.web.control.shapes.answers import (
+    CallPreviewAnswer,
     ConnectionAnswer,
     LinkAnswer,
     PersonLinkAnswer,
     PreviewAnswer,
+    ShownHeaderAnswer,
     TestedAnswer,
 )
-from keyturn.web.control.shapes.requests import NewPersonLink, Nothing, Reconnect, TestQuery
+from keyturn.web.control.shapes.requests import CallToShow, NewPersonLink, Nothing, Reconnect, TestQuery
 from keyturn.web.control.shapes.showing import answer, time_of
 from keyturn.web.control.shown_once import link_text
 
@@ -65,6 +68,29 @@ async def try_connection(
     if isinstance(tested, Connection):
         return await shown(app, tested)
     return answer(PreviewAnswer(method=tested.method, url=tested.url, headers=list(tested.headers), body=tested.body))
+
+
+async def preview_call(connection_id: str, request: Request, body: CallToShow, app: App, caller: Calling) -> Response:
+    """Show a call as it would be sent.
+
+    Nothing is sent. The request is made by what makes a call's, and held against the allowed URLs: secrets are masked,
+    and what the connector adds is told from what was written.
+    """
+    await _found(app, caller, request, connection_id)
+    asked = request_of(body.method.upper(), body.path, body.headers, body.body, body.base_url or "")
+    shown = await app.ask_api.preview(connection_id, asked, project=caller.principal.project)
+    headers = [ShownHeaderAnswer(name=each.name, value=each.value, added=each.added) for each in shown.headers]
+    return answer(
+        CallPreviewAnswer(
+            method=shown.method,
+            url=shown.url,
+            headers=headers,
+            body=shown.body,
+            added_query=list(shown.added_query),
+            body_changed=shown.body_changed,
+            left_out=list(shown.left_out),
+        )
+    )
 
 
 async def renew_connection(
@@ -177,6 +203,38 @@ OPERATIONS: Final = (
         TAG,
         problems=_RENEWAL,
         answer_example=EXAMPLE,
+        headers=("If-Match",),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/preview",
+        preview_call,
+        "call",
+        {200: CallPreviewAnswer},
+        TAG,
+        takes=Takes.JSON,
+        problems=(
+            *_UNUSABLE,
+            "connection_needs_reconnect",
+            "url_not_allowed",
+            "body_not_mergeable",
+            "key_unavailable",
+            "version_conflict",
+        ),
+        example={"method": "GET", "path": "/v1/me", "headers": {"Accept": "application/json"}},
+        answer_example={
+            "method": "GET",
+            "url": "https://api.acme.example/v1/me",
+            "headers": [
+                {"name": "accept", "value": "application/json", "added": False},
+                {"name": "authorization", "value": "Bearer ‹token.access_token›", "added": True},
+            ],
+            "body": "",
+            "added_query": [],
+            "body_changed": False,
+            "left_out": [],
+        },
+        secret=("url", "headers", "body"),
         headers=("If-Match",),
     ),
     Operation(

@@ -66,7 +66,7 @@ async def get_connector(connector_id: str, app: App, caller: Calling) -> Respons
 
     With its draft, its newest version and what the linter finds in the draft; never with the client's secret.
     """
-    return await _shown(app, caller, await _summary(app, caller, connector_id))
+    return await shown_connector(app, caller, connector_id)
 
 
 async def put_connector(connector_id: str, request: Request, app: App, caller: Calling) -> Response:
@@ -142,6 +142,11 @@ async def set_connector_client(connector_id: str, setting: ClientSetting, app: A
     caller.must_see(connector_id)
     await app.edit_connector.set_client(connector_id, setting.client_id, setting.client_secret, caller.actor)
     return Response(status_code=204)
+
+
+async def shown_connector(app: Application, caller: Caller, connector_id: str) -> Response:
+    """The connector as it is now."""
+    return await _shown(app, caller, await _summary(app, caller, connector_id))
 
 
 async def _summary(app: Application, caller: Caller, connector_id: str) -> ConnectorSummary:

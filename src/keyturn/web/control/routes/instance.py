@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,9 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from keyturn.core.errors import KeyturnError, KeyUnavailable, NotFound, NotReady, StoreUnavailable
+from keyturn.core.problems import PROBLEMS
 from keyturn.web.control.caller import App, Calling
 from keyturn.web.control.operations import LIMITS, PUBLIC, Operation, Takes
-from keyturn.web.control.shapes.answers import HealthAnswer, LogLevelAnswer, ReadyAnswer
+from keyturn.web.control.shapes.answers import (
+    HealthAnswer,
+    LogLevelAnswer,
+    ProblemCodeAnswer,
+    ProblemCodeList,
+    ReadyAnswer,
+)
 from keyturn.web.control.shapes.requests import NewLogLevel
 from keyturn.web.control.shapes.showing import answer
 from keyturn.web.kit.log_level import LogLevelSwitch
@@ -91,6 +99,20 @@ def _log_level(switch: LogLevelSwitch) -> LogLevelAnswer:
     return LogLevelAnswer(level=level, setting=setting, until=ends)
 
 
+async def list_problems(request: Request) -> Response:
+    """List the problem codes.
+
+    What each means, whose move it is and what that move is. The same for everybody, so that no key is needed.
+    """
+    return answer(_problems())
+
+
+@cache
+def _problems() -> ProblemCodeList:
+    rows = [ProblemCodeAnswer(**PROBLEMS[code].as_json()) for code in sorted(PROBLEMS)]
+    return ProblemCodeList(data=rows)
+
+
 async def get_openapi(request: Request) -> Response:
     """Read this document."""
     document: Callable[[], bytes] = request.app.state.document
@@ -123,6 +145,15 @@ OPERATIONS: Final = (
         unlimited_by=LIMITS,
         example={"level": "debug", "for_s": 600},
         answer_example=_LEVEL,
+    ),
+    Operation(
+        "GET",
+        "/v1/problems",
+        list_problems,
+        PUBLIC,
+        {200: ProblemCodeList},
+        TAG,
+        answer_example={"data": [PROBLEMS["provider_account_locked"].as_json()], "next_cursor": None},
     ),
     Operation("GET", "/openapi.json", get_openapi, PUBLIC, {200: _Document}, TAG),
 )

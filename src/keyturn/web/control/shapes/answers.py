@@ -132,6 +132,30 @@ class PreviewAnswer(BaseModel):
     body: str
 
 
+class ShownHeaderAnswer(BaseModel):
+    """A header. `added`: by the connector, not by who calls."""
+
+    name: str
+    value: str
+    added: bool
+
+
+class CallPreviewAnswer(BaseModel):
+    """A call as it would be sent, secrets shown by their names; what was written is None in a replay.
+
+    `added_query`: the pairs that the connector puts on. `body_changed`: it merges parameters into the body.
+    `left_out`: headers that are not sent on.
+    """
+
+    method: str
+    url: str | None
+    headers: list[ShownHeaderAnswer] | None
+    body: str | None
+    added_query: list[str]
+    body_changed: bool
+    left_out: list[str]
+
+
 class TestedAnswer(RootModel[ConnectionAnswer | PreviewAnswer]):
     """The connection with the verdict in `last_test`; with `dry_run=true` the request that would be sent."""
 
@@ -315,6 +339,25 @@ class ApiKeyList(BaseModel):
     """The API keys that are not revoked, newest first."""
 
     data: list[ApiKeyRow]
+    next_cursor: None = None
+
+
+class ProblemCodeAnswer(BaseModel):
+    """A code of the register. `who`: whose move it is; `action`: what that move is; `exit_code`: the command line's."""
+
+    code: str
+    status: int
+    title: str
+    who: str
+    action: str
+    retryable: bool
+    exit_code: int
+
+
+class ProblemCodeList(BaseModel):
+    """All of them, by code."""
+
+    data: list[ProblemCodeAnswer]
     next_cursor: None = None
 
 

@@ -251,6 +251,16 @@ class TestQuery(Members):
     dry_run: Annotated[bool, Field(strict=False)] = False
 
 
+class CallToShow(Members):
+    """A call of the API as it would be given to the proxy. `path`: with its query. `base_url`: another allowed base."""
+
+    method: Text
+    path: Text
+    headers: dict[Text, Text] = Field(default_factory=dict, repr=False, max_length=100)
+    body: str = Field(default="", repr=False)
+    base_url: Text | None = None
+
+
 class DisconnectQuery(Members):
     """`forget=now`: do not try to tell the provider again later."""
 

@@ -8,24 +8,17 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from keyturn.core.problems import PROBLEMS, Who
+from keyturn.core.problems import PROBLEMS, WHOSE_MOVE
 from keyturn.web.console.page import OpenPage
 from keyturn.web.console.rendering import Console
 
-WHOSE: Final = {
-    Who.CALLER: "whoever sent the request",
-    Who.END_USER: "the person whose account it is",
-    Who.AUTHOR: "the author of the connector",
-    Who.OPERATOR: "the operator of this instance",
-    Who.NOBODY: "nobody: waiting helps",
-}
 LONGEST: Final = 100
 
 
 async def show_problems(console: Console, request: Request) -> Response:
     """All of them, by status."""
     rows = sorted(PROBLEMS.values(), key=lambda each: (each.status, each.code))
-    return console.open_page("administration/problems.html", rows=rows, whose=WHOSE)
+    return console.open_page("administration/problems.html", rows=rows, whose=WHOSE_MOVE)
 
 
 async def show_problem(console: Console, request: Request) -> Response:
@@ -34,7 +27,7 @@ async def show_problem(console: Console, request: Request) -> Response:
     found = PROBLEMS.get(code)
     near = [] if found else difflib.get_close_matches(code, PROBLEMS, n=3)
     status = 200 if found else 404
-    return console.open_page("administration/problem.html", status=status, each=found, near=near, whose=WHOSE)
+    return console.open_page("administration/problem.html", status=status, each=found, near=near, whose=WHOSE_MOVE)
 
 
 PAGES: Final = (

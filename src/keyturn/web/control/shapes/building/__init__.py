@@ -1,0 +1,1 @@
+"""What the building of connectors takes and gives."""
