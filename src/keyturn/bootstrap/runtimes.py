@@ -24,7 +24,7 @@ from keyturn.bootstrap.assembly import Ports
 from keyturn.bootstrap.front import AsgiApp, https_only, make_front
 from keyturn.bootstrap.hardening import harden_process
 from keyturn.bootstrap.logging import change_level, configure_logging, log_loop_exception
-from keyturn.bootstrap.observing.instance import instance_of
+from keyturn.bootstrap.observing.instance import instance_of, setting_answers
 from keyturn.bootstrap.observing.log_level import TemporaryLogLevel
 from keyturn.bootstrap.observing.metrics import Exposition, Gauges
 from keyturn.bootstrap.observing.readiness import make_readiness
@@ -87,6 +87,7 @@ def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
     )
     gauges = Gauges(application, up.counts.labels, settings.data, version("keyturn"))
     log_level = TemporaryLogLevel(settings.log_level, change_level)
+    instance = instance_of(settings, log_level, OPENAPI_PATHS)
     front = make_front(
         dataplane,
         make_control(
@@ -96,12 +97,13 @@ def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
             metrics=Exposition(partial(read_figures, database), gauges, up.counts, dataplane.counts, (refusals,)),
             refusals=refusals,
             other_paths=OPENAPI_PATHS,
+            settings=setting_answers(instance),
         ),
         make_connect(application, settings.brand, settings.trusted_proxies, refusals),
         make_console(
             application,
             version=version("keyturn"),
-            instance=instance_of(settings, log_level, OPENAPI_PATHS),
+            instance=instance,
             refusals=refusals,
             trusted_proxies=settings.trusted_proxies,
         ),

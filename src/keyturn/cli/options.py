@@ -55,3 +55,16 @@ def page_options(function: Decorated) -> Decorated:
     """Add `--limit` and `--cursor`."""
     function = click.option("--cursor", metavar="TEXT", help="Go on where another page ended.")(function)
     return click.option("--limit", type=click.IntRange(1, 200), metavar="N", help="At most so many (50).")(function)
+
+
+def spoken_to_options(function: Decorated) -> Decorated:
+    """Add `--app-name` and `--owner-label`: how the person behind a link is spoken to."""
+    label = click.option("--owner-label", metavar="TEXT", help="What the person is called on the page, such as a name.")
+    name = click.option("--app-name", metavar="TEXT", help="Who asks: the application's name, shown on the page.")
+    return name(label(function))
+
+
+def spoken_to(return_url: str | None, app_name: str | None, owner_label: str | None) -> dict[str, str]:
+    """As members of a request; what was not given is left out."""
+    given = {"return_url": return_url, "app_name": app_name, "owner_label": owner_label}
+    return {name: value for name, value in given.items() if value}

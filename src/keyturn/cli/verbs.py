@@ -24,6 +24,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "link": "Make links by which people connect their accounts.",
     "person": "Let people sign in to the console.",
     "webhook": "Tell other programs what happens.",
+    "config": "Look at the server's settings.",
     "problem": "Look up what a problem code means.",
     "job": "Watch, end and repeat work on many connections.",
 }
@@ -47,6 +48,12 @@ _ROWS: Final = (
         "Run the broker.",
         "serve:serve",
         ("keyturn serve --data /var/lib/keyturn --listen 127.0.0.1:8800",),
+    ),
+    Verb(
+        "overview",
+        "Say how everything stands, and whom it needs.",
+        "operating.overview:overview",
+        ("keyturn overview", "keyturn overview --range 7d --json"),
     ),
     *CONNECTORS,
     Verb(
@@ -97,7 +104,16 @@ _ROWS: Final = (
         "connection reconnect",
         "Make a link that repairs a connection.",
         "connection_steps:reconnect",
-        ("keyturn connection reconnect cxn_…",),
+        (
+            "keyturn connection reconnect cxn_…",
+            "keyturn connection reconnect --all --reason provider_credentials_rejected",
+        ),
+    ),
+    Verb(
+        "connection migrate",
+        "Move connections to their connector's newest version.",
+        "connection_steps:migrate",
+        ("keyturn connection migrate cxn_… cxn_…", "keyturn connection migrate --all --search user-4"),
     ),
     Verb(
         "connection person-link",
@@ -273,6 +289,18 @@ _ROWS: Final = (
         "people.person:remove",
         ("keyturn person remove per_5f0c6e2d",),
     ),
+    Verb(
+        "person sessions",
+        "List where somebody is signed in.",
+        "people.person:sessions",
+        ("keyturn person sessions per_5f0c6e2d",),
+    ),
+    Verb(
+        "person sign-out",
+        "Sign somebody's browsers out.",
+        "people.person:sign_out",
+        ("keyturn person sign-out per_5f0c6e2d ses_…", "keyturn person sign-out per_5f0c6e2d --all"),
+    ),
     Verb("webhook list", "List webhooks.", "webhooks.webhook:list_webhooks", ("keyturn webhook list",)),
     Verb(
         "webhook create",
@@ -284,6 +312,15 @@ _ROWS: Final = (
         ),
     ),
     Verb("webhook show", "Show a webhook.", "webhooks.webhook:show", ("keyturn webhook show whk_…",)),
+    Verb(
+        "webhook edit",
+        "Change a webhook's address, events or description.",
+        "webhooks.webhook:edit",
+        (
+            "keyturn webhook edit whk_… --url https://app.example/hook",
+            "keyturn webhook edit whk_… --event 'connection.*'",
+        ),
+    ),
     Verb("webhook enable", "Take a webhook up again.", "webhooks.webhook:enable", ("keyturn webhook enable whk_…",)),
     Verb("webhook disable", "Deliver nothing more.", "webhooks.webhook:disable", ("keyturn webhook disable whk_…",)),
     Verb("webhook delete", "Take a webhook away.", "webhooks.webhook:delete", ("keyturn webhook delete whk_…",)),
@@ -314,6 +351,7 @@ _ROWS: Final = (
         ("keyturn job list", "keyturn job list --kind connection.bulk --state running"),
     ),
     Verb("job show", "Show a job and what failed in it.", "jobs.job:show", ("keyturn job show job_…",)),
+    Verb("job links", "Get the links that a job made.", "jobs.job:links", ("keyturn job links job_… --json",)),
     Verb("job watch", "Follow a job to its end.", "jobs.job:watch_job", ("keyturn job watch job_…",)),
     Verb("job cancel", "End a job.", "jobs.job:cancel", ("keyturn job cancel job_…",)),
     Verb(
@@ -349,6 +387,12 @@ _ROWS: Final = (
             "keyturn restore /backups/keyturn-2026-11-24.db --data /var/lib/keyturn",
             "keyturn restore moved.db --data /var/lib/keyturn --nothing-since --yes",
         ),
+    ),
+    Verb(
+        "config list",
+        "List the settings that the server runs with.",
+        "operating.config:list_settings",
+        ("keyturn config list --origins",),
     ),
     Verb(
         "log-level",

@@ -45,6 +45,10 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("connection pause --all --owner jo", {"action": "pause", "owner": "jo"}, id="pause"),
         pytest.param("connection resume --all --state paused", {"action": "resume", "state": "paused"}, id="resume"),
         pytest.param("connection disconnect --all --yes", {"action": "disconnect"}, id="disconnect"),
+        pytest.param("connection migrate --all --search jo", {"action": "migrate", "search": "jo"}, id="migrate"),
+        pytest.param(
+            "connection test --all --reason grant_lost", {"action": "test", "reason": "grant_lost"}, id="by reason"
+        ),
     ],
 )
 def test_all_is_a_job(server: FakeServer, words: str, sent: dict[str, str]) -> None:
@@ -54,7 +58,7 @@ def test_all_is_a_job(server: FakeServer, words: str, sent: dict[str, str]) -> N
     server.answer("GET /v1/jobs/job_1", JOB)
     ran = run(*words.split())
     action = sent.pop("action")
-    which = {"connector": None, "owner": None, "state": None, **sent}
+    which = {"connector": None, "owner": None, "state": None, "search": None, "reason": None, **sent}
 
     assert {"kind": "connection.bulk", "action": action, "filter": which} == server.asked[0].document
     assert ["POST", "GET", "GET"] == [each.method for each in server.asked]
@@ -119,6 +123,10 @@ def test_a_job_that_nobody_watches(server: FakeServer, words: str) -> None:
         pytest.param("connection test cxn_1 --all", id="both"),
         pytest.param("connection test cxn_1 --connector acme", id="a filter for one"),
         pytest.param("connection pause cxn_1 --no-watch", id="nothing to watch"),
+        pytest.param("connection test cxn_1 cxn_2 --dry-run", id="what only one has, of several"),
+        pytest.param("connection test cxn_1 cxn_2 --reason x", id="a filter for several"),
+        pytest.param("connection test cxn_1 canary", id="no id"),
+        pytest.param("connection reconnect --all --return-url https://a.example", id="a return of many"),
         pytest.param("connection test --all --dry-run", id="what only one has"),
         pytest.param("connection disconnect --all --yes --forget-now", id="what only one has, too"),
         pytest.param("connection disconnect --all", id="nobody to ask"),
@@ -187,3 +195,47 @@ def test_a_job_is_cancelled(server: FakeServer) -> None:
 
     assert (0, "job_1  ▶ running\n") == (ran.code, ran.out)
     assert "keyturn job watch job_1" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "action", "named"),
+    [
+        pytest.param("connection pause cxn_1 cxn_2", "pause", ["cxn_1", "cxn_2"], id="several"),
+        pytest.param("connection migrate cxn_1", "migrate", ["cxn_1"], id="one, where there is no other way"),
+        pytest.param("connection disconnect cxn_1 cxn_2 --yes", "disconnect", ["cxn_1", "cxn_2"], id="for good"),
+    ],
+)
+def test_several_that_are_named_are_a_job(server: FakeServer, words: str, action: str, named: list[str]) -> None:
+    """Without a filter."""
+    server.answer("POST /v1/jobs", JOB, 202)
+    server.answer("GET /v1/jobs/job_1", JOB)
+    ran = run(*words.split())
+
+    assert 0 == ran.code
+    assert {"kind": "connection.bulk", "action": action, "connections": named} == server.asked[0].document
+
+
+def test_reconnect_links_of_many_are_shown_by_their_job(server: FakeServer) -> None:
+    """Where they are is said, and there they are with whose each is."""
+    server.answer("POST /v1/jobs", JOB, 202)
+    server.answer("GET /v1/jobs/job_1", JOB)
+    link = {"connection": "cxn_1", "owner": "jo", "url": "https://a.example/c/x", "expires_at": None}
+    server.answer("POST /v1/jobs/job_1/links", {"data": [link, {**link, "owner": None, "url": None}]})
+    made = run("connection", "reconnect", "--all", "--connector", "acme")
+    shown = run("job", "links", "job_1")
+    as_json = run("job", "links", "job_1", "--json")
+    server.answer("POST /v1/jobs/job_1/links", {"data": []})
+    none = run("job", "links", "job_1")
+
+    assert "keyturn job links job_1" in made.err
+    assert ["cxn_1", "jo", "–", "https://a.example/c/x"] == shown.out.splitlines()[1].split()
+    assert "opened, or ended" in shown.out
+    assert '"owner": "jo"' in as_json.out
+    assert ("", "This job made no link.\n") == (none.out, none.err)
+
+
+def test_a_job_about_those_that_were_named_says_so(server: FakeServer) -> None:
+    """It is not about all."""
+    server.answer("GET /v1/jobs/job_1", {**JOB, "filter": {}, "connections": 3})
+
+    assert "test 3 named" in " ".join(run("job", "show", "job_1").out.split())

@@ -51,6 +51,9 @@ async def test_a_job_is_asked_for_and_watched() -> None:
         pytest.param({"kind": "job.purge"}, ["/kind"], id="a kind that nobody may ask for"),
         pytest.param({"filter": {"state": CANARY}}, ["/filter/state"], id="no such state"),
         pytest.param({"filter": {"connector": "Not An Id"}}, ["/filter/connector"], id="no connector's id"),
+        pytest.param({"connections": ["cxn_1"], "filter": {"owner": "jo"}}, ["/connections"], id="named and chosen"),
+        pytest.param({"connections": []}, ["/connections"], id="named none"),
+        pytest.param({"connections": [f"{CANARY} x"]}, ["/connections/0"], id="no id"),
         pytest.param({"filter": {"ids": ["cxn_1"]}}, ["/filter"], id="an unknown member"),
         pytest.param({"kind": "x", "action": "y", "filter": {"state": "z"}}, ["/kind", "/action", "/filter/state"],
                      id="all at once"),
@@ -124,6 +127,29 @@ async def test_a_job_is_cancelled() -> None:
     assert "active" == (await house.call("GET", house.path)).json()["state"]
 
 
+async def test_a_job_about_those_that_are_named() -> None:
+    """Each once, and no other; one that the key may not know of is as one that is not there."""
+    house = await begin()
+    for number in (1, 2, 3):
+        put(house.world, number)
+    named = ["cxn_001", "cxn_002", "cxn_001", "cxn_none"]
+    answer = await house.call("POST", PATH, {**bulk(), "connections": named})
+    await run_all(house.world)
+    ended = (await house.call("GET", answer.headers["location"])).json()
+    states = [(await house.call("GET", f"/v1/connections/{each}")).json()["state"] for each in named[:2]]
+
+    assert (202, 3) == (answer.status_code, answer.json()["connections"])
+    assert (2, 1) == (ended["done"], ended["failed"])
+    assert ["paused", "paused"] == states
+    assert "active" == (await house.call("GET", "/v1/connections/cxn_003")).json()["state"]
+    limited = await new_key(house.world, "admin", owners=("nobody",))
+    others = await house.call("POST", PATH, {**bulk("resume"), "connections": named[:1]}, key=limited)
+    await run_all(house.world)
+    refused = (await house.call("GET", others.headers["location"], key=limited)).json()
+
+    assert (0, {"not_found": 1}) == (refused["done"], refused["failures"])
+
+
 async def test_links_are_got_and_never_kept() -> None:
     """From their own call alone: neither the job nor a replayed answer has one."""
     house = await begin()
@@ -135,7 +161,7 @@ async def test_links_are_got_and_never_kept() -> None:
     again = await house.call("POST", f"{path}/links", headers=headers)
     (link,) = first.json()["data"]
 
-    assert "cxn_001" == link["connection"]
+    assert ("cxn_001", "o") == (link["connection"], link["owner"])
     assert link["url"].startswith("http://127.0.0.1:8800/c/")
     assert {"data": None} == again.json()
     assert link["url"].rpartition("/")[2] not in (await house.call("GET", path)).text

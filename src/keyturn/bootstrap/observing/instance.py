@@ -12,6 +12,7 @@ from typing import Any, Final
 from keyturn.bootstrap.settings import PREFIX, Settings, sources_of
 from keyturn.web.console.instance import Instance, ShownCall, ShownSetting
 from keyturn.web.control.application import OPERATIONS
+from keyturn.web.control.shapes.answers import SettingAnswer
 from keyturn.web.kit.log_level import LogLevelSwitch
 
 # None of these can hold a password or a key.
@@ -37,6 +38,14 @@ def instance_of(settings: Settings, log_level: LogLevelSwitch, other_paths: Mapp
         other_paths: other zones' calls, as `paths` of an OpenAPI document.
     """
     return Instance(tuple(_settings(settings)), (*_own_calls(), *_other_calls(other_paths)), log_level)
+
+
+def setting_answers(instance: Instance) -> tuple[SettingAnswer, ...]:
+    """Its settings as the API answers them."""
+    return tuple(
+        SettingAnswer(name=each.name, value=each.value, is_set=each.is_set, source=each.source)
+        for each in instance.settings
+    )
 
 
 def _settings(settings: Settings) -> Iterator[ShownSetting]:

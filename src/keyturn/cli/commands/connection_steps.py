@@ -1,4 +1,4 @@
-"""`keyturn connection test | renew | reconnect | person-link | pause | resume | disconnect`."""
+"""`keyturn connection test | renew | reconnect | migrate | person-link | pause | resume | disconnect`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keyturn.cli.commands.connection_views import show_connection
 from keyturn.cli.commands.jobs.bulk import connection_or_all
 from keyturn.cli.commands.link import show_link
 from keyturn.cli.failures import OK, UNEXPECTED, Failure, exit_code_of
-from keyturn.cli.options import connection_argument, json_option
+from keyturn.cli.options import connection_argument, json_option, spoken_to, spoken_to_options
 from keyturn.cli.output import details, one_line, say, say_json, show_request, state_words, tell
 from keyturn.cli.terminal import confirm
 from keyturn.cli.times import when
@@ -64,13 +64,29 @@ def renew(connection: str, as_json: bool) -> None:
 
 
 @command("connection reconnect")
-@connection_argument
+@connection_or_all("reconnect_links")
 @click.option("--return-url", metavar="URL", help="Where the person goes afterwards.")
+@spoken_to_options
 @json_option
-def reconnect(connection: str, return_url: str | None, as_json: bool) -> None:
-    """Print a link for the person whose account it is: opened once, it repairs this connection."""
-    document = {"return_url": return_url} if return_url else None
+def reconnect(
+    connection: str, return_url: str | None, app_name: str | None, owner_label: str | None, as_json: bool
+) -> None:
+    """Print a link for the person whose account it is: opened once, it repairs this connection.
+
+    With several, or --all, a job makes one for each that needs its person; “job links” shows them.
+    """
+    document = spoken_to(return_url, app_name, owner_label) or None
     show_link(connect().send("POST", path_of("connections", connection, "reconnect"), document), as_json=as_json)
+
+
+@command("connection migrate")
+@connection_or_all("migrate", alone=False)
+@json_option
+def migrate(connection: str, as_json: bool) -> None:
+    """Each one's test call is sent as its connector's newest version says; those that pass go over to it.
+
+    “connector migrate ID --dry-run” says beforehand what the newest version changes.
+    """
 
 
 @command("connection person-link")

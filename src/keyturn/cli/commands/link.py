@@ -8,7 +8,7 @@ import click
 
 from keyturn.cli.api_client import Answer, connect, path_of
 from keyturn.cli.command import command
-from keyturn.cli.options import json_option, page_options
+from keyturn.cli.options import json_option, page_options, spoken_to, spoken_to_options
 from keyturn.cli.output import one_line, say, say_json, table, tell
 from keyturn.cli.times import when
 
@@ -17,13 +17,21 @@ from keyturn.cli.times import when
 @click.argument("connector", metavar="CONNECTOR")
 @click.option("--owner", required=True, metavar="TEXT", help="Your own id for the person or tenant.")
 @click.option("--return-url", metavar="URL", help="Where the person goes afterwards, with a one-time code.")
+@spoken_to_options
 @click.option("--open", "open_it", is_flag=True, help="Open the link in a browser here.")
 @json_option
-def create(connector: str, owner: str, return_url: str | None, open_it: bool, as_json: bool) -> None:
+def create(
+    connector: str,
+    owner: str,
+    return_url: str | None,
+    app_name: str | None,
+    owner_label: str | None,
+    open_it: bool,
+    as_json: bool,
+) -> None:
     """The link opens once. With a return URL the connection takes no calls until your backend has confirmed it."""
     document = {"connector": connector, "owner": owner}
-    if return_url:
-        document["return_url"] = return_url
+    document |= spoken_to(return_url, app_name, owner_label)
     made = connect().send("POST", path_of("connect-sessions"), document)
     show_link(made, as_json=as_json)
     url = str(made.members.get("url") or "")

@@ -251,6 +251,13 @@ class People:
             await self.end_session(each.id, who.person, actor)
         return len(others)
 
+    async def end_all(self, person: Person, actor: Actor) -> int:
+        """Sign all of this person's browsers out; says how many."""
+        sessions = await self.sessions_of(person.id)
+        for each in sessions:
+            await self.end_session(each.id, person, actor)
+        return len(sessions)
+
     def _record(self, action: str, person: Person, actor: Actor, **facts: str) -> AuditRecord:
         told = {"person": person.id, **facts}
         return AuditRecord(self._clock.now(), action, actor.name, request_id=actor.request_id, facts=told)

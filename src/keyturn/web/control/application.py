@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
@@ -39,10 +39,12 @@ from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
 from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
 from keyturn.web.control.routes.login_stops import OPERATIONS as LOGIN_STOPS
+from keyturn.web.control.routes.operating.overview import OPERATIONS as OVERVIEW
 from keyturn.web.control.routes.operating.quiet_hours import OPERATIONS as QUIET_HOURS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
 from keyturn.web.control.routes.people import OPERATIONS as PEOPLE
 from keyturn.web.control.routes.webhooks import OPERATIONS as WEBHOOKS
+from keyturn.web.control.shapes.answers import SettingAnswer
 from keyturn.web.kit.log_level import LogLevelSwitch
 from keyturn.web.kit.refusals import Refusals
 
@@ -66,6 +68,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *OWNERS,
     *PEOPLE,
     *WEBHOOKS,
+    *OVERVIEW,
     *INSTANCE,
 )
 PUBLIC_PATHS = frozenset(each.path for each in OPERATIONS if each.scope == PUBLIC)
@@ -79,6 +82,7 @@ def make_control(
     log_level: LogLevelSwitch | None = None,
     refusals: Refusals | None = None,
     other_paths: Mapping[str, Any] | None = None,
+    settings: Sequence[SettingAnswer] = (),
 ) -> App:
     """Build the control plane.
 
@@ -89,9 +93,10 @@ def make_control(
         log_level: how talkative the log is; None where this process has no log of its own.
         refusals: where those of this zone are written down; its own where there is none.
         other_paths: other zones' calls, as `paths` of an OpenAPI document.
+        settings: those of this process; of one that may hold a secret without its value.
     """
     app = make_framework(application, other_paths or {})
-    app.state.readiness, app.state.log_level = readiness, log_level
+    app.state.readiness, app.state.log_level, app.state.settings = readiness, log_level, tuple(settings)
     refusals = app.state.refusals = refusals or Refusals()
     own = CollectorRegistry()
 

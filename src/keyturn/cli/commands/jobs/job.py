@@ -1,4 +1,4 @@
-"""`keyturn job list | show | watch | cancel | retry`."""
+"""`keyturn job list | show | links | watch | cancel | retry`."""
 
 from __future__ import annotations
 
@@ -61,6 +61,31 @@ def show(job: str, as_json: bool) -> None:
     _show(found.members)
 
 
+@command("job links")
+@job_argument
+@json_option
+def links(job: str, as_json: bool) -> None:
+    """Each is for one person, works once, and is good for 30 minutes after it was made."""
+    found = connect().send("POST", path_of("jobs", job, "links"))
+    if as_json:
+        say_json(found.document)
+        return
+    rows = found.rows()
+    if not rows:
+        tell("This job made no link.")
+        return
+    table(
+        ("CONNECTION", "OWNER", "ENDS", "LINK"),
+        [
+            (
+                row.get("connection"), row.get("owner"), when(row.get("expires_at")),
+                row.get("url") or "opened, or ended",
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
 @command("job watch")
 @job_argument
 @json_option
@@ -105,6 +130,8 @@ def _what(job: Mapping[str, Any]) -> str:
     """The action and its filter, or the kind of what recurs."""
     chosen = job.get("filter")
     words = [str(value) for value in chosen.values() if value] if isinstance(chosen, Mapping) else []
+    if job.get("connections"):
+        words.append(f"{job['connections']} named")
     return " ".join([str(job.get("action") or job.get("kind")), *words])
 
 

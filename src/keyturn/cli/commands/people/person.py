@@ -1,4 +1,4 @@
-"""`keyturn person list | add | role | invite | remove | link`."""
+"""`keyturn person list | add | role | invite | remove | link | sessions | sign-out`."""
 
 from __future__ import annotations
 
@@ -119,3 +119,44 @@ def link(name: str, role: str, data: Path | None, open_it: bool) -> None:
     tell("Works once, for 10 minutes.")
     if open_it:
         click.launch(url.reveal())
+
+
+@command("person sessions")
+@person_argument
+@json_option
+def sessions(person: str, as_json: bool) -> None:
+    """Newest first; those that have ended are not among them."""
+    found = connect().get(path_of("people", person, "sessions"))
+    if as_json:
+        say_json(found.document)
+        return
+    rows = found.rows()
+    if not rows:
+        tell("Nowhere signed in.")
+        return
+    table(
+        ("SESSION", "BROWSER", "SINCE", "LAST SEEN", "ENDS"),
+        [
+            (
+                row.get("id"), row.get("agent"), when(row.get("created_at")), when(row.get("seen_at")),
+                when(row.get("expires_at")),
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+@command("person sign-out")
+@person_argument
+@click.argument("session", metavar="[SESSION]", required=False)
+@click.option("--all", "everywhere", is_flag=True, help="All of the person's browsers.")
+@json_option
+def sign_out(person: str, session: str | None, everywhere: bool, as_json: bool) -> None:
+    """The browser is asked to sign in at its next step. To keep somebody out for good: “person remove”."""
+    if (session is None) != everywhere:
+        raise click.UsageError("Name a session, or give --all.")
+    connect().send("DELETE", path_of("people", person, "sessions", *([session] if session is not None else [])))
+    if as_json:
+        say_json({"person": person, "session": session, "state": "ended"})
+    else:
+        tell("Signed out everywhere." if session is None else "Signed out.")

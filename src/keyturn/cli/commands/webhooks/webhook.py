@@ -1,4 +1,4 @@
-"""`keyturn webhook list | create | show | enable | disable | delete | roll | test | deliveries | replay`."""
+"""`keyturn webhook list | create | show | edit | enable | disable | delete | roll | test | deliveries | replay`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,33 @@ def show(webhook: str, as_json: bool) -> None:
             ("made", f"{when(row.get('created_at'))} by {one_line(row.get('created_by'))}"),
         ]
     )
+
+
+@command("webhook edit")
+@webhook_argument
+@click.option("--url", metavar="URL", help="Deliver to this address from now on.")
+@click.option(
+    "--event", "events", multiple=True, metavar="TYPE", help="A type, or connection.*; instead of those before."
+)
+@click.option("--usual-events", is_flag=True, help="All usual ones again.")
+@click.option("--description", metavar="TEXT", help="What it is, for those who read the list.")
+@json_option
+def edit(
+    webhook: str, url: str | None, events: tuple[str, ...], usual_events: bool, description: str | None, as_json: bool
+) -> None:
+    """What is not named stays. Its secret stays as well."""
+    if events and usual_events:
+        raise click.UsageError("Give events, or --usual-events.")
+    wanted = {"url": url, "description": description, "events": list(events) if events or usual_events else None}
+    changed = {name: value for name, value in wanted.items() if value is not None}
+    if not changed:
+        raise click.UsageError("Say what is to change.")
+    saved = connect().send("PATCH", path_of("webhooks", webhook), changed)
+    if as_json:
+        say_json(saved.document)
+    else:
+        row = saved.members
+        tell(f"{one_line(row.get('id'))} delivers {_events(row)} to {one_line(row.get('url'))}.")
 
 
 @command("webhook enable")

@@ -25,6 +25,7 @@ from keyturn.web.control.shapes.answers import (
     ProblemCodeAnswer,
     ProblemCodeList,
     ReadyAnswer,
+    SettingList,
 )
 from keyturn.web.control.shapes.requests import NewLogLevel
 from keyturn.web.control.shapes.showing import answer
@@ -86,6 +87,14 @@ async def set_log_level(body: NewLogLevel, request: Request, app: App, caller: C
     return answer(_log_level(switch))
 
 
+async def list_settings(request: Request, caller: Calling) -> Response:
+    """List the server's settings, and where each came from.
+
+    Of one that may hold a secret only whether it is set. Of several processes, the one that answers.
+    """
+    return answer(SettingList(data=list(request.app.state.settings)))
+
+
 def _switch_of(request: Request) -> LogLevelSwitch:
     switch: LogLevelSwitch | None = request.app.state.log_level
     if switch is None:
@@ -145,6 +154,22 @@ OPERATIONS: Final = (
         unlimited_by=LIMITS,
         example={"level": "debug", "for_s": 600},
         answer_example=_LEVEL,
+    ),
+    Operation(
+        "GET",
+        "/v1/instance/settings",
+        list_settings,
+        "admin",
+        {200: SettingList},
+        TAG,
+        unlimited_by=LIMITS,
+        answer_example={
+            "data": [
+                {"name": "KEYTURN_LOG_LEVEL", "value": "info", "is_set": True, "source": "default"},
+                {"name": "KEYTURN_ADMIN_API_KEY", "value": None, "is_set": True, "source": "environment"},
+            ],
+            "next_cursor": None,
+        },
     ),
     Operation(
         "GET",

@@ -19,7 +19,7 @@ from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.routes.connections import STATES
 from keyturn.web.control.shapes.jobs import JobAnswer, JobLinkAnswer, JobLinkList, JobList, job_answer, job_list
-from keyturn.web.control.shapes.requests import JobQuery, NewJob, Nothing
+from keyturn.web.control.shapes.requests import JobFilter, JobQuery, NewJob, Nothing
 from keyturn.web.control.shapes.showing import answer, maybe_time
 from keyturn.web.control.shown_once import link_text
 
@@ -32,6 +32,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "state": "running",
     "action": "test",
     "filter": {"connector": "acme", "owner": None, "state": None, "search": None, "reason": None},
+    "connections": None,
     "done": 209,
     "failed": 3,
     "total": 214,
@@ -53,8 +54,9 @@ async def create_job(body: NewJob, app: App, caller: Calling) -> Response:
     """Do one action on many connections.
 
     `action`: `test`, `renew`, `pause`, `resume`, `disconnect`, `reconnect_links` or `migrate`, on the connections of
-    `filter`; those that are disconnected are left out. Without a `state`, `resume` is about those that are paused and
-    `reconnect_links` about those that need it. The job begins within a second or two; watch it at its address.
+    `filter`, of which those that are disconnected are left out, or on those that `connections` names. Without a
+    `state`, `resume` is about those that are paused and `reconnect_links` about those that need it. The job begins within a
+    second or two; watch it at its address.
     """
     wanted = body.filter
     findings = []
@@ -64,6 +66,8 @@ async def create_job(body: NewJob, app: App, caller: Calling) -> Response:
         findings.append(Finding("/action", "unknown_action", f"The actions are: {', '.join(ACTIONS)}."))
     if wanted.state is not None and wanted.state not in STATES:
         findings.append(Finding("/filter/state", "unknown_state", f"The states are: {', '.join(sorted(STATES))}."))
+    if body.connections is not None and wanted != JobFilter():
+        findings.append(Finding("/connections", "invalid", "Give a filter or connections, not both."))
     if findings:
         raise ValidationFailed(errors=findings)
     if wanted.connector is not None:
@@ -77,6 +81,7 @@ async def create_job(body: NewJob, app: App, caller: Calling) -> Response:
         wanted.state,
         connectors=tuple(sorted(caller.principal.connectors)),
         owners=tuple(sorted(caller.principal.owners)),
+        ids=tuple(dict.fromkeys(body.connections)) if body.connections is not None else None,
         search=wanted.search,
         reason=wanted.reason,
     )
@@ -143,6 +148,7 @@ async def job_links(job_id: str, app: App, caller: Calling, nothing: Nothing | N
             JobLinkAnswer(
                 connection=connection_id,
                 session=session_id,
+                owner=link.session.owner if link else None,
                 url=link_text(link) if link else None,
                 expires_at=maybe_time(link.session.expires_at if link else None),
             )
@@ -218,6 +224,7 @@ OPERATIONS: Final = (
                 {
                     "connection": "cxn_7q2",
                     "session": "ses_1",
+                    "owner": "user-42",
                     "url": "https://keyturn.example/c/…",
                     "expires_at": "2030-01-31T12:30:00.000Z",
                 }

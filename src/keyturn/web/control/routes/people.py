@@ -7,15 +7,17 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from keyturn.core.access.roles import Role
-from keyturn.core.errors import Finding, ValidationFailed
+from keyturn.core.errors import Finding, NotFound, ValidationFailed
 from keyturn.web.control.caller import App, Calling
 from keyturn.web.control.operations import LIMITS, Operation, Takes
 from keyturn.web.control.shapes.people import (
     ChangedPerson,
+    ConsoleSessionList,
     NewPerson,
     PersonAnswer,
     PersonList,
     SignInLinkAnswer,
+    console_session_answer,
     person_answer,
 )
 from keyturn.web.control.shapes.requests import Nothing
@@ -84,6 +86,31 @@ async def create_sign_in_link(person_id: str, body: Nothing, app: App, caller: C
     return answer(SignInLinkAnswer(url=sign_in_text(link), expires_at=time_of(expires_at)), 201)
 
 
+async def list_console_sessions(person_id: str, app: App, caller: Calling) -> Response:
+    """List where somebody is signed in to the console."""
+    person = await app.people.person(person_id)
+    found = await app.people.live_sessions_of(person.id)
+    return answer(ConsoleSessionList(data=[console_session_answer(each) for each in found]))
+
+
+async def end_console_session(person_id: str, session_id: str, app: App, caller: Calling) -> Response:
+    """Sign one of somebody's browsers out."""
+    person = await app.people.person(person_id)
+    if not any(each.id == session_id for each in await app.people.sessions_of(person.id)):
+        raise NotFound("There is no such session of this person.")
+    await app.people.end_session(session_id, person, caller.actor)
+    return Response(status_code=204)
+
+
+async def end_console_sessions(person_id: str, app: App, caller: Calling) -> Response:
+    """Sign all of somebody's browsers out.
+
+    Sign-in links that are still open stay good.
+    """
+    await app.people.end_all(await app.people.person(person_id), caller.actor)
+    return Response(status_code=204)
+
+
 def _role(text: str) -> Role:
     try:
         return Role(text)
@@ -92,6 +119,15 @@ def _role(text: str) -> Role:
         raise ValidationFailed(errors=[Finding("/role", "unknown_role", message)]) from None
 
 
+SESSION: Final[dict[str, Any]] = {
+    "id": "ses_5f0c6e2d",
+    "agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "created_at": "2030-01-31T12:00:00.000Z",
+    "seen_at": "2030-01-31T12:20:00.000Z",
+    "expires_at": "2030-02-01T00:00:00.000Z",
+    "authenticated_at": "2030-01-31T12:00:00.000Z",
+}
+_SESSIONS: Final = "/v1/people/{person_id}/sessions"
 _NEW: Final = {"name": "Ada", "role": "operator", "email": "ada@example.com"}
 OPERATIONS: Final = (
     Operation(
@@ -115,5 +151,13 @@ OPERATIONS: Final = (
         unlimited_by=LIMITS, problems=("sign_in_links_off",),
         takes=Takes.JSON, example={}, secret=("url",),
         answer_example={"url": "https://broker.example/sign-in/…", "expires_at": "2030-01-31T12:10:00.000Z"},
+    ),
+    Operation(
+        "GET", _SESSIONS, list_console_sessions, "admin", {200: ConsoleSessionList}, TAG, unlimited_by=LIMITS,
+        answer_example={"data": [SESSION], "next_cursor": None},
+    ),
+    Operation("DELETE", _SESSIONS, end_console_sessions, "admin", {204: None}, TAG, unlimited_by=LIMITS),
+    Operation(
+        "DELETE", f"{_SESSIONS}/{{session_id}}", end_console_session, "admin", {204: None}, TAG, unlimited_by=LIMITS,
     ),
 )  # fmt: skip

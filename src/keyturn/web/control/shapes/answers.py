@@ -375,6 +375,25 @@ class LogLevelAnswer(BaseModel):
     until: Time | None
 
 
+class SettingAnswer(BaseModel):
+    """A setting of the server. `value`: as text; of one that may hold a secret None, whether it is set or not.
+
+    `source`: `default`, `environment`, `file` or `start` (by the command that started the server).
+    """
+
+    name: str
+    value: str | None
+    is_set: bool
+    source: str
+
+
+class SettingList(BaseModel):
+    """All of them, in the order of the settings' reference."""
+
+    data: list[SettingAnswer]
+    next_cursor: None = None
+
+
 class ReadyAnswer(BaseModel):
     """Each part that is needed, and `ok` or what is wrong with it."""
 

@@ -29,7 +29,8 @@ class JobAnswer(BaseModel):
     """A job: `queued`, `running`, `done`, `failed` (given up) or `cancelled`.
 
     `done` counts what worked and `failed` what did not, by code in `failures`; `total` is None where it is not known.
-    `action` and `filter` are those of a bulk job. `report` names the first thousand connections that failed, with
+    `action` and `filter` are those of a bulk job; `connections` says how many were named, where it is about those
+    alone. `report` names the first thousand connections that failed, with
     their codes; `left_off` says how many more there are.
     """
 
@@ -38,6 +39,7 @@ class JobAnswer(BaseModel):
     state: str
     action: str | None
     filter: JobFilterAnswer | None
+    connections: int | None
     done: int
     failed: int
     total: int | None
@@ -66,10 +68,11 @@ class JobList(BaseModel):
 
 
 class JobLinkAnswer(BaseModel):
-    """The link that repairs one connection; None where it was opened or is too old."""
+    """The link that repairs one connection, and whose it is; None where it was opened or is too old."""
 
     connection: str
     session: str
+    owner: str | None
     url: str | None
     expires_at: Time | None
 
@@ -98,6 +101,7 @@ def _members(job: Job) -> dict[str, Any]:
         "state": job.state.value,
         "action": job.arguments["action"] if bulk else None,
         "filter": JobFilterAnswer(**job.arguments["filter"]) if bulk else None,
+        "connections": len(job.arguments["ids"]) if bulk and job.arguments.get("ids") is not None else None,
         "done": job.done,
         "failed": sum(job.failures.values()),
         "total": job.total,

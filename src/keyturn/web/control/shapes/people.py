@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from keyturn.ports.people import Person
+from keyturn.ports.people import ConsoleSession, Person
 from keyturn.web.control.shapes.answers import Time
 from keyturn.web.control.shapes.requests import Members, Text
 from keyturn.web.control.shapes.showing import maybe_time, time_of
@@ -47,6 +47,24 @@ class PersonList(BaseModel):
     next_cursor: None = None
 
 
+class ConsoleSessionAnswer(BaseModel):
+    """A browser that is signed in. `agent`: what it calls itself; `authenticated_at`: None where nobody knows."""
+
+    id: str
+    agent: str
+    created_at: Time
+    seen_at: Time
+    expires_at: Time
+    authenticated_at: Time | None
+
+
+class ConsoleSessionList(BaseModel):
+    """Those by which the person still gets in, newest first."""
+
+    data: list[ConsoleSessionAnswer]
+    next_cursor: None = None
+
+
 class SignInLinkAnswer(BaseModel):
     """A link that lets one browser in as this person, once; None in a replay."""
 
@@ -64,4 +82,16 @@ def person_answer(person: Person) -> PersonAnswer:
         linked=person.subject is not None,
         created_at=time_of(person.created_at),
         signed_in_at=maybe_time(person.signed_in_at),
+    )
+
+
+def console_session_answer(session: ConsoleSession) -> ConsoleSessionAnswer:
+    """Show one; its cookie is known to the browser alone."""
+    return ConsoleSessionAnswer(
+        id=session.id,
+        agent=session.agent,
+        created_at=time_of(session.created_at),
+        seen_at=time_of(session.seen_at),
+        expires_at=time_of(session.expires_at),
+        authenticated_at=maybe_time(session.authenticated_at),
     )

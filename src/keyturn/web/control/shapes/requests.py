@@ -59,6 +59,7 @@ def _address(text: str) -> str:
 SecretText = Annotated[Secret, _SecretText]
 Text = Annotated[str, AfterValidator(_plain), Field(max_length=4096)]
 ConnectorId = Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9-]{1,62}$")]
+AnyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
 Address = Annotated[str, AfterValidator(_address), Field(max_length=50)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Number = Annotated[int, Field(ge=1, le=2**63 - 1, strict=False)]
@@ -175,11 +176,12 @@ class JobFilter(Members):
 
 
 class NewJob(Members):
-    """One action on many connections."""
+    """One action on many connections: on those of `filter`, or on these `connections`."""
 
     kind: Text
     action: Text
     filter: JobFilter = Field(default_factory=JobFilter)
+    connections: list[AnyId] | None = Field(default=None, min_length=1, max_length=1000)
 
 
 class Nothing(Members):

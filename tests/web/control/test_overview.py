@@ -1,0 +1,77 @@
+"""The overview and the settings over REST: the figures of the page, and nothing of a secret."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from keyturn.bootstrap.observing.instance import instance_of, setting_answers
+from keyturn.bootstrap.settings import read_settings
+from keyturn.core.connection import State
+from keyturn.core.problems import PROBLEMS
+from keyturn.web.control.application import make_control
+from tests.web.control.house import FakeLogLevel, assert_problem, begin, metrics, new_key
+
+
+async def test_the_overview_says_how_everything_stands() -> None:
+    """By state, by connector, and whom it needs; what was never recorded is null."""
+    house = await begin()
+    connections = house.world.stores.connections
+    found = await connections.load(house.connection_id)
+    assert found is not None
+    rows = house.world.stores.connections.rows
+    _, secrets = rows[found.id]
+    lost = replace(found, id="cxn_lost", state=State.NEEDS_RECONNECT, reason="grant_lost")
+    rows[lost.id] = (lost, secrets)
+    answer = await house.call("GET", "/v1/overview?range=7d", key="read")
+    said = answer.json()
+
+    assert 200 == answer.status_code
+    assert {"active": 1, "needs_reconnect": 1} == said["states"]
+    assert [{"connector": "acme", "states": {"active": 1, "needs_reconnect": 1}}] == said["connectors"]
+    assert [("acme", "grant_lost", 1)] == [(n["connector"], n["reason"], n["count"]) for n in said["needs"]]
+    assert ("7d", 28, None) == (said["range"], len(said["renewals"]), said["audit_verified_at"])
+
+
+async def test_who_may_read_the_overview() -> None:
+    """A key that is limited may not: it is about all. An unknown range is refused."""
+    house = await begin()
+    limited = await new_key(house.world, "read", connectors=("acme",))
+
+    assert_problem(await house.call("GET", "/v1/overview", key=limited), 403, "forbidden_scope")
+    assert_problem(await house.call("GET", "/v1/overview?range=9d", key="read"), 422, "validation_failed")
+
+
+async def test_settings_are_listed_with_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that may hold a secret only whether it is set."""
+    monkeypatch.setenv("KEYTURN_ADMIN_API_KEY", "canary-" * 8)
+    monkeypatch.setenv("KEYTURN_KEYS", "file:/run/canary-keys")
+    monkeypatch.setenv("KEYTURN_LOG_LEVEL", "debug")
+    settings = read_settings()
+    house = await begin()
+
+    async def readiness() -> dict[str, str]:
+        return {}
+
+    given = setting_answers(instance_of(settings, FakeLogLevel(), {}))
+    house.app = make_control(house.world.application, readiness=readiness, metrics=metrics, settings=given)
+    answer = await house.call("GET", "/v1/instance/settings")
+    rows = {row["name"]: row for row in answer.json()["data"]}
+
+    level = {"name": "KEYTURN_LOG_LEVEL", "value": "debug", "is_set": True, "source": "environment"}
+    assert level == rows["KEYTURN_LOG_LEVEL"]
+    assert (None, True) == (rows["KEYTURN_ADMIN_API_KEY"]["value"], rows["KEYTURN_ADMIN_API_KEY"]["is_set"])
+    assert "default" == rows["KEYTURN_LOG_FORMAT"]["source"]
+    assert "canary" not in answer.text.lower()
+
+
+async def test_problem_codes_need_no_key() -> None:
+    """They are the same for everybody."""
+    house = await begin()
+    answer = await house.call("GET", "/v1/problems", key=None)
+    rows = {row["code"]: row for row in answer.json()["data"]}
+
+    assert sorted(PROBLEMS) == list(rows)
+    assert PROBLEMS["rate_limited"].action == rows["rate_limited"]["action"]
+    assert rows["rate_limited"]["retryable"]
