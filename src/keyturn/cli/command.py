@@ -24,8 +24,9 @@ _SECRET_OPTIONS: Final = frozenset(
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "allow_extra_args": True}
 
 _SERVER: Final = (
-    "connector, connection, job, webhook, audit, owner, key, call, proxy and link talk to the server of KEYTURN_URL"
-    " (http://127.0.0.1:8800) with the API key of KEYTURN_API_KEY, or of the file that KEYTURN_API_KEY_FILE names."
+    "connector, connection, job, webhook, audit, owner, key, apikey, person, overview, config, call, proxy and link"
+    " talk to the server of KEYTURN_URL (http://127.0.0.1:8800) with the API key of KEYTURN_API_KEY, or of the file that"
+    " KEYTURN_API_KEY_FILE names."
 )
 
 

@@ -21,8 +21,9 @@ _HEAD = """\
 
 ## Which server, which key
 
-`connector save|publish|list|show|set-client`, `connection`, `job`, `webhook`, `call`, `proxy` and `link` talk to a
-server; the rest works without one. Certificates are verified; redirects are not followed.
+`dev`, `init`, `serve`, `doctor`, `backup`, `restore`, `key declare-lost`, `person link`, `problem` and
+`connector new|catalogue|lint|schema` need no server, nor do `connector preview` and `audit verify` with a file; the
+rest talks to one. Certificates are verified; redirects are not followed.
 
 | variable | |
 |---|---|

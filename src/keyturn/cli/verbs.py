@@ -150,6 +150,12 @@ _ROWS: Final = (
         ("keyturn connection events cxn_…", "keyturn connection events cxn_… --limit 200 --json"),
     ),
     Verb(
+        "connection stats",
+        "Count a connection's calls by the hour.",
+        "operating.connection_stats:stats",
+        ("keyturn connection stats cxn_…",),
+    ),
+    Verb(
         "call",
         "Call the API through a connection.",
         "call:call",

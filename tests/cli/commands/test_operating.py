@@ -132,3 +132,14 @@ def test_an_edit_of_nothing(server: FakeServer) -> None:
     assert 2 == run("webhook", "edit", "whk_1").code
     assert 2 == run("webhook", "edit", "whk_1", "--event", "a.b", "--usual-events").code
     assert [] == server.asked
+
+
+def test_calls_by_the_hour(server: FakeServer) -> None:
+    """A line an hour; where there was no call, that."""
+    hours = [{"start": "2030-01-31T11:00:00.000Z", "calls": 41, "failed": 2}]
+    server.answer("GET /v1/connections/cxn_1/stats", {"since": "2030-01-30T12:10:00.000Z", "hours": hours})
+    server.answer("GET /v1/connections/cxn_2/stats", {"since": "2030-01-30T12:10:00.000Z", "hours": []})
+
+    assert ["41", "2"] == run("connection", "stats", "cxn_1").out.splitlines()[1].split()[-2:]
+    assert hours == json.loads(run("connection", "stats", "cxn_1", "--json").out)["hours"]
+    assert "No call in the last 24 hours.\n" == run("connection", "stats", "cxn_2").err

@@ -75,3 +75,17 @@ async def test_problem_codes_need_no_key() -> None:
     assert sorted(PROBLEMS) == list(rows)
     assert PROBLEMS["rate_limited"].action == rows["rate_limited"]["action"]
     assert rows["rate_limited"]["retryable"]
+
+
+async def test_calls_of_a_connection_by_the_hour() -> None:
+    """Of the last day; another key's connection is not found."""
+    house = await begin()
+    now = house.world.clock.now()
+    hour = int(now // 3600 * 3600)
+    house.world.stores.connections.calls[house.connection_id, hour] = (41, 2)
+    house.world.stores.connections.calls[house.connection_id, hour - 30 * 3600] = (7, 0)
+    answer = await house.call("GET", f"{house.path}/stats", key="read")
+    limited = await new_key(house.world, "read", owners=("nobody",))
+
+    assert [(41, 2)] == [(each["calls"], each["failed"]) for each in answer.json()["hours"]]
+    assert_problem(await house.call("GET", f"{house.path}/stats", key=limited), 404, "not_found")

@@ -43,6 +43,7 @@ EXPECTED = {
     "DELETE /v1/connections/{connection_id}": "admin",
     "GET /v1/connections/{connection_id}/why": "read",
     "GET /v1/connections/{connection_id}/events": "read",
+    "GET /v1/connections/{connection_id}/stats": "read",
     "POST /v1/connections/{connection_id}/test": "call",
     "POST /v1/connections/{connection_id}/preview": "call",
     "POST /v1/connections/{connection_id}/renew": "admin",

@@ -39,6 +39,7 @@ from keyturn.web.control.routes.instance import OPERATIONS as INSTANCE
 from keyturn.web.control.routes.jobs import OPERATIONS as JOBS
 from keyturn.web.control.routes.keys import OPERATIONS as KEYS
 from keyturn.web.control.routes.login_stops import OPERATIONS as LOGIN_STOPS
+from keyturn.web.control.routes.operating.connection_stats import OPERATIONS as CONNECTION_STATS
 from keyturn.web.control.routes.operating.overview import OPERATIONS as OVERVIEW
 from keyturn.web.control.routes.operating.quiet_hours import OPERATIONS as QUIET_HOURS
 from keyturn.web.control.routes.owners import OPERATIONS as OWNERS
@@ -59,6 +60,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *QUIET_HOURS,
     *CONNECTIONS,
     *CONNECTION_STEPS,
+    *CONNECTION_STATS,
     *CHALLENGES,
     *CONNECT_SESSIONS,
     *JOBS,

@@ -55,8 +55,8 @@ async def create_job(body: NewJob, app: App, caller: Calling) -> Response:
 
     `action`: `test`, `renew`, `pause`, `resume`, `disconnect`, `reconnect_links` or `migrate`, on the connections of
     `filter`, of which those that are disconnected are left out, or on those that `connections` names. Without a
-    `state`, `resume` is about those that are paused and `reconnect_links` about those that need it. The job begins within a
-    second or two; watch it at its address.
+    `state`, `resume` is about those that are paused and `reconnect_links` about those that need it. The job begins
+    within a second or two; watch it at its address.
     """
     wanted = body.filter
     findings = []

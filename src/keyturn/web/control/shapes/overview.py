@@ -101,6 +101,21 @@ class CallTimeAnswer(BaseModel):
     whole: QuantilesAnswer
 
 
+class HourAnswer(BaseModel):
+    """Calls in the hour from `start` on; `failed`: those that the API refused or failed."""
+
+    start: Time
+    calls: int
+    failed: int
+
+
+class StatsAnswer(BaseModel):
+    """A connection's calls by hour, from `since` on; an hour without a call is not among them."""
+
+    since: Time
+    hours: list[HourAnswer]
+
+
 class OverviewAnswer(BaseModel):
     """How everything stands at `at`. `renewals`, `sends` and `codes` are of `range`, from `since` to `until`.
 
