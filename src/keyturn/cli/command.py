@@ -25,8 +25,8 @@ _CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 1
 
 _SERVER: Final = (
     "connector, connection, job, webhook, audit, owner, key, apikey, person, overview, config, call, proxy and link"
-    " talk to the server of KEYTURN_URL (http://127.0.0.1:8800) with the API key of KEYTURN_API_KEY, or of the file that"
-    " KEYTURN_API_KEY_FILE names."
+    " talk to the server of KEYTURN_URL (http://127.0.0.1:8800) with the API key of KEYTURN_API_KEY, or of the file"
+    " that KEYTURN_API_KEY_FILE names."
 )
 
 

@@ -228,8 +228,8 @@ def test_reconnect_links_of_many_are_shown_by_their_job(server: FakeServer) -> N
     none = run("job", "links", "job_1")
 
     assert "keyturn job links job_1" in made.err
-    assert ["cxn_1", "jo", "–", "https://a.example/c/x"] == shown.out.splitlines()[1].split()
-    assert "opened, or ended" in shown.out
+    lines = ["cxn_1  jo  until –", "  https://a.example/c/x", "cxn_1  –  opened, or ended"]
+    assert lines == shown.out.splitlines()
     assert '"owner": "jo"' in as_json.out
     assert ("", "This job made no link.\n") == (none.out, none.err)
 

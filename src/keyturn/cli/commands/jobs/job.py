@@ -65,25 +65,22 @@ def show(job: str, as_json: bool) -> None:
 @job_argument
 @json_option
 def links(job: str, as_json: bool) -> None:
-    """Each is for one person, works once, and is good for 30 minutes after it was made."""
+    """Each is for one person, works once, and is good for 30 minutes after it was made.
+
+    Written as two lines: whose it is, then the link, whole however narrow the terminal is.
+    """
     found = connect().send("POST", path_of("jobs", job, "links"))
     if as_json:
         say_json(found.document)
         return
-    rows = found.rows()
-    if not rows:
+    for row in found.rows():
+        whose = f"{one_line(row.get('connection'))}  {one_line(row.get('owner'))}"
+        if row.get("url"):
+            say(f"{whose}  until {when(row.get('expires_at'))}\n  {one_line(row['url'])}")
+        else:
+            say(f"{whose}  opened, or ended")
+    if not found.rows():
         tell("This job made no link.")
-        return
-    table(
-        ("CONNECTION", "OWNER", "ENDS", "LINK"),
-        [
-            (
-                row.get("connection"), row.get("owner"), when(row.get("expires_at")),
-                row.get("url") or "opened, or ended",
-            )
-            for row in rows
-        ],
-    )  # fmt: skip
 
 
 @command("job watch")
