@@ -98,6 +98,13 @@ _LOST: Final[Mapping[str, tuple[str, str]]] = {
     ),
     Cause.NO_ANSWER: ("The kept password was sent twice and no answer came; it is not sent a third time.", _RECONNECT),
 }
+
+
+def reason_in_words(reason: str) -> tuple[str, str] | None:
+    """What a connection's `reason` means, and what the person does; None where it is none."""
+    return _LOST.get(reason)
+
+
 _BEFORE: Final = "The person has to reconnect it before this time."
 _LOST_OTHERWISE: Final = ("Only the person can get another token.", _RECONNECT)
 _TOLD: Final[Mapping[str, str]] = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from keyturn.core.problems import PROBLEMS
+import pytest
+
+from keyturn.core.problems import PROBLEMS, Cause
 from tests.cli.running import run
 
 
@@ -29,3 +31,14 @@ def test_an_unknown_code_names_the_nearest() -> None:
     assert (3, 3) == (near.code, far.code)
     assert "provider_account_locked" in near.err
     assert "problem list" in far.err
+
+
+@pytest.mark.parametrize("reason", sorted({*Cause} - {*PROBLEMS}))
+def test_why_a_connection_needs_its_person_is_explained(reason: str) -> None:
+    """Those reasons too that are no answer's code."""
+    ran = run("problem", "explain", reason)
+    said = json.loads(run("problem", "explain", reason, "--json").out)
+
+    assert 0 == ran.code
+    assert said["means"] in ran.out
+    assert ("end_user", reason) == (said["who"], said["reason"])

@@ -90,6 +90,8 @@ async def build() -> Seeded:
     ids = {
         "connection_id": house.connection_id,
         "connector_id": "acme",
+        "version": "1",
+        "entry_id": "matrix",
         "seq": "1",
         "owner": "somebody/else",
         "session_id": session.json()["id"],

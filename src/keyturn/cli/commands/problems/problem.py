@@ -32,14 +32,13 @@ def list_problems(as_json: bool) -> None:
 @click.argument("code", metavar="CODE")
 @json_option
 def explain(code: str, as_json: bool) -> None:
-    """Any code that a page, an answer or a log shows."""
+    """Any code that a page, an answer or a log shows, or the reason why a connection needs its person."""
     from keyturn.core.problems import PROBLEMS, WHOSE_MOVE
 
     found = PROBLEMS.get(code)
     if found is None:
-        near = difflib.get_close_matches(code, PROBLEMS, n=1)
-        words = f"did you mean {near[0]}?" if near else "“keyturn problem list” has all."
-        raise Failure(f"There is no such code; {words}", NOT_FOUND)
+        _explain_reason(code, as_json=as_json)
+        return
     if as_json:
         say_json(found.as_json())
         return
@@ -55,3 +54,21 @@ def explain(code: str, as_json: bool) -> None:
             ("exit code", found.exit_code),
         ]
     )
+
+
+def _explain_reason(reason: str, *, as_json: bool) -> None:
+    """The same of a connection's `reason`, which is no answer's code."""
+    from keyturn.core.explain import reason_in_words
+    from keyturn.core.problems import PROBLEMS, WHOSE_MOVE, Cause, Who
+
+    words = reason_in_words(reason)
+    if words is None:
+        near = difflib.get_close_matches(reason, [*PROBLEMS, *Cause], n=1)
+        nearest = f"did you mean {near[0]}?" if near else "“keyturn problem list” has all."
+        raise Failure(f"There is no such code; {nearest}", NOT_FOUND)
+    means, action = words
+    if as_json:
+        say_json({"reason": reason, "means": means, "who": Who.END_USER.value, "action": action})
+        return
+    whose = WHOSE_MOVE[Who.END_USER]
+    details([("reason", reason), ("means", means), ("what to do", action), ("whose move", whose)])

@@ -117,6 +117,6 @@ OPERATIONS: Final = (
         {200: ConnectorAnswer},
         TAG,
         unlimited_by=("owners",),
-        problems=("version_conflict",),
+        problems=("connector_invalid", "version_conflict"),
     ),
 )
