@@ -67,10 +67,14 @@ async def test_where_only_advice_differs_that_is_said() -> None:
 async def test_going_back_to_a_version() -> None:
     """Its text becomes the draft, and the next version once it is published; what was published stays."""
     house = await two_versions()
+    seen = (await house.call("GET", PATH)).headers["etag"]
+    await put(house, NEW.replace("title: Acme", "title: Fourth"))
+    slow = await house.call("POST", f"{PATH}/versions/1/rollback", headers={"if-match": seen})
     back = await house.call("POST", f"{PATH}/versions/1/rollback")
     published = await house.call("POST", f"{PATH}/publish")
     missing = await house.call("POST", f"{PATH}/versions/9/rollback")
 
+    assert_problem(slow, 412, "version_conflict")
     assert (200, NEW) == (back.status_code, back.json()["draft"]["source"])
     assert 2 == back.json()["version"]["version"]
     assert (3, "published") == (published.json()["version"], published.json()["result"])

@@ -10,6 +10,7 @@ import re
 from typing import Annotated, Any, Final
 
 from fastapi import Query
+from starlette.requests import Request
 from starlette.responses import Response
 
 from keyturn.core.building.changes import changes
@@ -21,6 +22,7 @@ from keyturn.engine.builder.review import text_changes
 from keyturn.ports.store import PublishedVersion
 from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation
+from keyturn.web.control.preconditions import expected_revision
 from keyturn.web.control.routes.connectors import shown_connector
 from keyturn.web.control.shapes.answers import ConnectorAnswer, VersionAnswer
 from keyturn.web.control.shapes.building.comparing import ChangeAnswer, DiffAnswer, DiffQuery
@@ -78,7 +80,7 @@ def _diff(old: PublishedVersion | None, new: Connector, source: str, number: int
 
 
 async def rollback_connector(
-    connector_id: str, version: str, app: App, caller: Calling, nothing: Nothing | None = None
+    connector_id: str, version: str, request: Request, app: App, caller: Calling, nothing: Nothing | None = None
 ) -> Response:
     """Make a version's text the draft.
 
@@ -87,6 +89,7 @@ async def rollback_connector(
     caller.must_see(connector_id)
     wanted = await version_of(app, caller, connector_id, _number(version))
     draft = await app.builder.drafts.draft(connector_id)
+    expected_revision(request, current=draft.revision)
     await app.builder.drafts.save(connector_id, wanted.source, draft.revision, caller.actor)
     return await shown_connector(app, caller, connector_id)
 
@@ -118,5 +121,6 @@ OPERATIONS: Final = (
         TAG,
         unlimited_by=("owners",),
         problems=("connector_invalid", "version_conflict"),
+        headers=("If-Match",),
     ),
 )
