@@ -97,6 +97,17 @@ def test_two_versions_are_compared_by_the_server(server: FakeServer, words: list
     assert DIFF == json.loads(run("connector", "diff", *words, "--json").out)
 
 
+def test_a_folder_of_the_same_name_is_no_file(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connector on the server is meant."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "acme").mkdir()
+    server.answer("GET /v1/connectors/acme/preview?step=6", {"step": 6, "requests": []})
+
+    assert 0 == run("connector", "preview", "acme", "--step", "6").code
+
+
 def test_versions_of_two_connectors_are_not_compared(server: FakeServer) -> None:
     """And what is compared with is a version."""
     assert 2 == run("connector", "diff", "acme@3", "other@1").code

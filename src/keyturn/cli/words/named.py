@@ -23,7 +23,7 @@ class Named:
 def named(word: str) -> Named | Path:
     """A file where there is one of this name, or where it looks like one; else what is on the server."""
     path = Path(word)
-    if path.suffix in (".yaml", ".yml", ".json") or path.exists():
+    if path.suffix in (".yaml", ".yml", ".json") or path.is_file():
         return path
     return on_server(word)
 
