@@ -152,6 +152,27 @@ def test_a_message_names_the_nearest_key_and_not_the_input() -> None:
     assert "secretly" not in second
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param("{{ test.id }}", "{{ tset.account }}", "did you mean “test.…”?", id="an answer, slipped"),
+        pytest.param("/oauth/token", "/{{ usernam }}", "did you mean “username”?", id="a name, slipped"),
+        pytest.param("/oauth/token", "/{{ passwod }}", "possible here: client_id, username", id="no secret in a URL"),
+        pytest.param("{{ test.id }}", "{{ refresh_toke }}", "possible here: claims.sub, client_id,", id="no token in an id"),
+    ],
+)
+def test_a_name_that_is_not_there_is_compared_with_those_that_may_stand_there(
+    old: str, new: str, expected: str
+) -> None:
+    """What is suggested would be taken, and what was written below an answer's name is not repeated."""
+    with pytest.raises(ConnectorInvalid) as caught:
+        read_connector(read_document(SMALLEST.replace(old, new, 1)), suffixes=SUFFIXES)
+    (message,) = [each.message for each in caught.value.errors if each.code == "unknown_name"]
+
+    assert expected in message
+    assert "account" not in message
+
+
 def test_json_is_read_as_well() -> None:
     """The same file as JSON gives the same connector."""
     as_json = (

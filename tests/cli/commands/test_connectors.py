@@ -22,9 +22,10 @@ CLIENT = ("connector", "set-client", "acme", "--client-id", "app")
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    """A connector file without errors."""
+    """A connector file without errors: the starter, with what its author has to say."""
     path = tmp_path / "acme.yaml"
-    path.write_text(starter_text("acme"))
+    text = starter_text("acme").replace(".provider.example", ".acme.example")
+    path.write_text(text + "trust: {reason: legacy, note: Made up.}\n")
     return path
 
 
@@ -37,14 +38,16 @@ def bad(tmp_path: Path) -> Path:
 
 
 def test_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The starter is written, and has no error."""
+    """The starter is written and reads; the linter asks for what only its author can say."""
     monkeypatch.chdir(tmp_path)
 
     ran = run("connector", "new", "acme")
 
     assert (0, "acme.yaml\n") == (ran.code, ran.out)
     assert starter_text("acme") == (tmp_path / "acme.yaml").read_text()
-    assert 0 == run("connector", "lint", "acme.yaml").code
+    linted = run("connector", "lint", "acme.yaml", "--json")
+    assert 6 == linted.code
+    assert {"K001", "K011"} == {one["code"] for one in json.loads(linted.out)["findings"] if one["severity"] == "error"}
 
 
 def test_new_overwrites_nothing(good: Path) -> None:
@@ -85,7 +88,7 @@ def test_lint_of_errors(bad: Path) -> None:
 def test_lint_of_findings(good: Path) -> None:
     """Findings that are no errors have a remedy and end with 0; the gravest group comes first."""
     text = good.read_text()
-    good.write_text(text.replace("https://login.provider.example/oauth/token", "https://192.0.2.1/oauth/token"))
+    good.write_text(text.replace("https://login.acme.example/oauth/token", "https://192.0.2.1/oauth/token"))
     ran = run("connector", "lint", str(good))
     groups = [line.split()[1].removesuffix("s") for line in ran.out.splitlines() if not line.startswith(" ")]
 

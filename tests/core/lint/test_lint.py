@@ -76,6 +76,9 @@ FOUND = [
     ("K009", "/retires/on", [("retires", {"on": "2027-01-31"})]),
     ("K010", "/client_address_header", [("client_address_header", "X-Forwarded-For")]),
     ("K008", "/tls/ca", [("tls", {"ca": PEM})]),
+    ("K011", "/docs_url", [("docs_url", "https://developer.provider.example/auth")]),
+    ("K011", "/token/url", [("token.url", "https://login.provider.example/oauth/token")]),
+    ("K011", "/revoke/url", [("revoke.url", "https://login.PROVIDER.example:8443/oauth/revoke")]),
     ("K101", "/fields/1", [fields({"key": "more", "label": "More"})]),
     (
         "K101",

@@ -1,7 +1,8 @@
 """The text that a new connector file begins with: a whole connector, with a word on each step.
 
 Rule 1: it reads without an error, so that the first thing an author sees works.
-Rule 2: hosts are of the reserved domain `example`, so that nothing goes to anybody before they are replaced.
+Rule 2: it says nothing in its author's name: why a password is acceptable is left to them, and publishing waits for it.
+Rule 3: hosts are of the reserved domain `example`, so that nothing goes to anybody before they are replaced.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ _TEXT: Final = Template("""\
 keyturn: 1
 connector: $id
 title: $title
-docs_url: https://developer.provider.example/auth
-trust:                      # why a password is acceptable here; publishing needs it
-  reason: legacy            # legacy | first_party | no_alternative
-  note: The provider offers no authorization-code flow.
+# docs_url: …               # where the provider describes its login
+
+# Why a password is acceptable here, in your own words: the person who connects reads it, and publishing needs it.
+# trust:
+#   reason: …               # legacy | first_party | no_alternative
+#   note: …
 
 # Step 1: what the connect form asks. Username and password are always there; add a field only where one is needed:
 # fields:

@@ -29,7 +29,10 @@ STEPS: Final = (
         2,
         "Token URL",
         "Where username and password are exchanged for a token, how they travel, and where the answer has the token.",
-        ("client", "token", "derive", "generate", "remember", "challenges", "failures", "limits", "tls"),
+        (
+            "client", "token", "derive", "generate", "remember", "challenges", "failures", "limits", "tls",
+            "client_address_header", "private_network", "insecure_http",
+        ),  # fmt: skip
         True,
     ),
     Step(

@@ -2,7 +2,8 @@
 
 Rule 1: this table, `challenge_rules` and `login_rules` are the only places that know codes, severities and words; the
 reference page is made from them.
-Rule 2: a code is public and stable. Its hundreds are the step of the connector that it belongs to, 0 for the whole.
+Rule 2: a code is public and stable. Its hundreds are the step of the connector that the rule is about, 0 for the whole;
+the step that a finding is shown with is that of the place where it was found.
 Rule 3: an error blocks publishing; a warning or an information never does.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from keyturn.core.building.steps import step_of
 from keyturn.core.lint.challenge_rules import CHALLENGE_RULES
 from keyturn.core.lint.login_rules import LOGIN_RULES
 from keyturn.core.lint.rule import LintRule, Severity
@@ -38,8 +40,8 @@ class LintFinding:
 
     @property
     def step(self) -> int:
-        """The step that it belongs to, 0 for the whole."""
-        return self.rule.step
+        """The step whose form has what was found, 0 for the connector as a whole: whatever the rule is about."""
+        return step_of(self.pointer)
 
     @property
     def message(self) -> str:
@@ -141,6 +143,13 @@ _RULES: Final = (
         "Keep `client_address_header` only where the provider asks for it. "
         "A renewal by a kept password has no address.",
         security=True,
+    ),
+    LintRule(
+        "K011",
+        "placeholder_host",
+        _E,
+        "This host is a placeholder: it stands in every new file and is nobody's.",
+        "Write the provider's own address.",
     ),
     LintRule(
         "K101",

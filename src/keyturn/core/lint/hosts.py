@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from keyturn.core.lint.findings import LintFinding, found
 from keyturn.core.lint.subject import Subject
@@ -12,6 +14,7 @@ from keyturn.core.urls.hostnames import literal_address
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 
 # Every rule was held against the real list when the connector was read; here rules are only taken apart.
+_PLACEHOLDER: Final = re.compile(r"[/.@]provider\.example(?=$|[/:?#])", re.IGNORECASE)  # as the starter writes them
 _NO_SUFFIXES = PublicSuffixes(frozenset({"invalid"}), frozenset(), frozenset())
 
 
@@ -31,6 +34,7 @@ def lint_hosts(subject: Subject) -> Iterator[LintFinding]:
         for each in connector.allowed_urls
     ]
     guard = AllowedUrls(rules, insecure_http=True, encoded_slashes=connector.request.encoded_slashes)
+    yield from _placeholders(subject)
     yield from _literal_addresses(subject, guard)
     yield from _whole_rules(subject, rules)
     yield from _without_effect(rules)
@@ -42,6 +46,30 @@ def _origin(subject_url: str, guard: AllowedUrls) -> Origin | None:
     authority = rest.split("/", 1)[0].split("?", 1)[0]
     origin = guard.origin_of(scheme, authority.removeprefix("*."))
     return None if isinstance(origin, Reason) else origin
+
+
+def _placeholders(subject: Subject) -> Iterator[LintFinding]:
+    """The hosts of a new file, in whatever is sent or shown; a base that is only taken from step 7 is said there."""
+    connector, links = subject.connector, subject.connector.links
+    rules = {each.url.source for each in connector.allowed_urls}
+    for pointer, url in subject.urls():
+        if pointer != "/request/base_url" or url.source not in rules:
+            yield from _placeholder(pointer, url.source)
+    shown = {
+        "/docs_url": connector.docs_url,
+        "/register_url": connector.register_url,
+        "/trust/alternative": connector.trust.alternative if connector.trust else None,
+        "/links/reset_password": links.reset_password,
+        "/links/unlock": links.unlock,
+        "/links/app_password": links.app_password,
+    }
+    for pointer, text in shown.items():
+        yield from _placeholder(pointer, text or "")
+
+
+def _placeholder(pointer: str, url: str) -> Iterator[LintFinding]:
+    if _PLACEHOLDER.search(url):
+        yield found("K011", pointer)
 
 
 def _literal_addresses(subject: Subject, guard: AllowedUrls) -> Iterator[LintFinding]:

@@ -18,7 +18,7 @@ from keyturn.core.connector import ClientAuthentication, Encoding
 from keyturn.core.reading.codes import Fault
 from keyturn.core.reading.document import pointer_steps
 from keyturn.core.reading.names import Kind, Names
-from keyturn.core.reading.shapes import Placed, Reading, meant
+from keyturn.core.reading.shapes import Placed, Reading, meant, nearest
 
 
 class Place(StrEnum):
@@ -42,6 +42,7 @@ _ALL: Final = frozenset(Place)
 _LOGIN: Final = frozenset({Place.TOKEN, Place.BEFORE, Place.CHALLENGE})
 _IDENTITY: Final = frozenset({Place.CONNECTION_NAME, Place.UNIQUE_ID})
 _WITH_TOKEN: Final = frozenset({Place.REFRESH, Place.REVOKE, Place.TEST, Place.REQUEST})
+_ANSWERS: Final = ("test", "claims", "token")  # names stand below these
 _NOT_SECRET: Final = _IDENTITY | {Place.BASE_URL, Place.ALLOWED_URL}
 
 
@@ -133,7 +134,7 @@ def _judge_path(reading: Reading, names: Names, tree: Mapping[str, Any], placed:
     kind = names.kind_of(path)
     in_derived = pointer_steps(placed.pointer)[0] == "derive"
     if kind is None:
-        message = f"no such name; {meant(path, names.all())}"
+        message = f"no such name; {_meant(names, placed, path, in_derived=in_derived)}"
         reading.fault(placed.pointer, Fault.UNKNOWN_NAME, message, offset=offset)
     elif kind is Kind.DERIVED and (in_derived or path not in {each.path for each in placed.template.references()}):
         message = "a derived value is neither made of derived ones nor the key of a filter; name its parts"
@@ -141,6 +142,24 @@ def _judge_path(reading: Reading, names: Names, tree: Mapping[str, Any], placed:
     elif not in_derived:
         for leaf in names.leaves(path):
             _judge_leaf(reading, names.kind_of(leaf), tree, placed, offset)
+
+
+def _meant(names: Names, placed: Placed, path: str, *, in_derived: bool) -> str:
+    """Which name was most likely meant, of those that may stand here; what is below an answer is not repeated."""
+
+    def stands(name: str) -> bool:
+        kind = names.kind_of(name)
+        if in_derived or kind in (None, Kind.DERIVED):
+            return kind is not None
+        rule, place = RULES[kind], place_of(placed.pointer)
+        return place in rule.places and (rule.in_url or not is_url(placed.pointer))
+
+    head, dot, below = path.partition(".")
+    answers = [each for each in _ANSWERS if dot and stands(f"{each}.{below}")]
+    found = nearest(head, answers)
+    if found is not None:
+        return f"did you mean “{found}.…”?"
+    return meant(path, [each for each in names.all() if stands(each)])
 
 
 def _judge_leaf(
