@@ -158,7 +158,7 @@ def test_a_message_names_the_nearest_key_and_not_the_input() -> None:
         pytest.param("{{ test.id }}", "{{ tset.account }}", "did you mean “test.…”?", id="an answer, slipped"),
         pytest.param("/oauth/token", "/{{ usernam }}", "did you mean “username”?", id="a name, slipped"),
         pytest.param("/oauth/token", "/{{ passwod }}", "possible here: client_id, username", id="no secret in a URL"),
-        pytest.param("{{ test.id }}", "{{ refresh_toke }}", "possible here: claims.sub, client_id,", id="no token in an id"),
+        pytest.param("{{ test.id }}", "{{ refresh_toke }}", "possible here: claims.sub,", id="no token in an id"),
     ],
 )
 def test_a_name_that_is_not_there_is_compared_with_those_that_may_stand_there(

@@ -30,9 +30,9 @@ STEPS: Final = (
         "Token URL",
         "Where username and password are exchanged for a token, how they travel, and where the answer has the token.",
         (
-            "client", "token", "derive", "generate", "remember", "challenges", "failures", "limits", "tls",
-            "client_address_header", "private_network", "insecure_http",
-        ),  # fmt: skip
+            *("client", "token", "derive", "generate", "remember", "challenges", "failures", "limits", "tls"),
+            *("client_address_header", "private_network", "insecure_http"),
+        ),
         True,
     ),
     Step(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.builder.drafts import Drafts
+from keyturn.engine.builder.looked_at import LookedAt
 from keyturn.engine.builder.review import ReviewDraft
 from keyturn.engine.builder.trials import Trials
 from keyturn.engine.builder.unsaved import Unsaved
@@ -20,3 +21,4 @@ class Builder:
     review: ReviewDraft
     unsaved: Unsaved
     suffixes: PublicSuffixes
+    looked_at: LookedAt = field(default_factory=LookedAt)

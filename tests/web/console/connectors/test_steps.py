@@ -151,14 +151,47 @@ async def test_every_step_says_how_far_it_is() -> None:
     assert "K503" in (await fresh.get("/connectors/acme/edit/5")).text
 
 
-async def test_a_url_is_tried_on_step_seven() -> None:
-    """Allowed by which rule, or refused."""
+@pytest.mark.parametrize(
+    ("method", "url", "expected"),
+    [
+        pytest.param(
+            "GET", "https://api.acme.example/b/c", "allowed by the rule https://api.acme.example.", id="allowed"
+        ),
+        pytest.param(
+            "POST", "https://new.acme.example/v1/x", "only for GET, HEAD", id="covered, but not for this method"
+        ),
+        pytest.param(
+            "GET",
+            "https://new.acme.example/v2",
+            "Nearest is https://new.acme.example/v1, which has another path",
+            id="beside the path",
+        ),
+        pytest.param("GET", "http://new.acme.example/v1", "neither https, nor http", id="plain http"),
+        pytest.param("GET", "https://old.acme.example/v1", "which has another host", id="another host"),
+        pytest.param("GET", "https://new.acme.example:8443/v1", "which has another port", id="another port"),
+        pytest.param("DELETE", "https://api.acme.example/never/x", "/never says never", id="denied"),
+    ],
+)
+async def test_a_url_is_tried_against_the_rules_as_they_are_typed(method: str, url: str, expected: str) -> None:
+    """By which rule it is allowed, or what keeps it out; nothing is saved, and what is typed stays."""
     visitor = await author()
-    good = await visitor.get("/connectors/acme/edit/7?url=https://api.acme.example/a/b")
-    bad = await visitor.get("/connectors/acme/edit/7?url=https://evil.example/")
+    before = await source_of(visitor)
+    page = await save(
+        visitor,
+        7,
+        do="judge",
+        judged__url=url,
+        judged__method=method,
+        allowed_urls__1__url="https://new.acme.example/v1",
+        allowed_urls__1__methods="GET",
+        allowed_urls__2__url="https://api.acme.example/never",
+        allowed_urls__2__deny="true",
+    )
 
-    assert "Allowed by the rule for https://api.acme.example" in good.text
-    assert "Refused" in bad.text
+    assert 200 == page.status_code  # type: ignore[attr-defined]
+    assert expected in page.text  # type: ignore[attr-defined]
+    assert 'value="https://new.acme.example/v1"' in page.text  # type: ignore[attr-defined]
+    assert before == await source_of(visitor)
 
 
 async def test_there_is_no_tenth_step() -> None:

@@ -14,49 +14,73 @@ const post = (url, form, signal) =>
   fetch(url, { method: "POST", body: new URLSearchParams(new FormData(form)), signal, credentials: "same-origin" });
 
 // Calls `work` some time after the last change of a form; an answer that a later change has overtaken is dropped.
-function whenTyped(form, work) {
+// `place` is busy meanwhile: it is about to say something else.
+function whenTyped(form, place, work) {
   let timer, running;
   form.addEventListener("input", () => {
     clearTimeout(timer);
+    place.setAttribute("aria-busy", "true");
     timer = setTimeout(async () => {
       running?.abort();
-      running = new AbortController();
+      const mine = (running = new AbortController());
       try {
-        const answer = await work(running.signal);
-        if (answer?.ok) return;
+        await work(mine.signal);
       } catch {
         // the next change asks again
       }
+      if (running === mine) place.removeAttribute("aria-busy");
     }, DELAY_MS);
   });
 }
 
-function showFindings(list, answer) {
-  const items = answer.errors.map((each) =>
-    element("li", `${each.line ? `Line ${each.line}, column ${each.column}: ` : ""}${each.message}`, "finding error"),
-  );
+// A sentence in pieces, as the page's own are written; a plain text has its code in backticks.
+function said(sentence) {
+  const parts = Array.isArray(sentence)
+    ? sentence
+    : sentence.split("`").map((text, n) => ({ text, kind: n % 2 ? "code" : "" }));
+  return parts.map(({ text, kind, href }) => {
+    if (kind === "code") return element("code", text);
+    return kind === "link" ? Object.assign(element("a", text), { href }) : text;
+  });
+}
+
+function whereOf(each) {
+  if (each.href) return [Object.assign(element("a", each.label || "Go to the step"), { href: each.href }), ": "];
+  return each.line ? [`Line ${each.line}${each.column ? `, column ${each.column}` : ""}: `] : [];
+}
+
+function showFindings(list, answer, none) {
+  const items = answer.errors.map((each) => {
+    const item = element("li", undefined, "finding error");
+    item.append(...whereOf(each), ...said(each.message));
+    return item;
+  });
   for (const each of answer.findings) {
     const item = element("li", undefined, `finding ${each.severity}`);
-    item.append(element("b", each.code), ` ${each.line ? `line ${each.line}: ` : ""}${each.message} `, element("span", each.remedy, "quiet"));
+    const mark = { error: "■", warning: "▲" }[each.severity] ?? "●";
+    const code = element("b");
+    code.append(Object.assign(element("span", mark), { ariaHidden: "true" }), ` ${each.code}`);
+    const remedy = element("span", undefined, "quiet");
+    remedy.append(...said(each.remedy));
+    item.append(code, " ", element("span", `${each.severity}: `, "unseen"), ...whereOf(each), ...said(each.message), " ", remedy);
     items.push(item);
   }
-  list.replaceChildren(...(items.length ? items : [element("li", "None.")]));
+  list.replaceChildren(...(items.length ? items : [element("li", none)]));
 }
 
 const step = document.querySelector("form[data-preview]");
 if (step) {
   const panel = document.getElementById("panel");
-  whenTyped(step, async (signal) => {
+  whenTyped(step, panel, async (signal) => {
     const response = await post(step.dataset.preview, step, signal);
-    if (!response.ok) return response;
+    if (!response.ok) return;
     const answer = await response.json();
-    showFindings(panel.querySelector("[data-findings]"), answer);
+    showFindings(panel.querySelector("[data-findings]"), answer, "None for this step.");
     panel.querySelector("[data-state]").textContent = answer.errors.length ? "The form can't be read yet." : "As it is typed; not saved.";
-    if (answer.errors.length) return response;
+    if (answer.errors.length) return;
     panel.querySelector("[data-yaml]").textContent = answer.yaml;
     const requests = answer.requests.flatMap(({ title, text }) => [element("h2", title), element("pre", text)]);
     panel.querySelector("[data-requests]").replaceChildren(...(requests.length ? requests : [element("p", "This step sends nothing by itself.")]));
-    return response;
   });
   for (const tab of panel.querySelectorAll("[data-tab]")) {
     tab.addEventListener("click", (event) => {
@@ -72,10 +96,10 @@ if (step) {
 
 const text = document.querySelector("form[data-lint]");
 if (text) {
-  whenTyped(text, async (signal) => {
+  const list = document.querySelector("[data-findings]");
+  whenTyped(text, list, async (signal) => {
     const response = await post(text.dataset.lint, text, signal);
-    if (response.ok) showFindings(document.querySelector("[data-findings]"), await response.json());
-    return response;
+    if (response.ok) showFindings(list, await response.json(), "None.");
   });
   const area = text.querySelector("textarea");
   const place = document.querySelector("[data-place]");
@@ -123,7 +147,7 @@ if (trace) {
   }
 }
 
-// Alt+arrows lead to the step before and after; what is typed and not saved is asked about by the browser.
+// Alt+arrows lead to the step before and after, as the links do.
 document.addEventListener("keydown", (event) => {
   if (!event.altKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
   const steps = [...document.querySelectorAll(".tasks a")];

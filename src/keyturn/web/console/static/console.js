@@ -12,6 +12,12 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// Lists that lead somewhere else are folded where there is little room, so that a page begins with what it is about.
+const narrow = matchMedia("(max-width: 45rem)");
+const foldLists = () => { for (const each of document.querySelectorAll("details.narrow-fold")) each.open = !narrow.matches; };
+narrow.addEventListener("change", foldLists);
+foldLists();
+
 // Keys that lead somewhere. They can be switched off (WCAG 2.1.4), and never fire while somebody types.
 const list = document.getElementById("keys");
 if (list) {

@@ -2,74 +2,96 @@
 
 Rule 1: a form carries the revision that its author saw; what somebody else saved meanwhile is shown, never overwritten.
 Rule 2: what would not read as a connector is not saved, and stays in the form with what is wrong beside it.
+Rule 3: a button that only changes the form, such as one for another row, saves nothing and loses nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.responses import JSONResponse, Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.steps import BY_NUMBER
-from keyturn.core.connector import ClientAuthentication, Connector
-from keyturn.core.errors import ConnectorInvalid, Finding, KeyturnError, NotFound, ValidationFailed, VersionConflict
-from keyturn.core.lint import lint
-from keyturn.engine.test_connection import allowed_urls_for
+from keyturn.core.connector import ClientAuthentication
+from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, ValidationFailed, VersionConflict
 from keyturn.ports.catalogue import ABSENT
 from keyturn.ports.store import Draft
 from keyturn.web.console.page import Page
-from keyturn.web.console.pages.connectors.forms.inputs import (
-    MOST_ROWS,
-    SPARE_ROWS,
-    Input,
-    Kind,
-    edit_of,
-    form_texts,
-    rows_in,
-    texts_of,
-    value_at,
-)
+from keyturn.web.console.pages.connectors import judging
+from keyturn.web.console.pages.connectors.forms.inputs import edit_of, form_texts, offered, texts_of, value_at
 from keyturn.web.console.pages.connectors.forms.repeated import REPEATED
-from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS
+from keyturn.web.console.pages.connectors.forms.shown import folds, more_fold, shown, step_inputs
+from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS, MODE, MODE_LABEL
+from keyturn.web.console.pages.connectors.forms.wording import Words
+from keyturn.web.console.pages.connectors.judging import Judged
 from keyturn.web.console.pages.connectors.merging import show_merge
 from keyturn.web.console.pages.connectors.panel import make_panel
-from keyturn.web.console.pages.connectors.task_list import problems, task_list
+from keyturn.web.console.pages.connectors.progress import progress
+from keyturn.web.console.pages.connectors.task_list import ABOUT, open_step
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
-MODE: Final = "mode"  # of step 3: whether there is a refresh at all
+# Where a saved form may lead besides the steps.
+_ELSEWHERE: Final = {
+    "yaml": "/edit/yaml", "try": "/try", "review": "/review", "versions": "/versions", "overview": "",
+}  # fmt: skip
+_ID: Final = re.compile(r"[\w.-]{1,120}")  # of a fold
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An input with what stands in it. `rows`: of a table, spare ones included."""
+class Typed:
+    """A form as its author left it, where that is not what is saved.
 
-    input: Input
-    value: str
-    rows: Sequence[Mapping[str, str]]
-    errors: Sequence[Finding]
+    `opened`: names of inputs, or ids of folds, that are to be open. `rows`: how many rows a table is to have.
+    """
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    mode: str = ""
+    errors: tuple[Finding, ...] = ()
+    opened: Collection[str] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+    judged: Judged = judging.NOT_ASKED
 
 
 async def show_step(console: Console, visit: Visit) -> Response:
     """A step of the draft."""
     step, draft = _step(visit), await console.application.builder.drafts.draft(visit.path("connector"))
-    document = await _document(console, draft.source)
-    return await _page(console, visit, step, draft, _texts(step, document), ())
+    return await _page(console, visit, step, draft, None)
+
+
+async def show_first(console: Console, visit: Visit) -> Response:
+    """The first step that needs something."""
+    draft = await console.application.builder.drafts.draft(visit.path("connector"))
+    tasks = await progress(console, visit, draft, await _document(console, draft.source))
+    following = open_step(tasks)
+    said = visit.query("said")
+    return console.back(
+        f"/connectors/{draft.connector.id}/edit/{1 if following is None else following}",
+        said=said if said == "begun" else "",
+    )
 
 
 async def post_step(console: Console, visit: Visit) -> Response:
-    """Save a step and go on to the next."""
-    step, connector_id = _step(visit), visit.path("connector")
+    """Save a step and go on; or only change its form, as its button says."""
+    step, connector_id, do = _step(visit), visit.path("connector"), visit.form.text("do")
     drafts = console.application.builder.drafts
     draft = await drafts.draft(connector_id)
-    revision = _revision(visit)
+    revision, typed = _revision(visit), await _typed(console, visit, step, draft)
+    if do.startswith("add."):
+        return await _page(console, visit, step, draft, _with_row(visit, typed, do.removeprefix("add.")))
     try:
         text = await _edited(console, step, draft, visit.form.texts)
-        await console.application.edit_connector.read(text)
+        connector = await console.application.edit_connector.read(text)
+        if do == "judge" and step == 7:
+            url, method = visit.form.text("judged.url").strip(), visit.form.text("judged.method")
+            judged = judging.judge(connector, url, method, console.application.builder.suffixes)
+            return await _page(console, visit, step, draft, Typed(typed.texts, typed.mode, judged=judged))
         if revision != draft.revision:
             raise VersionConflict
         if text != draft.source:
@@ -77,92 +99,124 @@ async def post_step(console: Console, visit: Visit) -> Response:
     except VersionConflict:
         return await show_merge(console, visit, await drafts.draft(connector_id), text)
     except (ValidationFailed, ConnectorInvalid) as error:
-        document = await _document(console, draft.source)
-        given = visit.form.texts
-        typed = {name: value for one in _inputs(step, document) for name, value in form_texts(one, given).items()}
-        return await _page(console, visit, step, draft, typed, tuple(error.errors), status=422)
-    following = step + 1 if step < len(BY_NUMBER) else step
-    return console.back(
-        f"/connectors/{connector_id}/edit/{following}", said="saved" if text != draft.source else "same"
-    )
+        wrong = Typed(typed.texts, typed.mode, tuple(error.errors))
+        return await _page(console, visit, step, draft, wrong, status=422)
+    console.application.builder.looked_at.note(connector_id, step)
+    said = "saved" if text != draft.source else "same"
+    return await _onwards(console, visit, step, said)
 
 
 async def post_preview(console: Console, visit: Visit) -> Response:
     """What the form would send and say, as it stands; nothing is saved."""
     step, draft = _step(visit), await console.application.builder.drafts.draft(visit.path("connector"))
+    words = Words(draft.connector.id, step, await _document(console, draft.source), visit.form.texts)
     try:
         text = await _edited(console, step, draft, visit.form.texts)
     except (ValidationFailed, ConnectorInvalid) as error:
-        errors = [{"message": each.message, "line": None, "column": None} for each in error.errors]
+        errors = [words.error(each).as_json() for each in error.errors]
         return JSONResponse({"requests": [], "yaml": draft.source, "findings": [], "errors": errors})
     panel = await make_panel(console, text, step)
-    return JSONResponse(panel.as_json())
+    return JSONResponse(panel.as_json(words))
+
+
+async def _onwards(console: Console, visit: Visit, step: int, said: str) -> Response:
+    """Where the author goes once the step is saved: where the button says, else to what needs something."""
+    connector_id, do, then = visit.path("connector"), visit.form.text("do"), visit.form.text("then")
+    here, at = f"/connectors/{connector_id}", visit.form.text("at")
+    if do.startswith("stay"):
+        then, at = str(step), do.removeprefix("stay").removeprefix(".")
+    if then in _ELSEWHERE:
+        return console.back(here + _ELSEWHERE[then], said=said)
+    if then in {str(each) for each in INPUTS}:
+        led = quote(at) if _ID.fullmatch(at) else ""
+        place = console.back(f"{here}/edit/{then}" + (f"?open={led}" if led else ""), said=said)
+        if led:
+            place.headers["location"] += f"#{led}"
+        return place
+    if step < len(BY_NUMBER):
+        return console.back(f"{here}/edit/{step + 1}", said=said)
+    draft = await console.application.builder.drafts.draft(connector_id)
+    following = open_step(await progress(console, visit, draft, await _document(console, draft.source)))
+    if following in (None, step):
+        return console.back(f"{here}/try", said=said)
+    return console.back(f"{here}/edit/{following}?last=1", said=said)
+
+
+async def _typed(console: Console, visit: Visit, step: int, draft: Draft) -> Typed:
+    inputs = step_inputs(step, await _document(console, draft.source))
+    given = visit.form.texts
+    texts = {name: value for one in inputs for name, value in form_texts(one, given).items()}
+    return Typed(texts, visit.form.text(MODE))
+
+
+def _with_row(visit: Visit, typed: Typed, name: str) -> Typed:
+    """The same form with a table of one more row than it had."""
+    rows = {
+        int(found[1]) for each in visit.form.texts if (found := re.match(rf"{re.escape(name)}\.(\d{{1,2}})\.", each))
+    }
+    return Typed(typed.texts, typed.mode, opened=(name,), rows={name: len(rows) + 1})
 
 
 async def _page(
-    console: Console,
-    visit: Visit,
-    step: int,
-    draft: Draft,
-    texts: Mapping[str, str],
-    errors: tuple[Finding, ...],
-    *,
-    status: int = 200,
+    console: Console, visit: Visit, step: int, draft: Draft, typed: Typed | None, *, status: int = 200
 ) -> Response:
     document = await _document(console, draft.source)
-    findings = lint(draft.connector)
-    inputs = _inputs(step, document)
-    shown = [_shown(each, texts, errors) for each in inputs]
-    known = {id(error) for each in shown for error in each.errors}
+    inputs = step_inputs(step, document)
+    as_typed = typed or Typed(
+        {name: text for one in inputs for name, text in texts_of(one, document).items()},
+        opened=(visit.query("open"),),
+        judged=_asked(console, visit, step, draft),
+    )
+    words = Words(draft.connector.id, step, document, as_typed.texts)
+    errors = [words.error(each) for each in as_typed.errors]
+    members = shown(inputs, as_typed.texts, errors, as_typed.rows)
+    opened = {*as_typed.opened, *(name for each in errors for name in each.spoken)}
+    tasks = await progress(console, visit, draft, document)
     panel = await make_panel(console, draft.source, step)
     runs = console.application.builder.trials.of_connector(draft.connector.id, visit.actor)
     with_paths = next((each for each in runs if each.test_answer_paths), None)
+    newest = await console.application.connectors.version(draft.connector.id)
     return console.page(
         visit,
         "connectors/step.html",
         status=status,
         draft=draft,
+        newest=newest,
         connector=draft.connector,
         step=BY_NUMBER.get(step),
+        about=ABOUT,
         number=step,
-        tasks=task_list(document, findings),
-        about=problems(0, findings),
-        inputs=[each for each in shown if not each.input.group],
-        groups=_groups(shown),
+        tasks=tasks,
+        problems_in_all=sum(each.problems for each in tasks),
+        first_open=open_step([each for each in tasks if each.problems]),
+        inputs=[each for each in members if not each.input.group and not each.input.more],
+        more=more_fold(members, opened),
+        folds=list(folds(members, opened)),
         errors=errors,
-        loose=[each for each in errors if id(each) not in known],
-        anchors={each.pointer: one.input.name for one in shown for each in one.errors},
-        mode="none" if value_at(document, "/refresh") == "none" else "used",
+        unsaved="" if typed is None else "wrong" if errors else "typed",
+        was_last=bool(visit.query("last")),
+        mode_label=MODE_LABEL,
+        mode=as_typed.mode or ("none" if value_at(document, "/refresh") == "none" else "used"),
+        offered=offered,
         panel=panel,
+        told=[words.finding(each) for each in panel.findings],
         tab=visit.query("tab", "request"),
         aside=console.application.builder.unsaved.of(draft.connector.id, visit.actor),
         run=with_paths,
-        tried_url=visit.query("url"),
-        verdict=_verdict(console, draft.connector, visit.query("url")) if step == 7 else "",
+        judged=as_typed.judged,
+        methods=judging.METHODS,
         may_set_client=visit.may(Permission.OPERATE),
         client_needed=draft.connector.client_authentication is not ClientAuthentication.NONE,
         client_set=step == 2 and await console.application.connectors.client(draft.connector.id) is not None,
     )
 
 
-def _groups(shown: Sequence[Shown]) -> dict[str, list[Shown]]:
-    """Those under headings of their own, by heading."""
-    found: dict[str, list[Shown]] = {}
-    for each in shown:
-        if each.input.group:
-            found.setdefault(each.input.group, []).append(each)
-    return found
-
-
-def _inputs(step: int, document: Any) -> tuple[Input, ...]:
-    """The inputs of a step, and of each part that may come several times; several revoke requests are such parts."""
-    several = step == 4 and isinstance(value_at(document, "/revoke"), list)
-    own = () if several else INPUTS[step]
-    return (*own, *(one for each in REPEATED if each.step == step for one in each.shown(document)))
-
-
-def _texts(step: int, document: Any) -> dict[str, str]:
-    return {name: text for one in _inputs(step, document) for name, text in texts_of(one, document).items()}
+def _asked(console: Console, visit: Visit, step: int, draft: Draft) -> Judged:
+    """What the address of the page asks of step 7."""
+    if step != 7 or not visit.query("url"):
+        return judging.NOT_ASKED
+    suffixes = console.application.builder.suffixes
+    return judging.judge(draft.connector, visit.query("url"), visit.query("method", "GET"), suffixes)
 
 
 async def _document(console: Console, text: str) -> Any:
@@ -181,7 +235,7 @@ async def _edited(console: Console, step: int, draft: Draft, form: Mapping[str, 
     if step == 3 and none_before:
         edits["/refresh"] = {"rotation": "rotating"}
         document = {**document, "refresh": {"rotation": "rotating"}}
-    for one in _inputs(step, document):
+    for one in step_inputs(step, document):
         try:
             edits |= edit_of(one, document, form, lambda text: drafts.catalogue.read(text).value)
         except ValidationFailed as error:
@@ -193,32 +247,6 @@ async def _edited(console: Console, step: int, draft: Draft, form: Mapping[str, 
     for each in REPEATED:
         edits = each.folded(document, edits) if each.step == step else edits
     return await drafts.edited(draft.source, edits)
-
-
-def _shown(one: Input, texts: Mapping[str, str], errors: Sequence[Finding]) -> Shown:
-    rows: list[Mapping[str, str]] = []
-    if one.kind in (Kind.PAIRS, Kind.FIELDS, Kind.RULES):
-        rows = [*rows_in(one, texts)]
-        spare = 1 if one.group else SPARE_ROWS
-        rows += [{}] * min(spare, max(0, MOST_ROWS - len(rows)))
-    if one.kind is Kind.REMOVE:
-        return Shown(one, "", rows, ())
-    mine = [each for each in errors if each.pointer == one.pointer or each.pointer.startswith(f"{one.pointer}/")]
-    return Shown(one, texts.get(one.name, ""), rows, mine)
-
-
-def _verdict(console: Console, connector: Connector, url: str) -> str:
-    """Whether a URL would be allowed, and by which rule, as a sentence; fields stand as their first choice."""
-    if not url:
-        return ""
-    values = {each.key: next(iter(each.choices), each.default or "sample") for each in connector.fields}
-    try:
-        verdict = allowed_urls_for(connector, values, console.application.builder.suffixes).judge(url, "GET")
-    except KeyturnError as error:
-        return error.detail or error.code
-    if verdict.allowed and verdict.rule is not None:
-        return f"Allowed by the rule for {verdict.rule.origin.text}{verdict.rule.prefix}"
-    return f"Refused: {verdict.reason.value.replace('_', ' ')}"
 
 
 def _step(visit: Visit) -> int:
@@ -235,6 +263,7 @@ def _revision(visit: Visit) -> int:
 
 _WRITE: Final = Permission.WRITE_CONNECTORS
 PAGES: Final = (
+    Page("GET", "/connectors/{connector}/edit", show_first, _WRITE),
     Page("GET", "/connectors/{connector}/edit/{step}", show_step, _WRITE),
     Page("POST", "/connectors/{connector}/edit/{step}", post_step, _WRITE, most_bytes=256 * 1024),
     Page("POST", "/connectors/{connector}/edit/{step}/preview", post_preview, _WRITE, most_bytes=256 * 1024),

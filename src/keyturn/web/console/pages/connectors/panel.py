@@ -11,6 +11,7 @@ from keyturn.core.errors import ConnectorInvalid, Finding
 from keyturn.core.lint import LintFinding, lint
 from keyturn.engine.builder.previews import step_requests
 from keyturn.engine.builder.trial_trace import request_text
+from keyturn.web.console.pages.connectors.forms.wording import Words
 from keyturn.web.console.pages.connectors.task_list import problems
 from keyturn.web.console.rendering import Console
 
@@ -24,16 +25,13 @@ class Panel:
     findings: tuple[LintFinding, ...]
     errors: tuple[Finding, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
-        """What a script of ours is answered."""
+    def as_json(self, words: Words) -> dict[str, Any]:
+        """What a script of ours is answered, in the words of the forms."""
         return {
             "requests": [{"title": title, "text": text} for title, text in self.requests],
             "yaml": self.yaml,
-            "findings": [
-                {"code": each.code, "severity": each.severity.value, "message": each.message, "remedy": each.remedy}
-                for each in self.findings
-            ],
-            "errors": [{"message": each.message, "line": each.line, "column": each.column} for each in self.errors],
+            "findings": [words.finding(each).as_json() for each in self.findings],
+            "errors": [words.error(each).as_json() for each in self.errors],
         }
 
 

@@ -38,6 +38,9 @@ class Kind(StrEnum):
     REMOVE = "remove"  # a tick that takes a part out
 
 
+TABLES: Final = (Kind.PAIRS, Kind.FIELDS, Kind.RULES)  # inputs in rows
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input. `pointer`: what of the file it holds. `choices`: value → words; the empty one is the default.
@@ -73,11 +76,21 @@ class Input:
         return self.pointer.removeprefix("/").replace("/", ".")
 
 
+DEFAULT: Final = " (the default)"
 FIELD_PARTS: Final = (
     "key", "label", "type", "help", "choices", "choices_from", "required", "default", "keep", "pattern", "min_length",
     "max_length", "visible_when", "hosts", "self_hosted",
 )  # fmt: skip
 RULE_PARTS: Final = ("url", "methods", "deny")
+
+
+def offered(choices: Mapping[str, str], value: str) -> dict[str, str]:
+    """The choices to show: what is the default stands once, as the file has it: said, or left out."""
+    plain = choices.get("", "").removesuffix(DEFAULT)
+    same = next((key for key, words in choices.items() if key and words == plain and choices[""] != plain), None)
+    left_off = "" if value == same else same
+    shown = {key: words for key, words in choices.items() if key != left_off}
+    return shown if value in choices else shown | {value: value}
 
 
 def value_at(document: Any, pointer: str) -> Any:
@@ -131,7 +144,7 @@ def edit_of(one: Input, document: Any, form: Mapping[str, str], read: Read) -> d
 
 def form_texts(one: Input, form: Mapping[str, str]) -> dict[str, str]:
     """What of a form belongs to an input, blank rows left out."""
-    if one.kind in (Kind.PAIRS, Kind.FIELDS, Kind.RULES):
+    if one.kind in TABLES:
         mine = {name: text for name, text in form.items() if name.startswith(f"{one.name}.")}
         return _without_blank_rows(one, mine)
     if one.kind is Kind.REMOVE:
@@ -177,7 +190,7 @@ def _rows(one: Input, rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _without_blank_rows(one: Input, texts: Mapping[str, str]) -> dict[str, str]:
-    if one.kind not in (Kind.PAIRS, Kind.FIELDS, Kind.RULES):
+    if one.kind not in TABLES:
         return {name: _clean(text) for name, text in texts.items()}
     rows = [row for row in rows_in(one, texts) if not _is_blank(one, row)]
     return _rows(one, [{part: text for part, text in row.items() if text} for row in rows])

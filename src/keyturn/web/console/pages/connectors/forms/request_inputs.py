@@ -7,7 +7,7 @@ from typing import Final
 from keyturn.web.console.pages.connectors.forms.inputs import Input, Kind
 
 AUTHENTICATION: Final = {
-    "": "as the standard says: HTTP Basic",
+    "": "HTTP Basic header (the default)",
     "basic": "HTTP Basic header",
     "basic_raw": "HTTP Basic header, without percent-encoding",
     "post": "id and secret in the body",

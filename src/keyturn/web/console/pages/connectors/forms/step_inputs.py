@@ -18,6 +18,8 @@ from keyturn.web.console.pages.connectors.forms.request_inputs import (
     revoke_inputs,
 )
 
+MODE: Final = "mode"  # of step 3: whether there is a refresh at all
+MODE_LABEL: Final = "Do the provider's refresh tokens work?"
 _TEST_METHODS: Final = {"": "GET (the default)", "GET": "GET", "HEAD": "HEAD", "POST": "POST"}
 _KEEP: Final = "Afterwards {{ token.NAME }}. A host: {from: instance_url, hosts: ['*.example.com']}."
 _YES: Final = {"": "no (the default)", "true": "yes", "false": "no"}
@@ -83,7 +85,7 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
             Kind.CHOICE,
             "RFC 6749 says it must not be. Keep it only where no refresh token is given.",
             choices={
-                "": "never (the default)",
+                "": "never: used once and forgotten (the default)",
                 "never": "never: used once and forgotten",
                 "offer": "where the person agrees",
                 "required": "always: it can't work without",
@@ -105,18 +107,29 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         Input("/token/headers", "Headers", Kind.PAIRS, more=True),
         Input("/token/response/access_token", "Where the access token stands", hint=PATH, fallback="access_token"),
         Input("/token/response/refresh_token", "Where the refresh token stands", fallback="refresh_token"),
-        Input("/token/response/expires/from", "Where the lifetime stands", fallback="expires_in"),
-        Input("/token/response/expires/unit", "What it counts", Kind.CHOICE, choices=UNITS),
-        Input("/token/default_ttl", "Lifetime where nothing says it", Kind.NUMBER, "Seconds."),
-        Input("/token/response/token_type", "Where the type stands", more=True, fallback="token_type"),
+        Input("/token/response/expires/from", "Where the token's lifetime stands", fallback="expires_in"),
+        Input("/token/response/expires/unit", "What the lifetime is given in", Kind.CHOICE, choices=UNITS),
+        Input(
+            "/token/default_ttl",
+            "Lifetime of a token whose answer names none",
+            Kind.NUMBER,
+            "Seconds; the provider's documentation has it.",
+        ),
+        Input("/token/response/token_type", "Where the token's type stands", more=True, fallback="token_type"),
         Input("/token/response/scope", "Where the scope stands", more=True, fallback="scope"),
         Input("/token/response/error", "Where the error code stands", more=True, fallback="error"),
         *_folded(request_more("/token", response=False)),
         Input("/token/response/keep", "Further values to keep", Kind.PAIRS, _KEEP, more=True),
         Input("/token/response/refresh_expires/from", "Where the refresh token's lifetime stands", more=True),
-        Input("/token/response/refresh_expires/unit", "What it counts", Kind.CHOICE, choices=UNITS, more=True),
-        Input("/token/response/retry_after/from", "Where it says how long to wait", more=True),
-        Input("/token/response/retry_after/unit", "What it counts", Kind.CHOICE, choices=UNITS, more=True),
+        Input(
+            "/token/response/refresh_expires/unit",
+            "What the refresh token's lifetime is given in",
+            Kind.CHOICE,
+            choices=UNITS,
+            more=True,
+        ),
+        Input("/token/response/retry_after/from", "Where a refusal says how long to wait", more=True),
+        Input("/token/response/retry_after/unit", "What the wait is given in", Kind.CHOICE, choices=UNITS, more=True),
         *(
             each.in_group(_REFUSALS, _REFUSALS_HINT)
             for each in (
@@ -200,7 +213,7 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
             Kind.CHOICE,
             choices={
                 "": "yes, each answer brings a new one (the default)",
-                "rotating": "yes, rotating",
+                "rotating": "yes, each answer brings a new one",
                 "stable": "no, it stays",
             },
         ),
