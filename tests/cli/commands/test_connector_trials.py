@@ -46,7 +46,8 @@ def trial(state: str, *rows: dict[str, Any], passed: bool = False) -> dict[str, 
 @pytest.fixture(name="file")
 def _file(tmp_path: Path) -> Path:
     path = tmp_path / "acme.yaml"
-    path.write_text(starter_text("acme"))
+    text = starter_text("acme").replace(".provider.example", ".acme.example")
+    path.write_text(text + "trust: {reason: legacy, note: Made up.}\n")
     return path
 
 
@@ -65,7 +66,7 @@ def test_a_files_rows_come_as_they_are_made(server: FakeServer, file: Path) -> N
     assert "for real" in ran.err
     assert "password-canary" not in ran.all
     sent = next(each for each in server.asked if each.method == "POST").document
-    assert ("jo", "password-canary", starter_text("acme")) == (sent["username"], sent["password"], sent["source"])
+    assert ("jo", "password-canary", file.read_text()) == (sent["username"], sent["password"], sent["source"])
 
 
 def test_a_draft_is_tried(server: FakeServer) -> None:
@@ -82,7 +83,7 @@ def test_a_draft_is_tried(server: FakeServer) -> None:
 
 def test_a_file_is_compared(server: FakeServer, file: Path) -> None:
     """What could hurt somebody first, then the text's difference."""
-    old = starter_text("acme").replace('"{{ test.id }}"', '"{{ test.uid }}"').replace("title: Acme", "title: Old")
+    old = file.read_text().replace('"{{ test.id }}"', '"{{ test.uid }}"').replace("title: Acme", "title: Old")
     server.answer("GET /v1/connectors/acme", {"version": {"version": 3, "source": old}})
     ran = run("connector", "diff", str(file))
     as_json = json.loads(run("connector", "diff", str(file), "--json").out)

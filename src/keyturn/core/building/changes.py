@@ -51,7 +51,7 @@ def changes(old: Connector | None, new: Connector, connections: int | None = Non
     """
     if old is None:
         hosts = sorted({_host(each) for _, each in _secret_urls(new)})
-        first = Change(0, f"This is the first version. Passwords and tokens go to {', '.join(hosts)}.", True)
+        first = Change(0, f"This is the first version. Passwords and tokens go to {', '.join(hosts)}.")
         kept = [Change(1, _keeps(new), True)] if new.password.keep is not PasswordKeep.NEVER else []
         return (first, *kept)
     found = [*_hosts(old, new, connections), *_network(old, new), *_allowed(old, new)]

@@ -54,9 +54,13 @@ class Drafts:
 
     async def begin(self, connector_id: str, text: str, actor: Actor) -> Saved:
         """Store the first draft of a new connector; ValidationFailed at `/id` where there is one of this id."""
+        await self.check_free(connector_id)
+        return await self.edit.save(connector_id, text, actor)
+
+    async def check_free(self, connector_id: str) -> None:
+        """ValidationFailed at `/id` where there is a connector of this id."""
         if await self.store.draft(connector_id) or await self.store.version(connector_id):
             raise ValidationFailed(errors=[Finding("/id", "taken", "There is a connector of this id already.")])
-        return await self.edit.save(connector_id, text, actor)
 
     async def blank(self, connector_id: str) -> str:
         """The text of a connector that has everything and names no real host."""

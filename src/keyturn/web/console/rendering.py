@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -109,7 +110,7 @@ class Console:
             links=application.people.links,
             segment=lambda text: quote(str(text), safe=""),
         )
-        self._environment.filters.update(utc=_utc, iso=_iso)
+        self._environment.filters.update(utc=_utc, iso=_iso, code=_code)
 
     def _ways(self, command: str, path: str, asked: Mapping[str, str] = _NOTHING) -> tuple[tuple[str, str], ...]:
         return elsewhere(self.application.public_url, command, path, asked)
@@ -185,6 +186,14 @@ def _query(**pairs: Any) -> str:
     """A query of what is given; empty values are left out."""
     given = {name: value for name, value in pairs.items() if value not in (None, "")}
     return f"?{urlencode(given, doseq=True)}" if given else ""
+
+
+def _code(text: str) -> Markup:
+    """A sentence of ours whose code stands in backticks, as a page shows it."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(Markup("<code>%s</code>") % each if n % 2 else escape(each) for n, each in enumerate(parts))
 
 
 def _utc(at: float | None) -> str:

@@ -50,22 +50,24 @@ async def test_the_list_says_what_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "connector"),
+    ("values", "connector", "first_open"),
     [
-        pytest.param({"way": "catalogue", "name": "matrix", "id": ""}, "matrix", id="catalogue"),
-        pytest.param({"way": "catalogue", "name": "matrix", "id": "my-matrix"}, "my-matrix", id="catalogue, renamed"),
-        pytest.param({"way": "yaml", "text": text(), "id": ""}, "acme", id="yaml"),
-        pytest.param({"way": "blank", "id": "fresh"}, "fresh", id="blank"),
+        pytest.param({"way": "catalogue", "name": "matrix", "id": ""}, "matrix", 1, id="catalogue"),
+        pytest.param({"way": "catalogue", "name": "matrix", "id": "my-matrix"}, "my-matrix", 1, id="renamed"),
+        pytest.param({"way": "yaml", "text": text(), "id": ""}, "acme", 1, id="yaml"),
+        pytest.param({"way": "blank", "id": "fresh"}, "fresh", 0, id="blank"),
     ],
 )
-async def test_a_connector_is_begun(values: dict[str, str], connector: str) -> None:
-    """Its draft is stored, and its page opens."""
+async def test_a_connector_is_begun(values: dict[str, str], connector: str, first_open: int) -> None:
+    """Its draft is stored, and it goes on at the first step that needs something."""
     visitor = make_visitor()
     await visitor.sign_in(Role.AUTHOR)
     await visitor.get("/connectors/new")
     answer = await visitor.post("/connectors/new", values)
 
-    assert f"/connectors/{connector}?said=begun" == answer.headers["location"]
+    assert f"/connectors/{connector}/edit?said=begun" == answer.headers["location"]
+    first = await visitor.get(f"/connectors/{connector}/edit?said=begun")
+    assert f"/connectors/{connector}/edit/{first_open}?said=begun" == first.headers["location"]
     assert 200 == (await visitor.get(f"/connectors/{connector}")).status_code
     again = await visitor.post("/connectors/new", values)
     assert (422, True) == (again.status_code, "There is a connector of this id already." in again.text)
@@ -84,6 +86,8 @@ async def test_a_curl_command_is_understood() -> None:
     assert "X-Api-Version" in source
     shown = answer.text + source
     assert [] == [each for each in ("client-canary", "ada@person", "hunter-canary", "token-canary") if each in shown]
+    missing = await visitor.get("/connectors/acme/edit")
+    assert "/connectors/acme/edit/0" == missing.headers["location"]
     open_quote = await visitor.post("/connectors/new", {"way": "curl", "id": "other", "text": "curl 'https://a"})
     assert (422, True) == (open_quote.status_code, "Line 1, column 6" in open_quote.text)
 

@@ -101,14 +101,6 @@ if (text) {
     const response = await post(text.dataset.lint, text, signal);
     if (response.ok) showFindings(list, await response.json(), "None.");
   });
-  const area = text.querySelector("textarea");
-  const place = document.querySelector("[data-place]");
-  for (const kind of ["keyup", "click"]) {
-    area.addEventListener(kind, () => {
-      const lines = area.value.slice(0, area.selectionStart).split("\n");
-      place.textContent = `Line ${lines.length}, column ${lines.at(-1).length + 1}`;
-    });
-  }
 }
 
 for (const input of document.querySelectorAll("input[data-into]")) {

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from starlette.responses import JSONResponse, Response
 
 from keyturn.core.access.roles import Permission
+from keyturn.core.building.steps import STEPS
 from keyturn.core.errors import ConnectorInvalid, Finding, VersionConflict
 from keyturn.core.lint import LintFinding, lint
 from keyturn.core.reading.document import Position
 from keyturn.ports.store import Draft
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages.connectors.merging import show_merge
+from keyturn.web.console.pages.connectors.task_list import ABOUT
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
@@ -95,6 +98,7 @@ async def _page(
         text=text,
         revision=revision,
         errors=errors,
+        steps=json.dumps({key: [each.number, each.title] for each in (ABOUT, *STEPS) for key in each.keys}),
         findings=() if errors else _placed(console, draft.source, lint(draft.connector)),
     )
 

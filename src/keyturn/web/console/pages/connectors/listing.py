@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.curl_words import CurlUnreadable
@@ -68,40 +68,75 @@ async def show_new(console: Console, visit: Visit) -> Response:
     return _new(console, visit, visit.query("from", "catalogue"))
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a first text is made of. `understood`: of a curl command, line by line."""
+
+    connector_id: str
+    text: str
+    understood: tuple[str, ...] = ()
+
+
 async def post_new(console: Console, visit: Visit) -> Response:
-    """Begin one from the catalogue, a text, a curl command or a blank file, and go to its first step."""
+    """Begin one from the catalogue, a text, a curl command or a blank file, and go to the first step in need."""
+    try:
+        begun = await _text(console, visit)
+        await console.application.builder.drafts.begin(begun.connector_id, begun.text, visit.actor)
+    except (CurlUnreadable, ConnectorInvalid, ValidationFailed) as error:
+        return _new(console, visit, visit.form.text("way"), _findings(error))
+    if begun.understood:
+        return console.page(
+            visit,
+            "connectors/understood.html",
+            connector_id=begun.connector_id,
+            lines=begun.understood,
+            text=begun.text,
+        )
+    return console.back(f"/connectors/{begun.connector_id}/edit", said="begun")
+
+
+async def post_check(console: Console, visit: Visit) -> Response:
+    """What would keep it from being begun, for a script that has the text still; nothing of it is said back."""
+    try:
+        begun = await _text(console, visit)
+        await console.application.edit_connector.read(begun.text)
+        await console.application.builder.drafts.check_free(begun.connector_id)
+    except (CurlUnreadable, ConnectorInvalid, ValidationFailed) as error:
+        return JSONResponse({"errors": [each.as_json() for each in _findings(error)]})
+    return JSONResponse({"errors": []})
+
+
+async def _text(console: Console, visit: Visit) -> Begun:
     way, drafts = visit.form.text("way"), console.application.builder.drafts
     connector_id = visit.form.text("id").strip()
-    understood: tuple[str, ...] = ()
-    try:
-        if way == "yaml":
-            text = visit.form.text("text").replace("\r\n", "\n")
-            found = _ID_IN_FILE.search(text)
-            connector_id = connector_id or (found.group(1) if found else "")
-            _check_id(connector_id, "The text names no id; give one as `connector: …`.")
-        elif way == "curl":
-            _check_id(connector_id)
-            text, reading = await drafts.from_curl(connector_id, visit.form.text("text"))
-            understood = (*reading.understood, *reading.left)
-        elif way == "catalogue":
-            name = visit.form.text("name")
-            if name not in drafts.ready():
-                raise ValidationFailed(errors=[Finding("/name", "unknown", "Choose one of the list.")])
-            connector_id = connector_id or name
-            _check_id(connector_id)
-            text = await drafts.renamed(drafts.ready()[name], connector_id)
-        else:
-            _check_id(connector_id)
-            text = await drafts.blank(connector_id)
-        await drafts.begin(connector_id, text, visit.actor)
-    except CurlUnreadable as error:
-        words = f"Line {error.line}, column {error.column}: {error}"
-        return _new(console, visit, way, (Finding("/text", "unreadable", words, error.line, error.column),))
-    except (ConnectorInvalid, ValidationFailed) as error:
-        return _new(console, visit, way, tuple(error.errors))
-    if understood:
-        return console.page(visit, "connectors/understood.html", connector_id=connector_id, lines=understood, text=text)
-    return console.back(f"/connectors/{connector_id}", said="begun")
+    if way == "yaml":
+        text = visit.form.text("text").replace("\r\n", "\n")
+        found = _ID_IN_FILE.search(text)
+        connector_id = connector_id or (found.group(1) if found else "")
+        _check_id(connector_id, "The text names no id; give one as `connector: …`.")
+        return Begun(connector_id, text)
+    if way == "curl":
+        _check_id(connector_id)
+        text, reading = await drafts.from_curl(connector_id, visit.form.text("text"))
+        return Begun(connector_id, text, (*reading.understood, *reading.left))
+    if way == "catalogue":
+        name = visit.form.text("name")
+        if name not in drafts.ready():
+            raise ValidationFailed(errors=[Finding("/name", "unknown", "Choose one of the list.")])
+        connector_id = connector_id or name
+        _check_id(connector_id)
+        return Begun(connector_id, await drafts.renamed(drafts.ready()[name], connector_id))
+    _check_id(connector_id)
+    return Begun(connector_id, await drafts.blank(connector_id))
+
+
+def _findings(error: CurlUnreadable | ConnectorInvalid | ValidationFailed) -> tuple[Finding, ...]:
+    """As the page says them: what is wrong in a pasted text stands at the text."""
+    if isinstance(error, CurlUnreadable):
+        return (Finding("/text", "unreadable", str(error), error.line, error.column),)
+    if isinstance(error, ConnectorInvalid):
+        return tuple(Finding("/text", each.code, each.message, each.line, each.column) for each in error.errors)
+    return tuple(error.errors)
 
 
 def _new(console: Console, visit: Visit, way: str, errors: tuple[Finding, ...] = ()) -> Response:
@@ -134,4 +169,5 @@ PAGES: Final = (
     Page("GET", "/connectors", show_connectors, Permission.VIEW),
     Page("GET", "/connectors/new", show_new, Permission.WRITE_CONNECTORS),
     Page("POST", "/connectors/new", post_new, Permission.WRITE_CONNECTORS, most_bytes=MOST_BYTES),
+    Page("POST", "/connectors/new/check", post_check, Permission.WRITE_CONNECTORS, most_bytes=MOST_BYTES),
 )

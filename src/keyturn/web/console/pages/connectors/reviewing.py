@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from typing import Final
 
 from starlette.responses import Response
@@ -10,9 +12,11 @@ from starlette.responses import Response
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.changes import changes
 from keyturn.core.errors import Finding, NotFound, PublishBlocked, ValidationFailed, VersionConflict
+from keyturn.core.lint import Severity
 from keyturn.engine.builder.review import side_by_side, text_changes
 from keyturn.ports.store import PublishedVersion
 from keyturn.web.console.page import Page
+from keyturn.web.console.pages.connectors.forms.wording import NO_STEP, Words
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
@@ -101,6 +105,9 @@ async def _version(console: Console, connector_id: str, number: int) -> Publishe
 
 async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = (), *, status: int = 200) -> Response:
     review = await console.application.builder.review(visit.path("connector"))
+    by_severity = Counter(each.severity for each in review.findings)
+    document = await asyncio.to_thread(console.application.builder.drafts.catalogue.read, review.draft.source)
+    words = Words(review.draft.connector.id, NO_STEP, document.value)
     return console.page(
         visit,
         "connectors/review.html",
@@ -111,6 +118,10 @@ async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
         sides=side_by_side(review.version.source if review.version else "", review.draft.source)
         if visit.query("view") == "sides"
         else None,
+        told=[words.finding(each) for each in review.findings],
+        errors_found=by_severity[Severity.ERROR],
+        warnings=by_severity[Severity.WARNING],
+        infos=by_severity[Severity.INFO],
         risky=[each for each in review.changes if each.risky],
         calm=[each for each in review.changes if not each.risky],
         may_publish=visit.may(Permission.PUBLISH),

@@ -28,6 +28,7 @@ from keyturn.web.console.pages.connectors.forms.inputs import (
 from keyturn.web.console.pages.connectors.forms.repeated import REPEATED
 from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS, MODE, MODE_LABEL
 
+NO_STEP: Final = -1  # in view
 # `a.key: value` in backticks; an a.key that stands bare; a “key” of the place that the message is about.
 _SPOKEN: Final = re.compile(
     r"`(?P<code>[^`]+)`|key “(?P<own>\w+)”"
