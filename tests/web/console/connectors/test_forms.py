@@ -154,6 +154,33 @@ async def test_an_error_in_a_table_names_its_row() -> None:
 
 
 @pytest.mark.parametrize(
+    ("step", "typed", "label", "kept"),
+    [
+        pytest.param(
+            2, {"token.params.3.value": "kept"}, '#token.params.0.name">Parameters, row 1</a>: Give it a name', "kept",
+            id="a value without a name"),
+        pytest.param(
+            7, {"allowed_urls.1.methods": "PUT"}, '#allowed_urls.1.url">Allowed URLs, row 2</a>: Give it a URL', "PUT",
+            id="methods without a URL"),
+        pytest.param(
+            2, {f"token.headers.{n}.{part}": text for n, text in enumerate("xy") for part, text in
+                (("name", "X-Same"), ("value", text))},
+            "X-Same</a>: It stands twice.", "y", id="a name that stands twice"),
+    ],
+)  # fmt: skip
+async def test_what_is_typed_into_a_row_is_not_dropped(step: int, typed: dict[str, str], label: str, kept: str) -> None:
+    """It is said what is missing, and it stays in the form."""
+    visitor = await author()
+    before = await source_of(visitor)
+    answer = await send(visitor, step, typed)
+
+    assert 422 == answer.status_code
+    assert label in answer.text
+    assert f'value="{kept}"' in answer.text
+    assert before == await source_of(visitor)
+
+
+@pytest.mark.parametrize(
     ("more", "expected"),
     [
         pytest.param("connection_name: x", ["use the connection that there is (the default)"], id="left out"),
@@ -176,7 +203,7 @@ async def test_the_review_counts_what_the_linter_finds() -> None:
 
     assert "The linter finds" in page
     assert re.search(r"\d warnings?", page)
-    assert 'href="/connectors/acme/edit/6?open=connection_name#connection_name">Name</a>' in page
+    assert 'href="/connectors/acme/edit/6?open=connection_name#connection_name">Step 6, Name</a>' in page
     assert "<h2>Risky</h2>" not in page
 
 

@@ -141,7 +141,7 @@
     let last = null;
     const nextProblem = () => {
       const inputs = [...form.querySelectorAll("[aria-invalid=true]")];
-      const named = [...document.querySelectorAll("[data-findings] a[href^='#']")].map((each) => document.getElementById(decodeURIComponent(each.hash.slice(1))));
+      const named = [...document.querySelectorAll("[data-findings] .finding:not(.info) a[href^='#']")].map((each) => document.getElementById(decodeURIComponent(each.hash.slice(1))));
       const all = [...new Set([...inputs, ...named])].filter(Boolean);
       const following = all[all.indexOf(last) + 1];
       if (following && reveal(following.id)) {

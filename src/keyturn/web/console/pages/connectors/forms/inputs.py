@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from keyturn.core.errors import ConnectorInvalid, Finding, ValidationFailed
-from keyturn.core.reading.document import pointer_steps
+from keyturn.core.reading.document import child_pointer, pointer_steps
 from keyturn.ports.catalogue import ABSENT
 
 Read = Callable[[str], Any]  # a YAML text → plain data; raises ConnectorInvalid
@@ -129,11 +129,14 @@ def edit_of(one: Input, document: Any, form: Mapping[str, str], read: Read) -> d
     """The edit that makes the file say what the form says; empty where it does already.
 
     Raises:
-        ValidationFailed: at the input's pointer, where a text can't be read.
+        ValidationFailed: at the input's pointer, where a text can't be read; below it, at `/` and nothing for a row
+            that says no name, and at the name for one that stands twice.
     """
     if one.kind is Kind.REMOVE:
         return {one.pointer: ABSENT} if form.get(f"{one.name}.remove") == "1" else {}
     old = value_at(document, one.pointer)
+    if one.kind in TABLES:
+        _check_rows(one, form)
     if form_texts(one, form) == _without_blank_rows(one, texts_of(one, document)):
         return {}
     new = _read(one, form, old, read)
@@ -196,9 +199,30 @@ def _without_blank_rows(one: Input, texts: Mapping[str, str]) -> dict[str, str]:
     return _rows(one, [{part: text for part, text in row.items() if text} for row in rows])
 
 
+def first_part(one: Input) -> str:
+    """What a row of a table goes by."""
+    return {Kind.PAIRS: "name", Kind.FIELDS: "key", Kind.RULES: "url"}[one.kind]
+
+
+def is_unnamed(one: Input, row: Mapping[str, str]) -> bool:
+    """Whether something stands in a row that says no name."""
+    return not _is_blank(one, row) and not row.get(first_part(one), "").strip()
+
+
 def _is_blank(one: Input, row: Mapping[str, str]) -> bool:
-    first = {"pairs": "name", "fields": "key", "rules": "url"}[one.kind.value]
-    return not row.get(first, "").strip() or row.get("remove") == "1"
+    return row.get("remove") == "1" or not any(text.strip() for text in row.values())
+
+
+def _check_rows(one: Input, form: Mapping[str, str]) -> None:
+    """What is typed into a row is not dropped without a word."""
+    rows = [row for row in rows_in(one, form) if not _is_blank(one, row)]
+    if any(is_unnamed(one, row) for row in rows):
+        message = f"Give it a {'URL' if one.kind is Kind.RULES else first_part(one)}, or empty the row."
+        raise ValidationFailed(errors=[Finding(f"{one.pointer}/", "required", message)])
+    names = [row[first_part(one)] for row in rows] if one.kind is Kind.PAIRS else []
+    twice = next((each for n, each in enumerate(names) if each in names[:n]), None)
+    if twice is not None:
+        raise ValidationFailed(errors=[Finding(child_pointer(one.pointer, twice), "duplicate", "It stands twice.")])
 
 
 def _clean(text: str) -> str:

@@ -22,6 +22,8 @@ from keyturn.web.console.pages.connectors.forms.inputs import (
     TABLES,
     Input,
     Kind,
+    first_part,
+    is_unnamed,
     rows_in,
     texts_of,
 )
@@ -34,6 +36,7 @@ _SPOKEN: Final = re.compile(
     r"`(?P<code>[^`]+)`|key “(?P<own>\w+)”"
     r"|(?<![\w.])(?P<bare>[a-z_]+(?:\.[a-z_]+)+|insecure_http|refresh)(?P<is>: \w+)?"
 )
+_FIRST: Final[Mapping[str, str]] = {"/trust": "/trust/reason"}  # of what is missing as a whole: where it begins
 _NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 _ROW_LABELS: Final[Mapping[str, str]] = {
     "url": "URL", "methods": "methods", "deny": "rule", "key": "key", "label": "label", "type": "type", "help": "hint",
@@ -117,7 +120,7 @@ class Words:
     def _told(self, code: str, severity: str, pointer: str, message: str, remedy: str = "") -> Told:
         missing = re.search(r"key “(\w+)”", message)
         child = f"{pointer}/{missing.group(1)}" if missing else ""
-        at = child if child in self._inputs else pointer
+        at = child if child in self._inputs else _FIRST.get(pointer, pointer)
         found = self._at(at)
         names: set[str] = set()
         said = (tuple(self._pieces(message, pointer, names)), tuple(self._pieces(remedy, pointer, names)))
@@ -129,7 +132,8 @@ class Words:
         anchor = cell or one.name
         href = self._href(number, one.name, anchor)
         mine = (one.name, anchor) if number == self._step else ("", "")
-        return Told(code, severity, f"{one.label}{row}", href, *said, *mine, frozenset(names))
+        step = "" if number == self._step else f"Step {number}, " if number else "About, "
+        return Told(code, severity, f"{step}{one.label}{row}", href, *said, *mine, frozenset(names))
 
     def _at(self, pointer: str) -> tuple[int, Input] | None:
         """The input that holds a place of the file."""
@@ -185,6 +189,9 @@ def row_of(one: Input, pointer: str, rows: Sequence[Mapping[str, str]]) -> tuple
     below = pointer_steps(pointer.removeprefix(one.pointer)) if pointer != one.pointer else []
     if not below or one.kind not in TABLES:
         return "", ""
+    if below[0] == "":
+        unnamed = next((n for n, each in enumerate(rows) if is_unnamed(one, each)), 0)
+        return f", row {unnamed + 1}", f"{one.name}.{unnamed}.{first_part(one)}"
     if one.kind is Kind.PAIRS:
         names = [each.get("name") for each in rows]
         return f", {below[0]}", f"{one.name}.{names.index(below[0])}.value" if below[0] in names else ""
