@@ -52,6 +52,7 @@ def build(visit: Visit, house: House, connector: str) -> None:
     visit.goto("/connectors/new?from=yaml")
     visit.page.locator("#text").fill(text)
     visit.page.get_by_role("button", name="Begin").click()
+    visit.page.wait_for_url(re.compile(r"/edit/\d"))
     visit.goto(f"/connectors/{connector}/edit/6")
     visit.page.locator("#connection_name").fill("Story of {{ test.name }}")
     visit.page.get_by_role("button", name="Save and continue").click()
