@@ -51,6 +51,27 @@ async def test_another_row_is_asked_for() -> None:
     assert before == await source_of(visitor)
 
 
+async def test_a_form_that_is_shown_again_keeps_what_its_author_saw() -> None:
+    """What somebody else saved meanwhile is shown at the next save, and not overwritten."""
+    visitor = await author()
+    path = "/connectors/acme/edit/2"
+    mine = inputs_of((await visitor.get(path)).text, path)
+    await send(visitor, 2, {"token.default_ttl": "77"})
+    again = await visitor.post(path, mine | {"do": "add.token.params"})
+    saved = await visitor.post(path, inputs_of(again.text, path))
+
+    assert (200, 409) == (again.status_code, saved.status_code)
+    assert "default_ttl: 77" in await source_of(visitor)
+
+
+async def test_an_error_of_a_repeated_part_says_which_it_is() -> None:
+    """The second request before the login has the same labels as the first."""
+    visitor = await author()
+    answer = await send(visitor, 2, {"token.before.0.name": "one", "token.before.0.url": "nothing"})
+
+    assert '<a href="#token.before.0.url">A request before the login, URL</a>' in answer.text
+
+
 async def test_saving_may_stay_in_its_fold() -> None:
     """Where it was saved is open again."""
     visitor = await author()

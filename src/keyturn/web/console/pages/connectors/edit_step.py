@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -48,10 +48,12 @@ _ID: Final = re.compile(r"[\w.-]{1,120}")  # of a fold
 class Typed:
     """A form as its author left it, where that is not what is saved.
 
+    `revision`: of the draft that its author saw; what somebody else has saved since must not pass for seen.
     `opened`: names of inputs, or ids of folds, that are to be open. `rows`: how many rows a table is to have.
     """
 
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str]
+    revision: int
     mode: str = ""
     errors: tuple[Finding, ...] = ()
     opened: Collection[str] = ()
@@ -82,7 +84,7 @@ async def post_step(console: Console, visit: Visit) -> Response:
     step, connector_id, do = _step(visit), visit.path("connector"), visit.form.text("do")
     drafts = console.application.builder.drafts
     draft = await drafts.draft(connector_id)
-    revision, typed = _revision(visit), await _typed(console, visit, step, draft)
+    typed = await _typed(console, visit, step, draft)
     if do.startswith("add."):
         return await _page(console, visit, step, draft, _with_row(visit, typed, do.removeprefix("add.")))
     try:
@@ -91,16 +93,15 @@ async def post_step(console: Console, visit: Visit) -> Response:
         if do == "judge" and step == 7:
             url, method = visit.form.text("judged.url").strip(), visit.form.text("judged.method")
             judged = judging.judge(connector, url, method, console.application.builder.suffixes)
-            return await _page(console, visit, step, draft, Typed(typed.texts, typed.mode, judged=judged))
-        if revision != draft.revision:
+            return await _page(console, visit, step, draft, replace(typed, judged=judged))
+        if typed.revision != draft.revision:
             raise VersionConflict
         if text != draft.source:
-            await drafts.save(connector_id, text, revision, visit.actor)
+            await drafts.save(connector_id, text, typed.revision, visit.actor)
     except VersionConflict:
         return await show_merge(console, visit, await drafts.draft(connector_id), text)
     except (ValidationFailed, ConnectorInvalid) as error:
-        wrong = Typed(typed.texts, typed.mode, tuple(error.errors))
-        return await _page(console, visit, step, draft, wrong, status=422)
+        return await _page(console, visit, step, draft, replace(typed, errors=tuple(error.errors)), status=422)
     console.application.builder.looked_at.note(connector_id, step)
     said = "saved" if text != draft.source else "same"
     return await _onwards(console, visit, step, said)
@@ -146,7 +147,7 @@ async def _typed(console: Console, visit: Visit, step: int, draft: Draft) -> Typ
     inputs = step_inputs(step, await _document(console, draft.source))
     given = visit.form.texts
     texts = {name: value for one in inputs for name, value in form_texts(one, given).items()}
-    return Typed(texts, visit.form.text(MODE))
+    return Typed(texts, _revision(visit), visit.form.text(MODE))
 
 
 def _with_row(visit: Visit, typed: Typed, name: str) -> Typed:
@@ -154,7 +155,7 @@ def _with_row(visit: Visit, typed: Typed, name: str) -> Typed:
     rows = {
         int(found[1]) for each in visit.form.texts if (found := re.match(rf"{re.escape(name)}\.(\d{{1,2}})\.", each))
     }
-    return Typed(typed.texts, typed.mode, opened=(name,), rows={name: len(rows) + 1})
+    return replace(typed, opened=(name,), rows={name: len(rows) + 1})
 
 
 async def _page(
@@ -164,6 +165,7 @@ async def _page(
     inputs = step_inputs(step, document)
     as_typed = typed or Typed(
         {name: text for one in inputs for name, text in texts_of(one, document).items()},
+        draft.revision,
         opened=(visit.query("open"),),
         judged=_asked(console, visit, step, draft),
     )
@@ -181,6 +183,7 @@ async def _page(
         "connectors/step.html",
         status=status,
         draft=draft,
+        revision=as_typed.revision,
         newest=newest,
         connector=draft.connector,
         step=BY_NUMBER.get(step),

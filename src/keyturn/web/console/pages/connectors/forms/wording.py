@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -102,8 +102,9 @@ class Words:
         }
         for each in REPEATED:
             for one in each.shown(document):
-                if one.kind is not Kind.REMOVE:
-                    self._inputs.setdefault(one.pointer, (each.step, one))
+                if one.kind is not Kind.REMOVE and one.pointer not in self._inputs:
+                    several = replace(one, label=f"{one.group.partition(':')[0]}, {one.label}")
+                    self._inputs[one.pointer] = (each.step, several)
 
     def finding(self, each: LintFinding) -> Told:
         """What the linter finds."""
