@@ -165,6 +165,26 @@ def test_brackets_lead_through_the_differences(author: Visit) -> None:
     assert not page.locator(".hunk").first.evaluate("each => each === document.activeElement")
 
 
+def test_the_text_knows_its_steps(author: Visit) -> None:
+    """Where the caret stands is said with its step; a text that does not read is opened at what is wrong."""
+    page = author.page
+    page.get_by_label("Connector", exact=True).get_by_role("link", name="YAML").click()
+    area = page.get_by_label("Text", exact=True)
+    lines = area.input_value().split("\n")
+    n = next(n for n, line in enumerate(lines) if line.startswith("  url: https://login"))
+    caret = "(each, at) => { each.focus(); each.setSelectionRange(at, at); each.click(); }"
+    area.evaluate(caret, sum(len(line) + 1 for line in lines[:n]) + 4)
+    expect(page.locator("[data-place]")).to_have_text(f"Line {n + 1}, column 5: step 2, Token URL")
+    lines[n] = lines[n].replace("https:", "http:")
+    area.fill("\n".join(lines))
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text(f"Line {n + 1}, column 8:")
+    author.was_answered(422)
+
+    assert n == len(area.evaluate("each => each.value.slice(0, each.selectionStart)").split("\n")) - 1
+    author.held_to_the_rules("a text that does not read")
+
+
 def test_a_wrong_paste_stays(author: Visit) -> None:
     """The text is still there, and the caret at what is wrong with it."""
     page = author.page
