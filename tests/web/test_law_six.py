@@ -97,6 +97,8 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     ),
     "GET /connectors/{connector}": By(f"GET {CONNECTOR}", "connector show"),
     "POST /connectors/{connector}/client": By(f"PUT {CONNECTOR}/client", "connector set-client"),
+    "POST /connectors/new/check": By(f"POST {CONNECTOR}/from-curl; POST {CONNECTOR}/lint", "connector lint"),
+    "GET /connectors/{connector}/edit": DRAFT,
     "GET /connectors/{connector}/edit/yaml": DRAFT,
     "POST /connectors/{connector}/edit/yaml": SAVE,
     "POST /connectors/{connector}/edit/yaml/drop": OF_A_PAGE,  # a text that was not saved
