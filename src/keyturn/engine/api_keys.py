@@ -219,6 +219,10 @@ class ApiKeys:
             raise NotFound("There is no such API key.")
         return found
 
+    async def known(self, key_id: str) -> ApiKey | None:
+        """One that a record names, also if revoked since; None where there never was one."""
+        return await self._store.load(key_id)
+
     async def flush_uses(self) -> None:
         """Write down when keys were last used: each once a minute at most.
 

@@ -12,7 +12,9 @@ import pytest
 from keyturn.core.access.roles import Role
 from keyturn.engine.actor import Actor
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
+from keyturn.engine.keys.rewrap import KIND as REWRAP
 from keyturn.ports.jobs import Job, JobState
+from keyturn.web.console.job_words import KINDS
 from keyturn.web.console.pages.jobs import course_of
 from tests.web.console.seen import fill
 from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
@@ -124,3 +126,77 @@ def test_the_course_of_a_job_that_waits() -> None:
     course = course_of(Job("job_1", "connection.bulk", 0.0, 0.0), 10.0)
 
     assert (None, "", "") == (course.share, course.left, course.rate)
+
+
+@pytest.mark.parametrize(
+    ("order", "heading"),
+    [
+        pytest.param(BulkOrder(BulkAction.TEST, "acme"), "Test: connections of acme", id="a connector's"),
+        pytest.param(BulkOrder(BulkAction.RENEW), "Renew: all connections", id="all"),
+        pytest.param(BulkOrder(BulkAction.PAUSE, ids=("cxn_1",)), "Pause: 1 picked connection", id="picked"),
+        pytest.param(
+            BulkOrder(BulkAction.RECONNECT_LINKS, "acme", state="needs_reconnect", reason="grant_lost"),
+            "Make reconnect links for: connections of acme needing a reconnect because of grant_lost",
+            id="by state and reason",
+        ),
+    ],
+)
+async def test_the_heading_says_of_what(visitor: Visitor, order: BulkOrder, heading: str) -> None:
+    """On its page and in the list."""
+    made = await visitor.world.application.bulk_jobs.create(order, Actor("operator"))
+    one, listed = (await visitor.get(f"/jobs/{made.id}")).text, (await visitor.get("/jobs")).text
+
+    assert f"<h1>{heading}</h1>" in one
+    assert f">{heading}</a>" in listed
+
+
+async def test_an_ended_job_is_not_said_to_be_queued(visitor: Visitor) -> None:
+    """The word of the form that asked for it goes with its end."""
+    waiting = await visitor.world.application.bulk_jobs.create(BulkOrder(BulkAction.TEST), Actor("operator"))
+    over = await job(visitor, state=JobState.DONE, ended_at=visitor.world.clock.now())
+
+    assert "it begins within a second or two" in (await visitor.get(f"/jobs/{waiting.id}?said=queued")).text
+    assert 'class="done"' not in (await visitor.get(f"/jobs/{over.id}?said=queued")).text
+
+
+async def test_every_kind_has_words(visitor: Visitor) -> None:
+    """So that a list of all of them can be read, and asked for by kind."""
+    application = visitor.world.application
+    kinds = application.run_jobs.kinds | application.run_deliveries.kinds
+    answer = await visitor.get("/jobs?kind=webhook.deliver")
+
+    assert frozenset() == kinds - set(KINDS)
+    assert 200 == answer.status_code
+    assert 422 == (await visitor.get("/jobs?kind=made.up")).status_code
+
+
+async def test_who_asked_is_named(visitor: Visitor) -> None:
+    """With a link for those who may open it; a record's own word stands in the title."""
+    people = visitor.world.application.people
+    ada = await people.create("Ada", Role.OPERATOR, Actor("operator"))
+    made = await job(visitor, created_by=f"person:{ada.id}")
+    seen_by_operator = (await visitor.get(f"/jobs/{made.id}")).text
+    await visitor.sign_in(Role.ADMIN)
+    seen_by_admin = (await visitor.get(f"/jobs/{made.id}")).text
+
+    assert f'<span title="person:{ada.id}">Ada</span>' in seen_by_operator
+    assert f'<a href="/people/{ada.id}" title="person:{ada.id}">Ada</a>' in seen_by_admin
+
+
+async def test_a_reseal_is_stopped_and_gone_on_with(visitor: Visitor) -> None:
+    """By who may begin one; what is left stays readable, and the page leads to where it goes on."""
+    jobs = visitor.world.stores.jobs
+    now = visitor.world.clock.now()
+    made = await jobs.add(Job("job_rewrap", REWRAP, now, now, arguments={"key": "key-b"}, created_by="operator"))
+    page = (await visitor.get(f"/jobs/{made.id}")).text
+    refused = await visitor.post(f"/jobs/{made.id}/cancel")
+    await visitor.sign_in(Role.ADMIN)
+    button = (await visitor.get(f"/jobs/{made.id}")).text
+    stopped = await visitor.post(f"/jobs/{made.id}/cancel")
+    after = (await visitor.get(f"/jobs/{made.id}")).text
+
+    assert "Stop for now" not in page
+    assert (403, 303) == (refused.status_code, stopped.status_code)
+    assert "Stop for now" in button
+    assert "Go on with what is left" in after
+    assert "/keys/key-b/rotate" in after

@@ -45,6 +45,11 @@ class RunJobs:
         self._stopping = False
 
     @property
+    def kinds(self) -> frozenset[str]:
+        """The names of what this process can do."""
+        return frozenset(self._kinds)
+
+    @property
     def busy(self) -> int:
         """How many jobs are under way here."""
         return len(self._tasks)
@@ -56,7 +61,7 @@ class RunJobs:
             return
         now = self._clock.now()
         claimed = await self._jobs.claim(
-            now=now, kinds=frozenset(self._kinds), limit=room, abandoned_before=now - ABANDONED_AFTER_S
+            now=now, kinds=self.kinds, limit=room, abandoned_before=now - ABANDONED_AFTER_S
         )
         for job in claimed:
             running = RunningJob(

@@ -104,6 +104,10 @@ class People:
             raise NotFound("There is no such person.")
         return person
 
+    async def known(self, person_id: str) -> Person | None:
+        """One whom a record names, also if removed since; None where there never was one."""
+        return await self._store.load(person_id)
+
     async def meant(self, text: str) -> Person | None:
         """Who is meant by an id or a name; None where nobody has this name.
 

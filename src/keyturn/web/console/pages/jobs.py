@@ -14,19 +14,24 @@ from typing import Any, Final
 from starlette.responses import Response, StreamingResponse
 
 from keyturn.core.access.roles import Permission
-from keyturn.core.errors import Finding, KeyturnError, NotFound, StoreUnavailable, ValidationFailed
+from keyturn.core.errors import Finding, ForbiddenRole, KeyturnError, NotFound, StoreUnavailable, ValidationFailed
+from keyturn.engine.actor import SCHEDULER
 from keyturn.engine.jobs.bulk.bulk_order import KIND
 from keyturn.engine.jobs.bulk.bulk_report import session_ids
+from keyturn.engine.keys.rewrap import KIND as REWRAP
 from keyturn.ports.jobs import Job, JobState
+from keyturn.web.console.job_words import KINDS, job_title
 from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.shown_once import link_text
 from keyturn.web.console.visit import Visit
+from keyturn.web.console.who import who_did
 
 SHOWN: Final = 50
 LIVE_FOR_S: Final = 15.0
 EVERY_S: Final = 1.0
 ROWS: Final = 100  # of the report
+ALL_KINDS: Final = "all"
 STATES: Final = tuple(each.value for each in JobState)
 
 
@@ -71,21 +76,36 @@ def span(seconds: float) -> str:
 
 async def show_jobs(console: Console, visit: Visit) -> Response:
     """Newest first; those that somebody asked for, or all."""
-    state, kind = visit.query("state"), "" if visit.query("kind") == "all" else KIND
+    state, asked = visit.query("state"), visit.query("kind", KIND)
+    if asked != ALL_KINDS and asked not in KINDS:
+        message = f"The kinds are: {ALL_KINDS}, {', '.join(KINDS)}."
+        raise ValidationFailed(errors=[Finding("/kind", "invalid", message)])
+    kind = None if asked == ALL_KINDS else asked
     if state and state not in STATES:
         raise ValidationFailed(errors=[Finding("/state", "invalid", f"The states are: {', '.join(STATES)}.")])
     found, following = await console.application.jobs.list(
-        kind=kind or None, state=JobState(state) if state else None, cursor=visit.query("cursor") or None, limit=SHOWN
+        kind=kind, state=JobState(state) if state else None, cursor=visit.query("cursor") or None, limit=SHOWN
     )
-    rows = [(each, course_of(each, console.now())) for each in found]
+    rows = [(each, job_title(each), course_of(each, console.now())) for each in found]
+    names = await who_did(console, visit, (each.created_by or SCHEDULER.name for each in found))
     return console.page(
-        visit, "jobs/list.html", rows=rows, state=state, states=STATES, every=not kind, next_cursor=following
+        visit,
+        "jobs/list.html",
+        rows=rows,
+        names=names,
+        state=state,
+        states=STATES,
+        kind=asked,
+        usual=KIND,
+        kinds=KINDS,
+        every=asked != KIND,
+        next_cursor=following,
     )
 
 
 async def show_job(console: Console, visit: Visit) -> Response:
     """One of them."""
-    return _page(console, visit, await _found(console, visit))
+    return await _page(console, visit, await _found(console, visit))
 
 
 async def show_live(console: Console, visit: Visit) -> Response:
@@ -116,8 +136,10 @@ async def _events(console: Console, job: Job | None) -> AsyncIterator[str]:
 
 
 async def post_cancel(console: Console, visit: Visit) -> Response:
-    """Ask for its end."""
+    """Ask for its end; that of a re-seal takes who may begin one."""
     job = await _found(console, visit)
+    if job.kind == REWRAP and not visit.may(Permission.ADMINISTER):
+        raise ForbiddenRole
     await console.application.bulk_jobs.cancel(job, visit.actor)
     return console.back(f"/jobs/{job.id}", said="cancelled")
 
@@ -141,10 +163,10 @@ async def post_links(console: Console, visit: Visit) -> Response:
     for connection_id, session_id in session_ids(job.report):
         link = await console.application.connect_sessions.link_again(session_id, visit.actor)
         made.append((connection_id, link_text(link) if link else None, link.session.expires_at if link else None))
-    return _page(console, visit, job, links=made)
+    return await _page(console, visit, job, links=made)
 
 
-def _page(
+async def _page(
     console: Console, visit: Visit, job: Job, *, links: list[tuple[str, str | None, float | None]] | None = None
 ) -> Response:
     failed = list(job.report.get("failed", ()))
@@ -152,8 +174,12 @@ def _page(
         visit,
         "jobs/one.html",
         job=job,
+        names=await who_did(console, visit, (job.created_by or SCHEDULER.name, job.cancelled_by)),
         course=course_of(job, console.now()),
+        title=job_title(job),
         bulk=job.kind == KIND,
+        reseals=job.kind == REWRAP,
+        left=job.report.get("data_keys_left"),
         failed=failed[:ROWS],
         unlisted=max(0, sum(job.failures.values()) - len(failed[:ROWS])),
         retryable=job.kind == KIND and not job.open and bool(failed),

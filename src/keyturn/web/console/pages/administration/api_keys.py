@@ -21,6 +21,7 @@ from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.shown_once import new_secret_text
 from keyturn.web.console.visit import Visit
+from keyturn.web.console.who import who_did
 
 DAY_S: Final = 86_400.0
 LIVES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
@@ -69,12 +70,12 @@ async def post_api_key(console: Console, visit: Visit) -> Response:
         )  # fmt: skip
     except ValidationFailed as error:
         return await _list(console, visit, typed, errors=error.errors)
-    return _one(console, visit, key, text)
+    return await _one(console, visit, key, text)
 
 
 async def show_api_key(console: Console, visit: Visit) -> Response:
     """One of them, and what can be done with it."""
-    return _one(console, visit, await console.application.api_keys.load(visit.path("key")))
+    return await _one(console, visit, await console.application.api_keys.load(visit.path("key")))
 
 
 async def post_roll(console: Console, visit: Visit) -> Response:
@@ -87,7 +88,7 @@ async def post_roll(console: Console, visit: Visit) -> Response:
     key, text = await application.api_keys.roll(key_id, visit.actor, overlap_s=float(overlap))
     if overlap == "0":
         application.calls.end_of_key(key_id)
-    return _one(console, visit, key, text, takes_place_of=key_id)
+    return await _one(console, visit, key, text, takes_place_of=key_id)
 
 
 async def show_revoke(console: Console, visit: Visit) -> Response:
@@ -111,10 +112,13 @@ async def _list(console: Console, visit: Visit, typed: Typed, errors: Sequence[F
     )  # fmt: skip
 
 
-def _one(console: Console, visit: Visit, key: ApiKey, text: Secret | None = None, takes_place_of: str = "") -> Response:
+async def _one(
+    console: Console, visit: Visit, key: ApiKey, text: Secret | None = None, takes_place_of: str = ""
+) -> Response:
     return console.page(
         visit, "administration/api_key.html", each=key, overlaps=OVERLAPS, now=console.now(),
         text=None if text is None else new_secret_text(text), takes_place_of=takes_place_of,
+        names=await who_did(console, visit, (key.created_by,)),
     )  # fmt: skip
 
 

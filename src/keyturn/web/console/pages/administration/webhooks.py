@@ -21,6 +21,7 @@ from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.shown_once import new_secret_text
 from keyturn.web.console.visit import Visit
+from keyturn.web.console.who import who_did
 
 SHOWN: Final = 50
 NOUNS: Final = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in EVENT_TYPES))
@@ -157,6 +158,7 @@ async def _one(
         typed=typed or Typed.from_endpoint(endpoint), errors=_at_inputs(errors), deliveries=deliveries, marks=MARKS,
         next_cursor=following, old_until=until if until is not None and until > console.now() else None,
         secret=None if secret is None else new_secret_text(secret),
+        names=await who_did(console, visit, (endpoint.created_by,)),
     )  # fmt: skip
 
 
