@@ -160,6 +160,7 @@ class AuditChainContract:
             pytest.param(AuditFilter(connection="cxn_3"), ["a.3"], id="connection"),
             pytest.param(AuditFilter(connector="other"), ["a.3"], id="connector"),
             pytest.param(AuditFilter(outcome="ok"), ["a.2"], id="outcome"),
+            pytest.param(AuditFilter(without=frozenset({"a.1", "a.3"})), ["a.2"], id="without actions"),
             pytest.param(AuditFilter(since=NOW + 1), ["a.2", "a.3"], id="since is included"),
             pytest.param(AuditFilter(until=NOW + 1), ["a.1"], id="until is not"),
             pytest.param(AuditFilter(connectors=frozenset({"acme"})), ["a.1", "a.2"], id="limited to connectors"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,10 @@ class Heads:
     async def read(self) -> Sequence[Checkpoint]:
         """All of them."""
         return self.lines
+
+    async def newest(self) -> Checkpoint | None:
+        """The last one."""
+        return self.lines[-1] if self.lines else None
 
 
 async def noted(world: FakeWorld, number: int) -> None:
@@ -152,6 +157,63 @@ async def test_a_head_that_the_caller_kept() -> None:
     assert beyond.anchors.fault is not None
     assert other.anchors.fault is not None
     assert ["cut_off", "rewritten"] == [beyond.anchors.fault.what, other.anchors.fault.what]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "since", "entries", "head"),
+    [
+        pytest.param(None, 3, 1, 3, 3, id="to here"),
+        pytest.param(4, None, 4, 3, 6, id="from here"),
+        pytest.param(2, 4, 2, 3, 4, id="from here to there"),
+        pytest.param(6, 6, 6, 1, 6, id="the newest alone"),
+    ],
+)
+async def test_a_stretch_of_the_log(first: int | None, last: int | None, since: int, entries: int, head: int) -> None:
+    """As many records as it has; that the whole log was right is not noted of it."""
+    world = make_world()
+    await noted(world, 6)
+    verdict = await world.application.auditing.verify(first=first, last=last)
+
+    assert verdict.ok
+    assert (since, entries, head, False) == (verdict.since, verdict.entries, verdict.head[0], verdict.whole)
+    assert await world.stores.chain.verified_at() is None
+
+
+@pytest.mark.parametrize(("first", "last"), [(4, 3), (7, None), (None, 7)])
+async def test_there_is_no_such_stretch(first: int | None, last: int | None) -> None:
+    """One that ends before it begins, or lies beyond the newest record."""
+    world = make_world()
+    await noted(world, 6)
+
+    with pytest.raises(ValidationFailed):
+        await world.application.auditing.verify(first=first, last=last)
+
+
+async def test_a_stretch_is_held_against_the_heads_within_it() -> None:
+    """A head of another record in it is told, with both MACs; one beyond it is not looked at."""
+    world = make_world()
+    await noted(world, 6)
+    verify, mac = world.application.auditing.verify, bytes(32)
+    within, beyond = await verify(anchor=(3, mac), last=4), await verify(anchor=(5, mac), last=4)
+    entry = await world.stores.chain.entry(3)
+
+    assert entry is not None
+    assert within.anchors.fault is not None
+    assert (mac.hex(), entry.mac.hex()) == (within.anchors.fault.expected, within.anchors.fault.found)
+    assert beyond.ok
+
+
+async def test_a_changed_record_does_not_give_its_new_mac_away() -> None:
+    """Of the MAC that it should have, the beginning is told: in full it would serve who changed it."""
+    world = make_world()
+    await noted(world, 3)
+    stored = (await world.stores.chain.entries(1, limit=1))[0]
+    changed = replace(stored, record=replace(stored.record, actor="key:nobody"))
+    world.stores.chain.tampered = lambda entries: [changed if each.seq == 2 else each for each in entries]
+    fault = (await world.application.auditing.verify()).first_bad
+
+    assert fault is not None
+    assert ("changed", 8, stored.mac.hex()) == (fault.what, len(fault.expected), fault.found)
 
 
 async def test_a_real_story_verifies() -> None:

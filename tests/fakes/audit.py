@@ -174,5 +174,6 @@ def _matches(which: AuditFilter, entry: Entry) -> bool:
         and which.owner in (None, record.owner, entry.subject)
         and (which.since is None or record.at >= which.since)
         and (which.until is None or record.at < which.until)
+        and record.action not in which.without
         and (which.connectors is None or record.connector in which.connectors)
     )

@@ -11,9 +11,12 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from keyturn.core.audit.checkpoint import Checkpoint, checkpoint_in
 from keyturn.core.errors import AuditUnavailable
+
+_LONGEST_LINE: Final = 4096  # a head has about 400 bytes
 
 
 class JsonAnchorFile:
@@ -29,6 +32,24 @@ class JsonAnchorFile:
     async def read(self) -> Sequence[Checkpoint]:
         """All of them; none where there is no file yet."""
         return await asyncio.to_thread(read_anchors, self._path)
+
+    async def newest(self) -> Checkpoint | None:
+        """The last one; None where there is none yet."""
+        return await asyncio.to_thread(self._newest)
+
+    def _newest(self) -> Checkpoint | None:
+        try:
+            with self._path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _LONGEST_LINE))
+                lines = [each for each in file.read().splitlines() if each.strip()]
+            return checkpoint_in(json.loads(lines[-1])) if lines else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise AuditUnavailable(f"the anchor file can't be read: {error.strerror}") from None
+        except (ValueError, TypeError, RecursionError):
+            raise AuditUnavailable("the last line of the anchor file is no signed head") from None
 
     def _append(self, line: bytes) -> None:
         try:

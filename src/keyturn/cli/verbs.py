@@ -184,7 +184,10 @@ _ROWS: Final = (
         "audit list",
         "List what happened.",
         "audit.records:list_records",
-        ("keyturn audit list --since 7d", "keyturn audit list --owner user-42 --action connection.renewed --json"),
+        (
+            "keyturn audit list --since 7d --without connection.expiring",
+            "keyturn audit list --owner user-42 --action connection.renewed --json",
+        ),
     ),
     Verb("audit show", "Show a record with its place in the chain.", "audit.records:show", ("keyturn audit show 17",)),
     Verb(
@@ -193,6 +196,7 @@ _ROWS: Final = (
         "audit.checks:verify",
         (
             "keyturn audit verify",
+            "keyturn audit verify --first 1000 --last 2000",
             "keyturn audit verify --anchor heads.ndjson",
             "keyturn audit verify --file log.ndjson --key-file heads.ndjson",
         ),

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.building.corrections import advice_in, immutable_in, only_advice_differs
+from keyturn.core.building.recorded import change_facts
 from keyturn.core.connector import ClientAuthentication, Connector
 from keyturn.core.errors import (
     ConnectorClientMissing,
@@ -100,7 +101,9 @@ class EditConnector:
             message = "The connector's own id differs from the one that it is to be stored under."
             raise ConnectorInvalid(errors=[Finding("/connector", "id_differs", message)])
         text = source if isinstance(source, str) else source.decode("utf-8-sig")
-        record = self._record("connector.saved", connector_id, actor)
+        before = await self.store.draft(connector_id)
+        told = change_facts(before.connector if before is not None else None, connector)
+        record = replace(self._record("connector.saved", connector_id, actor), facts=told)
         draft, created = await self.store.put_draft(
             connector, text, at=self.clock.now(), expected_revision=expected_revision, records=[record]
         )
@@ -147,7 +150,9 @@ class EditConnector:
                 Finding(f"/{name}", "immutable", "This is no advice; it stays as it was published.")
                 for name in immutable_in(target.connector, draft.connector)
             ])  # fmt: skip
-        record = replace(self._record("connector.published", connector_id, actor), facts=dict(facts))
+        told = change_facts(target.connector if target is not None else None, draft.connector) | dict(facts)
+        told["version"] = target.version + 1 if target is not None else 1
+        record = replace(self._record("connector.published", connector_id, actor), facts=told)
         version = await self.store.publish(
             draft.connector, draft.source, digest(draft.connector), at=self.clock.now(), records=[record]
         )

@@ -18,7 +18,10 @@ from keyturn.core.audit_record import AuditRecord
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which records a list shows; None means any. `owner`: an owner, or the subject id of one. Times: Unix seconds."""
+    """Which records a list shows; None means any. `owner`: an owner, or the subject id of one. Times: Unix seconds.
+
+    `without`: actions that are left out, such as those that recur and hide the rest.
+    """
 
     actor: str | None = None
     action: str | None = None
@@ -29,6 +32,12 @@ class AuditFilter:
     since: float | None = None
     until: float | None = None
     connectors: frozenset[str] | None = None  # what an API key is limited to
+    without: frozenset[str] = frozenset()
+
+
+def actions_in(text: str) -> frozenset[str]:
+    """Actions as one text has them, with commas between."""
+    return frozenset(filter(None, (each.strip() for each in text.split(","))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,10 @@ class AnchorFile(Protocol):
 
     async def read(self) -> Sequence[Checkpoint]:
         """All of them, oldest first; StoreUnavailable where a line is none."""
+        ...
+
+    async def newest(self) -> Checkpoint | None:
+        """The last one; None where there is none. Reads no more than that. StoreUnavailable as `read`."""
         ...
 
 

@@ -16,6 +16,7 @@ from keyturn.adapters.anchor_file import JsonAnchorFile
 from keyturn.adapters.store.opening import Stores
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
 from keyturn.core.connection import State
+from keyturn.core.errors import AuditUnavailable
 from keyturn.engine.audit.verify import Verdict, VerifyAudit
 from keyturn.ports.store import SealedChange
 from tests.adapters.store.conftest import opened
@@ -70,6 +71,25 @@ async def test_a_log_that_nobody_touched_is_right(tmp_path: Path) -> None:
     assert verdict.ok
     assert (RECORDS, 1, RECORDS) == (verdict.entries, verdict.since, verdict.head[0])
     assert (1, RECORDS, 1) == (verdict.anchors.checked, verdict.anchors.newest, verdict.generations.checked)
+
+
+async def test_the_newest_head_of_the_file(tmp_path: Path) -> None:
+    """The last line; none where there is no file, and an error where that line is no head."""
+    file = JsonAnchorFile(tmp_path / "anchor")
+    nothing = await file.newest()
+    await filled(tmp_path, tmp_path / "anchor")
+    for _ in range(20):  # more than is read of a long file
+        async with opened(tmp_path) as stores:
+            await stores.audit.append([record("a.more")])
+            await write_down(stores, tmp_path / "anchor")
+    newest = await file.newest()
+    (tmp_path / "anchor").write_text("no head\n")
+
+    assert nothing is None
+    assert newest is not None
+    assert (RECORDS + 20, Kind.HEAD) == (newest.seq, newest.kind)
+    with pytest.raises(AuditUnavailable):
+        await file.newest()
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,14 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
 
 VERSION: Final = 1
 MAC_BYTES: Final = 32
+TOLD_OF_A_MAC: Final = 8  # hexadecimal digits
 START: Final = bytes(MAC_BYTES)  # what stands before the first record
 SUBJECT: Final = re.compile(r"sub_[0-9a-f]{32}")
 
@@ -44,10 +45,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first thing that is wrong. `what`: a word of `FAULTS`."""
+    """The first thing that is wrong. `what`: a word of `FAULTS`.
+
+    `expected`, `found`: the MACs that differ, hexadecimal, where two do. Of one that was reckoned just now only the
+    beginning is told: in full it would be the very MAC that whoever changed the record needs to hide that.
+    """
 
     seq: int
     what: str
+    expected: str = field(default="", compare=False)
+    found: str = field(default="", compare=False)
 
 
 FAULTS: Final[Mapping[str, str]] = {
@@ -107,9 +114,9 @@ class ChainWalk:
             return Fault(expected, "missing")
         mac = mac_of(self._key, entry.seq, entry.previous, entry.record, entry.subject, entry.facts)
         if not hmac.compare_digest(mac, entry.mac):
-            return Fault(entry.seq, "changed")
+            return Fault(entry.seq, "changed", mac.hex()[:TOLD_OF_A_MAC], entry.mac.hex())
         if not hmac.compare_digest(entry.previous, self.mac):
-            return Fault(entry.seq, "unlinked")
+            return Fault(entry.seq, "unlinked", self.mac.hex(), entry.previous.hex())
         self.seq, self.mac = entry.seq, entry.mac
         return None
 

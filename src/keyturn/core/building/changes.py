@@ -69,6 +69,12 @@ def _secret_urls(connector: Connector) -> list[tuple[str, Template]]:
     return found
 
 
+def secret_hosts(connector: Connector) -> frozenset[str]:
+    """The hosts that a password or a token may be sent to, those of the API too."""
+    urls = [url for _, url in _secret_urls(connector)] + [connector.test.request.url, connector.request.base_url]
+    return frozenset(_host(each).rpartition("@")[2] for each in urls if each.source)
+
+
 def _host(url: Template) -> str:
     return urlsplit(origin_of(url).source).netloc or origin_of(url).source
 
@@ -194,7 +200,7 @@ def _locked(old: Connector, new: Connector) -> Iterator[Change]:
 
 def _rest(old: Connector, new: Connector) -> Iterator[Change]:
     """Everything else, key by key. What a challenge or refresh takes over from the token request is said once."""
-    before, after = dict(_leaves(dump_connector(old))), dict(_leaves(dump_connector(new)))
+    before, after = dict(leaves(dump_connector(old))), dict(leaves(dump_connector(new)))
     said: set[tuple[str, str, str]] = set()
     for pointer in [*before, *(each for each in after if each not in before)]:
         was, now = before.get(pointer), after.get(pointer)
@@ -218,14 +224,13 @@ def _shown(value: Any) -> str:
     return f"“{text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + '…'}”"
 
 
-def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a file that are no mappings themselves, by their pointers."""
     if isinstance(value, Mapping):
         for key, each in value.items():
-            yield from _leaves(each, child_pointer(pointer, key))
+            yield from leaves(each, child_pointer(pointer, key))
     elif isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
         for n, each in enumerate(value):
-            yield from _leaves(
-                each, child_pointer(pointer, str(each.get("key", n)) if isinstance(each, Mapping) else n)
-            )
+            yield from leaves(each, child_pointer(pointer, str(each.get("key", n)) if isinstance(each, Mapping) else n))
     else:
         yield pointer, value

@@ -73,6 +73,15 @@ class AuditKeeper:
         bounds = await self._chain.bounds()
         return await self._chain.sign(Checkpoint(Kind.HEAD, *bounds.head, at=self._clock.now()))
 
+    @property
+    def anchors(self) -> bool:
+        """Whether heads are written down outside the database."""
+        return self._anchor_file is not None
+
+    async def anchored(self) -> Checkpoint | None:
+        """The newest head that is written down outside; None where there is none. Raises StoreUnavailable."""
+        return await self._anchor_file.newest() if self._anchor_file is not None else None
+
     async def anchor(self) -> None:
         """Write the head down outside the database, if it moved since this process did so last."""
         if self._anchor_file is None:

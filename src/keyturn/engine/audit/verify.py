@@ -2,7 +2,9 @@
 
 Rule 1: it goes along the chain in batches and holds nothing but one number for each connection.
 Rule 2: a fault that appears because records were cut off meanwhile, by retention, is none: it begins again.
-Rule 3: generations only grow. A connection with an older one than the log has recorded is an older row put back; its
+Rule 3: of a stretch, the records in it and the heads within it are looked at, and nothing else; what stands before it
+is believed, as the MAC that its first record names. Only of the whole log it is noted that it was right.
+Rule 4: generations only grow. A connection with an older one than the log has recorded is an older row put back; its
 seals alone can't tell.
 
 Source: the threat model, U1 and S2.
@@ -16,6 +18,7 @@ from typing import Final
 
 from keyturn.core.audit.chain import Entry, Fault
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
+from keyturn.core.errors import Finding, ValidationFailed
 from keyturn.ports.audit import AnchorFile, AuditChain, Bounds
 from keyturn.ports.clock import Clock
 from keyturn.ports.store import ConnectionFilter, ConnectionStore
@@ -47,7 +50,10 @@ class GenerationVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`entries`: how many records are right, from the first one on. `since`: the first record that is there."""
+    """`entries`: how many records are right, from the first one on. `since`: the first record that was looked at.
+
+    `head`: number and MAC of the newest record, or of the last of a stretch. `whole`: all of the log was looked at.
+    """
 
     entries: int
     since: int
@@ -57,6 +63,7 @@ class Verdict:
     anchors: AnchorVerdict
     generations: GenerationVerdict
     strangers: Sequence[str]
+    whole: bool = True
 
     @property
     def ok(self) -> bool:
@@ -66,8 +73,18 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class _Stretch:
+    """`start`: number and MAC of the record before the first. `last`: the number of the last."""
+
+    start: tuple[int, bytes]
+    last: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Walked:
     entries: int
+    position: tuple[int, bytes]
     fault: Fault | None
     anchor_fault: Fault | None
     recorded: dict[str, int]
@@ -83,14 +100,23 @@ class VerifyAudit:
     anchor_file: AnchorFile | None = None
     clock: Clock | None = None
 
-    async def __call__(self, *, anchor: tuple[int, bytes] | None = None, project: str = "default") -> Verdict:
-        """Go along the whole chain; where nothing is wrong, and there is a clock, the time of it is noted.
+    async def __call__(
+        self,
+        *,
+        anchor: tuple[int, bytes] | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        project: str = "default",
+    ) -> Verdict:
+        """Go along the chain; where the whole of it is right, and there is a clock, the time of it is noted.
 
         Args:
             anchor: number and MAC of a head that the caller kept, beside those of the anchor file.
+            first, last: numbers of the records where a stretch begins and ends; None: where the log does.
             project: whose connections are looked at; the chain is one for all.
 
         Raises:
+            ValidationFailed: there is no such stretch.
             StoreUnavailable: the database, or the anchor file, can't be read.
         """
         written = list(await self.anchor_file.read()) if self.anchor_file is not None else []
@@ -98,48 +124,65 @@ class VerifyAudit:
         unsigned = next((each for each in written if not self._is_ours(each)), None)
         for _ in range(TRIES):
             bounds = await self.chain.bounds()
-            walked = await self._walk(bounds, known, project)
+            stretch = await self._stretch(bounds, first, last)
+            walked = await self._walk(bounds, stretch, known, project)
             if walked.fault is None or (await self.chain.bounds()).start == bounds.start:
                 break
         anchor_fault = Fault(unsigned.seq, "anchor_unsigned") if unsigned else walked.anchor_fault
         signed = await self.chain.sign(Checkpoint(Kind.HEAD, *bounds.head, at=0.0))
         verdict = Verdict(
             walked.entries,
-            bounds.start[0] + 1,
-            bounds.head,
+            stretch.start[0] + 1,
+            bounds.head if stretch.whole else walked.position,
             signed.public_key,
             walked.fault,
             AnchorVerdict(len(known), max((seq for seq, _ in known), default=None), anchor_fault),
-            await self._generations(walked, project),
-            await self.chain.strangers(),
+            await self._generations(walked, project) if stretch.whole else GenerationVerdict(),
+            await self.chain.strangers() if stretch.whole else (),
+            stretch.whole,
         )
-        if verdict.ok and self.clock is not None:
+        if verdict.ok and verdict.whole and self.clock is not None:
             await self.chain.note_verified(bounds.head[0], at=self.clock.now())
         return verdict
 
     def _is_ours(self, head: Checkpoint) -> bool:
         return head.kind is Kind.HEAD and self.chain.is_signed(head)
 
-    async def _walk(self, bounds: Bounds, known: Sequence[tuple[int, bytes]], project: str) -> _Walked:
-        """From the first record to the one that was the newest when this began."""
+    async def _stretch(self, bounds: Bounds, first: int | None, last: int | None) -> _Stretch:
+        (start, _), (head, _) = bounds.start, bounds.head
+        if first is None and last is None:
+            return _Stretch(bounds.start, head, whole=True)
+        begins, ends = max(first or 1, start + 1), head if last is None else last
+        if not begins <= ends <= head:
+            message = f"The log has the records {start + 1} to {head}; a stretch begins and ends within them."
+            raise ValidationFailed(errors=[Finding("/last" if last is not None else "/first", "invalid", message)])
+        found = await self.chain.entries(begins - 1, limit=1) if begins > start + 1 else ()
+        return _Stretch((begins - 1, found[0].previous) if found else bounds.start, ends, whole=False)
+
+    async def _walk(
+        self, bounds: Bounds, stretch: _Stretch, known: Sequence[tuple[int, bytes]], project: str
+    ) -> _Walked:
+        """From the first record to the last, or to the one that was the newest when this began."""
         anchors, beyond = _anchors_of(known, bounds)
         recorded: dict[str, int] = {}
         ended: set[str] = set()
-        position, entries, fault, anchor_fault = bounds.start, 0, bounds.fault, beyond
-        while fault is None and position[0] < bounds.head[0]:
-            found, fault = await self.chain.check(position, until=bounds.head[0], limit=BATCH)
+        position, entries, anchor_fault = stretch.start, 0, beyond
+        fault = bounds.fault if stretch.start == bounds.start else None
+        while fault is None and position[0] < stretch.last:
+            found, fault = await self.chain.check(position, until=stretch.last, limit=BATCH)
             for entry in found:
                 _note(entry, project, recorded, ended)
                 if entry.mac != anchors.get(entry.seq, entry.mac):
-                    anchor_fault = anchor_fault or Fault(entry.seq, "rewritten")
+                    told = (anchors[entry.seq].hex(), entry.mac.hex())
+                    anchor_fault = anchor_fault or Fault(entry.seq, "rewritten", *told)
             entries += len(found)
             if found:
                 position = (found[-1].seq, found[-1].mac)
             elif fault is None:
                 fault = Fault(position[0] + 1, "missing")
-        if fault is None and position != bounds.head:
-            fault = Fault(bounds.head[0], "head_changed")
-        return _Walked(entries, fault, anchor_fault, recorded, ended)
+        if fault is None and stretch.last == bounds.head[0] and position != bounds.head:
+            fault = Fault(bounds.head[0], "head_changed", bounds.head[1].hex(), position[1].hex())
+        return _Walked(entries, position, fault, anchor_fault, recorded, ended)
 
     async def _generations(self, walked: _Walked, project: str) -> GenerationVerdict:
         """Rows are read after the records: a row that is behind its records is an old one."""
@@ -170,7 +213,7 @@ def _anchors_of(known: Sequence[tuple[int, bytes]], bounds: Bounds) -> tuple[dic
         if seq > head:
             return anchors, fault or Fault(head + 1, "cut_off")
         if anchors.setdefault(seq, mac) != mac or (seq == start and mac != start_mac):
-            fault = fault or Fault(seq, "rewritten")
+            fault = fault or Fault(seq, "rewritten", mac.hex(), (start_mac if seq == start else anchors[seq]).hex())
     return anchors, fault
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from keyturn.core.audit_record import AuditRecord
@@ -34,6 +34,7 @@ from keyturn.ports.webhooks.events import EventStore
 LONGEST_URL: Final = 2048
 LONGEST_DESCRIPTION: Final = 200
 WRITE_TRIES: Final = 20
+CHANGEABLE: Final = ("url", "events", "description", "enabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,12 @@ class Webhooks:
         self._check(url, events or (), description or "")
         current = await found(self.store, endpoint_id, project)
         for _ in range(WRITE_TRIES):
-            record = self._record("webhook.changed", current, actor)
+            new = changed(current)
+            # An address may have a token in its path: what changed is named, not told.
+            differing = [each for each in CHANGEABLE if getattr(new, each) != getattr(current, each)]
+            record = self._record("webhook.changed", current, actor, changed=differing)
             try:
-                return await self.store.save(EndpointChange(changed(current)), records=[record])
+                return await self.store.save(EndpointChange(new), records=[record])
             except RevisionConflict:
                 current = await found(self.store, endpoint_id, project)
         raise RevisionConflict("the endpoint is written by others all the time")
@@ -160,13 +164,13 @@ class Webhooks:
         if errors:
             raise ValidationFailed(errors=errors)
 
-    def _record(self, action: str, endpoint: Endpoint, actor: Actor) -> AuditRecord:
+    def _record(self, action: str, endpoint: Endpoint, actor: Actor, **facts: Any) -> AuditRecord:
         return AuditRecord(
             self.clock.now(),
             action,
             actor.name,
             request_id=actor.request_id,
-            facts={"webhook": endpoint.id},
+            facts={"webhook": endpoint.id, **facts},
             project=endpoint.project,
         )
 

@@ -26,7 +26,7 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "operator": "the operator, on the server",
         "openid": "the OpenID sign-in",
         "proxy": "the proxy",
-        "key:environment": "the key in KEYTURN_ADMIN_API_KEY",
+        "key:environment": "the key of the settings",
         "session": "the account's person, by a connect link",
         "person_link": "the account's person, by a link of their own",
     }

@@ -8,6 +8,8 @@ import pytest
 
 from keyturn.core.access.roles import Role
 from keyturn.core.audit_record import AuditRecord
+from keyturn.engine.actor import Actor
+from tests.engine.builder.texts import text
 from tests.web.console.seen import fill, title, without_secrets
 from tests.web.console.visiting import Visitor, make_visitor
 
@@ -93,7 +95,7 @@ async def test_verifying(visitor: Visitor) -> None:
     assert "never verified" in before
     assert 200 == done.status_code
     assert "The log is what was written." in done.text
-    assert "Found right as a whole" in (await visitor.get("/audit")).text
+    assert "found right" in (await visitor.get("/audit")).text
 
 
 async def test_a_log_that_was_changed(visitor: Visitor) -> None:
@@ -107,6 +109,91 @@ async def test_a_log_that_was_changed(visitor: Visitor) -> None:
 
     assert "The log is not what was written." in answer.text
     assert 'record <a href="/audit/2">2</a>' in answer.text
+    entry = (await chain.entries(1, limit=1))[0]
+    assert f"it is <code>{entry.mac.hex()}</code>" in answer.text
+    assert "--file log.ndjson --key-file" in answer.text
+
+
+async def test_verifying_to_a_record(visitor: Visitor) -> None:
+    """The record's page has the button; the answer is about these records, and is not noted of the whole log."""
+    page = (await visitor.get("/audit/2")).text
+    answer = await visitor.post("/audit/verify", {"last": "2"})
+    beyond = await visitor.post("/audit/verify", {"first": "9", "last": "2"})
+
+    assert '<input type="hidden" name="last" value="2">' in page
+    assert "Verify to here" in page
+    assert "These records are what was written." in answer.text
+    assert "2, from number 1 on" in answer.text
+    assert (422, True) == (beyond.status_code, 'id="last-error1"' in beyond.text)
+    assert await visitor.world.stores.chain.verified_at() is None
+
+
+async def test_the_chain_at_a_glance(visitor: Visitor) -> None:
+    """How many records, the newest one's MAC, what is kept outside, and when it was found right."""
+    head = (await visitor.world.stores.chain.bounds()).head
+    page = (await visitor.get("/audit")).text
+
+    assert f'<dt>Records</dt><dd>{head[0]}, the newest <a href="/audit/{head[0]}">' in page
+    assert f'<code title="{head[1].hex()}">{head[1].hex()[:8]}…</code>' in page
+    assert "KEYTURN_AUDIT_ANCHOR" in page
+    assert "never · " in page
+
+
+async def test_what_recurs_is_left_out(visitor: Visitor) -> None:
+    """The page offers it where it hides the rest, and keeps the filter that stands."""
+    now = visitor.world.clock.now()
+    await visitor.world.stores.audit.append([replace(LOST, at=now, action="connection.expiring")] * 40)
+    full = (await visitor.get("/audit?connection=cxn_lost")).text
+    link = "/audit?without=connection.expiring&amp;connection=cxn_lost"
+    without = (await visitor.get(link.replace("&amp;", "&"))).text
+
+    assert f'<a href="{link}">Leave out connection.expiring</a> (40 of these' in full
+    assert "owner-2" in without
+    assert '<th scope="row">connection.expiring</th>' not in without
+
+
+async def test_exporting(visitor: Visitor) -> None:
+    """A file for administrators: recorded, with a signed end; a viewer has no form and gets none."""
+    viewer = (await visitor.get("/audit")).text
+    refused = await visitor.post("/audit/export")
+    await visitor.sign_in(Role.ADMIN)
+    shown = (await visitor.get("/audit")).text
+    answer = await visitor.post("/audit/export", {"export_since": "", "export_until": ""})
+    wrong = await visitor.post("/audit/export", {"export_since": "soon", "export_until": ""})
+    lines = answer.text.splitlines()
+
+    assert ('action="/audit/export"' in viewer, 'action="/audit/export"' in shown) == (False, True)
+    assert (403, 200, 422) == (refused.status_code, answer.status_code, wrong.status_code)
+    assert 'attachment; filename="keyturn-audit-' in answer.headers["content-disposition"]
+    assert "audit.exported" in lines[-2]
+    assert '"kind":"export"' in lines[-1]
+    assert 'id="export_since-error1"' in wrong.text
+
+
+async def test_who_did_it(visitor: Visitor) -> None:
+    """A key by its name, one that is gone too; the record's own word stands behind it."""
+    application = visitor.world.application
+    key, _ = await application.api_keys.create("billing", ["read"], Actor("operator"))
+    await visitor.world.stores.audit.append([replace(LOST, at=visitor.world.clock.now(), actor=f"key:{key.id}")])
+    before = (await visitor.get("/audit")).text
+    await application.api_keys.revoke(key.id, Actor("operator"))
+
+    assert f'<span title="key:{key.id}">API key billing</span>' in before
+    assert "API key billing (revoked)" in (await visitor.get("/audit")).text
+    assert "keyturn, by itself" in before
+
+
+async def test_what_a_saved_connector_changed(visitor: Visitor) -> None:
+    """Its record says which keys, and between which texts."""
+    edit = visitor.world.application.edit_connector
+    for url in ("https://auth.acme.example", "https://b.example"):
+        await edit.save("acme", text(url=url), Actor("operator"))
+    head = (await visitor.world.stores.chain.bounds()).head[0]
+
+    page = (await visitor.get(f"/audit/{head}")).text
+
+    assert "<dt>Changed</dt><dd><code>token.url</code>" in page
+    assert "<dt>Hosts added</dt><dd><code>b.example</code>" in page
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,8 @@ def _conditions(which: AuditFilter, project: str) -> list[sa.ColumnElement[bool]
         conditions.append(audit.c.at >= which.since)
     if which.until is not None:
         conditions.append(audit.c.at < which.until)
+    if which.without:
+        conditions.append(audit.c.action.not_in(sorted(plain(each) for each in which.without)))
     if which.connectors is not None:
         conditions.append(audit.c.connector.in_(sorted(which.connectors)))
     return conditions

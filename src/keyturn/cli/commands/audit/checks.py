@@ -22,6 +22,8 @@ from keyturn.cli.times import instant
 
 
 @command("audit verify")
+@click.option("--first", type=click.IntRange(min=1), metavar="SEQ", help="Begin at this record.")
+@click.option("--last", type=click.IntRange(min=1), metavar="SEQ", help="End at this record.")
 @click.option("--anchor", type=click.Path(path_type=Path), metavar="FILE", help="Heads that were kept elsewhere.")
 @click.option(
     "--file", "exported", type=click.Path(path_type=Path), metavar="FILE", help="An export; no server needed."
@@ -33,16 +35,26 @@ from keyturn.cli.times import instant
     help="With --file: the public key, as 64 hexadecimal digits or in a line of “audit anchor”.",
 )
 @json_option
-def verify(anchor: Path | None, exported: Path | None, key_file: Path | None, as_json: bool) -> int:
+def verify(
+    first: int | None,
+    last: int | None,
+    anchor: Path | None,
+    exported: Path | None,
+    key_file: Path | None,
+    as_json: bool,
+) -> int:
     """Say whether the log is what was written. One that is not ends with exit code 11.
 
+    With --first, --last or both, only these records, and the heads within them, are looked at.
     With --file it is an export that is held against its signed end, on this machine alone.
     """
     if (exported is None) != (key_file is None):
         raise click.UsageError("--file and --key-file belong together.")
+    if exported is not None and (first, last, anchor) != (None, None, None):
+        raise click.UsageError("--file is looked at as a whole: without --first, --last and --anchor.")
     if exported is not None and key_file is not None:
         return _verify_export(exported, key_file, as_json=as_json)
-    found = connect().get(path_of("audit", "verify"), _newest_head(anchor))
+    found = connect().get(path_of("audit", "verify"), {**_newest_head(anchor), "first": first, "last": last})
     if as_json:
         say_json(found.document)
     else:
@@ -71,13 +83,17 @@ def _tell_verdict(verdict: Mapping[str, Any]) -> None:
             ),
             ("head", f"{one_line(head.get('seq'))}  {one_line(head.get('mac'))}"),
             ("anchors", f"{one_line(anchor.get('checked'))}, the newest of record {one_line(anchor.get('newest'))}"),
-            ("connections", f"{one_line(generations.get('checked'))} compared"),
+            ("connections", "not compared: only a stretch was looked at")
+            if verdict.get("whole") is False
+            else ("connections", f"{one_line(generations.get('checked'))} compared"),
             ("public key", verdict.get("public_key")),
         ]
     )
     for fault in (verdict.get("first_bad"), anchor.get("fault")):
         if isinstance(fault, Mapping):
             say(f"✗ record {one_line(fault.get('seq'))}: {one_line(fault.get('text'))}")
+            if fault.get("found"):
+                say(f"  its MAC should be {one_line(fault.get('expected'))}, it is {one_line(fault['found'])}")
     for row in generations.get("older") or ():
         of, is_, was = (one_line(row.get(name)) for name in ("connection", "generation", "recorded"))
         say(f"✗ {of}: its row has generation {is_}, the log has {was}: an older row was put back.")
@@ -85,7 +101,8 @@ def _tell_verdict(verdict: Mapping[str, Any]) -> None:
         say(f"✗ {one_line(name)}: its row is gone, and nothing says why.")
     for name in verdict.get("strangers") or ():
         say(f"✗ {one_line(name)}: this subject was tied to another owner.")
-    say("✓ The log is what was written." if verdict.get("ok") is True else "The log was changed.")
+    what = "The log" if verdict.get("whole") is not False else "This stretch of the log"
+    say(f"✓ {what} is what was written." if verdict.get("ok") is True else f"{what} was changed.")
 
 
 def _verify_export(exported: Path, key_file: Path, *, as_json: bool) -> int:

@@ -18,9 +18,10 @@ _FILTERS: Final = ("actor", "action", "owner", "connection", "connector", "outco
 
 
 def _filters(function: Any) -> Any:
+    without = click.option("--without", multiple=True, metavar="ACTION", help="Leave this action out; again for more.")
     since = click.option("--since", metavar="TIME", help="From then on: 2030-01-31T12:00:00Z, or 30d, 12h, 15m ago.")
     until = click.option("--until", metavar="TIME", help="Before then.")
-    function = since(until(function))
+    function = without(since(until(function)))
     for name in reversed(_FILTERS):
         function = click.option(f"--{name}", metavar="TEXT", help=f"Only those with this {name}.")(function)
     return function
@@ -31,10 +32,19 @@ def _filters(function: Any) -> Any:
 @page_options
 @json_option
 def list_records(
-    since: str | None, until: str | None, limit: int | None, cursor: str | None, as_json: bool, **filters: str | None
-) -> None:
+    without: tuple[str, ...], since: str | None, until: str | None, limit: int | None, cursor: str | None,
+    as_json: bool, **filters: str | None,
+) -> None:  # fmt: skip
     """Newest first. An owner that was erased is shown as a subject id, and can be asked for by it."""
-    query = {**filters, "since": instant(since), "until": instant(until), "limit": limit, "cursor": cursor}
+    left_out = ",".join(without) or None
+    query = {
+        **filters,
+        "without": left_out,
+        "since": instant(since),
+        "until": instant(until),
+        "limit": limit,
+        "cursor": cursor,
+    }
     found = connect().get(path_of("audit"), query)
     if as_json:
         say_json(found.document)

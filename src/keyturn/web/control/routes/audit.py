@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from keyturn.core.audit.exported import MEDIA_TYPE
 from keyturn.core.errors import Finding, NotFound, ValidationFailed
-from keyturn.ports.audit import AuditFilter
+from keyturn.ports.audit import AuditFilter, actions_in
 from keyturn.web.control.caller import App, Calling
 from keyturn.web.control.operations import LIMITS, Operation
 from keyturn.web.control.shapes.answers import EventList
@@ -29,6 +29,7 @@ _LARGEST: Final = 2**63 - 1
 _HEAD: Final = {"seq": 18204, "mac": "9f3c" + "0" * 60}
 EXAMPLE: Final[dict[str, Any]] = {
     "ok": True,
+    "whole": True,
     "entries": 18204,
     "since": 1,
     "head": _HEAD,
@@ -57,6 +58,7 @@ async def list_audit(app: App, caller: Calling, query: Annotated[AuditQuery, Que
         query.since.timestamp() if query.since else None,
         query.until.timestamp() if query.until else None,
         caller.principal.connectors or None,
+        actions_in(query.without),
     )
     found, following = await app.auditing.chain.page(
         which, cursor=query.cursor, limit=query.limit, project=caller.principal.project
@@ -79,14 +81,18 @@ async def verify_audit(app: App, caller: Calling, query: Annotated[VerifyQuery, 
     """Verify the audit log.
 
     Goes along the whole chain, holds it against the heads of `KEYTURN_AUDIT_ANCHOR` and the one that `seq` and `mac`
-    name, and compares each connection's generation with the last one recorded. A log that is not right is an answer
-    too: `ok` is false.
+    name, and compares each connection's generation with the last one recorded. With `first`, `last` or both, only the
+    records of that stretch, and the heads within it, are looked at: `whole` is false. A log that is not right is an
+    answer too: `ok` is false.
     """
     if (query.seq is None) != (query.mac is None):
         missing = "seq" if query.seq is None else "mac"
         raise ValidationFailed(errors=[Finding(f"/{missing}", "required", "A head is a number and a MAC.")])
     anchor = (query.seq, bytes.fromhex(query.mac)) if query.seq is not None and query.mac is not None else None
-    return answer(verify_answer(await app.auditing.verify(anchor=anchor, project=caller.principal.project)))
+    verdict = await app.auditing.verify(
+        anchor=anchor, first=query.first, last=query.last, project=caller.principal.project
+    )
+    return answer(verify_answer(verdict))
 
 
 async def anchor_audit(app: App, caller: Calling) -> Response:

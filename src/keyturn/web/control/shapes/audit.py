@@ -21,11 +21,16 @@ class EntryAnswer(EventAnswer):
 
 
 class FaultAnswer(BaseModel):
-    """What is wrong, and at which record."""
+    """What is wrong, and at which record. `expected`, `found`: the MACs that differ, where two do.
+
+    Of one that was reckoned anew, `expected` has only the first eight digits.
+    """
 
     seq: int
     what: str
     text: str
+    expected: str | None
+    found: str | None
 
 
 class HeadAnswer(BaseModel):
@@ -60,11 +65,12 @@ class GenerationsAnswer(BaseModel):
 
 
 class VerifyAnswer(BaseModel):
-    """Whether the log is what was written. `since`: the first record that is there. `strangers`: subjects that
-    somebody tied to another owner.
+    """Whether the log is what was written. `since`: the first record that was looked at. `strangers`: subjects that
+    somebody tied to another owner. `whole`: false of a stretch, whose last record `head` is then.
     """
 
     ok: bool
+    whole: bool
     entries: int
     since: int
     head: HeadAnswer
@@ -112,6 +118,7 @@ def verify_answer(verdict: Verdict) -> VerifyAnswer:
     older = verdict.generations.older.items()
     return VerifyAnswer(
         ok=verdict.ok,
+        whole=verdict.whole,
         entries=verdict.entries,
         since=verdict.since,
         head=HeadAnswer(seq=seq, mac=mac.hex()),
@@ -135,4 +142,9 @@ def anchor_answer(head: Checkpoint) -> AnchorAnswer:
 
 
 def _fault(fault: Fault | None) -> FaultAnswer | None:
-    return None if fault is None else FaultAnswer(seq=fault.seq, what=fault.what, text=FAULTS[fault.what])
+    if fault is None:
+        return None
+    told = FAULTS[fault.what]
+    return FaultAnswer(
+        seq=fault.seq, what=fault.what, text=told, expected=fault.expected or None, found=fault.found or None
+    )

@@ -219,7 +219,10 @@ class JobQuery(PageQuery):
 
 
 class AuditQuery(PageQuery):
-    """Which records: all that are given have to fit. `since` is included, `until` is not."""
+    """Which records: all that are given have to fit. `since` is included, `until` is not.
+
+    `without`: actions that are left out, with commas between, such as `connection.expiring`.
+    """
 
     actor: Text | None = None
     action: Text | None = None
@@ -227,6 +230,7 @@ class AuditQuery(PageQuery):
     connection: Text | None = None
     connector: Text | None = None
     outcome: Text | None = None
+    without: Text = ""
     since: Instant | None = None
     until: Instant | None = None
 
@@ -239,10 +243,15 @@ class ExportQuery(Members):
 
 
 class VerifyQuery(Members):
-    """A head that was kept elsewhere, to be held against the log; both or neither."""
+    """`seq`, `mac`: a head that was kept elsewhere, to be held against the log; both or neither.
+
+    `first`, `last`: the records where a stretch begins and ends; neither: the whole log.
+    """
 
     seq: Number | None = None
     mac: Mac | None = None
+    first: Number | None = None
+    last: Number | None = None
 
 
 class TestQuery(Members):
