@@ -43,6 +43,10 @@ async def rewrap_all(keys: KeyCustody, *, limit: int = 1) -> int:
 class KeyCustodyContract:
     """The states of keys, and what moves between them."""
 
+    async def test_of_a_new_database_no_backup_is_known(self, stores: AllStores) -> None:
+        """Whoever asks before retiring a key is told so."""
+        assert await stores.keys.backup_made_at() is None
+
     async def test_the_first_key_is_current(self, stores: AllStores) -> None:
         """It is at hand, and wraps what there is."""
         (only,) = await stores.keys.keys()

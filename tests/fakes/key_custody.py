@@ -32,6 +32,7 @@ class FakeKeyCustody:
         self.makes_keys = True
         self.following = FIRST
         self.forgotten = 0
+        self.backed_up_at: float | None = None
 
     @property
     def places(self) -> Sequence[str]:
@@ -42,6 +43,11 @@ class FakeKeyCustody:
         """All, with their counts."""
         await self._database.read()
         return tuple(replace(each, data_keys=self._count(each.id)) for each in self.rows.values())
+
+    async def backup_made_at(self) -> float | None:
+        """Whatever the test says."""
+        await self._database.read()
+        return self.backed_up_at
 
     async def add(self, *, at: float, record: Callable[[str], AuditRecord]) -> KeyStanding:
         """Make one."""

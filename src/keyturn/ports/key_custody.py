@@ -80,6 +80,10 @@ class KeyCustody(Protocol):
         """Say that a standby is needed no more. KeyInUse while it wraps anything; else as `make_current`."""
         ...
 
+    async def backup_made_at(self) -> float | None:
+        """When `keyturn backup` copied this database last, Unix seconds; None where it never did, or doesn't apply."""
+        ...
+
     async def outdated(self) -> int:
         """How many data keys another than the current key wraps."""
         ...

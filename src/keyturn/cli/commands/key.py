@@ -48,6 +48,8 @@ def status(as_json: bool) -> None:
             for row in found.rows()
         ],
     )
+    if (backup := found.members.get("backup_made_at")) is not None:
+        tell(f"Last back-up by “keyturn backup”: {when(backup)}.")
     rotation = found.members.get("rotation")
     if isinstance(rotation, Mapping):
         tell(f"Rotation {one_line(rotation.get('job_id'))}: {_progress(rotation)}.")

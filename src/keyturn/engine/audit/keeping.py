@@ -15,7 +15,7 @@ import structlog
 
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
 from keyturn.core.errors import KeyturnError
-from keyturn.ports.audit import AnchorFile, AuditChain, RecordSink
+from keyturn.ports.audit import AnchorFile, AuditChain, AuditFilter, RecordSink
 from keyturn.ports.clock import Clock
 from keyturn.ports.lease import Lease
 
@@ -25,6 +25,7 @@ AGAIN_S: Final = 10.0
 AT_ONCE: Final = 500
 LEASE_S: Final = 60.0
 SINK: Final = "syslog"
+CHAIN_STARTED: Final = "audit.chain_started"  # a new key signs from here on, over records that were there before
 _LEASE: Final = "audit sink"
 
 log = structlog.get_logger("keyturn.audit")
@@ -72,6 +73,19 @@ class AuditKeeper:
         """The newest record, signed."""
         bounds = await self._chain.bounds()
         return await self._chain.sign(Checkpoint(Kind.HEAD, *bounds.head, at=self._clock.now()))
+
+    async def signing_key(self) -> tuple[bytes, float | None]:
+        """The public key of the log's signatures, and since when it signs; None where nothing was recorded yet.
+
+        Of a log that was cut off it signs at least as long as its first record is old.
+        """
+        head = await self.head()
+        begun, _ = await self._chain.page(AuditFilter(action=CHAIN_STARTED), cursor=None, limit=1)
+        first = [record.at for _, record in begun]
+        if not first:
+            found = await self._chain.entries((await self._chain.bounds()).start[0], limit=1)
+            first = [each.record.at for each in found]
+        return head.public_key, first[0] if first else None
 
     @property
     def anchors(self) -> bool:

@@ -41,6 +41,10 @@ class ManageKeys:
         """All keys that were ever known, oldest first."""
         return await self.custody.keys()
 
+    async def backup_made_at(self) -> float | None:
+        """When the database was backed up last by keyturn, Unix seconds; None where that is not known."""
+        return await self.custody.backup_made_at()
+
     async def rotation(self) -> Job | None:
         """The newest rotation, under way or ended; None where there was none."""
         found, _ = await self.jobs.list(kind=KIND, limit=1)

@@ -21,6 +21,13 @@ def new_secret(entropy: Entropy) -> Secret:
     return Secret(secret_text(drawn))
 
 
+def secret_made_at(endpoint: Endpoint) -> float | None:
+    """When the current secret was made, Unix seconds; None where that is not known any more."""
+    if endpoint.old_secret_until is not None:
+        return endpoint.old_secret_until - BOTH_LIVE_S
+    return endpoint.created_at if endpoint.generation == 1 else None
+
+
 async def live_keys(webhooks: WebhookStore, endpoint: Endpoint, now: float) -> list[Secret]:
     """The secrets to sign with, the current one first; `now`: Unix seconds.
 

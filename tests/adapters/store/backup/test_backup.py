@@ -49,7 +49,9 @@ async def test_a_copy_of_an_open_database(tmp_path: Path) -> None:
         await stores.connections.insert(connection(), secrets())
         made = make_backup(tmp_path / "data" / "keyturn.db", copy, NOW)
         await stores.connections.insert(connection("cxn_2"), secrets())  # it goes on
+        told = await stores.keys.backup_made_at()
 
+    assert NOW == told
     assert (1, NOW, copy.stat().st_size) == (made.connections, made.made_at, made.size)
     assert 0 == copy.stat().st_mode & OTHERS
     assert [NOW, NOW] == [backup_made_at(copy), backup_made_at(tmp_path / "data" / "keyturn.db")]

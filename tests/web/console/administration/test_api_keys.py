@@ -56,7 +56,7 @@ async def test_a_key_is_shown_once_and_works(visitor: Visitor) -> None:
 )
 async def test_a_wrong_form_is_told(visitor: Visitor, values: dict[str, str], at: str) -> None:
     """At its input, with what was typed still there; nothing is made."""
-    answer = await visitor.post("/api-keys", {"name": "billing", "scope:read": "1", "lives": "", **values})
+    answer = await visitor.post("/api-keys", {"name": "billing", "scope:read": "1", "lives": "90", **values})
 
     assert 422 == answer.status_code
     assert "<title>Error: API keys" in answer.text
@@ -105,3 +105,16 @@ async def test_revoking_asks_first(visitor: Visitor) -> None:
         await visitor.world.application.api_keys.authenticate(text)
     assert ("api_key.revoked", True) == (records[0][1].action, records[0][1].actor.startswith("person:"))
     assert 404 == (await visitor.get(f"/api-keys/{key_id}")).status_code
+
+
+async def test_how_long_it_lives_is_chosen(visitor: Visitor) -> None:
+    """Ninety days where nobody chose; for good only by choice, with a warning beside it."""
+    form = (await visitor.get("/api-keys")).text
+    await made(visitor, lives="forever")
+    (key,) = await visitor.world.application.api_keys.list()
+    listed = (await visitor.get("/api-keys")).text
+
+    assert 'value="90" checked' in form
+    assert "Whoever gets hold of it has it for good" in form
+    assert key.expires_at is None
+    assert "all connectors" in listed

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from keyturn.core.access.roles import Role
+from keyturn.engine.actor import Actor
 from tests.fakes.key_custody import FIRST
 from tests.web.console.seen import fill, without_secrets
 from tests.web.console.visiting import Visitor, make_visitor
@@ -95,3 +96,42 @@ async def test_the_end_of_all_kept_passwords(visitor: Visitor) -> None:
     assert found[1].password is None
     assert found[1].token_set is not None
     without_secrets(asked, answer.text)
+
+
+async def test_how_much_is_resealed(visitor: Visitor) -> None:
+    """In figures and as a bar, with a way to the job."""
+    key = await added(visitor)
+    await visitor.post(f"/keys/{key}/rotate")
+    visitor.world.stores.keys.wrapped["meta.value"]["lookup"] = key
+    page = (await visitor.get("/keys")).text
+
+    assert "50 % re-sealed: 1 of 2 rows are under the current key" in page
+    assert '<progress id="share" max="100" value="50">' in page
+    assert "Watch it, or stop it for now" in page
+
+
+async def test_the_last_backup_stands_before_retiring(visitor: Visitor) -> None:
+    """When it was made, or that none is known; REST says the same."""
+    key = await added(visitor)
+    without = (await visitor.get(f"/keys/{key}/retire")).text
+    visitor.world.stores.keys.backed_up_at = visitor.world.clock.now() - 7200.0
+    known = (await visitor.get(f"/keys/{key}/retire")).text
+
+    assert "No back-up is known." in without
+    assert "2 hours ago" in known
+
+
+async def test_the_keys_that_sign(visitor: Visitor) -> None:
+    """The audit log's public key, and each webhook's secret by its age; a rolled one is new."""
+    webhooks = visitor.world.application.webhooks
+    hook, _ = await webhooks.create("https://hooks.example/in", (), "billing", Actor("operator"))
+    visitor.world.clock.advance(3 * 86_400.0)
+    await visitor.sign_in(Role.ADMIN)
+    old = (await visitor.get("/keys")).text
+    await webhooks.roll(hook.id, Actor("operator"))
+    new = (await visitor.get("/keys")).text
+    public_key, _ = await visitor.world.application.auditing.keeper.signing_key()
+
+    assert public_key.hex() in old
+    assert "Webhook billing" in old
+    assert (old.count("3 days ago") - new.count("3 days ago")) == 1

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from keyturn.adapters.sealing.private_files import sync_directory
+from keyturn.adapters.store.database.meta import BACKUP_MADE_AT
 from keyturn.core.errors import BackupUnusable, StoreUnavailable
 
-MADE_AT: Final = "backup_made_at"  # in `meta`: of the copy, and of the database that it was made of
 PAGES_AT_ONCE: Final = 1024
 BUSY_TIMEOUT_S: Final = 10.0
 
@@ -71,7 +71,7 @@ def backup_made_at(database: Path) -> float | None:
     """When a back-up of this database was made last, Unix seconds; None where it never was, or can't be read."""
     try:
         with closing(opened(database)) as connection:
-            row = connection.execute("SELECT value FROM meta WHERE name = ?", (MADE_AT,)).fetchone()
+            row = connection.execute("SELECT value FROM meta WHERE name = ?", (BACKUP_MADE_AT,)).fetchone()
             return float(row[0]) if row else None
     except (sqlite3.Error, ValueError):
         return None
@@ -100,4 +100,4 @@ def _copied(database: Path, beside: Path, now: float) -> int:
 
 def _note(connection: sqlite3.Connection, now: float) -> None:
     """Write down when it was made; as bytes, as all of `meta` is."""
-    connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (MADE_AT, repr(now).encode()))
+    connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP_MADE_AT, repr(now).encode()))

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Final
 
 from keyturn.adapters.sealing.private_files import sync_directory
-from keyturn.adapters.store.backup.making import MADE_AT, opened
-from keyturn.adapters.store.database.meta import FINGERPRINT
+from keyturn.adapters.store.backup.making import opened
+from keyturn.adapters.store.database.meta import BACKUP_MADE_AT, FINGERPRINT
 from keyturn.adapters.store.database.migrating import HEAD
 from keyturn.adapters.store.database.schema import NOT_ENDED
 from keyturn.core.errors import BackupUnusable, RestoreRefused, StoreUnavailable
@@ -122,11 +122,11 @@ def put_back(source: Path, database: Path, now: float, *, over_newer: bool, noth
 
 
 def _looked_at(connection: sqlite3.Connection) -> Copy:
-    told = dict(connection.execute("SELECT name, value FROM meta WHERE name IN (?, ?)", (MADE_AT, FINGERPRINT)))
+    told = dict(connection.execute("SELECT name, value FROM meta WHERE name IN (?, ?)", (BACKUP_MADE_AT, FINGERPRINT)))
     head, newest = connection.execute("SELECT coalesce(max(seq), 0), coalesce(max(at), 0) FROM audit").fetchone()
     return Copy(
         # A copy that was made by other means says nothing of its time: the newest record is not after it.
-        made_at=float(told.get(MADE_AT, newest)),
+        made_at=float(told.get(BACKUP_MADE_AT, newest)),
         head=head,
         schema=str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]),
         fingerprint=_text(told.get(FINGERPRINT, b"")),

@@ -28,6 +28,7 @@ LOOKUP_KEY: Final = "lookup_key"
 REPLIES_KEY: Final = "replies_key"
 _LOOKUP_OWNER: Final = KeyOwner("", "store:lookup")
 _REPLIES_OWNER: Final = KeyOwner("", "store:replies")
+BACKUP_MADE_AT: Final = "backup_made_at"  # of a copy, and of the database that it was made of
 AUDIT_KEY: Final = "audit_key"  # the log's own, made by its chain
 STORE_KEYS: Final = (LOOKUP_KEY, REPLIES_KEY, AUDIT_KEY)
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from keyturn.adapters.sealing.data_keys import DataKeys, KeyClass
 from keyturn.adapters.store.audit import add_records
 from keyturn.adapters.store.database.engine import Database
-from keyturn.adapters.store.database.meta import FINGERPRINT, LOOKUP_KEY, owner_of_store_key
+from keyturn.adapters.store.database.meta import BACKUP_MADE_AT, FINGERPRINT, LOOKUP_KEY, owner_of_store_key
 from keyturn.adapters.store.database.schema import connections, meta
 from keyturn.adapters.store.database.wrapping_keys import wrapping_keys
 from keyturn.adapters.store.keys.admission import current_key, row_of
@@ -59,6 +59,15 @@ class SqlKeyCustody:
         rows, counts = await self._database.read(body)
         spilled = await self._spill.wrapped_by()
         return tuple(self._standing(row, counts.get(row.id, 0) + spilled.get(row.id, 0)) for row in rows)
+
+    async def backup_made_at(self) -> float | None:
+        """When the database was copied last."""
+        query = sa.select(meta.c.value).where(meta.c.name == BACKUP_MADE_AT)
+        found: bytes | None = await self._database.read(lambda tx: tx.execute(query).scalar())
+        try:
+            return float(found) if found is not None else None
+        except ValueError:
+            return None
 
     async def add(self, *, at: float, record: Callable[[str], AuditRecord]) -> KeyStanding:
         """Make a key, as a standby."""

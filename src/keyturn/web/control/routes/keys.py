@@ -30,7 +30,9 @@ async def list_keys(app: App, caller: Calling) -> Response:
     rotation = await app.keys.rotation()
     return answer(
         WrappingKeyList(
-            data=[_key(each) for each in await app.keys.list()], rotation=None if rotation is None else _job(rotation)
+            data=[_key(each) for each in await app.keys.list()],
+            rotation=None if rotation is None else _job(rotation),
+            backup_made_at=maybe_time(await app.keys.backup_made_at()),
         )
     )
 
@@ -102,7 +104,8 @@ _RETIRED: Final = _KEY | {"state": "retired", "data_keys": 0, "retired_at": "202
 OPERATIONS: Final = (
     Operation(
         "GET", "/v1/keys", list_keys, "admin", {200: WrappingKeyList}, TAG, unlimited_by=LIMITS,
-        answer_example={"data": [_KEY], "rotation": _ROTATION, "next_cursor": None}),
+        answer_example={"data": [_KEY], "rotation": _ROTATION, "next_cursor": None,
+                        "backup_made_at": "2026-11-24T02:00:00Z"}),
     Operation(
         "POST", "/v1/keys", add_key, "admin", {201: WrappingKeyAnswer}, TAG, unlimited_by=LIMITS,
         problems=("key_not_made_here",), answer_example=_STANDBY),

@@ -34,10 +34,15 @@ class RotationAnswer(BaseModel):
 
 
 class WrappingKeyList(BaseModel):
-    """All keys that were ever known, oldest first, and the newest rotation."""
+    """All keys that were ever known, oldest first, and the newest rotation.
+
+    `backup_made_at`: when `keyturn backup` copied the database last; null where it never did, or where the database is
+    not keyturn's own file.
+    """
 
     data: list[WrappingKeyAnswer]
     rotation: RotationAnswer | None
+    backup_made_at: Time | None
     next_cursor: None = None
 
 

@@ -24,7 +24,8 @@ from keyturn.web.console.visit import Visit
 from keyturn.web.console.who import who_did
 
 DAY_S: Final = 86_400.0
-LIVES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
+FOREVER: Final = "forever"
+LIVES: Final = {"30": "30 days", "90": "90 days", "365": "a year", FOREVER: "until it is revoked"}
 OVERLAPS: Final = {"0": "at once", "3600": "in an hour", "86400": "in a day", "604800": "in a week"}
 WHAT: Final = {
     "read": "look at connectors, connections and jobs",
@@ -44,7 +45,7 @@ class Typed:
     scopes: tuple[str, ...] = ("read", "call")
     connectors: str = ""
     owners: str = ""
-    lives: str = "365"
+    lives: str = "90"
 
     @classmethod
     def of(cls, visit: Visit) -> Typed:
@@ -137,7 +138,7 @@ def _lines(text: str) -> list[str]:
 def _end(console: Console, lives: str) -> float | None:
     if lives not in LIVES:
         raise ValidationFailed(errors=[Finding("/lives", "invalid", "Choose how long it lives.")])
-    return console.now() + float(lives) * DAY_S if lives else None
+    return None if lives == FOREVER else console.now() + float(lives) * DAY_S
 
 
 _ADMIN: Final = Permission.ADMINISTER

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.errors import Finding, NotFound
+from keyturn.engine.webhooks.secrets import secret_made_at
 from keyturn.ports.key_custody import KeyStanding, KeyState
 from keyturn.web.console.page import Endpoint, Page
 from keyturn.web.console.rendering import Console
@@ -39,8 +40,9 @@ def _asking(step: str, fits: Callable[[KeyStanding], bool]) -> Endpoint:
         if not found:
             raise NotFound("There is no such key.")
         return console.page(
-            visit, "administration/key_step.html", each=found[0], step=step, possible=fits(found[0]), marks=MARKS
-        )
+            visit, "administration/key_step.html", each=found[0], step=step, possible=fits(found[0]), marks=MARKS,
+            backup_made_at=await console.application.keys.backup_made_at(),
+        )  # fmt: skip
 
     return show_question
 
@@ -84,9 +86,16 @@ async def post_destroy(console: Console, visit: Visit) -> Response:
 
 async def _list(console: Console, visit: Visit, destroyed: tuple[int, int] | None = None) -> Response:
     keys = console.application.keys
+    rows = await keys.list()
+    every = sum(each.data_keys for each in rows)
+    current = sum(each.data_keys for each in rows if each.state is KeyState.CURRENT)
+    public_key, signs_since = await console.application.auditing.keeper.signing_key()
+    webhooks = await console.application.webhooks.store.list()
     return console.page(
-        visit, "administration/keys.html", rows=await keys.list(), rotation=await keys.rotation(), marks=MARKS,
-        destroyed=destroyed,
+        visit, "administration/keys.html", rows=rows, rotation=await keys.rotation(), marks=MARKS,
+        destroyed=destroyed, every=every, current=current, share=current * 100 // every if every else 100,
+        backup_made_at=await keys.backup_made_at(), public_key=public_key.hex(), signs_since=signs_since,
+        webhooks=[(each, secret_made_at(each)) for each in webhooks],
     )  # fmt: skip
 
 
