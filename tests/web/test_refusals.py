@@ -151,7 +151,7 @@ async def test_the_console() -> None:
         await visitor.get("/api-keys")
 
     assert [
-        ("link_refused", "session_used", None, "/sign-in/{link}"),
+        ("sign_in_refused", "sign_in_link_used", None, "/sign-in/{link}"),
         ("form_refused", "foreign_form", None, "/logout"),
         ("scope_refused", "forbidden_role", None, "/api-keys"),
     ] == [facts(each) for each in lines]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from starlette.requests import Request
 
 from keyturn.core.access.roles import PERMISSIONS, Permission, Role
+from keyturn.core.errors import RateLimited
 from keyturn.engine.actor import Actor
 from keyturn.engine.people.people import IDLE_S, LINK_LIVES_S
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages import ALL
 from keyturn.web.console.pages.sign_in import own_path
+from keyturn.web.console.rendering import Console
 from tests.fakes.application import make_world
 from tests.fakes.clock import FakeClock
 from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
@@ -182,3 +185,28 @@ def test_only_administrators_may_everything() -> None:
     assert frozenset(Permission) == PERMISSIONS[Role.ADMIN]
     assert frozenset({Permission.VIEW}) == PERMISSIONS[Role.VIEWER]
     assert Permission.OPERATE not in PERMISSIONS[Role.AUTHOR]
+
+
+async def test_a_link_that_is_none_says_so(visitor: Visitor) -> None:
+    """To whoever sits there: what may be wrong with it, and who makes another; no word of an application."""
+    mistyped = await visitor.get("/sign-in/mistyped")
+
+    assert 409 == mistyped.status_code
+    assert "it is not the whole link" in mistyped.text
+    assert "keyturn person link NAME" in mistyped.text
+    assert "the application" not in mistyped.text
+    assert "<code>sign_in_link_used</code>" in mistyped.text
+
+
+async def test_the_lock_out_tells_how_long(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a span and a time; no header is named to somebody who sees none."""
+
+    def limited(console: Console, request: Request) -> None:
+        raise RateLimited(retry_after_s=125.0)
+
+    monkeypatch.setattr(Console, "count_sign_in", limited)
+    answer = await visitor.post("/sign-in/openid", {"next": "/"})
+
+    assert 429 == answer.status_code
+    assert ">in 2 minutes</time></b>, at 20" in answer.text
+    assert "Retry-After" not in answer.text

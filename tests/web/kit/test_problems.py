@@ -30,9 +30,9 @@ def test_a_problem_has_every_member_that_is_promised() -> None:
 
     assert {
         "type": "/problems/connection_needs_reconnect",
-        "title": "The token has ended and only the person can get another.",
+        "title": "Only the person can get another token.",
         "status": 409,
-        "detail": "The token has ended and only the person can get another.",
+        "detail": "Only the person can get another token.",
         "code": "connection_needs_reconnect",
         "request_id": "req_1",
         "retryable": False,

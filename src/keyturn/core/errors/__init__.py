@@ -111,7 +111,9 @@ from keyturn.core.errors.sign_in import (
     OpenIdSecondFactorMissing,
     OpenIdStateMismatch,
     OpenIdUnavailable,
+    SignInLinkExpired,
     SignInLinksOff,
+    SignInLinkUsed,
 )
 from keyturn.core.errors.tree import CallerError, Finding, KeyturnError, OperatorError, OwnerError, ProviderError
 
@@ -198,6 +200,8 @@ __all__ = [
     "SessionExpired",
     "SessionUsed",
     "SettingsInvalid",
+    "SignInLinkExpired",
+    "SignInLinkUsed",
     "SignInLinksOff",
     "StoreUnavailable",
     "TokenVendDisabled",

@@ -11,6 +11,18 @@ class SignInLinksOff(CallerError):
     code = "sign_in_links_off"
 
 
+class SignInLinkUsed(CallerError):
+    """There is no such sign-in link to the console: it is mistyped, was used, or is long gone."""
+
+    code = "sign_in_link_used"
+
+
+class SignInLinkExpired(CallerError):
+    """The sign-in link to the console is too old."""
+
+    code = "sign_in_link_expired"
+
+
 class OpenIdStateMismatch(CallerError):
     """An answer of the OpenID provider to something that this browser did not ask, or asked too long ago."""
 

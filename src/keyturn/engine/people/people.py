@@ -20,7 +20,7 @@ from typing import Final
 from keyturn.core.access.openid import normal_email
 from keyturn.core.access.roles import Permission, Role, may
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.errors import Finding, NotFound, SessionExpired, SessionUsed, SignInLinksOff, ValidationFailed
+from keyturn.core.errors import Finding, NotFound, SignInLinkExpired, SignInLinksOff, SignInLinkUsed, ValidationFailed
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.ports.clock import Clock, Entropy
@@ -175,14 +175,14 @@ class People:
         """Whom a link would let in; changes nothing.
 
         Raises:
-            SessionUsed: there is no such link, or not any more. SessionExpired.
+            SignInLinkUsed: there is no such link, or not any more. SignInLinkExpired.
             SignInLinksOff: it was made before links were switched off.
         """
         link = await self._store.find_link(digest_of(secret))
         if link is None:
-            raise SessionUsed
+            raise SignInLinkUsed
         if self._clock.now() >= link.expires_at:
-            raise SessionExpired
+            raise SignInLinkExpired
         if not self.links and link.created_by != OPERATOR:
             raise SignInLinksOff
         return await self.person(link.person)
@@ -219,7 +219,7 @@ class People:
             authenticated_at, before,
         )  # fmt: skip
         if not await self._store.begin_session(session, link_digest=link_digest, ends=ends, records=records):
-            raise SessionUsed
+            raise SignInLinkUsed
         return SignedIn(person, session), Secret(cookie)
 
     async def of_cookie(self, cookie: str) -> SignedIn | None:

@@ -27,6 +27,7 @@ from keyturn.engine.people.openid.attempt import LIVES_S
 from keyturn.engine.people.openid.relying import BEGIN, CALLBACK
 from keyturn.web.console.elsewhere import elsewhere
 from keyturn.web.console.instance import Instance
+from keyturn.web.console.person_words import action_for, waits_until
 from keyturn.web.console.spans import ago
 from keyturn.web.console.visit import SessionCookie, Visit
 from keyturn.web.kit.admission.addresses import Network, client_address
@@ -157,7 +158,14 @@ class Console:
     def error(self, request: Request, error: KeyturnError, visit: Visit | None) -> Response:
         """Answer with what went wrong and what to do."""
         problem = PROBLEMS.get(error.code, PROBLEMS[KeyturnError.code])
-        context = {"problem": problem, "detail": error.detail, "request_id": str(request.scope[REQUEST_ID])}
+        context = {
+            "problem": problem,
+            "detail": error.detail,
+            "request_id": str(request.scope[REQUEST_ID]),
+            "action": action_for(problem),
+            "until": waits_until(error, self.now()),
+            "found": error.errors,
+        }
         if self.application.openid is not None and request.url.path in (BEGIN, CALLBACK):
             response = self.open_page("openid_error.html", status=problem.status, **context)
             self.openid_cookie.drop(response)  # whatever went wrong: that try is over

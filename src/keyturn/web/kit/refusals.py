@@ -45,7 +45,8 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         LINK: ("session_used", "session_expired", "challenge_used", "challenge_expired"),
         SIGN_IN: (
             "openid_state_mismatch", "openid_denied", "openid_not_invited", "openid_role_missing",
-            "openid_second_factor_missing", "openid_answer_invalid", "sign_in_links_off", "reauth_required",
+            "openid_second_factor_missing", "openid_answer_invalid", "sign_in_links_off", "sign_in_link_used",
+            "sign_in_link_expired", "reauth_required",
         ),
         DESTINATION: ("url_not_allowed", "address_not_allowed", "return_url_not_allowed"),
         FORM: (FOREIGN_FORM, STALE_FORM),
