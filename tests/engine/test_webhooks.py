@@ -138,7 +138,7 @@ async def test_three_days_of_failures_disable(world: FakeWorld) -> None:
 
     assert now is not None
     assert (False, "webhook_failing") == (now.enabled, now.disabled_code)
-    assert (DeliveryState.FAILED, len(DELAYS_S) + 1, "provider_timeout") == (done.state, done.tries, done.code)
+    assert (DeliveryState.FAILED, len(DELAYS_S) + 1, "webhook_timeout") == (done.state, done.tries, done.code)
     assert 1 == actions(world).count(("webhook.disabled", "webhook_failing"))
 
 

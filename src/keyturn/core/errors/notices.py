@@ -17,6 +17,30 @@ class WebhookRefused(CallerError):
     code = "webhook_refused"
 
 
+class WebhookUnreachable(CallerError):
+    """The receiver can't be reached; nothing was sent."""
+
+    code = "webhook_unreachable"
+
+
+class WebhookTimeout(CallerError):
+    """The message was sent, and no answer came in time."""
+
+    code = "webhook_timeout"
+
+
+class WebhookTlsFailed(CallerError):
+    """The receiver's certificate is not trusted, or there is no TLS."""
+
+    code = "webhook_tls_failed"
+
+
+class WebhookHeld(CallerError):
+    """The last tries at this endpoint failed; this one waits its turn unsent."""
+
+    code = "webhook_held"
+
+
 class WebhookGone(CallerError):
     """The endpoint answered 410: it wants no more."""
 

@@ -14,8 +14,10 @@ Source: the Standard Webhooks specification, "Retry schedule", "Disabling failin
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from keyturn.core.audit_record import AuditRecord
@@ -23,10 +25,18 @@ from keyturn.core.errors import (
     KeyturnError,
     KeyUnavailable,
     NotFound,
+    ProviderError,
+    ProviderTimeout,
+    ProviderTlsFailed,
+    ProviderUnavailable,
     StoreUnavailable,
     WebhookFailing,
     WebhookGone,
+    WebhookHeld,
     WebhookRefused,
+    WebhookTimeout,
+    WebhookTlsFailed,
+    WebhookUnreachable,
 )
 from keyturn.core.events.event import Event
 from keyturn.core.events.signing import headers, key_in
@@ -43,6 +53,15 @@ from keyturn.ports.webhooks.endpoints import Delivery, DeliveryState, Endpoint, 
 from keyturn.ports.webhooks.events import EventStore
 
 KIND: Final = "webhook.deliver"
+# What goes wrong on the way is the same as on the way to a provider; the last one stands for all that is left.
+_OWN: Final[Mapping[type[KeyturnError], type[KeyturnError]]] = MappingProxyType(
+    {
+        ProviderTimeout: WebhookTimeout,
+        ProviderTlsFailed: WebhookTlsFailed,
+        ProviderUnavailable: WebhookHeld,
+        ProviderError: WebhookUnreachable,
+    }
+)
 TIMEOUT_S: Final = 20.0
 DELIVERIES_AT_ONCE: Final = 16
 GIVEN_UP_AFTER_S: Final = 3 * 86_400.0
@@ -120,8 +139,8 @@ class DeliverWebhook:
         except (KeyUnavailable, StoreUnavailable):
             raise
         except KeyturnError as failure:
-            error = failure
-            status = failure.extensions.get("status")
+            error = _of_a_receiver(failure)
+            status = error.extensions.get("status")
         self.counts["delivered" if error is None else error.code] += 1
         tried = replace(
             delivery,
@@ -171,6 +190,14 @@ class DeliverWebhook:
             project=endpoint.project,
         )
         await self.webhooks.disable(endpoint, code, records=[record])
+
+
+def _of_a_receiver(failure: KeyturnError) -> KeyturnError:
+    """The same failure in words of its own: no provider has anything to do with it."""
+    for kind, own in _OWN.items():
+        if isinstance(failure, kind):
+            return own(retry_after_s=failure.retry_after_s)
+    return failure
 
 
 def policy_of(url: str) -> EgressPolicy:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+import httpx
 import pytest
 
 from keyturn.core.access.roles import Role
-from keyturn.core.errors import ProviderTimeout
+from keyturn.core.errors import KeyturnError, ProviderTimeout, ProviderTlsFailed, ProviderUnreachable
 from keyturn.core.events.event import Event
+from keyturn.engine.actor import Actor
 from keyturn.ports.webhooks.endpoints import Delivery, DeliveryState
 from tests.web.console.visiting import Visitor, make_visitor
 
@@ -126,7 +129,7 @@ async def test_replaying(visitor: Visitor) -> None:
     refused = await visitor.post(f"/webhooks/{webhook}/deliveries/dlv_1/replay")
 
     assert "<td>500</td>" in page
-    assert "Deliver again" in page
+    assert "/replay" in page
     assert "said=replayed" in again.headers["location"]
     assert [("evt_1", "failed"), ("evt_1", "pending")] == sorted((each.event, each.state.value) for each in rows)
     assert "said=not_replayed" in refused.headers["location"]
@@ -142,3 +145,64 @@ async def test_deleting_asks_first(visitor: Visitor) -> None:
     assert "Delete this webhook?" in asked.text
     assert (1, "/webhooks?said=deleted") == (still, answer.headers["location"])
     assert 404 == (await visitor.get(f"/webhooks/{webhook}")).status_code
+
+
+async def test_one_delivery_with_what_was_sent(visitor: Visitor) -> None:
+    """The message without its signature, status and time of the answer; another webhook's is none of this one's."""
+    webhook, secret = await made(visitor)
+    await made(visitor)
+    other = next(each.id for each in await visitor.world.application.webhooks.store.list() if each.id != webhook)
+    now = visitor.world.clock.now()
+    visitor.world.stores.events.rows.append(Event("evt_1", "connection.paused", now, 1, "cxn_1"))
+    await visitor.world.application.webhooks.store.add_delivery(
+        Delivery("dlv_1", webhook, "evt_1", "connection.paused", now, DeliveryState.FAILED, 2, now, 500, 0.2)
+    )
+    page = (await visitor.get(f"/webhooks/{webhook}/deliveries/dlv_1")).text
+
+    assert all(each in page for each in ("webhook-id: evt_1", "webhook-signature: v1,•••", "cxn_1", "200 ms"))
+    assert secret not in page
+    assert 404 == (await visitor.get(f"/webhooks/{other}/deliveries/dlv_1")).status_code
+
+
+async def test_a_failing_one_says_since_when(visitor: Visitor) -> None:
+    """On both pages, with the newest deliveries at a glance, and when it is given up."""
+    webhook, _ = await made(visitor)
+    store, now = visitor.world.application.webhooks.store, visitor.world.clock.now()
+    tried = Delivery("dlv_1", webhook, "evt_1", "connection.paused", now, tries=1, tried_at=now, code="webhook_timeout")
+    await store.add_delivery(tried)
+    await store.note(replace(tried, state=DeliveryState.FAILED))
+    await store.add_delivery(replace(tried, id="dlv_2", state=DeliveryState.DELIVERED))
+    visitor.world.clock.advance(30 * 3600.0)
+    await visitor.sign_in(Role.ADMIN)
+    one, listed = (await visitor.get(f"/webhooks/{webhook}")).text, (await visitor.get("/webhooks")).text
+
+    assert 'class="danger-note" role="alert"><b>Nothing has reached it since' in one
+    assert "it is disabled <time" in one
+    assert "1 of the last 2 taken" in one
+    assert "1 of the last 2 taken" in listed
+    assert "since <time" in listed
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        pytest.param(ProviderTimeout(), "webhook_timeout", id="no answer"),
+        pytest.param(ProviderUnreachable(), "webhook_unreachable", id="no way"),
+        pytest.param(ProviderTlsFailed(), "webhook_tls_failed", id="no trust"),
+    ],
+)
+async def test_a_receiver_is_no_provider(visitor: Visitor, failure: KeyturnError, code: str) -> None:
+    """What goes wrong on the way has a word of its own."""
+    webhook, _ = await made(visitor)
+    visitor.world.egress.will_reply(failure)
+    await visitor.post(f"/webhooks/{webhook}/test")
+
+    assert f"/problems/{code}" in (await visitor.get(f"/webhooks/{webhook}")).text
+    assert "keyturn webhook listen" in (await make_empty(visitor)).text
+
+
+async def make_empty(visitor: Visitor) -> httpx.Response:
+    """The list once there is no webhook any more."""
+    for each in await visitor.world.application.webhooks.store.list():
+        await visitor.world.application.webhooks.remove(each.id, Actor("operator"))
+    return await visitor.get("/webhooks")

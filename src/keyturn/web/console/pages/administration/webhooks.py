@@ -6,6 +6,7 @@ Rule 2: of a receiver's answer, the status is shown and nothing else: nothing el
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,6 +17,7 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.errors import Finding, NotFound, ValidationFailed, WebhookDisabled
 from keyturn.core.events.catalogue import EVENT_TYPES
 from keyturn.core.secret import Secret
+from keyturn.engine.webhooks.deliver import GIVEN_UP_AFTER_S, USER_AGENT
 from keyturn.ports.webhooks.endpoints import DeliveryState, Endpoint
 from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
@@ -24,6 +26,8 @@ from keyturn.web.console.visit import Visit
 from keyturn.web.console.who import who_did
 
 SHOWN: Final = 50
+STRIP: Final = 20  # newest deliveries at a glance
+LONG_S: Final = 86_400.0
 NOUNS: Final = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in EVENT_TYPES))
 CHOICES: Final = (
     *((noun, f"all usual ones of “{noun.removesuffix('.*')}”") for noun in NOUNS),
@@ -127,6 +131,19 @@ async def post_replay(console: Console, visit: Visit) -> Response:
     return console.back(f"/webhooks/{again.endpoint}", said="replayed")
 
 
+async def show_delivery(console: Console, visit: Visit) -> Response:
+    """One message as it was sent, but for its signature, and what is known of the answer."""
+    endpoint, webhooks = await _found(console, visit), console.application.webhooks
+    delivery = await webhooks.store.delivery(visit.path("delivery"))
+    if delivery is None or delivery.endpoint != endpoint.id:
+        raise NotFound("There is no such delivery.")
+    event = await webhooks.events.event(delivery.event)
+    return console.page(
+        visit, "administration/delivery.html", each=endpoint, d=delivery, marks=MARKS, agent=USER_AGENT,
+        body=None if event is None else json.dumps(event.document(), indent=2, ensure_ascii=False),
+    )  # fmt: skip
+
+
 async def show_delete(console: Console, visit: Visit) -> Response:
     """Ask first."""
     return console.page(visit, "administration/webhook_delete.html", each=await _found(console, visit))
@@ -139,9 +156,11 @@ async def post_delete(console: Console, visit: Visit) -> Response:
 
 
 async def _list(console: Console, visit: Visit, typed: Typed, errors: Sequence[Finding] = ()) -> Response:
+    store = console.application.webhooks.store
+    rows = [(each, (await store.deliveries(each.id, limit=STRIP))[0][::-1]) for each in await store.list()]
     return console.page(
         visit, "administration/webhooks.html", status=422 if errors else 200, choices=CHOICES, typed=typed,
-        rows=await console.application.webhooks.store.list(), errors=_at_inputs(errors),
+        rows=rows, marks=MARKS, errors=_at_inputs(errors),
     )  # fmt: skip
 
 
@@ -149,14 +168,17 @@ async def _one(
     console: Console, visit: Visit, endpoint: Endpoint, *, typed: Typed | None = None,
     errors: Sequence[Finding] = (), secret: Secret | None = None,
 ) -> Response:  # fmt: skip
-    deliveries, following = await console.application.webhooks.store.deliveries(
-        endpoint.id, cursor=visit.query("cursor") or None, limit=SHOWN
-    )
-    until = endpoint.old_secret_until
+    store = console.application.webhooks.store
+    newest = (await store.deliveries(endpoint.id, limit=STRIP))[0]
+    deliveries, following = await store.deliveries(endpoint.id, cursor=visit.query("cursor") or None, limit=SHOWN)
+    until, now = endpoint.old_secret_until, console.now()
+    since = endpoint.failing_since if endpoint.enabled else None
     return console.page(
         visit, "administration/webhook.html", status=422 if errors else 200, each=endpoint, choices=CHOICES,
         typed=typed or Typed.from_endpoint(endpoint), errors=_at_inputs(errors), deliveries=deliveries, marks=MARKS,
-        next_cursor=following, old_until=until if until is not None and until > console.now() else None,
+        next_cursor=following, old_until=until if until is not None and until > now else None,
+        strip_of=newest[::-1], failing_long=since is not None and now - since >= LONG_S,
+        given_up_at=None if since is None else since + GIVEN_UP_AFTER_S,
         secret=None if secret is None else new_secret_text(secret),
         names=await who_did(console, visit, (endpoint.created_by,)),
     )  # fmt: skip
@@ -188,5 +210,6 @@ PAGES: Final = (
     Page("POST", f"{_ONE}/test", post_test, _ADMIN),
     Page("GET", f"{_ONE}/delete", show_delete, _ADMIN),
     Page("POST", f"{_ONE}/delete", post_delete, _ADMIN),
+    Page("GET", f"{_ONE}/deliveries/{{delivery}}", show_delivery, _ADMIN),
     Page("POST", f"{_ONE}/deliveries/{{delivery}}/replay", post_replay, _ADMIN),
 )
