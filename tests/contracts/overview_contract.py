@@ -8,7 +8,7 @@ import pytest
 
 from keyturn.core.connection import State
 from keyturn.core.errors import ValidationFailed
-from keyturn.ports.overview import Ending, Expiry, Need, Standing, Tally
+from keyturn.ports.overview import Ending, Expiry, Need, SessionFilter, Standing, Tally
 from keyturn.ports.store import ConnectionFilter
 from tests.contracts.all_stores import AllStores
 from tests.contracts.samples import NOW, connection, record, secrets, session
@@ -129,5 +129,12 @@ class OverviewContract:
 
         assert (["s2"], ["s1"], None) == ([each.id for each in first], [each.id for each in second], last)
         assert "https://app.example" == first[0].origin
+        for which, found in (
+            (SessionFilter(state="open"), ["s1"]),
+            (SessionFilter(connector=first[0].connector, owner=first[0].owner), ["s2", "s1"]),
+            (SessionFilter(owner="nobody"), []),
+        ):
+            rows, _ = await stores.overview.open_sessions(NOW, which=which, cursor=None, limit=5)
+            assert found == [each.id for each in rows], which
         with pytest.raises(ValidationFailed):
             await stores.overview.open_sessions(NOW, cursor="nonsense", limit=1)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from keyturn.core.connection import Connection, ConnectionSecrets, State
-from keyturn.ports.overview import SENDS, Ending, Expiry, Need, Standing, Tally
+from keyturn.ports.overview import ANY_SESSION, SENDS, Ending, Expiry, Need, SessionFilter, Standing, Tally
 from keyturn.ports.store import ConnectionFilter, ConnectSession
 from tests.fakes.connections import matches
 from tests.fakes.cursors import page_of
@@ -105,14 +105,18 @@ class FakeOverview:
         return {hour: counts for (name, hour), counts in self._calls.items() if name == connection_id and hour >= since}
 
     async def open_sessions(
-        self, now: float, *, cursor: str | None, limit: int, project: str = "default"
-    ) -> tuple[Sequence[ConnectSession], str | None]:
+        self, now: float, *, which: SessionFilter = ANY_SESSION, cursor: str | None, limit: int,
+        project: str = "default",
+    ) -> tuple[Sequence[ConnectSession], str | None]:  # fmt: skip
         """List those that wait."""
         await self._database.read()
         waiting = [
             each
             for each in self._sessions.rows.values()
-            if each.project == project and each.state in ("open", "claimed") and each.expires_at > now
+            if each.project == project
+            and each.state in ("open", "claimed")
+            and each.expires_at > now
+            and all(getattr(which, name) in (None, getattr(each, name)) for name in ("connector", "owner", "state"))
         ]
         waiting.sort(key=lambda each: (each.created_at, each.id), reverse=True)
         return page_of([(each.id, each) for each in waiting], cursor, limit)

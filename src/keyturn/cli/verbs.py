@@ -178,7 +178,12 @@ _ROWS: Final = (
         "link:create",
         ("keyturn link create acme --owner user-42", "keyturn link create acme --owner user-42 --open"),
     ),
-    Verb("link list", "List the links that wait for their person.", "link:list_links", ("keyturn link list",)),
+    Verb(
+        "link list",
+        "List the links that wait for their person.",
+        "link:list_links",
+        ("keyturn link list", "keyturn link list --connector acme --state open"),
+    ),
     Verb("link revoke", "Take a link back.", "link:revoke", ("keyturn link revoke cs_…",)),
     Verb(
         "audit list",

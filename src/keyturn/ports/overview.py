@@ -71,6 +71,18 @@ class Ending:
     first: float
 
 
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which waiting sessions a list shows; None means any. `state`: `open`, nobody has opened it, or `claimed`."""
+
+    connector: str | None = None
+    owner: str | None = None
+    state: str | None = None
+
+
+ANY_SESSION: Final = SessionFilter()
+
+
 class Overview(Protocol):
     """Reads."""
 
@@ -110,8 +122,9 @@ class Overview(Protocol):
         ...
 
     async def open_sessions(
-        self, now: float, *, cursor: str | None, limit: int, project: str = "default"
-    ) -> tuple[Sequence[ConnectSession], str | None]:
+        self, now: float, *, which: SessionFilter = ANY_SESSION, cursor: str | None, limit: int,
+        project: str = "default",
+    ) -> tuple[Sequence[ConnectSession], str | None]:  # fmt: skip
         """Connect sessions that wait for the person (open or claimed, not expired), newest first, and the next cursor.
 
         A cursor that is none of ours raises ValidationFailed.

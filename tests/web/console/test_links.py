@@ -75,3 +75,27 @@ async def test_a_viewer_only_looks(visitor: Visitor) -> None:
 
     assert "Ada" in answer.text
     assert ("Make the link" in answer.text, "Take back" in answer.text) == (False, False)
+
+
+async def test_links_are_found_by_what_they_are(visitor: Visitor) -> None:
+    """By owner, connector and whether somebody opened them; where none fits, the page says how to go on."""
+    await visitor.post("/links", VALUES)
+    await visitor.post("/links", {**VALUES, "owner": "grace-1", "owner_label": "Grace"})
+    by_owner = (await visitor.get("/links?only_owner=grace-1")).text
+    opened = (await visitor.get("/links?only_state=claimed")).text
+    other = (await visitor.get("/links?only_connector=other")).text
+
+    assert ("Grace" in by_owner, "Ada" in by_owner) == (True, False)
+    assert "No link matches." in opened
+    assert "No link matches." in other
+    assert 422 == (await visitor.get("/links?only_state=lost")).status_code
+
+
+async def test_one_that_nobody_opened_and_that_ends_soon(visitor: Visitor) -> None:
+    """Is marked, by shape and word."""
+    await visitor.post("/links", VALUES)
+    before = (await visitor.get("/links")).text
+    visitor.world.clock.advance(25 * 60.0)
+    after = (await visitor.get("/links")).text
+
+    assert ("ends soon" in before, "▲</span> not yet, ends soon" in after) == (False, True)

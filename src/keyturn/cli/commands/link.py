@@ -49,11 +49,17 @@ def show_link(made: Answer, *, as_json: bool) -> None:
 
 
 @command("link list")
+@click.option("--connector", metavar="CONNECTOR", help="Only links for this connector.")
+@click.option("--owner", metavar="TEXT", help="Only links of this owner.")
+@click.option("--state", type=click.Choice(("open", "claimed")), help="Not opened by anybody yet, or opened.")
 @page_options
 @json_option
-def list_links(limit: int | None, cursor: str | None, as_json: bool) -> None:
+def list_links(
+    connector: str | None, owner: str | None, state: str | None, limit: int | None, cursor: str | None, as_json: bool
+) -> None:
     """Those that wait for their person, newest first. A link itself is shown only when it is made."""
-    found = connect().get(path_of("connect-sessions"), {"limit": limit, "cursor": cursor})
+    query = {"connector": connector, "owner": owner, "state": state, "limit": limit, "cursor": cursor}
+    found = connect().get(path_of("connect-sessions"), query)
     if as_json:
         say_json(found.document)
         return

@@ -14,10 +14,10 @@ from keyturn.adapters.store.connections import conditions_of
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.overview_indexes import ENDING, LOST, SENT, WAITING
-from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, sessions
+from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, plain, sessions
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.sessions import session_in
-from keyturn.ports.overview import Ending, Expiry, Need, Standing, Tally
+from keyturn.ports.overview import ANY_SESSION, Ending, Expiry, Need, SessionFilter, Standing, Tally
 from keyturn.ports.store import ConnectionFilter, ConnectSession
 
 SOON_S: Final = 3600.0
@@ -111,10 +111,14 @@ class SqlOverview:
         return {begins_at: (calls, failed) for begins_at, calls, failed in await self._rows(query)}
 
     async def open_sessions(
-        self, now: float, *, cursor: str | None, limit: int, project: str = "default"
-    ) -> tuple[Sequence[ConnectSession], str | None]:
+        self, now: float, *, which: SessionFilter = ANY_SESSION, cursor: str | None, limit: int,
+        project: str = "default",
+    ) -> tuple[Sequence[ConnectSession], str | None]:  # fmt: skip
         """Sessions that wait for the person."""
         query = sa.select(sessions).where(_s.project == project, sa.text(WAITING), _s.expires_at > now)
+        for name in ("connector", "owner", "state"):
+            if (wanted := getattr(which, name)) is not None:
+                query = query.where(_s[name] == plain(wanted))
         if cursor is not None:
             position = position_in(cursor, "sessions", float, str)
             query = query.where(sa.tuple_(_s.created_at, _s.id) < sa.tuple_(*position))

@@ -10,12 +10,16 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.errors import Finding, KeyturnError, ValidationFailed
 from keyturn.core.problems import PROBLEMS
 from keyturn.engine.login.connect_sessions import OpenLink, SessionRequest
+from keyturn.ports.overview import SessionFilter
 from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.shown_once import link_text
 from keyturn.web.console.visit import Visit
 
 SHOWN: Final = 50
+LONGEST: Final = 255
+STATES: Final = {"open": "nobody has opened it", "claimed": "opened"}
+SOON_S: Final = 600.0  # one that ends within this time and was never opened is marked
 INPUTS: Final = ("connector", "owner", "owner_label", "app_name", "return_url")
 
 
@@ -61,14 +65,24 @@ async def _page(
 ) -> Response:
     application = console.application
     cursor = visit.query("cursor") or None
-    rows, following = await application.overview.open_sessions(console.now(), cursor=cursor, limit=SHOWN)
+    asked = {name: visit.query(f"only_{name}").strip()[:LONGEST] for name in ("connector", "owner", "state")}
+    if asked["state"] not in ("", *STATES):
+        raise ValidationFailed(errors=[Finding("/only_state", "invalid", f"The states are: {', '.join(STATES)}.")])
+    which = SessionFilter(*(asked[name] or None for name in ("connector", "owner", "state")))
+    now = console.now()
+    rows, following = await application.overview.open_sessions(now, which=which, cursor=cursor, limit=SHOWN)
+    every = await application.connectors.list()
     return console.page(
         visit,
         "links/list.html",
         status=status,
         rows=rows,
+        asked=asked,
+        states=STATES,
+        soon=now + SOON_S,
+        every=every,
         next_cursor=following,
-        connectors=[each for each in await application.connectors.list() if each.latest_version is not None],
+        connectors=[each for each in every if each.latest_version is not None],
         typed=typed,
         errors=errors,
         link=link_text(made) if made is not None else None,

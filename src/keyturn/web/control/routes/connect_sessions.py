@@ -10,12 +10,13 @@ from starlette.responses import Response
 from keyturn.core.errors import NotFound
 from keyturn.engine.application import Application
 from keyturn.engine.login.connect_sessions import SessionRequest
+from keyturn.ports.overview import SessionFilter
 from keyturn.ports.store import ConnectSession
 from keyturn.web.control.caller import BEYOND_LIMITS, App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.routes.connections import EXAMPLE, shown
 from keyturn.web.control.shapes.answers import ConnectionAnswer, LinkAnswer, SessionAnswer, SessionList
-from keyturn.web.control.shapes.requests import Confirmation, NewConnectSession, PageQuery
+from keyturn.web.control.shapes.requests import Confirmation, NewConnectSession, SessionsQuery
 from keyturn.web.control.shapes.showing import answer, session_answer, time_of
 from keyturn.web.control.shown_once import link_text
 
@@ -41,7 +42,7 @@ async def create_connect_session(body: NewConnectSession, app: App, caller: Call
     return answer(made, 201, location=f"/v1/connect-sessions/{link.session.id}")
 
 
-async def list_connect_sessions(app: App, caller: Calling, page: Annotated[PageQuery, Query()]) -> Response:
+async def list_connect_sessions(app: App, caller: Calling, query: Annotated[SessionsQuery, Query()]) -> Response:
     """List the connect sessions that wait for their person.
 
     Newest first: links that nobody opened yet and pages that somebody is at, as long as they are good. A key that is
@@ -49,8 +50,9 @@ async def list_connect_sessions(app: App, caller: Calling, page: Annotated[PageQ
     """
     now = app.clock.now()
     found, following = await app.overview.open_sessions(
-        now, cursor=page.cursor, limit=page.limit, project=caller.principal.project
-    )
+        now, which=SessionFilter(query.connector, query.owner, query.state), cursor=query.cursor, limit=query.limit,
+        project=caller.principal.project,
+    )  # fmt: skip
     rows = [session_answer(each, now) for each in found if caller.sees(each.connector, each.owner)]
     return answer(SessionList(data=rows, next_cursor=following))
 

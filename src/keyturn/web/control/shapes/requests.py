@@ -235,6 +235,14 @@ class AuditQuery(PageQuery):
     until: Instant | None = None
 
 
+class SessionsQuery(PageQuery):
+    """Which connect sessions: all that are given have to fit. `state`: `open` (nobody has opened it) or `claimed`."""
+
+    connector: ConnectorId | None = None
+    owner: Text | None = None
+    state: Literal["open", "claimed"] | None = None
+
+
 class ExportQuery(Members):
     """From when, included, and until when, not included."""
 
