@@ -176,7 +176,11 @@ _ROWS: Final = (
         "link create",
         "Make a link by which a person connects an account.",
         "link:create",
-        ("keyturn link create acme --owner user-42", "keyturn link create acme --owner user-42 --open"),
+        (
+            "keyturn link create acme --owner user-42",
+            "keyturn link create acme --owner user-42 --open",
+            "keyturn link create acme --owner user-42 --qr",
+        ),
     ),
     Verb(
         "link list",

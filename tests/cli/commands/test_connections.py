@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from keyturn.web.kit.drawing.qr_code import qr_lines
 from tests.cli.fake_server import FakeServer
 from tests.cli.running import run, run_on_terminal
 
@@ -187,6 +188,16 @@ def test_link_alone_on_standard_output(server: FakeServer) -> None:
     assert f"{LINK['url']}\n" == ran.out
     assert "Works once" in ran.err
     assert {"connector": "acme", "owner": "me", "return_url": "https://app.example/done"} == server.last.document
+
+
+def test_a_link_is_drawn_beside_it(server: FakeServer) -> None:
+    """On standard error, so that what is piped is the link alone."""
+    server.answer("POST /v1/connect-sessions", LINK, 201)
+
+    ran = run("link", "create", "acme", "--owner", "me", "--qr")
+
+    assert f"{LINK['url']}\n" == ran.out
+    assert "\n".join(qr_lines(str(LINK["url"]))) in ran.err
 
 
 def test_reconnect_link(server: FakeServer) -> None:

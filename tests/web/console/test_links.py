@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keyturn.core.access.roles import Role
+from keyturn.web.kit.drawing.qr_code import qr_code
 from tests.engine.story import publish
 from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
 
@@ -99,3 +100,13 @@ async def test_one_that_nobody_opened_and_that_ends_soon(visitor: Visitor) -> No
     after = (await visitor.get("/links")).text
 
     assert ("ends soon" in before, "▲</span> not yet, ends soon" in after) == (False, True)
+
+
+async def test_the_code_stands_beside_the_link(visitor: Visitor) -> None:
+    """On the page that shows it, and on no other."""
+    made = await visitor.post("/links", VALUES)
+    link = made.text.partition('<input id="link" value="')[2].partition('"')[0]
+
+    assert qr_code(link).path in made.text
+    assert 'aria-label="The link as a QR code"' in made.text
+    assert "<svg" not in (await visitor.get("/links")).text

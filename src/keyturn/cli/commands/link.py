@@ -18,6 +18,7 @@ from keyturn.cli.times import when
 @click.option("--owner", required=True, metavar="TEXT", help="Your own id for the person or tenant.")
 @click.option("--return-url", metavar="URL", help="Where the person goes afterwards, with a one-time code.")
 @spoken_to_options
+@click.option("--qr", is_flag=True, help="Draw the link as a QR code as well, beside standard output.")
 @click.option("--open", "open_it", is_flag=True, help="Open the link in a browser here.")
 @json_option
 def create(
@@ -26,6 +27,7 @@ def create(
     return_url: str | None,
     app_name: str | None,
     owner_label: str | None,
+    qr: bool,
     open_it: bool,
     as_json: bool,
 ) -> None:
@@ -35,6 +37,11 @@ def create(
     made = connect().send("POST", path_of("connect-sessions"), document)
     show_link(made, as_json=as_json)
     url = str(made.members.get("url") or "")
+    if qr and url:
+        from keyturn.web.kit.drawing.qr_code import qr_lines
+
+        for line in qr_lines(url):
+            tell(line)
     if open_it and urlsplit(url).scheme in ("http", "https"):
         click.launch(url)
 

@@ -15,6 +15,7 @@ from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.shown_once import link_text
 from keyturn.web.console.visit import Visit
+from keyturn.web.kit.drawing.qr_code import qr_code
 
 SHOWN: Final = 50
 LONGEST: Final = 255
@@ -86,6 +87,7 @@ async def _page(
         typed=typed,
         errors=errors,
         link=link_text(made) if made is not None else None,
+        code=qr_code(link_text(made)) if made is not None else None,
         made=made.session if made is not None else None,
     )
 
