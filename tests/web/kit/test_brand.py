@@ -17,6 +17,7 @@ from keyturn.web.kit.brand import (
     BrandUnusable,
     check_color,
     contrast,
+    contrasts,
     read_logo,
 )
 
@@ -100,3 +101,13 @@ def test_a_logo(tmp_path: Path) -> None:
     path.write_bytes(png())
 
     assert png() == read_logo(path)
+
+
+def test_where_a_colour_meets_another() -> None:
+    """In both themes, as text and under text; what is refused is what can't be read on the light ground."""
+    good, pale = contrasts("#14508c"), contrasts("#ffcc00")
+
+    assert all(each.enough for each in good)
+    assert [False, False, True, True] == [each.enough for each in pale]
+    with pytest.raises(BrandUnusable):
+        contrasts("red")

@@ -37,7 +37,7 @@ def instance_of(settings: Settings, log_level: LogLevelSwitch, other_paths: Mapp
         log_level: the process's.
         other_paths: other zones' calls, as `paths` of an OpenAPI document.
     """
-    return Instance(tuple(_settings(settings)), (*_own_calls(), *_other_calls(other_paths)), log_level)
+    return Instance(tuple(_settings(settings)), (*_own_calls(), *_other_calls(other_paths)), log_level, settings.brand)
 
 
 def setting_answers(instance: Instance) -> tuple[SettingAnswer, ...]:

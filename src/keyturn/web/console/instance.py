@@ -6,8 +6,12 @@ Rule: a setting that may hold a secret comes without its value; what isn't here,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from keyturn.web.kit.brand import Brand
 from keyturn.web.kit.log_level import LogLevelSwitch
+
+_PLAIN: Final = Brand()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,9 @@ class ShownCall:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """All of it. `log_level`: None where the process has no log of its own."""
+    """All of it. `log_level`: None where the process has no log of its own. `brand`: as the connect page has it."""
 
     settings: tuple[ShownSetting, ...] = ()
     calls: tuple[ShownCall, ...] = ()
     log_level: LogLevelSwitch | None = None
+    brand: Brand = _PLAIN

@@ -150,6 +150,14 @@ class Console:
         """Answer anybody with a page."""
         return self._answer(template, status, visit=None, who=None, may=_nothing, token="", here="", said="", **context)
 
+    async def page_for(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+        """Answer anybody; who is signed in keeps the menu and the session."""
+        cookie = self.cookie.value(request)
+        who = await self.application.people.of_cookie(cookie) if cookie else None
+        if who is None:
+            return self.open_page(template, status=status, **context)
+        return self.page(Visit(request, who, cookie), template, status=status, **context)
+
     def back(self, path: str, *, said: str = "") -> Response:
         """Send the browser on after a form; `said`: the word by which the next page tells what was done."""
         joint = "&" if "?" in path else "?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _STEPS: Final = ((86_400.0, "day"), (3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
+_NEARLY: Final = 0.98  # of a unit, is one
 
 
 def ago(at: float | None, now: float) -> str:
@@ -14,12 +15,13 @@ def ago(at: float | None, now: float) -> str:
     """
     if at is None:
         return "never"
-    distance = abs(now - at)
+    distance, past = abs(now - at), at < now
     for length, word in _STEPS:
-        if distance >= length:
-            count = int(distance // length)
+        # What is to come is rounded: a link of thirty minutes that was made this second ends in thirty.
+        if distance >= (length if past else _NEARLY * length):
+            count = int(distance // length) if past else round(distance / length)
             span = f"{count} {word}{'' if count == 1 else 's'}"
-            return f"{span} ago" if at < now else f"in {span}"
+            return f"{span} ago" if past else f"in {span}"
     return "now"
 
 

@@ -56,6 +56,39 @@ class Brand:
         ).encode("ascii")
 
 
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """How well one colour reads on another. `what`: where they meet; both as `#rrggbb`."""
+
+    what: str
+    color: str
+    ground: str
+    ratio: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether people can read it."""
+        return self.ratio >= LEAST_CONTRAST
+
+
+def contrasts(color: str) -> tuple[Contrast, ...]:
+    """Where the colour meets another one on the pages, in the light theme and in the dark one.
+
+    BrandUnusable: it is written in another way than `#rrggbb`.
+    """
+    if not _COLOR.fullmatch(color):
+        raise BrandUnusable("a colour is written #rrggbb, such as #14508c")
+    light = _rgb(color)
+    dark = _towards(light, _WHITE, DARK_SHEET)
+    places = (
+        ("links, light theme", light, LIGHT_GROUND),
+        ("buttons, light theme", _WHITE, light),
+        ("links, dark theme", dark, DARK_SHEET),
+        ("buttons, dark theme", DARK_SHEET, dark),
+    )
+    return tuple(Contrast(what, _text(one), _text(other), contrast(one, other)) for what, one, other in places)
+
+
 def check_color(given: str) -> str:
     """Take a colour that can be read as text on the pages' light ground, and that white can be read on.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyturn.core.access.roles import Role
 from keyturn.core.problems import PROBLEMS
 from tests.web.console.visiting import make_visitor
 
@@ -27,3 +28,14 @@ async def test_a_code_that_is_none() -> None:
     assert 'href="/problems/not_found"' in near.text
     assert "not_fount" not in near.text
     assert "list of all codes" in far.text
+
+
+async def test_who_is_signed_in_keeps_the_menu() -> None:
+    """A code's page is a page like any other for them; for anybody else it has no menu."""
+    visitor = make_visitor()
+    without = [(await visitor.get(path)).text for path in ("/problems", "/problems/not_found")]
+    await visitor.sign_in(Role.VIEWER)
+    signed_in = [(await visitor.get(path)).text for path in ("/problems", "/problems/not_found")]
+
+    assert [False, False] == ['aria-label="Main"' in each for each in without]
+    assert [True, True] == ['aria-label="Main"' in each and "Sign out" in each for each in signed_in]

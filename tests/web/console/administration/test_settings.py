@@ -10,8 +10,9 @@ import pytest
 from keyturn.bootstrap.observing.instance import instance_of
 from keyturn.bootstrap.settings import read_settings
 from keyturn.core.access.roles import Role
-from keyturn.web.console.instance import Instance
+from keyturn.web.console.instance import Instance, ShownSetting
 from keyturn.web.dataplane.openapi import OPENAPI_PATHS
+from keyturn.web.kit.brand import Brand
 from tests.web.console.visiting import Visitor, make_visitor
 
 CANARIES = {
@@ -104,3 +105,32 @@ async def test_which_calls_there_are() -> None:
     assert "Hand out a connection&#39;s access token" in page
     assert 60 < len(instance.calls)
     assert all(each.title for each in instance.calls)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "text"),
+    [
+        pytest.param("", 200, "#0a7d4f</code> reads well", id="as it is set"),
+        pytest.param("?color=%23c2410c", 200, "KEYTURN_BRAND_COLOR=#c2410c", id="another one that reads well"),
+        pytest.param("?color=%23ffcc00", 200, "can&#39;t be used:</b> its contrast with the page is", id="too light"),
+        pytest.param("?color=red", 422, 'id="color-error1"', id="none"),
+    ],
+)
+async def test_how_the_connect_page_looks(query: str, status: int, text: str) -> None:
+    """A picture of its head in both themes, and whether people can read it; a colour is tried without being set."""
+    visitor = await visitor_at(Instance(brand=Brand("#0a7d4f", b"\x89PNG", "https://help.example")))
+    answer = await visitor.get(f"/settings/appearance{query}")
+
+    assert status == answer.status_code
+    assert text.replace("&#39;", "'") in answer.text.replace("&#39;", "'")
+    assert 2 == answer.text.count("data:image/png;base64,iVBORw==")
+    assert "light theme" in answer.text
+    assert "dark theme" in answer.text
+
+
+async def test_the_settings_lead_to_the_picture() -> None:
+    """And only administrators see it."""
+    instance = Instance((ShownSetting("KEYTURN_BRAND_COLOR", "default", "", False),))
+
+    assert "/settings/appearance" in (await (await visitor_at(instance)).get("/settings")).text
+    assert 403 == (await (await visitor_at(instance, Role.VIEWER)).get("/settings/appearance")).status_code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from keyturn.web.console.page import OpenPage, Page
-from keyturn.web.console.pages.administration import api_keys, audit, keys, problems, settings, webhooks
+from keyturn.web.console.pages.administration import api_keys, appearance, audit, keys, problems, settings, webhooks
 
 PAGES: Final[tuple[Page | OpenPage, ...]] = (
     *audit.PAGES,
@@ -13,5 +13,6 @@ PAGES: Final[tuple[Page | OpenPage, ...]] = (
     *keys.PAGES,
     *api_keys.PAGES,
     *settings.PAGES,
+    *appearance.PAGES,
     *problems.PAGES,
 )

@@ -18,7 +18,7 @@ LONGEST: Final = 100
 async def show_problems(console: Console, request: Request) -> Response:
     """All of them, by status."""
     rows = sorted(PROBLEMS.values(), key=lambda each: (each.status, each.code))
-    return console.open_page("administration/problems.html", rows=rows, whose=WHOSE_MOVE)
+    return await console.page_for(request, "administration/problems.html", rows=rows, whose=WHOSE_MOVE)
 
 
 async def show_problem(console: Console, request: Request) -> Response:
@@ -27,7 +27,9 @@ async def show_problem(console: Console, request: Request) -> Response:
     found = PROBLEMS.get(code)
     near = [] if found else difflib.get_close_matches(code, PROBLEMS, n=3)
     status = 200 if found else 404
-    return console.open_page("administration/problem.html", status=status, each=found, near=near, whose=WHOSE_MOVE)
+    return await console.page_for(
+        request, "administration/problem.html", status=status, each=found, near=near, whose=WHOSE_MOVE
+    )
 
 
 PAGES: Final = (
