@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from keyturn.core.errors import ValidationFailed
-from keyturn.engine.login.connect_sessions import origin_allowed
+from keyturn.core.urls.return_urls import origin_allowed
 from tests.web.connect.browsing import CANARY, CONNECTOR, ME, TOKEN, Browser, Page, make_site
 
 APP = "https://app.example"

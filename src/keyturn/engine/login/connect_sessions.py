@@ -22,7 +22,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, State
@@ -38,6 +37,7 @@ from keyturn.core.errors import (
 )
 from keyturn.core.field_values import check_owner
 from keyturn.core.secret import Secret
+from keyturn.core.urls.return_urls import origin_allowed, return_url_allowed
 from keyturn.engine.actor import Actor
 from keyturn.engine.login.answer_challenge import Challenges
 from keyturn.engine.login.challenged import Challenged
@@ -54,7 +54,6 @@ LINK_LIVES_S: Final = 30 * 60.0
 PAGE_LIVES_S: Final = 15 * 60.0
 SHOWN_AGAIN_FOR_S: Final = 10 * 60.0  # a reconnect link that ends sooner is no use to somebody who gets it now
 WRITE_TRIES: Final = 20
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,26 +458,3 @@ def _code_of(session: ConnectSession, cookie: str) -> str:
     """256 bits from which the cookie can't be had."""
     mac = hmac.digest(cookie.encode("utf-8", "surrogatepass"), f"code of {session.id}".encode(), "sha256")
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
-
-
-def origin_allowed(origin: str) -> bool:
-    """A scheme, a host and perhaps a port, as browsers write an origin: lower case, and no port that goes unsaid."""
-    if not return_url_allowed(origin) or origin != origin.lower():
-        return False
-    parts = urlsplit(origin)
-    usual = {"https": 443, "http": 80}[parts.scheme]
-    return origin == f"{parts.scheme}://{parts.netloc}" and parts.port != usual and not parts.netloc.endswith(":")
-
-
-def return_url_allowed(url: str) -> bool:
-    """https anywhere, http on loopback; no fragment, no credentials, no odd characters."""
-    if len(url) > 2048 or any(c <= " " or c == "\\" or c > "~" for c in url):
-        return False
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        return False
-    safe = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
-    return bool(safe and host and "@" not in parts.netloc and not parts.fragment)
