@@ -26,6 +26,9 @@ SENTENCES: Final = {
     "the clear.",
     "public_url": "The address by which people reach this server. Connect links begin with it, and pages accept forms "
     "only from there. `http://` and the listening address where unset.",
+    "return_origins": "Origins, with commas or blanks between them, such as `https://app.example`: connect links send "
+    "people back there alone, and popups tell only windows of them. Where unset, any https address will do, and http "
+    "on loopback.",
     "trusted_proxies": "Networks of proxies, with commas or blanks between them, whose `X-Forwarded-Method` and "
     "`X-Forwarded-Uri` forward-auth believes, and whose `X-Forwarded-For` says by which address connect pages count. "
     "No other forwarded header is believed.",

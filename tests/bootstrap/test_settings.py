@@ -28,6 +28,17 @@ def test_networks_are_read_with_commas_or_blanks(monkeypatch: pytest.MonkeyPatch
     assert tuple(map(ip_network, ("127.0.0.0/8", "10.1.0.0/16", "fd00::/8"))) == read_settings().egress_allow
 
 
+def test_return_origins_are_origins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With commas or blanks between them; a path or an odd way of writing one is refused at the start."""
+    monkeypatch.setenv("KEYTURN_RETURN_ORIGINS", "https://app.example, http://127.0.0.1:3000")
+    found = read_settings().return_origins
+    monkeypatch.setenv("KEYTURN_RETURN_ORIGINS", "https://app.example/done")
+
+    assert ("https://app.example", "http://127.0.0.1:3000") == found
+    with pytest.raises(SettingsInvalid):
+        read_settings()
+
+
 def test_a_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is typed is meant."""
     monkeypatch.setenv("KEYTURN_LISTEN", "127.0.0.1:1")

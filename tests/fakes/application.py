@@ -44,6 +44,7 @@ def make_world(
     mailer: Mailer | None = None,
     sign_in: SignInSettings = LINKS_ALONE,
     way_out: Egress | None = None,
+    return_origins: frozenset[str] = frozenset(),
 ) -> FakeWorld:
     """A fresh world; its admin API key is `ADMIN_KEY`. `way_out`: a real one, in the place of the scripted."""
     clock = clock or FakeClock()
@@ -88,6 +89,7 @@ def make_world(
         ports,
         known=KnownSecrets(),
         public_url="http://127.0.0.1:8800",
+        return_origins=return_origins,
         admin_api_key=Secret(ADMIN_KEY),
         offline_grace_s=offline_grace_s,
         plain_http=True,

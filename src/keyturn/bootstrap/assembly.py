@@ -161,6 +161,7 @@ def assemble(
     *,
     known: InFlight,
     public_url: str,
+    return_origins: frozenset[str] = frozenset(),
     admin_api_key: Secret | None = None,
     operator_name: str = "",
     offline_grace_s: float = OFFLINE_GRACE_S,
@@ -180,9 +181,8 @@ def assemble(
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
     connect, challenges = _logins(ports, published, store_login, budget, guards, gate, known)
-    sessions = ConnectSessions(
-        ports.sessions, connections, published, connect, challenges, keep_tokens, clock, entropy, public_url
-    )
+    sessions = ConnectSessions(ports.sessions, connections, published, connect, challenges, keep_tokens, clock,
+                               entropy, public_url, return_origins)  # fmt: skip
     api_keys, call_times = ApiKeys(ports.api_keys, clock, entropy, admin_api_key), CallTimes(ports.call_times, clock)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
     pause = Pause(connections, published, keep_tokens, clock)

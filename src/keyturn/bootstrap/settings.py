@@ -23,6 +23,7 @@ from keyturn.adapters.egress.tunnel import egress_proxy
 from keyturn.core.access.rates import Rate
 from keyturn.core.errors import SettingsInvalid
 from keyturn.core.secret import Secret
+from keyturn.core.urls.return_urls import origin_allowed
 from keyturn.engine.abuse.guards import LEAST_SIGN_INS
 from keyturn.engine.abuse.rate_limits import POLICIES
 from keyturn.engine.people.openid.from_settings import read_roles, relying_on
@@ -88,6 +89,7 @@ class Settings(BaseSettings):
     insecure_http: bool = False
     public_url: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    return_origins: tuple[str, ...] = ()
     keys: str | None = Field(default=None, repr=False)
     offline_grace: float = Field(default=60.0, ge=0, le=86_400)
     log_level: str = "info"
@@ -197,6 +199,15 @@ class Settings(BaseSettings):
     @classmethod
     def _words(cls, value: Any) -> Any:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("return_origins", mode="before")
+    @classmethod
+    def _return_origins(cls, value: Any) -> Any:
+        found = tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+        for each in found:
+            if not origin_allowed(each):
+                raise ValueError("an origin is written https://app.example, or http://127.0.0.1:3000 on loopback")
+        return found
 
     @field_validator("oidc_roles")
     @classmethod

@@ -149,6 +149,7 @@ def _assembled(ports: Ports, settings: Settings, known: KnownSecrets) -> Applica
         ports,
         known=known,
         public_url=settings.public_url or f"http://{settings.listen}",
+        return_origins=frozenset(settings.return_origins),
         admin_api_key=settings.admin_api_key,
         operator_name=settings.operator_name,
         offline_grace_s=settings.offline_grace,

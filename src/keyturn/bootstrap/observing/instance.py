@@ -21,7 +21,7 @@ PLAIN: Final = frozenset(
         "data", "listen", "egress_allow", "insecure_http", "public_url", "trusted_proxies", "offline_grace",
         "log_level", "log_format", "operator_name", "audit_anchor", "audit_syslog", "audit_retention", "mail_from",
         "mail_to", "limit_api", "limit_proxy", "limit_connection", "limit_token", "limit_signin", "brand_color",
-        "brand_logo", "brand_help_url", "otel_endpoint", "otel_propagate",
+        "brand_logo", "brand_help_url", "otel_endpoint", "otel_propagate", "return_origins",
         "sign_in_links", "oidc_issuer", "oidc_client_id", "oidc_name", "oidc_scopes", "oidc_role_claim",
         "oidc_roles", "oidc_domains", "oidc_acr", "oidc_amr",
     }

@@ -8,6 +8,15 @@ from urllib.parse import urlsplit
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+def origin_of(url: str) -> str:
+    """The origin of a URL that is allowed, as browsers write it."""
+    parts = urlsplit(url)
+    usual = {"https": 443, "http": 80}[parts.scheme]
+    host = (parts.hostname or "").lower()
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
+
+
 def origin_allowed(origin: str) -> bool:
     """A scheme, a host and perhaps a port, as browsers write an origin: lower case, and no port that goes unsaid."""
     if not return_url_allowed(origin) or origin != origin.lower():

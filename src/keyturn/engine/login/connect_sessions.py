@@ -37,7 +37,7 @@ from keyturn.core.errors import (
 )
 from keyturn.core.field_values import check_owner
 from keyturn.core.secret import Secret
-from keyturn.core.urls.return_urls import origin_allowed, return_url_allowed
+from keyturn.core.urls.return_urls import origin_allowed, origin_of, return_url_allowed
 from keyturn.engine.actor import Actor
 from keyturn.engine.login.answer_challenge import Challenges
 from keyturn.engine.login.challenged import Challenged
@@ -103,7 +103,9 @@ class ConnectSessions:
         clock: Clock,
         entropy: Entropy,
         public_url: str,
+        return_origins: frozenset[str] = frozenset(),
     ) -> None:
+        """`return_origins`: where people may be sent back to, and which windows are told; none: wherever is safe."""
         self._sessions = sessions
         self._connections = connections
         self._published = published
@@ -113,6 +115,7 @@ class ConnectSessions:
         self._clock = clock
         self._entropy = entropy
         self._public_url = public_url
+        self._return_origins = return_origins
         self._links = LinkMemory()
         self._one_by_one = asyncio.Lock()
 
@@ -128,13 +131,17 @@ class ConnectSessions:
             if len(text) > most or not text.isprintable():
                 message = f"This has at most {most} characters and no control characters."
                 errors.append(Finding(f"/{name}", "invalid", message))
-        if request.origin is not None and not origin_allowed(request.origin):
+        if request.origin is not None and not (origin_allowed(request.origin) and self._listed(request.origin)):
             message = "This is an https origin, such as https://app.example, or an http one on loopback."
+            if origin_allowed(request.origin):
+                message = "This origin is none of those that KEYTURN_RETURN_ORIGINS names."
             errors.append(Finding("/origin", "invalid", message))
         if errors:
             raise ValidationFailed(errors=errors)
         if request.return_url is not None and not return_url_allowed(request.return_url):
             raise ReturnUrlNotAllowed
+        if request.return_url is not None and not self._listed(origin_of(request.return_url)):
+            raise ReturnUrlNotAllowed("Its origin is none of those that KEYTURN_RETURN_ORIGINS names.")
         newest = await self._published.newest(request.connector)
         await self._published.client(newest.connector)
         link = self._entropy.token(32)
@@ -212,6 +219,9 @@ class ConnectSessions:
         if session is None or known is None or session.state != "open":
             return None
         return OpenLink(session, known) if self._clock.now() + SHOWN_AGAIN_FOR_S <= session.expires_at else None
+
+    def _listed(self, origin: str) -> bool:
+        return not self._return_origins or origin in self._return_origins
 
     def _opened_by(self, session: ConnectSession, link: str, *, repairs: str | None = None) -> OpenLink:
         url = Secret(f"{self._public_url}/c/{link}")

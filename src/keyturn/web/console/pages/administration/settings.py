@@ -30,11 +30,14 @@ SOURCES: Final = {
 # Heading and beginnings of the names below it; the first that fits counts, the last fits all.
 GROUPS: Final = (
     ("Pages and brand", ("KEYTURN_OPERATOR_NAME", "KEYTURN_BRAND_", "KEYTURN_PUBLIC_URL")),
+    ("Embedding", ("KEYTURN_RETURN_ORIGINS",)),
+    ("Signing in to this console", ("KEYTURN_SIGN_IN_LINKS", "KEYTURN_OIDC_")),
     ("Limits", ("KEYTURN_LIMIT_",)),
     ("Ways out", ("KEYTURN_EGRESS_", "KEYTURN_INSECURE_HTTP")),
     ("Audit log", ("KEYTURN_AUDIT_",)),
     ("Mail", ("KEYTURN_SMTP_", "KEYTURN_MAIL_")),
-    ("Log", ("KEYTURN_LOG_",)),
+    ("Log and traces", ("KEYTURN_LOG_", "KEYTURN_OTEL_")),
+    ("Keys and storage", ("KEYTURN_KEYS", "KEYTURN_DATABASE_URL", "KEYTURN_DATA", "KEYTURN_OFFLINE_GRACE")),
     ("Server", ("",)),
 )
 
