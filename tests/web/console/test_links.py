@@ -7,6 +7,7 @@ import pytest
 from keyturn.core.access.roles import Role
 from keyturn.web.kit.drawing.qr_code import qr_code
 from tests.engine.story import publish
+from tests.fakes.application import make_world
 from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
 
 VALUES = {"connector": "acme", "owner": "ada-1", "owner_label": "Ada", "app_name": "Ledgerly", "return_url": ""}
@@ -110,3 +111,16 @@ async def test_the_code_stands_beside_the_link(visitor: Visitor) -> None:
     assert qr_code(link).path in made.text
     assert 'aria-label="The link as a QR code"' in made.text
     assert "<svg" not in (await visitor.get("/links")).text
+
+
+async def test_an_address_that_the_operator_does_not_name() -> None:
+    """Is told at its input, with the setting that names them."""
+    visitor = make_visitor(make_world(return_origins=frozenset({"https://app.example"})))
+    await publish(visitor.world)
+    await visitor.sign_in(Role.OPERATOR)
+    await visitor.get("/links")
+    answer = await visitor.post("/links", {**VALUES, "return_url": "https://other.example/done"})
+
+    assert 422 == answer.status_code
+    assert 'id="return_url-error"' in answer.text
+    assert "KEYTURN_RETURN_ORIGINS" in answer.text

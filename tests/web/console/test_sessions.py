@@ -17,6 +17,7 @@ from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
 COOKIE = "keyturn-console"
 # What a stolen or a borrowed browser must not do: a way in for somebody, a version, a key of any kind.
 FRESH = {
+    "/audit/export",
     "/people",
     "/people/{person}/link",
     "/people/{person}/role",

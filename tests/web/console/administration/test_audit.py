@@ -183,6 +183,16 @@ async def test_who_did_it(visitor: Visitor) -> None:
     assert "keyturn, by itself" in before
 
 
+async def test_a_time_among_the_facts_is_told_as_one(visitor: Visitor) -> None:
+    """Not as seconds."""
+    told = replace(LOST, at=visitor.world.clock.now(), facts={"expires_at": 1_700_000_000.0, "generation": 3})
+    await visitor.world.stores.audit.append([told])
+    page = (await visitor.get(f"/audit/{(await visitor.world.stores.chain.bounds()).head[0]}")).text
+
+    assert "<dt>Expires at</dt><dd>2023-11-14 22:13:20 UTC</dd>" in page
+    assert "<dt>Generation</dt><dd>3</dd>" in page
+
+
 async def test_what_a_saved_connector_changed(visitor: Visitor) -> None:
     """Its record says which keys, and between which texts."""
     edit = visitor.world.application.edit_connector

@@ -76,7 +76,7 @@ def span(seconds: float) -> str:
 
 async def show_jobs(console: Console, visit: Visit) -> Response:
     """Newest first; those that somebody asked for, or all."""
-    state, asked = visit.query("state"), visit.query("kind", KIND)
+    state, asked = visit.query("state"), visit.query("kind") or KIND
     if asked != ALL_KINDS and asked not in KINDS:
         message = f"The kinds are: {ALL_KINDS}, {', '.join(KINDS)}."
         raise ValidationFailed(errors=[Finding("/kind", "invalid", message)])

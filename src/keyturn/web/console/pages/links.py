@@ -44,7 +44,9 @@ async def post_link(console: Console, visit: Visit) -> Response:
         return await _page(console, visit, typed, status=422, errors=tuple(error.errors))
     except KeyturnError as error:
         problem = PROBLEMS[error.code]
-        told = Finding(_AT.get(error.code, "/connector"), error.code, f"{problem.title} {problem.action}")
+        told = Finding(
+            _AT.get(error.code, "/connector"), error.code, f"{problem.title} {error.detail or problem.action}"
+        )
         return await _page(console, visit, typed, status=problem.status, errors=(told,))
     return await _page(console, visit, dict.fromkeys(INPUTS, ""), made=made)
 
