@@ -152,6 +152,7 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     "GET /audit": By("GET /v1/audit", "audit list"),
     "GET /audit/verify": By("GET /v1/audit/anchor", "audit anchor"),
     "POST /audit/verify": By("GET /v1/audit/verify", "audit verify"),
+    "POST /audit/export": By("GET /v1/audit/export", "audit export"),
     "GET /audit/{seq}": By("GET /v1/audit/{seq}", "audit show"),
     "GET /webhooks": By("GET /v1/webhooks", "webhook list"),
     "POST /webhooks": By("POST /v1/webhooks", "webhook create --event --description"),
@@ -163,6 +164,7 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     "POST /webhooks/{webhook}/test": By(f"POST {WEBHOOK}/test", "webhook test"),
     "GET /webhooks/{webhook}/delete": By(f"GET {WEBHOOK}", "webhook show"),
     "POST /webhooks/{webhook}/delete": By(f"DELETE {WEBHOOK}", "webhook delete"),
+    "GET /webhooks/{webhook}/deliveries/{delivery}": By(f"GET {WEBHOOK}/deliveries", "webhook deliveries"),
     "POST /webhooks/{webhook}/deliveries/{delivery}/replay": By(
         f"POST {WEBHOOK}/deliveries/{{delivery_id}}/replay", "webhook replay"
     ),
@@ -182,6 +184,8 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     "GET /api-keys/{key}/revoke": By("GET /v1/api-keys/{key_id}", "apikey show"),
     "POST /api-keys/{key}/revoke": By("DELETE /v1/api-keys/{key_id}", "apikey revoke"),
     "GET /settings": By("GET /v1/instance/settings; GET /v1/instance/log-level", "config list --origins; log-level"),
+    # What is tried there is tried by eye; what is set is refused at the start where it can't be read.
+    "GET /settings/appearance": By("GET /v1/instance/settings", "config list --origins; serve --check"),
     "POST /settings/log-level": By("PUT /v1/instance/log-level", "log-level --for"),
     "GET /api/docs": ForBrowsers("it shows the list of calls, which /openapi.json is; commands have --help"),
     "GET /problems": By("GET /v1/problems", "problem list"),
@@ -224,7 +228,7 @@ def test_what_stands_in_a_pages_place_is_there(page: str) -> None:
 def test_what_changes_something_is_no_mere_reading(page: str) -> None:
     """A form is done by a call that writes; what only asks, or shows what would be, is said to."""
     way = IN_PLACE_OF[page]
-    asks = ("POST /connections/confirm", "POST /audit/verify")
+    asks = ("POST /connections/confirm", "POST /audit/verify", "POST /audit/export")
     writes = isinstance(way, ForBrowsers) or any(not each.startswith("GET ") for each in way.calls.split("; "))
 
     assert writes == (page not in asks)
