@@ -6,6 +6,7 @@ from typing import Protocol
 
 from keyturn.ports.access.abuse import LoginStops, LoginWatch, RateCounts
 from keyturn.ports.access.api_keys import ApiKeyStore
+from keyturn.ports.access.idempotency import IdempotencyStore
 from keyturn.ports.access.person_links import PersonLinkStore
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.challenges import ChallengeStore
@@ -20,7 +21,6 @@ from keyturn.ports.store import (
     AuditLog,
     ConnectionStore,
     ConnectorStore,
-    IdempotencyStore,
     LoginLedger,
     RevocationStore,
     SessionStore,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from keyturn.ports.store import StoredReply
+from keyturn.ports.access.idempotency import StoredReply
 from tests.contracts.all_stores import AllStores
 from tests.contracts.samples import NOW
 

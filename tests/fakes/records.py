@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.ports.access.api_keys import ApiKey
-from keyturn.ports.store import ConnectSession, RevisionConflict, StoredReply
+from keyturn.ports.access.idempotency import StoredReply
+from keyturn.ports.store import ConnectSession, RevisionConflict
 from tests.fakes.cursors import page_of
 from tests.fakes.database import FakeDatabase, plain_copy
 

@@ -12,8 +12,9 @@ from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.calls.request_parameters import Pair, RenderedParameters
 from keyturn.engine.login.connect import LoginRequest
+from keyturn.ports.access.idempotency import StoredReply
 from keyturn.ports.egress import UpstreamRequest
-from keyturn.ports.store import ClientCredentials, SealedChange, StoredReply
+from keyturn.ports.store import ClientCredentials, SealedChange
 from keyturn.web.kit.problems import ProblemAnswer
 
 CANARY = "canary-of-a-repr"

@@ -83,6 +83,7 @@ from keyturn.engine.webhooks.follow import FollowEvents
 from keyturn.engine.webhooks.watch import RECURRING, VerifyDaily, WatchEvents, WatchExpiry
 from keyturn.ports.access.abuse import LoginStops, LoginWatch, RateCounts
 from keyturn.ports.access.api_keys import ApiKeyStore
+from keyturn.ports.access.idempotency import IdempotencyStore
 from keyturn.ports.access.openid import IdTokens
 from keyturn.ports.access.person_links import PersonLinkStore
 from keyturn.ports.audit import AuditChain
@@ -104,7 +105,6 @@ from keyturn.ports.store import (
     AuditLog,
     ConnectionStore,
     ConnectorStore,
-    IdempotencyStore,
     LoginLedger,
     RevocationStore,
     SessionStore,

@@ -35,11 +35,12 @@ from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.scheduler import Scheduler
 from keyturn.engine.test_connection import TestConnection
 from keyturn.engine.webhooks.endpoints import Webhooks
+from keyturn.ports.access.idempotency import IdempotencyStore
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Upstream
 from keyturn.ports.jobs import Jobs
 from keyturn.ports.overview import Overview
-from keyturn.ports.store import AuditLog, ConnectionStore, ConnectorStore, IdempotencyStore, SessionStore
+from keyturn.ports.store import AuditLog, ConnectionStore, ConnectorStore, SessionStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from keyturn.adapters.keys.key_file import make_key_file
 from keyturn.adapters.store.opening import Stores
 from keyturn.core.connection import ConnectionSecrets, State
 from keyturn.core.secret import Secret
+from keyturn.ports.access.idempotency import StoredReply
 from keyturn.ports.challenges import PendingLogin
-from keyturn.ports.store import ClientCredentials, SealedChange, StoredReply
+from keyturn.ports.store import ClientCredentials, SealedChange
 from tests.adapters.store.conftest import opened
 from tests.contracts.samples import NOW, challenge, connection, connector, revocation, token_set
 

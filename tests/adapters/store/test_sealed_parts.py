@@ -14,7 +14,8 @@ from keyturn.adapters.store.opening import Stores
 from keyturn.core.connection import ConnectionSecrets, State
 from keyturn.core.errors import KeyUnavailable, SealBroken
 from keyturn.core.secret import Secret
-from keyturn.ports.store import ClientCredentials, SealedChange, StoredReply
+from keyturn.ports.access.idempotency import StoredReply
+from keyturn.ports.store import ClientCredentials, SealedChange
 from tests.adapters.store.conftest import opened
 from tests.contracts.samples import NOW, connection, connector, revocation, secrets, token_set
 from tests.fakes.keys import FakeKeyProvider

@@ -16,7 +16,7 @@ from keyturn.adapters.sealing.secret_json import decoded, encoded
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.meta import StoreKeys
 from keyturn.adapters.store.database.schema import idempotency
-from keyturn.ports.store import StoredReply
+from keyturn.ports.access.idempotency import StoredReply
 
 REPLY_LIFE_S: Final = 86_400.0
 CLAIM_LIFE_S: Final = 120.0

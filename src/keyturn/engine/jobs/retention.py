@@ -11,9 +11,10 @@ from typing import Final
 
 from keyturn.engine.jobs.job_kind import Progress
 from keyturn.engine.jobs.schedule import Recurring
+from keyturn.ports.access.idempotency import IdempotencyStore
 from keyturn.ports.clock import Clock
 from keyturn.ports.jobs import Job, Jobs
-from keyturn.ports.store import ConnectionStore, IdempotencyStore, LoginLedger, SessionStore
+from keyturn.ports.store import ConnectionStore, LoginLedger, SessionStore
 
 DAY_S: Final = 86_400.0
 TOMBSTONES_FOR_S: Final = 30 * DAY_S

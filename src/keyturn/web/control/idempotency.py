@@ -32,8 +32,8 @@ from keyturn.core.errors import (
     KeyturnError,
     StoreUnavailable,
 )
+from keyturn.ports.access.idempotency import IdempotencyStore, StoredReply
 from keyturn.ports.clock import Clock, Entropy
-from keyturn.ports.store import IdempotencyStore, StoredReply
 
 HEADER: Final = "idempotency-key"
 REPLAYED: Final = "idempotency-replayed"

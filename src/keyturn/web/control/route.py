@@ -21,7 +21,7 @@ from starlette.responses import Response
 from keyturn.core.errors import Finding, KeyturnError, NotFound, ValidationFailed
 from keyturn.engine.abuse.rate_limits import API, SIGN_IN
 from keyturn.engine.application import Application
-from keyturn.ports.store import StoredReply
+from keyturn.ports.access.idempotency import StoredReply
 from keyturn.web.control.bodies import CONNECTOR_TYPES, JSON_TYPES, read_body
 from keyturn.web.control.caller import caller_in
 from keyturn.web.control.crashes import write_down
