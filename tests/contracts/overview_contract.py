@@ -100,18 +100,18 @@ class OverviewContract:
         assert (Ending("acme", 2, NOW + HOUR - 1),) == endings
 
     async def test_who_is_needed(self, stores: AllStores) -> None:
-        """By reason and connector, most first; a paused one waits for somebody else."""
+        """By reason and connector, most first, with since when; a paused one waits for somebody else."""
         lost = {"state": State.NEEDS_RECONNECT, "reason": "grant_lost"}
         for each in (
-            connection("a", **lost, updated_at=NOW - 5),
-            connection("b", **lost, updated_at=NOW - 9),
+            connection("a", **lost, updated_at=NOW - 5, state_since=NOW - 7),
+            connection("b", **lost, updated_at=NOW - 1, state_since=NOW - 9),
             connection("c", **lost, paused=True),
-            connection("d", state=State.NEEDS_RECONNECT, reason="token_ended", connector="other"),
+            connection("d", state=State.NEEDS_RECONNECT, reason="token_ended", connector="other", updated_at=NOW - 1),
             connection("e"),
         ):
             await stores.connections.insert(each, secrets())
 
-        expected = (Need("grant_lost", "acme", 2, NOW - 9), Need("token_ended", "other", 1, NOW))
+        expected = (Need("grant_lost", "acme", 2, NOW - 9), Need("token_ended", "other", 1, NOW - 1))
         assert expected == await stores.overview.needs()
 
     async def test_sessions_that_wait(self, stores: AllStores) -> None:

@@ -56,13 +56,16 @@ FULL_CONNECTION = Connection(
     last_error="provider_timeout",
     last_error_at=NOW + 6,
     failures_in_a_row=4,
-    last_test=TestRecord(NOW + 7, passed=False, status=503, code="provider_unavailable"),
+    last_test=TestRecord(
+        NOW + 7, passed=False, status=503, code="connection_test_failed", cause="provider_unreachable"
+    ),
     last_used_at=NOW + 8,
     worked_generation=6,
     disconnected_at=NOW + 9,
     revocation={"refresh_token": {"status": 200, "at": NOW}},
     totp_step=56_666_666,
     refresh_expires_at=NOW + 86_400.5,
+    state_since=NOW + 0.25,
 )
 
 

@@ -8,6 +8,7 @@ from keyturn.ports.keys import KeyProvider
 from tests.contracts.abuse_contract import LoginStopsContract, LoginWatchContract, RateCountsContract
 from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
+from tests.contracts.attention_contract import AttentionContract, SinceContract
 from tests.contracts.audit_chain_contract import AuditChainContract
 from tests.contracts.audit_log_contract import AuditLogContract
 from tests.contracts.call_times_contract import CallTimesContract
@@ -145,6 +146,14 @@ class TestFakeKeyProvider(KeyProviderContract):
 
 class TestFakeCallTimes(CallTimesContract):
     """CallTimesStore."""
+
+
+class TestFakeAttention(AttentionContract):
+    """ConnectionStore: what is wrong with a connection."""
+
+
+class TestFakeSince(SinceContract):
+    """ConnectionStore: since when it is so."""
 
 
 class TestFakeOverview(OverviewContract):

@@ -104,6 +104,14 @@ def because(cause: Cause) -> dict[str, object]:
             {"last_test": FAILED}, SMALL, None, "active", "connection_test_failed", Who.AUTHOR, None, id="bad test"
         ),
         pytest.param(
+            {"last_test": replace(FAILED, status=None, cause="provider_unreachable")},
+            SMALL, None, "active", "provider_unreachable", Who.NOBODY, None, id="nobody answered the test",
+        ),
+        pytest.param(
+            {"last_test": replace(FAILED, cause="status")},
+            SMALL, None, "active", "connection_test_failed", Who.AUTHOR, None, id="the test's answer is another",
+        ),
+        pytest.param(
             {"last_test": replace(FAILED, passed=True)},
             SMALL, None, "active", None, Who.NOBODY, NOW + 3000, id="passed its test",
         ),
@@ -232,3 +240,19 @@ def test_a_retirement_is_said_ahead(days: float, expected: str | None) -> None:
     assert expected == retirement_hint(connector, now)
     assert found == explain(PLAIN, SMALL, now, None).text + ("" if expected is None else f" {expected}")
     assert retirement_hint(SMALL, now) is None
+
+
+def test_what_a_time_is() -> None:
+    """A time that is not the next step's own says what happens then."""
+    lost = replace(PLAIN, state=State.NEEDS_RECONNECT, reason="grant_lost")
+    tombstone = replace(PLAIN, state=State.DISCONNECTED, disconnected_at=NOW)
+    found = [explain(each, SMALL, NOW, None).next_step for each in (PLAIN, lost, tombstone)]
+
+    assert ["", "the token ends", "this entry is taken away"] == [each.at_is for each in found]
+    assert None not in [each.at for each in found]
+
+
+def test_what_is_being_renewed_does_not_end() -> None:
+    """A refresh token that rotates is under way for a moment: nothing ends because of that."""
+    assert not expires_soon(replace(PLAIN, intent=SENT), SMALL, NOW)
+    assert expires_soon(replace(PLAIN, intent=SENT, refreshable=False), SMALL, NOW)

@@ -12,6 +12,7 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State
 from keyturn.core.errors import StoreUnavailable
 from keyturn.core.prefixes import ascii_lower
+from keyturn.core.renewal.attention import needs_attention
 from keyturn.core.revocation import Revocation
 from keyturn.core.token_set import TokenSet
 from keyturn.ports.store import (
@@ -118,7 +119,10 @@ class FakeConnectionStore:
         kept = _applied(sealed, secrets)
         if connection.state is State.DISCONNECTED:
             kept = ConnectionSecrets()
-        written = _settled(replace(connection, revision=connection.revision + 1, **_latest_use((connection, stored))))
+        same = (stored.state, stored.reason) == (connection.state, connection.reason)
+        since = stored.state_since if same else connection.updated_at
+        used = _latest_use((connection, stored))
+        written = _settled(replace(connection, revision=connection.revision + 1, state_since=since, **used))
         self.rows[connection.id] = (written, kept)
         self._database.log(records)
         self._revocations.put(revocations)
@@ -163,6 +167,12 @@ class FakeConnectionStore:
             if each.project == project:
                 counted[each.connector, each.state] = counted.get((each.connector, each.state), 0) + 1
         return counted
+
+    async def active_versions(self, *, project: str = "default") -> Sequence[tuple[str, int]]:
+        """The versions of those that are shown as active."""
+        await self._database.read()
+        shown = [each for each, _ in self.rows.values() if (each.project, each.shown_state) == (project, "active")]
+        return tuple(sorted({(each.connector, each.connector_version) for each in shown}))
 
     async def versions(self, connector: str, *, project: str = "default") -> dict[int, int]:
         """Count those that are not ended by version."""
@@ -229,6 +239,19 @@ def matches(which: ConnectionFilter, each: Connection) -> bool:
         and not (which.not_ended and each.ended)
         and which.reason in (None, each.reason)
         and (which.search is None or _begins(each, which.search))
+        and _is_wrong(which, each)
+    )
+
+
+def _is_wrong(which: ConnectionFilter, each: Connection) -> bool:
+    bounds, ends, renews = which.attention, each.expires_at, each.renews_at
+    alone = not each.refreshable and (each.password_kept_at is None or each.password_rejected)
+    ending = each.state is State.ACTIVE and alone and ends is not None
+    return (
+        which.error in (None, each.reason or each.last_error)
+        and (bounds is None or needs_attention(each, bounds.of(each), bounds.now))
+        and (which.ends_before is None or (ending and ends is not None and ends < which.ends_before))
+        and (which.renews_before is None or (not each.ended and renews is not None and renews < which.renews_before))
     )
 
 

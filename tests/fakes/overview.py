@@ -49,6 +49,12 @@ class FakeOverview:
         await self._database.read()
         return Counter(each.shown_state for each in self._all(project) if matches(which, each))
 
+    async def errors(self, which: ConnectionFilter, *, project: str = "default") -> Mapping[str, int]:
+        """Count by code."""
+        await self._database.read()
+        codes = ((each, each.reason or each.last_error) for each in self._all(project))
+        return Counter(code for each, code in codes if code is not None and not each.ended and matches(which, each))
+
     async def renewals(self, since: float, until: float, step_s: float, *, project: str = "default") -> Sequence[Tally]:
         """Count records by step."""
         await self._database.read()
@@ -84,7 +90,7 @@ class FakeOverview:
         found: dict[tuple[str, str], list[float]] = {}
         for each in self._all(project):
             if each.shown_state == State.NEEDS_RECONNECT:
-                found.setdefault((each.reason or "", each.connector), []).append(each.updated_at)
+                found.setdefault((each.reason or "", each.connector), []).append(each.state_since or each.updated_at)
         needs = [Need(reason, connector, len(at), min(at)) for (reason, connector), at in found.items()]
         return tuple(sorted(needs, key=lambda each: (-each.count, each.reason, each.connector)))
 

@@ -54,6 +54,7 @@ from keyturn.engine.observing.call_times import CallTimes
 from keyturn.engine.operating.plan_anew import PlanAnew
 from keyturn.engine.operating.set_quiet_hours import SetQuietHours
 from keyturn.engine.other_processes import OtherProcesses
+from keyturn.engine.overview.attention_bounds import ReadAttentionBounds
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.openid.exchange import ExchangeCode
@@ -185,14 +186,14 @@ def assemble(
                                entropy, public_url, return_origins)  # fmt: skip
     api_keys, call_times = ApiKeys(ports.api_keys, clock, entropy, admin_api_key), CallTimes(ports.call_times, clock)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
-    pause = Pause(connections, published, keep_tokens, clock)
+    pause, ways = Pause(connections, published, keep_tokens, clock), ReadAttentionBounds(connections, published, clock)
     testing = TestConnection(connections, published, renewals, tests, clock, known)
     migrate = MigrateConnection(connections, published, renewals, tests, keep_tokens, known)
     bulk = BulkActions(testing, renewals, pause, disconnect, sessions, migrate, gate, quiet, clock)
     auditing = make_auditing(ports.chain, ports.audit, connections, ports.lease, clock, ports.audit_settings)
     webhooks, deliveries = _webhooks(ports, connections, known, public_url, plain_http)
     watching = _watching(ports, connections, published, auditing, keep_tokens)
-    background = _background(ports, connections, bulk, challenges, deliveries, watching, call_times)
+    background = _background(ports, connections, bulk, ways, challenges, deliveries, watching, call_times)
     scheduler = Scheduler(
         connections, published, renewals, apply_spilled, revoke, calls, gate, quiet, clock, entropy,
         offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys),
@@ -209,7 +210,7 @@ def assemble(
         quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
         board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock, call_times), call_times=call_times,
         builder=_builder(ports, connections, published, budget, guards, gate, known), upstream=ports.upstream,
-        api_keys=api_keys, guards=guards, people=people, openid=openid, scheduler=scheduler,
+        api_keys=api_keys, guards=guards, people=people, openid=openid, scheduler=scheduler, attention_bounds=ways,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), plan_migration=PlanMigration(connections, published),
@@ -361,6 +362,7 @@ def _background(
     ports: Ports,
     connections: ConnectionStore,
     bulk: BulkActions,
+    bounds: ReadAttentionBounds,
     challenges: Challenges,
     deliveries: RunJobs,
     watching: Sequence[JobKind],
@@ -396,7 +398,7 @@ def _background(
         retention.append(Retention("audit.cut", lambda now: ports.chain.cut(before=now - kept_s, at=now), ports.clock))
     kinds: list[JobKind] = [
         *retention,
-        BulkJob(connections, bulk, ports.clock),
+        BulkJob(connections, bulk, bounds, ports.clock),
         RewrapDataKeys(ports.keys, ports.clock),
         *watching,
     ]

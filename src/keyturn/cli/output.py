@@ -21,12 +21,13 @@ _BREAKS: Final = re.compile(r"[\t\n]+")
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "active": ("●", "green"),
-    "uncertain": ("▲", "yellow"),
+    "attention": ("▲", "yellow"),
+    "uncertain": ("◐", "yellow"),
     "needs_reconnect": ("■", "red"),
     "disconnecting": ("○", "dim"),
     "disconnected": ("○", "dim"),
     "paused": ("‖", "yellow"),
-    "unconfirmed": ("▲", "yellow"),
+    "unconfirmed": ("◌", "yellow"),
     "queued": ("○", "dim"),
     "running": ("▶", "cyan"),
     "done": ("●", "green"),

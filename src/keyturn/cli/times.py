@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _AGO: Final = re.compile(r"([0-9]{1,6})([dhm])")
+_UNIX: Final = re.compile(r"[0-9]{9,11}")
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -45,6 +46,26 @@ def instant(text: str | None, *, now: datetime | None = None) -> str | None:
     except ValueError:
         raise click.UsageError("A time is written 2030-01-31T12:00:00Z, or 30d, 12h, 15m for so long ago.") from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat(timespec="microseconds")
+
+
+def moment(text: str | None, *, now: datetime | None = None) -> str | None:
+    """What somebody typed, as RFC 3339: an instant, or how far ahead (`30d`, `12h`, `15m`); Unix seconds as they are.
+
+    Raises:
+        click.UsageError: it is none of these.
+    """
+    if text is None or _UNIX.fullmatch(text):
+        return text
+    import click
+
+    try:
+        if ahead := _AGO.fullmatch(text):
+            unit = {"d": "days", "h": "hours", "m": "minutes"}[ahead[2]]
+            return ((now or datetime.now(UTC)) + timedelta(**{unit: int(ahead[1])})).isoformat(timespec="seconds")
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise click.UsageError("A time is written 2030-01-31T12:00:00Z, or 30d, 12h, 15m for so far ahead.") from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat(timespec="seconds")
 
 
 def distance(seconds: float) -> str:

@@ -109,7 +109,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class TestRecord:
-    """The verdict of the last test call. `at`: Unix seconds; `status`: None where no answer came."""
+    """The verdict of the last test call. `at`: Unix seconds; `status`: None where no answer came.
+
+    `cause`: why it did not pass: a code of the register, or the part of the answer that was not as expected.
+    """
 
     __test__ = False  # not for pytest to collect
 
@@ -117,6 +120,7 @@ class TestRecord:
     passed: bool
     status: int | None = None
     code: str | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,8 @@ class Connection:
     it. `password_rejected`: the kept password was refused once and is never sent again by itself.
     `worked_generation`: the newest generation that an API accepted. `failures_in_a_row`: renewals that failed for a
     passing reason since the last that did not. `totp_step`: the last time step (RFC 6238 §4.2) whose code may have
-    been sent; none is ever used twice.
+    been sent; none is ever used twice. `state_since`: when state or reason last changed, which the store sees to; None
+    where that is not known.
     """
 
     id: str
@@ -170,6 +175,7 @@ class Connection:
     totp_step: int | None = None
     refresh_expires_at: float | None = None
     refresh_end_fixed: bool = False
+    state_since: float | None = None
 
     @property
     def ended(self) -> bool:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from keyturn.core.connection import Connection, State
+from keyturn.core.answers.test_verdict import TestCause
+from keyturn.core.connection import Connection, State, TestRecord
 from keyturn.core.connector import Connector
 from keyturn.core.problems import PROBLEMS, Cause, Who
-from keyturn.core.renewal.plan import keeps_alive, password_usable, renewable
-from keyturn.core.renewal.window import EXPIRES_SOON_S, IDLE_AFTER_S
+from keyturn.core.renewal.attention import ends_soon, fixed_end, left_to_end, unused, ways_of
+from keyturn.core.renewal.plan import keeps_alive, renewable
 
 RETIRES_SOON_S: Final = 90 * 86_400.0
 
@@ -38,10 +39,14 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What happens or has to be done next. `at`: Unix seconds, None where no time is set."""
+    """What happens or has to be done next.
+
+    `at`: Unix seconds, None where no time is set. `at_is`: what happens then, where it is not this step itself.
+    """
 
     text: str
     at: float | None = None
+    at_is: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ def reason_in_words(reason: str) -> tuple[str, str] | None:
     return _LOST.get(reason)
 
 
-_BEFORE: Final = "The person has to reconnect it before this time."
+_BEFORE: Final = "The person has to reconnect it before it ends."
+_TOKEN_ENDS: Final = "the token ends"  # noqa: S105
 _LOST_OTHERWISE: Final = ("Only the person can get another token.", _RECONNECT)
 _TOLD: Final[Mapping[str, str]] = {
     "done": "The provider has revoked its tokens.",
@@ -115,6 +121,12 @@ _TOLD: Final[Mapping[str, str]] = {
 }
 
 
+_NOT_AS_EXPECTED: Final[Mapping[str, str]] = {
+    TestCause.STATUS: ": the API answered with another status than step 5 expects",
+    TestCause.INCOMPLETE: ": the answer was cut short",
+    TestCause.EMPTY: ": the answer was empty",
+    TestCause.BODY: ": the answer is not what step 5 expects",
+}
 QUIET: Final = "These are the provider's quiet hours: what can wait is renewed after them."
 
 
@@ -177,36 +189,11 @@ def _explained(connection: Connection, connector: Connector | None, now: float, 
 
 def expires_soon(connection: Connection, connector: Connector | None, now: float) -> bool:
     """Whether it ends within 72 hours, and can't renew itself or is left to do so by a use that doesn't come."""
-    if connection.state is not State.ACTIVE:
-        return False
-    soon = connection.expires_at is not None and connection.expires_at - now <= EXPIRES_SOON_S
-    unrenewed = _left_to_end(connection, connector, now) or fixed_end(connection, connector, now) is not None
-    return (soon and not _renewable(connection, connector, now)) or unrenewed
-
-
-def fixed_end(connection: Connection, connector: Connector | None, now: float) -> float | None:
-    """When, within 72 hours, no refresh can renew it any longer, as none moves that end (Unix seconds); else None."""
-    ends = connection.refresh_expires_at
-    if connector is None or ends is None or not connection.refresh_end_fixed or ends - now > EXPIRES_SOON_S:
-        return None
-    return None if password_usable(connection, connector) or not connection.refreshable else ends
+    return ends_soon(connection, ways_of(connector), now)
 
 
 def _renewable(connection: Connection, connector: Connector | None, now: float) -> bool:
     return connector is not None and renewable(connection, connector, now)
-
-
-def _unused(connection: Connection, now: float) -> bool:
-    return now - max(connection.last_used_at or 0.0, connection.created_at) > IDLE_AFTER_S
-
-
-def _left_to_end(connection: Connection, connector: Connector | None, now: float) -> bool:
-    """Nobody uses it, nothing keeps it alive, and within 72 hours only the person can renew it."""
-    if connector is None or not _unused(connection, now) or password_usable(connection, connector):
-        return False
-    ends = connection.expires_at if connector.refresh.with_token else connection.refresh_expires_at
-    soon = ends is not None and ends - now <= EXPIRES_SOON_S
-    return soon and connection.refreshable and not connector.refresh.keep_alive
 
 
 def _lives(connection: Connection, now: float) -> bool:
@@ -218,12 +205,12 @@ def _ended(connection: Connection) -> Explanation:
     if connection.state is State.DISCONNECTING:
         until = None if ended is None else ended + TOLD_WITHIN_S
         text = "It was disconnected here: calls are refused, and the provider is still being told to revoke its tokens."
-        step = NextStep("The provider is told again, until it hears or this time has come.", until)
+        step = NextStep("The provider is told again, until it hears or a day is over.", until, "that day is over")
         return Explanation(connection.state.value, "connection_disconnected", text, Who.NOBODY, step)
     told = _TOLD.get(str(connection.revocation.get("result")), "")
     text = f"It was disconnected here. {told}".strip()
     gone = None if ended is None else ended + TOMBSTONE_S
-    step = NextStep("Connect the account anew; this entry is taken away at this time.", gone)
+    step = NextStep("Connect the account anew.", gone, "this entry is taken away")
     return Explanation(connection.state.value, "connection_disconnected", text, Who.END_USER, step)
 
 
@@ -248,7 +235,8 @@ def _lost(connection: Connection, now: float) -> Explanation:
 
 def _because(connection: Connection, code: str | None, text: str, action: str, at: float | None) -> Explanation:
     """The person's move, best before `at`."""
-    return Explanation(connection.state.value, code, text, Who.END_USER, NextStep(action, at))
+    step = NextStep(action, at, "" if at is None else _TOKEN_ENDS)
+    return Explanation(connection.state.value, code, text, Who.END_USER, step)
 
 
 def _uncertain(connection: Connection, connector: Connector | None, now: float) -> Explanation:
@@ -259,14 +247,16 @@ def _uncertain(connection: Connection, connector: Connector | None, now: float) 
         return Explanation(connection.state.value, code, text, Who.NOBODY, step)
     if _lives(connection, now):
         text += " The token in hand is used until it ends."
-    return _because(connection, code, text, f"{_RECONNECT} From this time on calls are refused.", connection.expires_at)
+    return _because(
+        connection, code, text, f"{_RECONNECT} Once the token has ended, calls are refused.", connection.expires_at
+    )
 
 
 def _active(connection: Connection, connector: Connector | None, now: float, alarm: Alarm | None) -> Explanation:
     if alarm is not None:
         problem = PROBLEMS.get(alarm.code, PROBLEMS["internal_error"])
         text = f"{problem.title} Nothing of this connector is renewed until that is mended."
-        step = NextStep(f"{problem.action} It is tried again at this time.", alarm.next_try_at)
+        step = NextStep(f"{problem.action} It is tried again by itself.", alarm.next_try_at, "it is tried")
         return Explanation(connection.state.value, alarm.code, text, problem.who, step)
     if connection.intent is not None and connection.intent.generation == connection.generation:
         step = NextStep("Its answer is awaited.")
@@ -274,10 +264,20 @@ def _active(connection: Connection, connector: Connector | None, now: float, ala
     if connection.last_error is not None:
         return _failing(connection, now)
     if connection.last_test is not None and not connection.last_test.passed:
-        problem = PROBLEMS["connection_test_failed"]
-        text, action = "The last test call failed.", "Test it again; if it stays, compare step 5 with the answer."
-        return Explanation(connection.state.value, problem.code, text, Who.AUTHOR, NextStep(action))
+        return _untested(connection, connection.last_test)
     return _well(connection, connector, now)
+
+
+def _untested(connection: Connection, test: TestRecord) -> Explanation:
+    """What hindered the test says more than that it failed, where it has a code of its own."""
+    problem = PROBLEMS.get(test.cause or "")
+    if problem is not None:
+        text = f"The last test call failed: {problem.title}"
+        step = NextStep(f"{problem.action} Then test it again.")
+        return Explanation(connection.state.value, problem.code, text, problem.who, step)
+    seen = _NOT_AS_EXPECTED.get(test.cause or "", "")
+    text, action = f"The last test call failed{seen}.", "Test it again; if it stays, compare step 5 with the answer."
+    return Explanation(connection.state.value, "connection_test_failed", text, Who.AUTHOR, NextStep(action))
 
 
 def _failing(connection: Connection, now: float) -> Explanation:
@@ -290,15 +290,16 @@ def _failing(connection: Connection, now: float) -> Explanation:
 
 
 def _well(connection: Connection, connector: Connector | None, now: float) -> Explanation:
-    state, ends = connection.state.value, connection.expires_at
-    if _left_to_end(connection, connector, now):
+    state, ends, ways = connection.state.value, connection.expires_at, ways_of(connector)
+    if left_to_end(connection, ways, now):
         last = ends if connection.refresh_expires_at is None else connection.refresh_expires_at
         text = "It works. Nobody has used it for 30 days, so it is left alone, and what renews it ends."
-        step = NextStep("A call before this time renews it; after it the person has to reconnect it.", last)
+        action = "A call before that end renews it; after it the person has to reconnect it."
+        step = NextStep(action, last, "it ends")
         return Explanation(state, EXPIRES_SOON, text, Who.CALLER, step)
-    if (last := fixed_end(connection, connector, now)) is not None:
+    if (last := fixed_end(connection, ways, now)) is not None:
         text = "It works. The provider ends its refresh token at a time that no renewal moves."
-        return Explanation(state, EXPIRES_SOON, text, Who.END_USER, NextStep(_BEFORE, last))
+        return Explanation(state, EXPIRES_SOON, text, Who.END_USER, NextStep(_BEFORE, last, "it ends"))
     if ends is None:
         step = NextStep("It is renewed when the API refuses the token, if it can be.")
         return Explanation(state, None, "It works; the provider gave no end.", Who.NOBODY, step)
@@ -308,12 +309,12 @@ def _well(connection: Connection, connector: Connector | None, now: float) -> Ex
             return _because(connection, Cause.TOKEN_ENDED.value, text, action, None)
         code = EXPIRES_SOON if expires_soon(connection, connector, now) else None
         who = Who.END_USER if code else Who.NOBODY
-        step = NextStep(_BEFORE, ends)
+        step = NextStep(_BEFORE, ends, _TOKEN_ENDS)
         text = "It works, and can't be renewed without the person."
         if connector is not None and connector.interactive:
             text = "It works. The provider asks for a code at each login, so only the person can renew it."
         return Explanation(state, code, text, who, step)
-    if connection.refreshable and _unused(connection, now):
+    if connection.refreshable and unused(connection, now):
         if connector is not None and keeps_alive(connection, connector, now):
             step = NextStep("It is renewed in time to live on.", connection.renews_at)
             return Explanation(state, None, "Nobody has used it for 30 days; it is kept alive.", Who.NOBODY, step)

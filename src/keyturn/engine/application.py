@@ -22,6 +22,7 @@ from keyturn.engine.login.revoke_session import RevokeSession
 from keyturn.engine.migration.plan_migration import PlanMigration
 from keyturn.engine.observing.call_times import CallTimes
 from keyturn.engine.operating.set_quiet_hours import SetQuietHours
+from keyturn.engine.overview.attention_bounds import ReadAttentionBounds
 from keyturn.engine.overview.board import ReadBoard
 from keyturn.engine.pause import Pause
 from keyturn.engine.people.openid.sign_in import OpenIdSignIn
@@ -76,6 +77,7 @@ class Application:
     keys: ManageKeys
     bulk_jobs: BulkJobs
     plan_migration: PlanMigration
+    attention_bounds: ReadAttentionBounds
     published: PublishedConnectors
     gate: ProviderGate
     connections: ConnectionStore

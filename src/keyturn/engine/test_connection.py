@@ -201,7 +201,7 @@ class TestConnection:
                 worked = max(tested.generation, worked or 0)  # a newer generation may have worked meanwhile
             new = replace(
                 connection,
-                last_test=TestRecord(now, proof.passed, proof.status, code),
+                last_test=TestRecord(now, proof.passed, proof.status, code, proof.cause),
                 worked_generation=worked,
                 updated_at=now,
             )

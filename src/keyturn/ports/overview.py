@@ -54,7 +54,7 @@ class Expiry:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Connections that need the person for one reason. `since`: when the one that waits longest was last written."""
+    """Connections that need the person for one reason. `since`: from when on the first of them does."""
 
     reason: str
     connector: str
@@ -92,6 +92,10 @@ class Overview(Protocol):
 
     async def states(self, which: ConnectionFilter, *, project: str = "default") -> Mapping[str, int]:
         """State as shown → how many of these connections have it."""
+        ...
+
+    async def errors(self, which: ConnectionFilter, *, project: str = "default") -> Mapping[str, int]:
+        """How many of these, ended ones aside, stand with which code (`ConnectionFilter.error`)."""
         ...
 
     async def renewals(self, since: float, until: float, step_s: float, *, project: str = "default") -> Sequence[Tally]:

@@ -19,6 +19,7 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State
 from keyturn.core.connector import Connector, LoginLimits
 from keyturn.core.errors import GenerationConflict
+from keyturn.core.renewal.attention import AttentionBounds
 from keyturn.core.revocation import Revocation
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -68,6 +69,10 @@ class ConnectionFilter:
     not_ended: bool = False  # leaves out those that are disconnected or about to be
     reason: str | None = None  # why those that need the person do
     search: str | None = None  # what id, owner or name begins with; of a name A to Z count as a to z
+    error: str | None = None  # the reason, or where there is none the code of the last failure
+    attention: AttentionBounds | None = None  # active, and yet something is wrong, by these bounds
+    ends_before: float | None = None  # active, nothing is kept that could renew it, and its token ends before
+    renews_before: float | None = None  # the next renewal is due before this time
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,8 @@ class ConnectionStore(Protocol):
     ) -> Connection:
         """Write over the row that has `connection.revision`; return it with the next one, or raise RevisionConflict.
 
-        A token set is sealed for `connection.generation`. Also raises DuplicateAccount, as `insert`.
+        A token set is sealed for `connection.generation`. `state_since` becomes `updated_at` where state or reason are
+        not what they were, and else stays, whatever is handed in. Also raises DuplicateAccount, as `insert`.
         """
         ...
 
@@ -147,6 +153,10 @@ class ConnectionStore(Protocol):
 
     async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
         """How many connections each connector has in each state."""
+        ...
+
+    async def active_versions(self, *, project: str = "default") -> Sequence[tuple[str, int]]:
+        """The connectors and versions of connections that are shown as active, each once, in their order."""
         ...
 
     async def versions(self, connector: str, *, project: str = "default") -> dict[int, int]:

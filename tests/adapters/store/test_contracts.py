@@ -6,6 +6,7 @@ from keyturn.adapters.store.opening import Stores
 from tests.contracts.abuse_contract import LoginStopsContract, LoginWatchContract, RateCountsContract
 from tests.contracts.all_stores import AllStores
 from tests.contracts.api_key_store_contract import ApiKeyStoreContract
+from tests.contracts.attention_contract import AttentionContract, SinceContract
 from tests.contracts.audit_chain_contract import AuditChainContract
 from tests.contracts.audit_log_contract import AuditLogContract
 from tests.contracts.call_times_contract import CallTimesContract
@@ -101,6 +102,14 @@ class TestSqlJobs(JobsContract):
 
 class TestSqlCallTimes(CallTimesContract):
     """CallTimesStore."""
+
+
+class TestSqlAttention(AttentionContract):
+    """ConnectionStore: what is wrong with a connection."""
+
+
+class TestSqlSince(SinceContract):
+    """ConnectionStore: since when it is so."""
 
 
 class TestSqlOverview(OverviewContract):

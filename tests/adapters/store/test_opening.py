@@ -15,15 +15,21 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import sqlite
 
 from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.database.migrating import HEAD, MIGRATIONS
 from keyturn.adapters.store.database.schema import NOT_ENDED, connections, metadata
+from keyturn.adapters.store.migrations.versions import v0017_attention
 from keyturn.adapters.store.opening import Stores, database_path, holds_sealed_rows
+from keyturn.adapters.store.rows.connection_conditions import conditions_of
 from keyturn.adapters.store.rows.connection_row import PLAIN
+from keyturn.core.connection import ConnectionSecrets, State
 from keyturn.core.errors import KeyUnavailable, SettingsInvalid, StoreUnavailable, WrongKey
+from keyturn.ports.store import ConnectionFilter
 from tests.adapters.store.conftest import opened
-from tests.contracts.samples import connection, secrets
+from tests.contracts.attention_contract import BOUNDS
+from tests.contracts.samples import NOW, connection, record, secrets
 from tests.fakes.keys import FakeKeyProvider
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -247,6 +253,46 @@ async def test_what_is_due_is_found_by_index(stores: Stores) -> None:
     plan = await stores.database.read(lambda tx: [row[-1] for row in tx.execute(query)])
 
     assert any("USING INDEX connections_due" in step for step in plan)
+
+
+@pytest.mark.parametrize(
+    ("which", "index"),
+    [
+        pytest.param(ConnectionFilter(attention=BOUNDS), "COVERING INDEX connections_attention", id="attention"),
+        pytest.param(ConnectionFilter(error="grant_lost"), "INDEX connections_by_error", id="a code"),
+        pytest.param(ConnectionFilter(ends_before=1.0), "INDEX connections_ending", id="what ends"),
+        pytest.param(ConnectionFilter(renews_before=1.0), "INDEX connections_due", id="what is due"),
+    ],
+)
+async def test_what_is_wrong_is_found_by_index(stores: Stores, which: ConnectionFilter, index: str) -> None:
+    """No row is read but those that are found."""
+    query = sa.select(connections.c.id).where(*conditions_of(which))
+    text = str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    plan = await stores.database.read(lambda tx: tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all())
+    steps = [row[-1] for row in plan]
+
+    assert any(index in step for step in steps)
+    assert [] == [step for step in steps if step.startswith("SCAN connections") and "INDEX" not in step]
+
+
+async def test_since_when_is_taken_from_the_log(tmp_path: Path) -> None:
+    """Of connections that an older release left: when the person was needed last, or when it was ended."""
+    async with opened(tmp_path) as stores:
+        for each in (
+            connection("a", state=State.NEEDS_RECONNECT, updated_at=NOW + 9),
+            connection("b", state=State.NEEDS_RECONNECT, updated_at=NOW + 9),
+            connection("c", state=State.DISCONNECTED, disconnected_at=NOW + 3),
+            connection("d"),
+        ):
+            await stores.connections.insert(each, ConnectionSecrets())
+        lost = [record("connection.needs_reconnect", at=NOW + n, connection="a") for n in (1, 5)]
+        await stores.audit.append([*lost, record("connection.tested", at=NOW + 7, connection="a")])
+
+        def filled(tx: sa.Connection) -> dict[str, float | None]:
+            tx.exec_driver_sql(v0017_attention.SINCE)
+            return {row.id: row.state_since for row in tx.execute(sa.select(connections))}
+
+        assert {"a": NOW + 5, "b": NOW + 9, "c": NOW + 3, "d": None} == await stores.database.write(filled)
 
 
 def test_what_opens_nothing_reads_nothing_sealed() -> None:

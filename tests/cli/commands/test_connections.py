@@ -52,6 +52,24 @@ def test_list(server: FakeServer) -> None:
     assert "--cursor c2" in ran.err
 
 
+def test_a_list_says_why(server: FakeServer) -> None:
+    """What needs attention has its mark, and whatever is wrong its code; times may be so far ahead."""
+    failing = ONE | {"attention": True, "last_error": "provider_timeout"}
+    untested = ONE | {"attention": True, "last_test": {"passed": False, "cause": "provider_unreachable"}}
+    lost = ONE | {"state": "needs_reconnect", "reason": "grant_lost", "last_error": "provider_timeout"}
+    query = "error=x&attention=true&ends_before=1700000000&renews_before=2030-01-31T12%3A00%3A00%2B00%3A00"
+    server.answer(f"GET /v1/connections?{query}", {"data": [failing, untested, lost, ONE], "next_cursor": None})
+    words = ("--error", "x", "--attention", "--ends-before", "1700000000", "--renews-before", "2030-01-31T12:00:00")
+
+    header, *rows = run("connection", "list", *words).out.splitlines()
+
+    assert "WHY" == header.split()[-1]
+    assert ["provider_timeout", "provider_unreachable", "grant_lost"] == [each.split()[-1] for each in rows[:3]]
+    assert ["▲ attention", "▲ attention", "■ needs_reconnect", "● active"] == [
+        next(mark for mark in ("▲ attention", "■ needs_reconnect", "● active") if mark in each) for each in rows
+    ]
+
+
 def test_an_empty_list_is_no_failure(server: FakeServer) -> None:
     """Nothing found is exit code 0, nothing on standard output, and a way to go on."""
     server.answer("GET /v1/connections", {"data": [], "next_cursor": None})

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
 from keyturn.core.access.roles import Role
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import State
-from keyturn.core.errors import NotFound
+from keyturn.core.errors import NotFound, ProviderUnreachable
+from keyturn.core.problems import PROBLEMS
 from keyturn.ports.store import Use
 from keyturn.web.console.pages.connections.timeline import days_of
+from tests.contracts.samples import connection
 from tests.engine.story import log_in, me, publish, read, token
-from tests.web.console.seen import fill, title, without_secrets
+from tests.web.console.seen import fill, kept, title, without_secrets
 from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
 
 DAY = 86_400.0
@@ -76,6 +79,50 @@ async def test_testing_and_renewing(visitor: Visitor) -> None:
     assert "It has its next token." in said.text
     assert 2 == after.generation
     assert records[-1].actor.startswith("person:")
+
+
+async def test_a_failed_test_is_told_as_one(visitor: Visitor) -> None:
+    """Not in green: with what hindered it, its code and what to do."""
+    one = await connected(visitor)
+    await visitor.get(f"/connections/{one}")
+    visitor.world.egress.will_reply(ProviderUnreachable())
+    tested = await visitor.post(f"/connections/{one}/test")
+    said = await visitor.get(tested.headers["location"])
+
+    assert f"/connections/{one}?said=test_failed" == tested.headers["location"]
+    assert 'class="done"' not in said.text
+    assert "The test failed" in said.text
+    assert PROBLEMS["provider_unreachable"].action in unescape(said.text)
+    assert "provider_unreachable" == (await read(visitor.world, one)).last_test.cause  # type: ignore[union-attr]
+
+
+async def test_since_when_and_how_often_it_was_tried(visitor: Visitor) -> None:
+    """Beside the code; and what a time behind the next step is."""
+    now = visitor.world.clock.now()
+    await visitor.world.stores.connections.insert(
+        connection(
+            "cxn_failing", refreshable=True, expires_at=now + 9, last_error="provider_timeout", last_error_at=now - 300,
+            failures_in_a_row=3,
+        ),
+        kept(),
+    )  # fmt: skip
+    lost = connection("cxn_since", state=State.NEEDS_RECONNECT, reason="grant_lost", state_since=now - 2 * DAY)
+    await visitor.world.stores.connections.insert(replace(lost, expires_at=now + DAY), kept())
+    failing = await visitor.get("/connections/cxn_failing")
+    since = await visitor.get("/connections/cxn_since")
+
+    assert "Tried 3 times, last <time" in failing.text
+    assert '<span class="state attention">' in failing.text
+    assert re.search(r"Since <time [^>]*>2 days ago</time>", since.text)
+    assert re.search(r"the token ends <time [^>]*>in 1 day</time>", since.text)
+
+
+async def test_who_paused_it_is_not_warned(visitor: Visitor) -> None:
+    """What somebody did on purpose has no warning; what is lost has one."""
+    paused, lost = await visitor.get("/connections/cxn_paused"), await visitor.get("/connections/cxn_lost")
+
+    assert '<div class="box why">' in paused.text
+    assert '<div class="warning why">' in lost.text
 
 
 async def test_pausing_and_resuming(visitor: Visitor) -> None:

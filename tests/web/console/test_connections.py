@@ -6,7 +6,8 @@ import pytest
 
 from keyturn.core.access.roles import Role
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
-from tests.web.console.seen import fill, without_secrets
+from tests.contracts.samples import connection
+from tests.web.console.seen import fill, kept, without_secrets
 from tests.web.console.visiting import Visitor, make_visitor
 
 
@@ -45,6 +46,7 @@ async def test_the_list_shows_states_and_counts(visitor: Visitor) -> None:
         pytest.param("reason=grant_lost", {"lost"}, id="a reason"),
         pytest.param("connector=acme&state=active&search=own", {"well"}, id="several"),
         pytest.param("connector=other", set(), id="none"),
+        pytest.param("error=grant_lost", {"lost"}, id="a code"),
     ],
 )
 async def test_the_filter_stands_in_the_address(visitor: Visitor, query: str, shown: set[str]) -> None:
@@ -142,3 +144,74 @@ async def test_half_a_question_does_nothing(visitor: Visitor, values: dict[str, 
 
     assert 422 == answer.status_code
     assert [] == await orders(visitor)
+
+
+@pytest.fixture(name="wrong")
+async def _wrong(visitor: Visitor) -> Visitor:
+    """Two more that are active: one whose renewal failed, one that nothing renews."""
+    now = visitor.world.clock.now()
+    usual = {"expires_at": now + 3600.0, "state_since": now - 60.0}
+    for made in (
+        connection("cxn_failing", **usual, refreshable=True, last_error="provider_timeout", last_error_at=now - 9),
+        connection("cxn_soon", **usual, renews_at=now + 3600.0),
+    ):
+        await visitor.world.stores.connections.insert(made, kept())
+    return visitor
+
+
+async def test_attention_has_a_mark_a_count_and_a_filter(wrong: Visitor) -> None:
+    """In the list by its own mark, above it as a count of the active, and behind that only those."""
+    every = await wrong.get("/connections")
+    asked = await wrong.get("/connections?attention=true")
+
+    assert '<a href="/connections?attention=true"><b>2</b> <span class="state attention">' in every.text
+    assert '<a href="/connections?state=active"><b>3</b> <span class="state active">' in every.text
+    assert 'href="/connections/cxn_failing"' in asked.text
+    assert 'href="/connections/cxn_soon"' in asked.text
+    assert 'href="/connections/cxn_well"' not in asked.text
+    assert "keyturn connection list --attention" in asked.text
+    assert "/v1/connections?attention=true" in asked.text
+
+
+async def test_the_list_says_why(wrong: Visitor) -> None:
+    """A code and one sentence; what can be asked for by its code leads there, and so does each count of a code."""
+    every = await wrong.get("/connections")
+
+    assert '<a href="/connections?error=provider_timeout"><code>provider_timeout</code></a> <small>' in every.text
+    assert '<a href="/connections?error=grant_lost"><code>grant_lost</code> 1</a>' in every.text
+    assert '<td class="why-column"><code>expires_soon</code> <small>' in every.text
+    assert '<td class="why-column"></td>' in every.text
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        pytest.param("error=provider_timeout", {"failing"}, id="a code"),
+        pytest.param("ends_before=2023-11-14T23:13:21Z", {"soon"}, id="what ends by then"),
+        pytest.param("renews_before=1700003001&connector=acme", {"well"}, id="what is due by then"),
+    ],
+)
+async def test_what_is_wrong_can_be_asked_for(wrong: Visitor, query: str, shown: set[str]) -> None:
+    """By code and by time."""
+    answer = await wrong.get(f"/connections?{query}")
+
+    assert shown == {
+        each for each in ("failing", "soon", "well", "lost") if f'"/connections/cxn_{each}"' in answer.text
+    }
+
+
+@pytest.mark.parametrize("query", ["attention=1", "ends_before=soon", "renews_before=2023-11-14"])
+async def test_a_question_that_says_nothing_is_refused(visitor: Visitor, query: str) -> None:
+    """422, not a list of something else."""
+    assert 422 == (await visitor.get(f"/connections?{query}")).status_code
+
+
+async def test_many_that_need_attention_are_acted_on(wrong: Visitor) -> None:
+    """The job is about what the list showed."""
+    await wrong.get("/connections?attention=true")
+    form = {"attention": "true", "which": "all", "action": "pause"}
+    confirm = await wrong.post("/connections/confirm", form)
+    await wrong.post("/connections/bulk", form)
+
+    assert "Pause: 2 connections" in confirm.text
+    assert [True] == [each.attention for each in await orders(wrong)]

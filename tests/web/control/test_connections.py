@@ -17,8 +17,8 @@ from tests.fakes.egress import json_answer
 from tests.web.control.house import PASSWORD, House, assert_problem, begin, login_body
 
 MEMBERS = {
-    "id", "connector", "connector_version", "owner", "name", "unique_id", "state", "reason", "generation",
-    "created_at", "updated_at", "expires_at", "refresh_expires_at",
+    "id", "connector", "connector_version", "owner", "name", "unique_id", "state", "reason", "generation", "attention",
+    "state_since", "created_at", "updated_at", "expires_at", "refresh_expires_at",
     "expires_soon", "renews_at", "last_test", "last_error", "last_error_at",
     "last_used_at", "hosts", "fields", "stored", "disconnected_at", "revocation",
 }  # fmt: skip
@@ -188,6 +188,51 @@ async def test_the_list_is_paged_and_filtered() -> None:
     assert 5 == len((await house.call("GET", "/v1/connections")).json()["data"])
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        pytest.param("attention=true", True, id="needs attention"),
+        pytest.param("error=provider_timeout", True, id="a code"),
+        pytest.param("error=provider_timeout&attention=true&state=active", True, id="several"),
+        pytest.param("error=grant_lost", False, id="another code"),
+        pytest.param("ends_before=2023-11-14T23:13:20.001Z", False, id="it renews itself"),
+        pytest.param("renews_before=1700003001", True, id="due by then, in Unix seconds"),
+        pytest.param("renews_before=2023-11-14T23:03:20Z", False, id="not due by then"),
+    ],
+)
+async def test_the_list_is_asked_what_is_wrong(query: str, found: bool) -> None:
+    """By attention, code and time, and each answer says so."""
+    house = await begin()
+    await change(house, last_error="provider_timeout", renews_at=1_700_003_000.0)
+    rows = (await house.call("GET", f"/v1/connections?{query}", key="read")).json()["data"]
+
+    assert ([house.connection_id] if found else []) == [each["id"] for each in rows]
+    assert all(each["attention"] for each in rows)
+
+
+@pytest.mark.parametrize("query", ["attention=yes", "attention=false", "ends_before=tomorrow", "renews_before=-1"])
+async def test_a_question_that_says_nothing_is_refused(query: str) -> None:
+    """422, and which part."""
+    house = await begin()
+    problem = assert_problem(await house.call("GET", f"/v1/connections?{query}"), 422, "validation_failed")
+
+    assert [f"/{query.partition('=')[0]}"] == [each["pointer"] for each in problem["errors"]]
+
+
+async def test_since_when_it_is_lost() -> None:
+    """`state_since` moves with the state, and no test or pause moves it."""
+    house = await begin()
+    made = (await house.call("GET", house.path)).json()
+    house.world.clock.advance(60)
+    await change(house, state=State.NEEDS_RECONNECT, reason="grant_lost", updated_at=house.world.clock.now())
+    house.world.clock.advance(60)
+    await house.call("POST", f"{house.path}/pause")
+    paused = (await house.call("GET", house.path)).json()
+
+    assert ("2023-11-14T22:13:20.000Z", "2023-11-14T22:14:20.000Z") == (made["state_since"], paused["state_since"])
+    assert "2023-11-14T22:15:20.000Z" == paused["updated_at"]
+
+
 async def test_what_is_stored_is_said() -> None:
     """Each thing that is kept, since when and until when; never the thing."""
     house = await begin(keep="offer")
@@ -291,8 +336,12 @@ async def test_a_test_records_its_verdict() -> None:
     good = await house.call("POST", f"{house.path}/test", key="call")
     bad = await house.call("POST", f"{house.path}/test", key="call")
 
-    assert {"at": "2023-11-14T22:14:20.000Z", "passed": True, "status": 200, "code": None} == good.json()["last_test"]
-    assert (200, False, 500) == (bad.status_code, bad.json()["last_test"]["passed"], bad.json()["last_test"]["status"])
+    well = {"at": "2023-11-14T22:14:20.000Z", "passed": True, "status": 200, "code": None, "cause": None}
+    assert well == good.json()["last_test"]
+    assert 200 == bad.status_code
+    assert {**well, "passed": False, "status": 500, "code": "connection_test_failed", "cause": "status"} == (
+        bad.json()["last_test"]
+    )
     assert 1 == bad.json()["generation"]
 
 

@@ -36,7 +36,10 @@ async def test_a_job_is_asked_for_and_watched() -> None:
     ended = (await house.call("GET", answer.headers["location"])).json()
 
     assert (202, "queued", "pause") == (answer.status_code, queued["state"], queued["action"])
-    asked_for = {"connector": "acme", "owner": None, "state": "active", "search": None, "reason": None}
+    asked_for = {
+        "connector": "acme", "owner": None, "state": "active", "search": None, "reason": None, "error": None,
+        "attention": False, "ends_before": None, "renews_before": None,
+    }  # fmt: skip
     assert asked_for == queued["filter"]
     assert ("done", 1, 0, 1, {"failed": [], "left_off": 0}) == (
         ended["state"], ended["done"], ended["failed"], ended["total"], ended["report"],

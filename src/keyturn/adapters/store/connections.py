@@ -18,16 +18,17 @@ from keyturn.adapters.store.audit import add_records
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.meta import StoreKeys
 from keyturn.adapters.store.database.observing_tables import connection_calls
-from keyturn.adapters.store.database.schema import NOT_ENDED, connections, plain
+from keyturn.adapters.store.database.overview_indexes import PLAINLY_ACTIVE
+from keyturn.adapters.store.database.schema import NOT_ENDED, connections
 from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
 from keyturn.adapters.store.rows.call_hours import ADD_CALLS, call_rows
+from keyturn.adapters.store.rows.connection_conditions import conditions_of
 from keyturn.adapters.store.rows.connection_row import PLAIN, columns_of, connection_in
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import ENDED, Connection, ConnectionSecrets, State
-from keyturn.core.prefixes import ascii_lower
 from keyturn.core.revocation import Revocation
 from keyturn.ports.store import (
     NOTHING_SEALED,
@@ -49,8 +50,6 @@ _ACCOUNT: Final = (
     .where(_c.owner == sa.bindparam("of_owner"), _c.unique_hash == sa.bindparam("of_account"))
     .where(sa.text(f"is_unique = 1 AND {NOT_ENDED}"))
 )
-_ENDED: Final = [each.value for each in ENDED]
-LAST: Final = "\U0010ffff"  # no text that begins like another comes after that with this behind it
 
 
 def _later(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -60,6 +59,14 @@ def _later(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 
 
 _LATER: Final = {column.name: _later(column) for column in (_c.last_used_at, _c.worked_generation)}
+# Who writes says what the state is, never since when: that moves with state and reason, and with nothing else.
+_SINCE: Final = sa.case(
+    (
+        sa.and_(_c.state == sa.bindparam("state"), _c.reason.is_not_distinct_from(sa.bindparam("reason"))),
+        _c.state_since,
+    ),
+    else_=sa.bindparam("updated_at"),
+)
 _NOTE_USE: Final = sa.update(connections).where(_c.id == sa.bindparam("which")).values(_LATER)
 
 
@@ -123,8 +130,8 @@ class SqlConnectionStore:
         change = (
             sa.update(connections)
             .where(_BY_ID, _c.revision == sa.bindparam("of_revision"))
-            .values({name: sa.bindparam(name) for name in columns} | _LATER)
-            .returning(_c.last_used_at, _c.worked_generation)
+            .values({name: sa.bindparam(name) for name in columns} | _LATER | {"state_since": _SINCE})
+            .returning(_c.last_used_at, _c.worked_generation, _c.state_since)
         )
         values = columns | {
             "which": connection.id, "of_project": connection.project, "of_revision": connection.revision
@@ -133,12 +140,15 @@ class SqlConnectionStore:
         def body(tx: sa.Connection) -> Connection:
             if "sealed_token_set" not in columns:
                 _refuse_other_generation(tx, connection)
-            uses = tx.execute(change, values).one_or_none()
-            if uses is None:
+            kept = tx.execute(change, values).one_or_none()
+            if kept is None:
                 raise RevisionConflict("the connection was written by another")
             add_records(tx, records)
             add_revocations(tx, to_revoke)
-            return replace(written, last_used_at=uses.last_used_at, worked_generation=uses.worked_generation)
+            return replace(
+                written, last_used_at=kept.last_used_at, worked_generation=kept.worked_generation,
+                state_since=kept.state_since,
+            )  # fmt: skip
 
         return await self._written(connection, columns["unique_hash"], body)
 
@@ -187,6 +197,17 @@ class SqlConnectionStore:
         )
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return {(connector, State(state)): number for connector, state, number in rows}
+
+    async def active_versions(self, *, project: str = "default") -> Sequence[tuple[str, int]]:
+        """The versions of connectors that connections shown as active are on."""
+        query = (
+            sa.select(_c.connector, _c.connector_version)
+            .where(_c.project == project, sa.text(PLAINLY_ACTIVE))
+            .distinct()
+            .order_by(_c.connector, _c.connector_version)
+        )
+        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        return tuple((row.connector, row.connector_version) for row in rows)
 
     async def versions(self, connector: str, *, project: str = "default") -> dict[int, int]:
         """How many connections of a connector, not ended, are on each of its versions."""
@@ -266,43 +287,3 @@ def _refuse_other_generation(tx: sa.Connection, connection: Connection) -> None:
     found = tx.execute(stored, {"which": connection.id, "of_project": connection.project}).scalar()
     if found is not None and found != connection.generation:
         raise ValueError("a new generation needs its token set")
-
-
-def conditions_of(which: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
-    """A filter as conditions on the table's columns."""
-    conditions: list[sa.ColumnElement[bool]] = []
-    if which.connector is not None:
-        conditions.append(_c.connector == which.connector)
-    if which.owner is not None:
-        conditions.append(_c.owner == which.owner)
-    if which.connectors is not None:
-        conditions.append(_c.connector.in_(sorted(which.connectors)))
-    if which.owners is not None:
-        conditions.append(_c.owner.in_(sorted(which.owners)))
-    if which.not_ended:
-        conditions.append(_c.state.not_in(_ENDED))
-    if which.state is not None:
-        conditions.append(_shown_as(which.state))
-    if which.reason is not None:
-        conditions.append(_c.reason == which.reason)
-    if which.search is not None:
-        conditions.append(_c.id.in_(_beginning_with(which.search)))
-    return conditions
-
-
-def _beginning_with(text: str) -> sa.CompoundSelect[Any]:
-    """The ids of those whose id, owner or name begins so: three ranges of three indexes."""
-    lowered = ascii_lower(text)
-    ranges = ((_c.id, text), (_c.owner, text), (sa.func.lower(_c.name), lowered))
-    return sa.union(*(sa.select(_c.id).where(at >= plain(start), at < plain(start) + LAST) for at, start in ranges))
-
-
-def _shown_as(state: str) -> sa.ColumnElement[bool]:
-    """The condition under which `Connection.shown_state` is this."""
-    if state in _ENDED:
-        return _c.state == state
-    if state == "paused":
-        return sa.and_(_c.state.not_in(_ENDED), _c.paused)
-    if state == "unconfirmed":
-        return sa.and_(_c.state.not_in(_ENDED), _c.unconfirmed, sa.not_(_c.paused))
-    return sa.and_(_c.state == state, sa.not_(_c.paused), sa.not_(_c.unconfirmed))

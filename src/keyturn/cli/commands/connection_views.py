@@ -10,8 +10,8 @@ import click
 from keyturn.cli.api_client import connect, path_of
 from keyturn.cli.command import command
 from keyturn.cli.options import connection_argument, json_option, page_options
-from keyturn.cli.output import details, one_line, say, say_json, state_words, styled, table, tell, write_styled
-from keyturn.cli.times import when
+from keyturn.cli.output import Styled, details, one_line, say, say_json, state_words, styled, table, tell, write_styled
+from keyturn.cli.times import moment, when
 
 STATES = ("active", "uncertain", "needs_reconnect", "disconnecting", "disconnected", "paused", "unconfirmed")
 
@@ -21,17 +21,23 @@ STATES = ("active", "uncertain", "needs_reconnect", "disconnecting", "disconnect
 @click.option("--owner", metavar="TEXT", help="Only those of this owner.")
 @click.option("--state", type=click.Choice(STATES), metavar="STATE", help=f"One of {', '.join(STATES)}.")
 @click.option("--reason", metavar="CODE", help="Only those that need their person for this reason.")
+@click.option("--error", metavar="CODE", help="Only those with this reason, or with this as their last failure.")
+@click.option("--attention", is_flag=True, help="Only active ones in which something is wrong.")
+@click.option("--ends-before", metavar="TIME", help="Only those that end by then, and that nothing renews.")
+@click.option("--renews-before", metavar="TIME", help="Only those whose next renewal is due by then.")
 @click.option("--search", metavar="TEXT", help="Only those whose name, owner or id begins with it.")
 @page_options
 @json_option
 def list_connections(
-    connector: str | None, owner: str | None, state: str | None, reason: str | None, search: str | None,
+    connector: str | None, owner: str | None, state: str | None, reason: str | None, error: str | None,
+    attention: bool, ends_before: str | None, renews_before: str | None, search: str | None,
     limit: int | None, cursor: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Newest first."""
     query = {
-        "connector": connector, "owner": owner, "state": state, "reason": reason, "search": search,
-        "limit": limit, "cursor": cursor,
+        "connector": connector, "owner": owner, "state": state, "reason": reason, "error": error,
+        "attention": "true" if attention else None, "ends_before": moment(ends_before),
+        "renews_before": moment(renews_before), "search": search, "limit": limit, "cursor": cursor,
     }  # fmt: skip
     found = connect().get(path_of("connections"), query)
     if as_json:
@@ -41,15 +47,27 @@ def list_connections(
     if not rows:
         tell("No connection. “keyturn link create CONNECTOR --owner OWNER” makes a link to connect one.")
         return
-    table(
-        ("ID", "STATE", "NAME", "CONNECTOR", "OWNER"),
-        [
-            (row.get("id"), state_words(str(row.get("state"))), row.get("name"), row.get("connector"), row.get("owner"))
-            for row in rows
-        ],
-    )
+    whys = [_why(row) for row in rows]
+    columns = ("ID", "STATE", "NAME", "CONNECTOR", "OWNER", *(("WHY",) if any(whys) else ()))
+    cells = [
+        (row.get("id"), _state(row), row.get("name"), row.get("connector"), row.get("owner"), why)[: len(columns)]
+        for row, why in zip(rows, whys, strict=True)
+    ]
+    table(columns, cells)
     if found.members.get("next_cursor"):
         tell(f"More: --cursor {one_line(found.members['next_cursor'])}")
+
+
+def _state(row: Mapping[str, Any]) -> Styled:
+    return state_words("attention" if row.get("attention") else str(row.get("state")))
+
+
+def _why(row: Mapping[str, Any]) -> object:
+    """The code that stands in the way, if any does."""
+    tested = row.get("last_test")
+    failed = tested.get("cause") or tested.get("code") if isinstance(tested, Mapping) else None
+    soon = "expires_soon" if row.get("expires_soon") else None
+    return row.get("reason") or row.get("last_error") or (failed if row.get("attention") else None) or soon or ""
 
 
 @command("connection show")
@@ -69,7 +87,8 @@ def show_connection(document: Mapping[str, Any], *, as_json: bool) -> None:
     tested = document.get("last_test")
     pairs: list[tuple[str, object]] = [
         ("id", document.get("id")),
-        ("state", state_words(str(document.get("state")))),
+        ("state", _state(document)),
+        *([("since", when(since))] if (since := document.get("state_since")) else []),
         ("name", document.get("name")),
         ("connector", f"{document.get('connector')}, version {document.get('connector_version')}"),
         ("owner", document.get("owner")),
@@ -113,7 +132,8 @@ def why(connection: str, as_json: bool) -> None:
     say(f"whose move: {one_line(members.get('who')).replace('_', ' ')}")
     following = members.get("next")
     if isinstance(following, Mapping):
-        at = f"  {when(following['at'])}" if following.get("at") else ""
+        told = f"{one_line(following['at_is'])}: " if following.get("at_is") else ""
+        at = f"  {told}{when(following['at'])}" if following.get("at") else ""
         say(f"next: {one_line(following.get('text'))}{at}")
 
 
@@ -136,6 +156,6 @@ def events(connection: str, limit: int | None, cursor: str | None, as_json: bool
 
 
 def _verdict(tested: Mapping[str, Any]) -> str:
-    outcome = "passed" if tested.get("passed") else f"failed: {tested.get('code')}"
+    outcome = "passed" if tested.get("passed") else f"failed: {tested.get('cause') or tested.get('code')}"
     status = f", HTTP {tested['status']}" if tested.get("status") else ""
     return f"{outcome}{status}, {when(tested.get('at'))}"

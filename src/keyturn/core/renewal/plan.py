@@ -150,15 +150,19 @@ def loss_cause(kind: IntentKind, outcome: SendOutcome, failure: FailureClass | N
 
 
 def password_usable(connection: Connection, connector: Connector) -> bool:
-    """Whether a renewal may send the kept password: it may be used, and nothing goes along that was not kept.
+    """Whether a renewal may send the kept password."""
+    kept = connection.password_kept_at is not None and not connection.password_rejected
+    return kept and password_allowed(connector)
+
+
+def password_allowed(connector: Connector) -> bool:
+    """Whether a password that is kept may be used: it is meant to be, and nothing goes along that was not kept.
 
     With `login: interactive` each login needs the person, whatever is kept.
     """
     return (
         connector.refresh.strategy is not Strategy.REFRESH_ONLY
         and not connector.interactive
-        and connection.password_kept_at is not None
-        and not connection.password_rejected
         and not _needs_what_is_not_kept(connector)
     )
 

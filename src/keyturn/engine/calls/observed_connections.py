@@ -74,6 +74,10 @@ class ObservedConnections:
         """See the port."""
         return await self._store.counts(project=project)
 
+    async def active_versions(self, *, project: str = "default") -> Sequence[tuple[str, int]]:
+        """See the port."""
+        return await self._store.active_versions(project=project)
+
     async def versions(self, connector: str, *, project: str = "default") -> dict[int, int]:
         """See the port."""
         return await self._store.versions(connector, project=project)

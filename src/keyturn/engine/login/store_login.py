@@ -294,6 +294,7 @@ class StoreLogin:
             updated_at=now,
             generation=0,
             project=login.project,
+            state_since=now,
         )
         token_set, generation = login.token_set, base.generation + 1
         fresh = replace(

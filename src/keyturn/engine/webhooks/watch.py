@@ -14,7 +14,8 @@ from keyturn.core.connection import Connection, State
 from keyturn.core.connector import Connector
 from keyturn.core.errors import NotFound
 from keyturn.core.events.health import WINDOW_S
-from keyturn.core.explain import expires_soon, fixed_end, retirement_at
+from keyturn.core.explain import expires_soon, retirement_at
+from keyturn.core.renewal.attention import fixed_end, ways_of
 from keyturn.core.renewal.window import EXPIRES_SOON_S
 from keyturn.engine.actor import SCHEDULER
 from keyturn.engine.audit.connection_record import connection_record
@@ -87,7 +88,7 @@ class WatchExpiry:
 
 def _end_of(connection: Connection, connector: Connector | None, now: float) -> tuple[float | None, str] | None:
     """Which end comes within 72 hours (Unix seconds), and the name by which it is said once."""
-    if (last := fixed_end(connection, connector, now)) is not None:
+    if (last := fixed_end(connection, ways_of(connector), now)) is not None:
         return last, f"expiring {connection.id} at {last:.0f}"
     if expires_soon(connection, connector, now):
         return connection.expires_at, f"expiring {connection.id} {connection.generation}"

@@ -35,5 +35,6 @@ def elsewhere(public_url: str, command: str, path: str, asked: Mapping[str, str]
 
 
 def _options(asked: Mapping[str, str]) -> str:
-    """Values as options of a command, each behind a space; empty ones are left out."""
-    return "".join(f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in asked.items() if value)
+    """Values as options of a command, each behind a space; what is `true` is a switch; empty ones are left out."""
+    given = ((f" --{name.replace('_', '-')}", value) for name, value in asked.items() if value)
+    return "".join(option if value == "true" else f"{option} {shlex.quote(value)}" for option, value in given)

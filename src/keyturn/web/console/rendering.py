@@ -49,6 +49,7 @@ GLYPHS: Final = {
     "unconfirmed": "◌",
     "disconnecting": "○",
     "disconnected": "○",
+    "attention": "▲",
 }
 WORDS: Final = {
     "active": "active",
@@ -58,6 +59,7 @@ WORDS: Final = {
     "unconfirmed": "not confirmed",
     "disconnecting": "disconnecting",
     "disconnected": "disconnected",
+    "attention": "attention",
 }
 # Heading, address and the permission without which it is not shown.
 MENU: Final = (

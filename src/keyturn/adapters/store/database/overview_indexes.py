@@ -14,6 +14,9 @@ from keyturn.ports.overview import SENDS
 
 SENT: Final = "action IN ({})".format(", ".join(f"'{each}'" for each in SENDS))
 ENDING: Final = f"expires_at IS NOT NULL AND {NOT_ENDED}"
+# As `Connection.shown_state` has it: no flag stands before the state.
+PLAINLY_ACTIVE: Final = "state = 'active' AND paused = 0 AND unconfirmed = 0"
+FAILING: Final = "(reason IS NOT NULL OR last_error IS NOT NULL)"
 LOST: Final = "state = 'needs_reconnect'"
 WAITING: Final = "state IN ('open', 'claimed')"
 
@@ -36,10 +39,32 @@ sa.Index(
     _c.project,
     _c.reason,
     _c.connector,
+    _c.state_since,
     _c.updated_at,
     _c.paused,
     _c.unconfirmed,
     sqlite_where=sa.text(LOST),
+)
+sa.Index("connections_by_error", _c.project, sa.func.coalesce(_c.reason, _c.last_error), sqlite_where=sa.text(FAILING))
+sa.Index(
+    "connections_attention",
+    _c.project,
+    _c.connector,
+    _c.connector_version,
+    _c.id,
+    _c.last_error,
+    _c.test_passed,
+    _c.expires_at,
+    _c.renews_at,
+    _c.refreshable,
+    _c.password_kept_at,
+    _c.password_rejected,
+    _c.refresh_expires_at,
+    _c.refresh_end_fixed,
+    _c.state,
+    _c.paused,
+    _c.unconfirmed,
+    sqlite_where=sa.text(PLAINLY_ACTIVE),
 )
 sa.Index(
     "audit_sends",

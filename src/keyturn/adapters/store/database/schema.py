@@ -123,6 +123,8 @@ connections: Final = sa.Table(
     number_column("totp_step", empty=True),
     time_column("refresh_expires_at", empty=True),
     flag_column("refresh_end_fixed"),
+    time_column("state_since", empty=True),
+    text_column("test_cause", empty=True),
 )
 
 NOT_ENDED: Final = "state NOT IN ({})".format(", ".join(f"'{each}'" for each in sorted(ENDED)))

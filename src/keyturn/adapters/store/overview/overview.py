@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from keyturn.adapters.store.connections import conditions_of
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.observing_tables import connection_calls
-from keyturn.adapters.store.database.overview_indexes import ENDING, LOST, SENT, WAITING
+from keyturn.adapters.store.database.overview_indexes import ENDING, FAILING, LOST, SENT, WAITING
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, plain, sessions
+from keyturn.adapters.store.rows.connection_conditions import ALONE, conditions_of
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.sessions import session_in
 from keyturn.ports.overview import ANY_SESSION, Ending, Expiry, Need, SessionFilter, Standing, Tally
@@ -28,9 +28,6 @@ _c = connections.c
 _s = sessions.c
 _HELD: Final = sa.case((_c.paused == sa.true(), "paused"), (_c.unconfirmed == sa.true(), "unconfirmed"), else_=_c.state)
 SHOWN: Final = sa.case((sa.text(NOT_ENDED), _HELD), else_=_c.state)
-_ALONE: Final = sa.and_(
-    sa.not_(_c.refreshable), sa.or_(_c.password_kept_at.is_(None), _c.password_rejected == sa.true())
-)
 # A person's login is none of the renewals; only these name the generation that they follow.
 _RENEWAL: Final = sa.or_(audit.c.action != "login.answered", sa.func.instr(audit.c.facts, '"generation"') > 0)
 
@@ -49,6 +46,13 @@ class SqlOverview:
         """How many of these have which state."""
         query = sa.select(SHOWN, sa.func.count()).where(_c.project == project, *conditions_of(which)).group_by(SHOWN)
         rows = await self._rows(query)
+        return dict(rows)
+
+    async def errors(self, which: ConnectionFilter, *, project: str = "default") -> Mapping[str, int]:
+        """How many of these stand with which code."""
+        code = sa.func.coalesce(_c.reason, _c.last_error)
+        wrong = sa.select(code, sa.func.count()).where(sa.text(FAILING), sa.text(NOT_ENDED), _c.project == project)
+        rows = await self._rows(wrong.where(*conditions_of(which)).group_by(code))
         return dict(rows)
 
     async def renewals(self, since: float, until: float, step_s: float, *, project: str = "default") -> Sequence[Tally]:
@@ -72,7 +76,7 @@ class SqlOverview:
     async def expiries(self, now: float, until: float, *, project: str = "default") -> Sequence[Expiry]:
         """Tokens that end, by the hour."""
         hour = sa.cast((_c.expires_at - now) / HOUR_S, sa.Integer)
-        alone = sa.func.sum(sa.case((_ALONE, 1), else_=0))
+        alone = sa.func.sum(sa.case((ALONE, 1), else_=0))
         query = (
             sa.select(hour, sa.func.count(), alone)
             .where(_c.project == project, sa.text(ENDING), _c.expires_at >= now, _c.expires_at < until)
@@ -85,7 +89,7 @@ class SqlOverview:
         """Connections that need the person, by reason."""
         reason, count = sa.func.coalesce(_c.reason, ""), sa.func.count()
         query = (
-            sa.select(reason, _c.connector, count, sa.func.min(_c.updated_at))
+            sa.select(reason, _c.connector, count, sa.func.min(sa.func.coalesce(_c.state_since, _c.updated_at)))
             .where(_c.project == project, sa.text(LOST), sa.not_(_c.paused), sa.not_(_c.unconfirmed))
             .group_by(reason, _c.connector)
             .order_by(count.desc(), reason, _c.connector)
@@ -98,7 +102,7 @@ class SqlOverview:
         query = (
             sa.select(_c.connector, sa.func.count(), first)
             .where(_c.project == project, sa.text(ENDING), _c.expires_at >= now, _c.expires_at < until)
-            .where(_c.state == "active", _ALONE)
+            .where(_c.state == "active", ALONE)
             .group_by(_c.connector)
             .order_by(first, _c.connector)
         )

@@ -67,6 +67,8 @@ def columns_of(connection: Connection) -> dict[str, Any]:
         "totp_step": connection.totp_step,
         "refresh_expires_at": connection.refresh_expires_at,
         "refresh_end_fixed": connection.refresh_end_fixed,
+        "state_since": connection.state_since,
+        "test_cause": test.cause if test else None,
     }
 
 
@@ -110,6 +112,7 @@ def connection_in(row: sa.Row[Any]) -> Connection:
         totp_step=row.totp_step,
         refresh_expires_at=row.refresh_expires_at,
         refresh_end_fixed=row.refresh_end_fixed,
+        state_since=row.state_since,
     )
 
 
@@ -128,4 +131,4 @@ def _intent(row: sa.Row[Any]) -> Intent | None:
 def _test(row: sa.Row[Any]) -> TestRecord | None:
     if row.test_at is None:
         return None
-    return TestRecord(at=row.test_at, passed=row.test_passed, status=row.test_status, code=row.test_code)
+    return TestRecord(row.test_at, row.test_passed, row.test_status, row.test_code, row.test_cause)

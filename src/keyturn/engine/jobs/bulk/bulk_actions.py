@@ -25,6 +25,7 @@ from keyturn.core.errors import (
     ProviderUnavailable,
     StoreUnavailable,
 )
+from keyturn.core.problems import PROBLEMS
 from keyturn.engine.actor import Actor
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction
 from keyturn.engine.login.connect_sessions import ConnectSessions
@@ -125,6 +126,7 @@ class BulkActions:
             self.gate.check(host)
         tested = await self.test_connection(connection.id, actor, project=connection.project)
         verdict = tested.last_test if isinstance(tested, Connection) else None
-        return (
-            Outcome() if verdict is not None and verdict.passed else Outcome((verdict and verdict.code) or TEST_FAILED)
-        )
+        if verdict is not None and verdict.passed:
+            return Outcome()
+        cause = verdict.cause if verdict is not None else None
+        return Outcome(cause if cause in PROBLEMS else TEST_FAILED)

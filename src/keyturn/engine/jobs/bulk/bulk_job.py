@@ -21,9 +21,10 @@ from keyturn.engine.jobs.bulk.bulk_actions import BulkActions, Outcome
 from keyturn.engine.jobs.bulk.bulk_order import KIND, BulkOrder
 from keyturn.engine.jobs.bulk.bulk_report import BulkReport
 from keyturn.engine.jobs.job_kind import JobEnds, Progress
+from keyturn.engine.overview.attention_bounds import ReadAttentionBounds
 from keyturn.ports.clock import Clock
 from keyturn.ports.jobs import Job
-from keyturn.ports.store import ConnectionStore
+from keyturn.ports.store import ConnectionFilter, ConnectionStore
 
 AT_ONCE: Final = 8
 PAGE: Final = 100
@@ -37,6 +38,7 @@ class BulkJob:
 
     connections: ConnectionStore
     actions: BulkActions
+    bounds: ReadAttentionBounds
     clock: Clock
     name: str = KIND
     delays_s: tuple[float, ...] = (10.0, 60.0, 300.0, 900.0)
@@ -53,7 +55,7 @@ class BulkJob:
     async def _total(self, order: BulkOrder, project: str) -> int:
         if order.ids is not None:
             return len(order.ids)
-        return await self.connections.count(order.filter(), project=project)
+        return await self.connections.count(await self._filter(order, project), project=project)
 
     async def _pages(self, order: BulkOrder, job: Job) -> AsyncIterator[_Page.Part]:
         cursor: str | None = job.cursor.get("page")
@@ -61,12 +63,16 @@ class BulkJob:
         if order.ids is not None:
             yield _Page.Part(cursor, None, already, await self._named(order, job.project))
             return
+        which = await self._filter(order, job.project)
         while True:
-            found = await self.connections.list(order.filter(), cursor=cursor, limit=PAGE, project=job.project)
+            found = await self.connections.list(which, cursor=cursor, limit=PAGE, project=job.project)
             yield _Page.Part(cursor, found.next_cursor, already, found.items)
             if found.next_cursor is None:
                 return
             cursor, already = found.next_cursor, frozenset()
+
+    async def _filter(self, order: BulkOrder, project: str) -> ConnectionFilter:
+        return order.filter(await self.bounds(project=project) if order.attention else None)
 
     async def _named(self, order: BulkOrder, project: str) -> Sequence[Connection | str]:
         """The connections with these ids; the id alone of one that is gone, or that the key may not know of."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from keyturn.core.connection import Connection, State
+from keyturn.core.renewal.attention import AttentionBounds
 from keyturn.ports.jobs import Job
 from keyturn.ports.store import ConnectionFilter
 
@@ -36,13 +37,19 @@ _STATE_OF: Final[Mapping[BulkAction, str]] = {
 }
 
 
+FILTER: Final = (
+    "connector", "owner", "state", "search", "reason", "error", "attention", "ends_before", "renews_before",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class BulkOrder:
     """One action on the connections of a filter, or on those with these ids.
 
     `connectors`, `owners`: what the API key that asks is limited to (none: all). `ids`: of a job that is done again for
     what failed, or of those that were picked. `request_id`: of the request that began it, for the audit log. `search`:
-    what name, owner or id begins with. `reason`: why the person is needed.
+    what name, owner or id begins with. `reason`: why the person is needed. `error`: the code that stands in the way.
+    `attention`: only active ones in which something is wrong. `ends_before`, `renews_before`: Unix seconds.
     """
 
     action: BulkAction
@@ -55,9 +62,18 @@ class BulkOrder:
     search: str | None = None
     reason: str | None = None
     owners: tuple[str, ...] = ()
+    error: str | None = None
+    attention: bool = False
+    ends_before: float | None = None
+    renews_before: float | None = None
 
-    def filter(self) -> ConnectionFilter:
-        """Which connections it is about; never those that are disconnected already."""
+    def filter(self, bounds: AttentionBounds | None) -> ConnectionFilter:
+        """Which connections it is about; never those that are disconnected already. `bounds`: where it asks for them.
+
+        `attention` without bounds is a mistake of ours: the order would be about more than it says.
+        """
+        if self.attention and bounds is None:
+            raise ValueError("who needs attention is not known without bounds")
         return ConnectionFilter(
             connector=self.connector,
             owner=self.owner,
@@ -67,6 +83,10 @@ class BulkOrder:
             not_ended=True,
             search=self.search,
             reason=self.reason,
+            error=self.error,
+            attention=bounds if self.attention else None,
+            ends_before=self.ends_before,
+            renews_before=self.renews_before,
         )
 
     def covers(self, connection: Connection) -> bool:
@@ -78,7 +98,7 @@ class BulkOrder:
         """As the row keeps it."""
         return {
             "action": self.action.value,
-            "filter": {name: getattr(self, name) for name in ("connector", "owner", "state", "search", "reason")},
+            "filter": {name: getattr(self, name) for name in FILTER},
             "connectors": list(self.connectors),
             "owners": list(self.owners),
             "ids": None if self.ids is None else list(self.ids),

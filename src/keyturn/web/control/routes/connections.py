@@ -47,6 +47,8 @@ EXAMPLE: Final[dict[str, Any]] = {
     "unique_id": "4711",
     "state": "active",
     "reason": None,
+    "attention": False,
+    "state_since": "2030-01-31T12:00:00.000Z",
     "generation": 2,
     "created_at": "2030-01-31T12:00:00.000Z",
     "updated_at": "2030-01-31T12:55:00.000Z",
@@ -54,7 +56,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "refresh_expires_at": "2030-03-02T12:55:00.000Z",
     "expires_soon": False,
     "renews_at": "2030-01-31T13:49:12.500Z",
-    "last_test": {"at": "2030-01-31T12:00:00.000Z", "passed": True, "status": 200, "code": None},
+    "last_test": {"at": "2030-01-31T12:00:00.000Z", "passed": True, "status": 200, "code": None, "cause": None},
     "last_error": None,
     "last_error_at": None,
     "last_used_at": "2030-01-31T12:58:03.000Z",
@@ -149,7 +151,9 @@ async def list_connections(app: App, caller: Calling, query: Annotated[Connectio
     key = caller.principal
     which = ConnectionFilter(
         query.connector, query.owner, query.state, connectors=key.connectors or None, owners=key.owners or None,
-        search=query.search, reason=query.reason,
+        search=query.search, reason=query.reason, error=query.error,
+        attention=await app.attention_bounds(project=key.project) if query.attention else None,
+        ends_before=query.ends_before, renews_before=query.renews_before,
     )  # fmt: skip
     page = await app.connections.list(which, cursor=query.cursor, limit=query.limit, project=caller.principal.project)
     now = app.clock.now()
@@ -284,7 +288,7 @@ OPERATIONS: Final = (
             "code": "grant_lost",
             "text": "The provider no longer accepts the refresh token. Calls are refused.",
             "who": "end_user",
-            "next": {"text": "Send the person a reconnect link.", "at": None},
+            "next": {"text": "Send the person a reconnect link.", "at": None, "at_is": ""},
         },
     ),
     Operation("GET", f"{_ONE}/events", list_connection_events, "read", {200: EventList}, TAG),

@@ -31,7 +31,10 @@ EXAMPLE: Final[dict[str, Any]] = {
     "kind": KIND,
     "state": "running",
     "action": "test",
-    "filter": {"connector": "acme", "owner": None, "state": None, "search": None, "reason": None},
+    "filter": {
+        "connector": "acme", "owner": None, "state": None, "search": None, "reason": None, "error": None,
+        "attention": False, "ends_before": None, "renews_before": None,
+    },
     "connections": None,
     "done": 209,
     "failed": 3,
@@ -47,7 +50,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "started_at": "2030-01-31T12:00:00.800Z",
     "seen_at": "2030-01-31T12:00:41.000Z",
     "ended_at": None,
-}
+}  # fmt: skip
 
 
 async def create_job(body: NewJob, app: App, caller: Calling) -> Response:
@@ -84,6 +87,10 @@ async def create_job(body: NewJob, app: App, caller: Calling) -> Response:
         ids=tuple(dict.fromkeys(body.connections)) if body.connections is not None else None,
         search=wanted.search,
         reason=wanted.reason,
+        error=wanted.error,
+        attention=wanted.attention,
+        ends_before=wanted.ends_before,
+        renews_before=wanted.renews_before,
     )
     made = await app.bulk_jobs.create(order, caller.actor, project=caller.principal.project)
     return answer(job_answer(made), 202, location=f"/v1/jobs/{made.id}")

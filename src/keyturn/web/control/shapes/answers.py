@@ -13,7 +13,10 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class TestAnswer(BaseModel):
-    """The last test call: `status` of the API's answer, None where none came; `code` where it did not pass."""
+    """The last test call: `status` of the API's answer, None where none came; `code` where it did not pass.
+
+    `cause` then: a code that says what hindered it, or the part of the answer that was not as expected.
+    """
 
     __test__ = False  # not for pytest to collect
 
@@ -21,6 +24,7 @@ class TestAnswer(BaseModel):
     passed: bool
     status: int | None
     code: str | None
+    cause: str | None = None
 
 
 class KeptAnswer(BaseModel):
@@ -42,7 +46,11 @@ class StoredAnswer(BaseModel):
 
 
 class ConnectionAnswer(BaseModel):
-    """A connection; no secret is in it."""
+    """A connection; no secret is in it.
+
+    `attention`: it is active, and yet something is wrong with it. `state_since`: when state or reason last changed,
+    None where that is not known.
+    """
 
     id: str
     connector: str
@@ -52,6 +60,8 @@ class ConnectionAnswer(BaseModel):
     unique_id: str
     state: str
     reason: str | None
+    attention: bool
+    state_since: Time | None
     generation: int
     created_at: Time
     updated_at: Time
@@ -85,10 +95,14 @@ class DisconnectAnswer(BaseModel):
 
 
 class NextStepAnswer(BaseModel):
-    """What follows, and when if that is known."""
+    """What follows, and a time if one is known.
+
+    `at_is`: what happens at that time; empty where it is this step itself.
+    """
 
     text: str
     at: Time | None
+    at_is: str
 
 
 class WhyAnswer(BaseModel):

@@ -5,6 +5,7 @@ Rule 1: of a job's report everything is shown; no link has a member in it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,6 +24,10 @@ class JobFilterAnswer(BaseModel):
     state: str | None
     search: str | None = None
     reason: str | None = None
+    error: str | None = None
+    attention: bool = False
+    ends_before: Time | None = None
+    renews_before: Time | None = None
 
 
 class JobAnswer(BaseModel):
@@ -93,6 +98,11 @@ def job_list(jobs: list[Job], next_cursor: str | None) -> JobList:
     return JobList(data=[JobRow(**_members(each), report={}) for each in jobs], next_cursor=next_cursor)
 
 
+def _filter(kept: Mapping[str, Any]) -> JobFilterAnswer:
+    times = {name: maybe_time(kept.get(name)) for name in ("ends_before", "renews_before")}
+    return JobFilterAnswer(**{**kept, **times})
+
+
 def _members(job: Job) -> dict[str, Any]:
     bulk = job.kind == KIND
     return {
@@ -100,7 +110,7 @@ def _members(job: Job) -> dict[str, Any]:
         "kind": job.kind,
         "state": job.state.value,
         "action": job.arguments["action"] if bulk else None,
-        "filter": JobFilterAnswer(**job.arguments["filter"]) if bulk else None,
+        "filter": _filter(job.arguments["filter"]) if bulk else None,
         "connections": len(job.arguments["ids"]) if bulk and job.arguments.get("ids") is not None else None,
         "done": job.done,
         "failed": sum(job.failures.values()),

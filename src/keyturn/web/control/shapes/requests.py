@@ -7,17 +7,17 @@ Rule 2: a secret is a `Secret` from the moment it is read; no model holds one in
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from keyturn.core.format.moments import instant_of, moment_of
 from keyturn.core.requests.client_address import address_from
 from keyturn.core.secret import Secret
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
 class _SecretText:
@@ -40,13 +40,17 @@ def _plain(text: str) -> str:
 
 
 def _instant(given: Any) -> Any:
-    """RFC 3339 only: a number or a date alone could mean many things."""
-    if isinstance(given, str) and _INSTANT.fullmatch(given):
-        try:
-            return datetime.fromisoformat(given.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise PydanticCustomError("instant", "no instant")
+    found = instant_of(given) if isinstance(given, str) else None
+    if found is None:
+        raise PydanticCustomError("instant", "no instant")
+    return found
+
+
+def _moment(given: Any) -> Any:
+    found = moment_of(given) if isinstance(given, str) else None
+    if found is None:
+        raise PydanticCustomError("moment", "no moment")
+    return found
 
 
 def _address(text: str) -> str:
@@ -62,6 +66,9 @@ ConnectorId = Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9-]{1,62
 AnyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
 Address = Annotated[str, AfterValidator(_address), Field(max_length=50)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+Moment = Annotated[
+    float, BeforeValidator(_moment), WithJsonSchema({"type": "string", "description": "RFC 3339, or Unix seconds"})
+]
 Number = Annotated[int, Field(ge=1, le=2**63 - 1, strict=False)]
 Mac = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FieldValue = SecretText | bool | int | float | None
@@ -165,7 +172,8 @@ class RollApiKey(Members):
 class JobFilter(Members):
     """Which connections a job is about; what is left out means any.
 
-    `search`: what name, owner or id begins with. `reason`: why those that need the person do.
+    `search`: what name, owner or id begins with. `reason`: why those that need the person do. `error`, `attention`,
+    `ends_before`, `renews_before`: as in a list.
     """
 
     connector: ConnectorId | None = None
@@ -173,6 +181,10 @@ class JobFilter(Members):
     state: Text | None = None
     search: Text | None = None
     reason: Text | None = None
+    error: Text | None = None
+    attention: bool = False
+    ends_before: Moment | None = None
+    renews_before: Moment | None = None
 
 
 class NewJob(Members):
@@ -192,7 +204,10 @@ class ConnectionQuery(Members):
     """Which connections to list.
 
     `search`: what name, owner or id begins with; of a name A to Z count as a to z. `reason`: why those that need the
-    person do.
+    person do. `error`: that reason, or where there is none the code of the last failure. `attention=true`: those that
+    are active, and yet their last renewal or test failed, their token ended and nothing renewed it, or they end soon.
+    `ends_before`: active ones without anything that could renew them, whose token ends before. `renews_before`: those
+    whose next renewal is due before.
     """
 
     connector: Text | None = None
@@ -200,6 +215,10 @@ class ConnectionQuery(Members):
     state: Text | None = None
     search: Text | None = None
     reason: Text | None = None
+    error: Text | None = None
+    attention: Literal["true"] | None = None
+    ends_before: Moment | None = None
+    renews_before: Moment | None = None
     cursor: Text | None = None
     limit: Annotated[int, Field(ge=1, le=200, strict=False)] = 50
 

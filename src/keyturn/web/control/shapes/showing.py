@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection
+from keyturn.core.connection import Connection, TestRecord
 from keyturn.core.connector import Connector
 from keyturn.core.explain import Explanation, expires_soon
 from keyturn.core.lint import LintFinding
+from keyturn.core.renewal.attention import needs_attention, ways_of
 from keyturn.ports.access.api_keys import ApiKey
 from keyturn.ports.store import ConnectorSummary, ConnectSession, Draft, PublishedVersion
 from keyturn.web.control.shapes.answers import (
@@ -68,6 +69,8 @@ def connection_answer(connection: Connection, connector: Connector | None, now: 
         unique_id=connection.unique_id,
         state=connection.shown_state,
         reason=connection.reason,
+        attention=needs_attention(connection, ways_of(connector), now),
+        state_since=maybe_time(connection.state_since),
         generation=connection.generation,
         created_at=time_of(connection.created_at),
         updated_at=time_of(connection.updated_at),
@@ -75,9 +78,7 @@ def connection_answer(connection: Connection, connector: Connector | None, now: 
         refresh_expires_at=maybe_time(connection.refresh_expires_at),
         expires_soon=expires_soon(connection, connector, now),
         renews_at=maybe_time(connection.renews_at),
-        last_test=TestAnswer(at=time_of(tested.at), passed=tested.passed, status=tested.status, code=tested.code)
-        if tested
-        else None,
+        last_test=_test(tested) if tested else None,
         last_error=connection.last_error,
         last_error_at=maybe_time(connection.last_error_at),
         last_used_at=maybe_time(connection.last_used_at),
@@ -86,6 +87,12 @@ def connection_answer(connection: Connection, connector: Connector | None, now: 
         stored=_stored(connection, connector),
         disconnected_at=maybe_time(connection.disconnected_at),
         revocation=told(connection) if connection.ended else None,
+    )
+
+
+def _test(tested: TestRecord) -> TestAnswer:
+    return TestAnswer(
+        at=time_of(tested.at), passed=tested.passed, status=tested.status, code=tested.code, cause=tested.cause
     )
 
 
@@ -126,7 +133,9 @@ def _kept_to_revoke(connection: Connection) -> StoredAnswer:
 
 def why_answer(explanation: Explanation) -> WhyAnswer:
     """An explanation as callers see it."""
-    step = NextStepAnswer(text=explanation.next_step.text, at=maybe_time(explanation.next_step.at))
+    step = NextStepAnswer(
+        text=explanation.next_step.text, at=maybe_time(explanation.next_step.at), at_is=explanation.next_step.at_is
+    )
     return WhyAnswer(
         state=explanation.state, code=explanation.code, text=explanation.text, who=explanation.who.value, next=step
     )

@@ -31,6 +31,7 @@ _MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "model_attributes_type": ("invalid", "This is an object."),
     "enum": ("invalid", "This is none of the values that are allowed."),
     "literal_error": ("invalid", "This is none of the values that are allowed."),
+    "moment": ("invalid", "This is a time such as 2030-01-31T12:00:00Z, or Unix seconds."),
     "instant": ("invalid", "This is a time such as 2030-01-31T12:00:00Z."),
     "address": ("invalid", "This is an IP address such as 203.0.113.7, without port and zone."),
     "control_characters": ("invalid", "This text holds control characters."),

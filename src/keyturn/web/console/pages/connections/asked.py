@@ -8,19 +8,24 @@ from urllib.parse import urlencode
 
 from keyturn.core.connection import State
 from keyturn.core.errors import Finding, ValidationFailed
+from keyturn.core.format.moments import moment_of
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
 from keyturn.ports.store import ConnectionFilter
+from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
 STATES: Final = (*(each.value for each in State), "paused", "unconfirmed")
-NAMES: Final = ("state", "connector", "owner", "search", "reason")
+TIMES: Final = ("ends_before", "renews_before")
+NAMES: Final = ("state", "connector", "owner", "search", "reason", "error", "attention", *TIMES)
+YES: Final = "true"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A filter; empty means any.
 
-    `search`: what a name, an owner or an id begins with. `reason`: why one needs its person.
+    `search`: what a name, an owner or an id begins with. `reason`: why one needs its person. `error`: that, or the code
+    of the last failure. `attention`: `true`. `ends_before`, `renews_before`: RFC 3339, or Unix seconds.
     """
 
     state: str = ""
@@ -28,6 +33,10 @@ class Asked:
     owner: str = ""
     search: str = ""
     reason: str = ""
+    error: str = ""
+    attention: str = ""
+    ends_before: str = ""
+    renews_before: str = ""
 
     @classmethod
     def of_query(cls, visit: Visit) -> Asked:
@@ -40,10 +49,18 @@ class Asked:
         return cls(*(visit.form.text(name).strip() for name in NAMES)).checked()
 
     def checked(self) -> Asked:
-        """Itself, where the state is one. ValidationFailed."""
+        """Itself, where everything is what it has to be. ValidationFailed."""
+        errors = []
         if self.state and self.state not in STATES:
-            message = f"The states are: {', '.join(STATES)}."
-            raise ValidationFailed(errors=[Finding("/state", "invalid", message)])
+            errors.append(Finding("/state", "invalid", f"The states are: {', '.join(STATES)}."))
+        if self.attention not in ("", YES):
+            errors.append(Finding("/attention", "invalid", f"This is {YES}, or it is left out."))
+        for name in TIMES:
+            if (given := getattr(self, name)) and moment_of(given) is None:
+                message = "This is a time such as 2030-01-31T12:00:00Z, or Unix seconds."
+                errors.append(Finding(f"/{name}", "invalid", message))
+        if errors:
+            raise ValidationFailed(errors=errors)
         return self
 
     @property
@@ -57,17 +74,23 @@ class Asked:
 
     def words(self) -> str:
         """In words."""
-        told = [f"{name} {value}" for name, value in self.pairs().items()]
+        told = [
+            _WORDS.get(name, f"{name.replace('_', ' ')} {{}}").format(value) for name, value in self.pairs().items()
+        ]
         return ", ".join(told) if told else "all connections"
 
-    def filter(self) -> ConnectionFilter:
-        """For the store."""
+    async def filter(self, console: Console) -> ConnectionFilter:
+        """For the store. StoreUnavailable."""
         return ConnectionFilter(
             self.connector or None,
             self.owner or None,
             self.state or None,
             search=self.search or None,
             reason=self.reason or None,
+            error=self.error or None,
+            attention=await console.application.attention_bounds() if self.attention else None,
+            ends_before=moment_of(self.ends_before),
+            renews_before=moment_of(self.renews_before),
         )
 
     def order(self, action: BulkAction) -> BulkOrder:
@@ -79,6 +102,10 @@ class Asked:
             self.state or None,
             search=self.search or None,
             reason=self.reason or None,
+            error=self.error or None,
+            attention=bool(self.attention),
+            ends_before=moment_of(self.ends_before),
+            renews_before=moment_of(self.renews_before),
         )
 
     def link(self, **more: str) -> str:
@@ -86,3 +113,6 @@ class Asked:
         pairs = {**self.pairs(), **more}
         given = urlencode({name: value for name, value in pairs.items() if value})
         return f"/connections?{given}" if given else "/connections"
+
+
+_WORDS: Final = {"attention": "those that need attention", "error": "code {}"}

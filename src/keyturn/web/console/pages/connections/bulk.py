@@ -34,12 +34,15 @@ MEANS: Final = {
 async def confirm_bulk(console: Console, visit: Visit) -> Response:
     """Say what would be done to how many."""
     order, asked = _ordered(visit)
-    count = len(order.ids) if order.ids is not None else await console.application.connections.count(order.filter())
+    bounds = await console.application.attention_bounds() if order.attention else None
+    which = order.filter(bounds)
+    count = len(order.ids) if order.ids is not None else await console.application.connections.count(which)
     return console.page(
         visit,
         "connections/bulk.html",
         order=order,
         asked=asked,
+        of_state=which.state if which.state and not asked.state else None,
         count=count,
         picked=",".join(order.ids or ()),
         action=ACTIONS[order.action],

@@ -11,7 +11,7 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.connection import Connection
 from keyturn.core.errors import KeyturnError, NotFound
 from keyturn.web.console.page import Page
-from keyturn.web.console.pages.connections.shown import connection_page, found, kept, version_of
+from keyturn.web.console.pages.connections.shown import connection_page, found, version_of
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
@@ -43,7 +43,7 @@ async def _page(
     revoke = connector.revoke if connector is not None else None
     host = _host(revoke.request.url.source) if revoke is not None else None
     return await connection_page(
-        console, visit, connection, TEMPLATE, failed=failed, kept=kept(connection), revoke_host=host,
+        console, visit, connection, TEMPLATE, failed=failed, revoke_host=host,
         revocation=connection.revocation,
     )  # fmt: skip
 

@@ -5,19 +5,25 @@ Rule: the counts are of the other parts of the filter, so that each says what it
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
+from keyturn.core.connection import Connection
+from keyturn.core.renewal.attention import needs_attention, ways_of
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages.connections.asked import STATES, Asked
+from keyturn.web.console.pages.connections.shown import version_of, why
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
 SHOWN: Final = 50
+IN_PROGRESS: Final = "renewal_in_progress"  # nothing is wrong with it
+CODES: Final = 8
 ACTIONS: Final = {
     BulkAction.TEST: "Test",
     BulkAction.RENEW: "Renew",
@@ -29,23 +35,60 @@ ACTIONS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A connection in the list. `attention`: it is active, and yet something is wrong; `words`: what, in one sentence.
+
+    `leads`: whether the list can be asked for this code.
+    """
+
+    connection: Connection
+    attention: bool
+    code: str | None
+    words: str
+    leads: bool
+
+
 async def show_connections(console: Console, visit: Visit) -> Response:
     """Those that match, newest first."""
     application, asked = console.application, Asked.of_query(visit)
-    page = await application.connections.list(asked.filter(), cursor=visit.query("cursor") or None, limit=SHOWN)
-    counts = await application.overview.states(replace(asked, state="").filter())
+    which = await asked.filter(console)
+    bounds = which.attention or await application.attention_bounds()
+    page = await application.connections.list(which, cursor=visit.query("cursor") or None, limit=SHOWN)
+    counts = await application.overview.states(replace(which, state=None, attention=None))
+    noticed = replace(which, state=None, attention=bounds)
+    codes = Counter(await application.overview.errors(replace(which, error=None)))
     return console.page(
         visit,
         "connections/list.html",
         asked=asked,
-        rows=page.items,
+        rows=[await _row(console, each) for each in page.items],
         next_cursor=page.next_cursor,
         cursor=visit.query("cursor"),
         counts=[(state, counts[state]) for state in STATES if counts.get(state)],
         every=sum(counts.values()),
+        noticed=await application.connections.count(noticed),
+        codes=codes.most_common(CODES),
+        more_codes=max(0, len(codes) - CODES),
         connectors=await application.connectors.list(),
         states=STATES,
         actions=ACTIONS,
+    )
+
+
+async def _row(console: Console, connection: Connection) -> Row:
+    connector = await version_of(console, connection)
+    explained = await why(console, connection, connector)
+    held = connection.ended or connection.paused or connection.unconfirmed
+    said = connection.reason if held else explained.code
+    if said == IN_PROGRESS:
+        said = None
+    return Row(
+        connection,
+        needs_attention(connection, ways_of(connector), console.now()),
+        said,
+        explained.text.partition(". ")[0].rstrip(".") if said else "",
+        said is not None and said == (connection.reason or connection.last_error),
     )
 
 

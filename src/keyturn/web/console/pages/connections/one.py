@@ -13,7 +13,7 @@ from keyturn.core.errors import KeyturnError, NotFound
 from keyturn.web.console.charts.board import moment
 from keyturn.web.console.charts.calls import HOUR_S, HOURS, calls_by_hour
 from keyturn.web.console.page import Page
-from keyturn.web.console.pages.connections.shown import connection_page, found, kept
+from keyturn.web.console.pages.connections.shown import connection_page, found
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.shown_once import link_text
 from keyturn.web.console.visit import Visit
@@ -57,8 +57,9 @@ async def _take_back(console: Console, visit: Visit, connection: Connection) -> 
 
 
 async def _test(console: Console, visit: Visit, connection: Connection) -> str:
-    await console.application.test_connection(connection.id, visit.actor)
-    return "tested"
+    tested = await console.application.test_connection(connection.id, visit.actor)
+    verdict = tested.last_test if isinstance(tested, Connection) else None
+    return "tested" if verdict is not None and verdict.passed else "test_failed"
 
 
 async def _renew(console: Console, visit: Visit, connection: Connection) -> str:
@@ -107,7 +108,7 @@ async def _page(
     now = console.now()
     counts = await console.application.overview.calls(connection.id, now - HOURS * HOUR_S)
     return await connection_page(
-        console, visit, connection, TEMPLATE, failed=failed, kept=kept(connection), link=link, ends=ends,
+        console, visit, connection, TEMPLATE, failed=failed, link=link, ends=ends,
         for_person=for_person, calls=calls_by_hour(counts, now, moment),
     )  # fmt: skip
 

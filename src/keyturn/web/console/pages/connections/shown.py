@@ -12,6 +12,7 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import KeyturnError, NotFound
 from keyturn.core.explain import Alarm, Explanation, expires_soon, explain
 from keyturn.core.problems import PROBLEMS
+from keyturn.core.renewal.attention import needs_attention, ways_of
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
@@ -88,6 +89,8 @@ async def connection_page(
         each=connection,
         explained=await why(console, connection, connector),
         expires_soon=expires_soon(connection, connector, console.now()),
+        attention=needs_attention(connection, ways_of(connector), console.now()),
+        kept=kept(connection),
         failed=PROBLEMS[failed.code] if failed is not None else None,
         detail=failed.detail if failed is not None else "",
         request_id=visit.request_id,
