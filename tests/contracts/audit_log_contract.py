@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from keyturn.core.audit.kinds import RecordKind, is_of
 from keyturn.core.errors import ValidationFailed
 from tests.contracts.all_stores import AllStores
 from tests.contracts.samples import record
@@ -44,6 +45,33 @@ class AuditLogContract:
         others, _ = await stores.audit.list(project="other")
 
         assert ["a.4", "a.1", "a.3"] == [each.action for _, each in (*timeline, *rest, *others)]
+
+    @pytest.mark.parametrize("kind", list(RecordKind))
+    async def test_a_kind_is_read_without_the_others(self, stores: AllStores, kind: RecordKind) -> None:
+        """However many others lie between, each page is full; what is left out is of others."""
+        actions = (
+            "connection.renewed",
+            "connection.called",
+            "connection.paused",
+            "session.created",
+            "refresh.answered",
+        )
+        records = [
+            record(action, outcome=outcome)
+            for outcome in ("ok", "not_sent", "provider_timeout")
+            for action in (*actions, *actions)
+        ]
+        await stores.audit.append([*records, record("connection.renewed", outcome="x", connection="cxn_2")])
+        seen, sizes, cursor = [], [], None
+        while True:
+            page, cursor = await stores.audit.list(connection="cxn_1", kind=kind, cursor=cursor, limit=2)
+            seen += [each for _, each in page]
+            sizes.append(len(page))
+            if cursor is None:
+                break
+
+        assert [each for each in reversed(records) if is_of(kind, each)] == seen
+        assert {2} == set(sizes)
 
     @pytest.mark.parametrize("cursor", ["", "zzz", "-", "ü", "9" * 400])
     async def test_a_foreign_cursor_is_refused(self, stores: AllStores, cursor: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from keyturn.core.audit.kinds import RecordKind, is_of
 from keyturn.core.audit_record import AuditRecord
 from keyturn.ports.access.api_keys import ApiKey
 from keyturn.ports.access.idempotency import StoredReply
@@ -28,14 +29,20 @@ class FakeAuditLog:
         self._database.log(records)
 
     async def list(
-        self, *, connection: str | None = None, cursor: str | None = None, limit: int = 50, project: str = "default"
+        self,
+        *,
+        connection: str | None = None,
+        kind: RecordKind | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        project: str = "default",
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """List, newest first."""
         await self._database.read()
         numbered = [
             (str(seq), (seq, each))
             for seq, each in enumerate(self._database.records, start=1)
-            if each.project == project and connection in (None, each.connection)
+            if each.project == project and connection in (None, each.connection) and is_of(kind, each)
         ]
         return page_of(numbered[::-1], cursor, limit)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from keyturn.core.audit.kinds import RecordKind
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State
 from keyturn.core.connector import Connector, LoginLimits
@@ -391,11 +392,12 @@ class AuditLog(Protocol):
         self,
         *,
         connection: str | None = None,
+        kind: RecordKind | None = None,
         cursor: str | None = None,
         limit: int = 50,
         project: str = "default",
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
-        """Newest first, with their sequence numbers, and the next cursor."""
+        """Newest first, with their sequence numbers, and the next cursor; `kind` is judged as `is_of` does."""
         ...
 
     async def newest(self) -> int:

@@ -222,18 +222,23 @@ async def test_disconnecting(visitor: Visitor) -> None:
 
 
 async def test_the_timeline_is_filtered(visitor: Visitor) -> None:
-    """By kind, in the address; an unknown kind is refused."""
+    """By kind, in the address, however many others came since; each row leads to its record; no unknown kind."""
     await visitor.world.stores.audit.append(
         [
             AuditRecord(visitor.world.clock.now(), action, "scheduler", outcome, "acme", "cxn_well", "owner-0")
-            for action, outcome in (("connection.renewed", "ok"), ("connection.tested", "connection_test_failed"))
+            for action, outcome in (
+                ("connection.tested", "connection_test_failed"), *(("connection.renewed", "ok"),) * 60
+            )
         ]
-    )
+    )  # fmt: skip
     failures = await visitor.get("/connections/cxn_well/timeline?kind=failures")
     renewals = await visitor.get("/connections/cxn_well/timeline?kind=renewals")
 
     assert ("connection.tested" in failures.text, "connection.renewed" in failures.text) == (True, False)
     assert ("connection.tested" in renewals.text, "connection.renewed" in renewals.text) == (False, True)
+    assert 'href="/audit/1"' in failures.text
+    assert "Older" not in failures.text
+    assert "Older" in renewals.text
     assert 422 == (await visitor.get("/connections/cxn_well/timeline?kind=x")).status_code
     assert "Timeline of" in await title(visitor, "/connections/cxn_well/timeline")
 

@@ -16,6 +16,7 @@ from keyturn.engine.keys.rewrap import KIND as REWRAP
 from keyturn.ports.jobs import Job, JobState
 from keyturn.web.console.job_words import KINDS
 from keyturn.web.console.pages.jobs import course_of
+from tests.engine.story import read
 from tests.web.console.seen import fill
 from tests.web.console.visiting import ORIGIN, Visitor, make_visitor
 
@@ -108,7 +109,36 @@ async def test_links_that_a_job_made_are_shown_when_asked_for(visitor: Visitor) 
     shown = await visitor.post(f"/jobs/{over.id}/links")
 
     assert f"{ORIGIN}/c/" not in before.text
-    assert f"<code>{ORIGIN}/c/" in shown.text
+    assert f'<code class="whole">{ORIGIN}/c/' in shown.text
+
+
+async def test_links_are_handed_over_as_a_file(visitor: Visitor) -> None:
+    """With whom each is for, and no formula; a link that leads nowhere any more is in none."""
+    sessions = visitor.world.application.connect_sessions
+    links = [await sessions.reconnect_link(f"cxn_{each}", Actor("operator")) for each in ("lost", "uncertain", "well")]
+    stored = await visitor.world.stores.sessions.load(links[1].session.id)
+    assert stored is not None
+    await visitor.world.stores.sessions.save(replace(stored, state="claimed"))
+    lost = await read(visitor.world, "cxn_lost")
+    await visitor.world.stores.connections.save(replace(lost, name='=HYPERLINK("x")'))
+    made = [{"connection": each.session.reconnects, "session": each.session.id} for each in links]
+    over = await job(visitor, BulkAction.RECONNECT_LINKS, state=JobState.DONE, failures={}, report={"sessions": made})
+    await visitor.get(f"/jobs/{over.id}")
+    table = await visitor.post(f"/jobs/{over.id}/links")
+    csv = await visitor.post(f"/jobs/{over.id}/links", {"as": "csv"})
+    ndjson = await visitor.post(f"/jobs/{over.id}/links", {"as": "ndjson"})
+    head, first, second = csv.text.splitlines()
+    rows = [json.loads(line) for line in ndjson.text.splitlines()]
+
+    assert "owner,name,connector,connection,url,expires_at" == head
+    assert first.startswith(f'owner-1,"\'=HYPERLINK(""x"")",acme,cxn_lost,{ORIGIN}/c/')
+    assert second.startswith(f"owner-0,well's account,acme,cxn_well,{ORIGIN}/c/")
+    assert ["cxn_lost", "cxn_well"] == [each["connection"] for each in rows]
+    assert '=HYPERLINK("x")' == rows[0]["name"]
+    assert f'attachment; filename="reconnect-links-{over.id}.csv"' == csv.headers["content-disposition"]
+    assert "no-store" == csv.headers["cache-control"]
+    assert "owner-1" in table.text
+    assert "opened, or too old" in table.text
 
 
 async def test_no_job_yet() -> None:

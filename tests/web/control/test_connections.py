@@ -210,6 +210,21 @@ async def test_the_list_is_asked_what_is_wrong(query: str, found: bool) -> None:
     assert all(each["attention"] for each in rows)
 
 
+async def test_a_timeline_of_one_kind() -> None:
+    """Only that, and no kind that there is not."""
+    house = await begin()
+    house.world.egress.will_reply(Answer(500), me())
+    for _ in range(2):
+        await house.call("POST", f"{house.path}/test", key="call")
+    failures = (await house.call("GET", f"{house.path}/events?kind=failures&limit=1", key="read")).json()
+
+    assert [("connection.tested", "connection_test_failed")] == [
+        (each["action"], each["outcome"]) for each in failures["data"]
+    ]
+    assert failures["next_cursor"] is None
+    assert_problem(await house.call("GET", f"{house.path}/events?kind=x"), 422, "validation_failed")
+
+
 @pytest.mark.parametrize("query", ["attention=yes", "attention=false", "ends_before=tomorrow", "renews_before=-1"])
 async def test_a_question_that_says_nothing_is_refused(query: str) -> None:
     """422, and which part."""

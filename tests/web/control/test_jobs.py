@@ -164,7 +164,8 @@ async def test_links_are_got_and_never_kept() -> None:
     again = await house.call("POST", f"{path}/links", headers=headers)
     (link,) = first.json()["data"]
 
-    assert ("cxn_001", "o") == (link["connection"], link["owner"])
+    assert "cxn_001" == link["connection"]
+    assert ("acme", "o", "n") == (link["connector"], link["owner"], link["name"])
     assert link["url"].startswith("http://127.0.0.1:8800/c/")
     assert {"data": None} == again.json()
     assert link["url"].rpartition("/")[2] not in (await house.call("GET", path)).text

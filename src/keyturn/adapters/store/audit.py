@@ -12,6 +12,7 @@ from keyturn.adapters.store.chained.chain_writer import WRITER, ChainWriter
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.schema import audit
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
+from keyturn.core.audit.kinds import CALLS, OF_CONNECTIONS, RENEWALS, WELL, RecordKind
 from keyturn.core.audit_record import AuditRecord
 
 
@@ -35,12 +36,13 @@ class SqlAuditLog:
         self,
         *,
         connection: str | None = None,
+        kind: RecordKind | None = None,
         cursor: str | None = None,
         limit: int = 50,
         project: str = "default",
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """List, newest first."""
-        query = ROWS.where(audit.c.project == project).order_by(audit.c.seq.desc()).limit(limit + 1)
+        query = ROWS.where(audit.c.project == project, *_of_kind(kind)).order_by(audit.c.seq.desc()).limit(limit + 1)
         if connection is not None:
             query = query.where(audit.c.connection == connection)
         if cursor is not None:
@@ -60,3 +62,19 @@ class SqlAuditLog:
         query = ROWS.where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return tuple((row.seq, record_in(row, row.owner)) for row in rows)
+
+
+def _of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:
+    """As `is_of`."""
+    action = audit.c.action
+    match kind:
+        case RecordKind.RENEWALS:
+            return [action.in_(sorted(RENEWALS))]
+        case RecordKind.CALLS:
+            return [action.in_(sorted(CALLS))]
+        case RecordKind.FAILURES:
+            return [audit.c.outcome.not_in(sorted(WELL))]
+        case RecordKind.CHANGES:
+            return [action.startswith(OF_CONNECTIONS, autoescape=True), action.not_in(sorted(RENEWALS | CALLS))]
+        case _:
+            return []

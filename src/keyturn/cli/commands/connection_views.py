@@ -13,6 +13,7 @@ from keyturn.cli.options import connection_argument, json_option, page_options
 from keyturn.cli.output import Styled, details, one_line, say, say_json, state_words, styled, table, tell, write_styled
 from keyturn.cli.times import moment, when
 
+KINDS = ("renewals", "calls", "failures", "changes")
 STATES = ("active", "uncertain", "needs_reconnect", "disconnecting", "disconnected", "paused", "unconfirmed")
 
 
@@ -139,11 +140,14 @@ def why(connection: str, as_json: bool) -> None:
 
 @command("connection events")
 @connection_argument
+@click.option("--kind", type=click.Choice(KINDS), metavar="KIND", help=f"One of {', '.join(KINDS)}.")
 @page_options
 @json_option
-def events(connection: str, limit: int | None, cursor: str | None, as_json: bool) -> None:
+def events(connection: str, kind: str | None, limit: int | None, cursor: str | None, as_json: bool) -> None:
     """Newest first."""
-    found = connect().get(path_of("connections", connection, "events"), {"limit": limit, "cursor": cursor})
+    found = connect().get(
+        path_of("connections", connection, "events"), {"kind": kind, "limit": limit, "cursor": cursor}
+    )
     if as_json:
         say_json(found.document)
         return

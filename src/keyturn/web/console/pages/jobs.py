@@ -22,8 +22,8 @@ from keyturn.engine.keys.rewrap import KIND as REWRAP
 from keyturn.ports.jobs import Job, JobState
 from keyturn.web.console.job_words import KINDS, job_title
 from keyturn.web.console.page import Page
+from keyturn.web.console.pages import job_links
 from keyturn.web.console.rendering import Console
-from keyturn.web.console.shown_once import link_text
 from keyturn.web.console.visit import Visit
 from keyturn.web.console.who import who_did
 
@@ -157,18 +157,15 @@ async def post_retry(console: Console, visit: Visit) -> Response:
 
 
 async def post_links(console: Console, visit: Visit) -> Response:
-    """Show the links that it made, this once each."""
+    """Show the links that it made, or hand them over as a file."""
     job = await _found(console, visit)
-    made = []
-    for connection_id, session_id in session_ids(job.report):
-        link = await console.application.connect_sessions.link_again(session_id, visit.actor)
-        made.append((connection_id, link_text(link) if link else None, link.session.expires_at if link else None))
-    return await _page(console, visit, job, links=made)
+    rows, kind = await job_links.rows_of(console, visit, job), visit.form.text("as")
+    if kind in job_links.FILES:
+        return job_links.as_file(job, rows, kind)
+    return await _page(console, visit, job, links=rows)
 
 
-async def _page(
-    console: Console, visit: Visit, job: Job, *, links: list[tuple[str, str | None, float | None]] | None = None
-) -> Response:
+async def _page(console: Console, visit: Visit, job: Job, *, links: list[job_links.Row] | None = None) -> Response:
     failed = list(job.report.get("failed", ()))
     return console.page(
         visit,
@@ -185,6 +182,7 @@ async def _page(
         retryable=job.kind == KIND and not job.open and bool(failed),
         made=len(session_ids(job.report)),
         links=links,
+        links_csv=job_links.as_csv(links) if links else "",
     )
 
 

@@ -9,6 +9,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from keyturn.core.audit.kinds import RecordKind
 from keyturn.core.connection import Connection, State
 from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectionDisconnected, Finding, NotFound, ValidationFailed
@@ -23,7 +24,7 @@ from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.preconditions import etag, expected_revision
 from keyturn.web.control.shapes.answers import ConnectionAnswer, ConnectionList, DisconnectAnswer, EventList, WhyAnswer
 from keyturn.web.control.shapes.challenges import ChallengeAnswer, challenge_answer
-from keyturn.web.control.shapes.requests import ConnectionQuery, DisconnectQuery, NewConnection, PageQuery
+from keyturn.web.control.shapes.requests import ConnectionQuery, DisconnectQuery, EventQuery, NewConnection
 from keyturn.web.control.shapes.showing import answer, connection_answer, event_list, told, why_answer
 
 TAG: Final = "connections"
@@ -184,12 +185,19 @@ async def explain_connection(connection_id: str, app: App, caller: Calling) -> R
 
 
 async def list_connection_events(
-    connection_id: str, app: App, caller: Calling, page: Annotated[PageQuery, Query()]
+    connection_id: str, app: App, caller: Calling, page: Annotated[EventQuery, Query()]
 ) -> Response:
-    """Read a connection's timeline."""
+    """Read a connection's timeline.
+
+    With `kind` only `renewals`, tests and `calls`, `failures`, or `changes`: made, changed, ended.
+    """
     await caller.connection(app, connection_id)
     found, following = await app.audit.list(
-        connection=connection_id, cursor=page.cursor, limit=page.limit, project=caller.principal.project
+        connection=connection_id,
+        kind=RecordKind(page.kind) if page.kind else None,
+        cursor=page.cursor,
+        limit=page.limit,
+        project=caller.principal.project,
     )
     return answer(event_list(found, following))
 

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from keyturn.core.errors import Finding, NotFound, ValidationFailed
 from keyturn.engine.application import Application
+from keyturn.engine.jobs.bulk.bulk_links import MadeLink, links_of
 from keyturn.engine.jobs.bulk.bulk_order import KIND, BulkAction, BulkOrder
-from keyturn.engine.jobs.bulk.bulk_report import session_ids
 from keyturn.ports.jobs import Job, JobState
 from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
@@ -148,19 +148,20 @@ async def job_links(job_id: str, app: App, caller: Calling, nothing: Nothing | N
     or have ended are None.
     """
     job = await _found(app, caller, job_id)
-    links = []
-    for connection_id, session_id in session_ids(job.report):
-        link = await app.connect_sessions.link_again(session_id, caller.actor)
-        links.append(
-            JobLinkAnswer(
-                connection=connection_id,
-                session=session_id,
-                owner=link.session.owner if link else None,
-                url=link_text(link) if link else None,
-                expires_at=maybe_time(link.session.expires_at if link else None),
-            )
-        )
-    return answer(JobLinkList(data=links))
+    made = await links_of(job, caller.actor, connections=app.connections, connect_sessions=app.connect_sessions)
+    return answer(JobLinkList(data=[_link(each) for each in made]))
+
+
+def _link(made: MadeLink) -> JobLinkAnswer:
+    return JobLinkAnswer(
+        connection=made.connection,
+        session=made.session,
+        connector=made.connector,
+        owner=made.owner,
+        name=made.name,
+        url=link_text(made.link) if made.link else None,
+        expires_at=maybe_time(made.link.session.expires_at if made.link else None),
+    )
 
 
 async def _found(app: Application, caller: Caller, job_id: str) -> Job:
@@ -231,7 +232,9 @@ OPERATIONS: Final = (
                 {
                     "connection": "cxn_7q2",
                     "session": "ses_1",
+                    "connector": "acme",
                     "owner": "user-42",
+                    "name": "Ada's account",
                     "url": "https://keyturn.example/c/…",
                     "expires_at": "2030-01-31T12:30:00.000Z",
                 }

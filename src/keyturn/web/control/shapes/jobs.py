@@ -73,11 +73,16 @@ class JobList(BaseModel):
 
 
 class JobLinkAnswer(BaseModel):
-    """The link that repairs one connection, and whose it is; None where it was opened or is too old."""
+    """The link that repairs one connection, and whom it is for.
+
+    `url` is None where it was opened or is too old; connector, owner and name where the connection is gone.
+    """
 
     connection: str
     session: str
+    connector: str | None
     owner: str | None
+    name: str | None
     url: str | None
     expires_at: Time | None
 

@@ -237,6 +237,12 @@ class JobQuery(PageQuery):
     state: Text | None = None
 
 
+class EventQuery(PageQuery):
+    """Which part of a timeline. `kind`: only what is about `renewals`, tests and `calls`, `failures` or `changes`."""
+
+    kind: Literal["renewals", "calls", "failures", "changes"] | None = None
+
+
 class AuditQuery(PageQuery):
     """Which records: all that are given have to fit. `since` is included, `until` is not.
 

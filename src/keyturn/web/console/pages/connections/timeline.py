@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
+from keyturn.core.audit.kinds import WELL, RecordKind
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import Finding, ValidationFailed
 from keyturn.web.console.charts.shapes import strip
@@ -26,17 +27,14 @@ SHOWN: Final = 50
 LOOKED_AT: Final = 500
 DAYS: Final = 30
 DAY_S: Final = 86_400.0
-WELL: Final = frozenset({"ok", "not_sent"})
 LOST: Final = "connection.needs_reconnect"
 KINDS: Final = {
     "": "everything",
-    "renewals": "renewals",
-    "calls": "tests and calls",
-    "failures": "failures",
-    "changes": "made, changed, ended",
+    RecordKind.RENEWALS.value: "renewals",
+    RecordKind.CALLS.value: "tests and calls",
+    RecordKind.FAILURES.value: "failures",
+    RecordKind.CHANGES.value: "made, changed, ended",
 }
-_RENEWALS: Final = frozenset({"connection.renewed", "refresh.answered", "refresh.sent", "connection.uncertain", LOST})
-_CALLS: Final = frozenset({"connection.tested", "connection.called", "connection.token_vended"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,15 @@ async def show_timeline(console: Console, visit: Visit) -> Response:
         raise ValidationFailed(errors=[Finding("/kind", "invalid", message)])
     audit = console.application.audit
     newest, more = await audit.list(connection=connection.id, limit=LOOKED_AT)
-    page, following = await audit.list(connection=connection.id, cursor=visit.query("cursor") or None, limit=SHOWN)
+    of_kind, cursor = RecordKind(kind) if kind else None, visit.query("cursor") or None
+    page, following = await audit.list(connection=connection.id, kind=of_kind, cursor=cursor, limit=SHOWN)
     return await connection_page(
         console,
         visit,
         connection,
         "connections/timeline.html",
-        records=[(seq, each) for seq, each in page if _is_of(kind, each)],
+        records=page,
+        cursor=cursor,
         kind=kind,
         kinds=KINDS,
         next_cursor=following,
@@ -94,20 +94,6 @@ def days_of(records: Sequence[AuditRecord], now: float, *, cut: bool) -> Days:
         for day, (count, failed, _) in sorted(counted.items())
     )
     return Days(strip(summary, cells), summary, rows)
-
-
-def _is_of(kind: str, record: AuditRecord) -> bool:
-    match kind:
-        case "renewals":
-            return record.action in _RENEWALS
-        case "calls":
-            return record.action in _CALLS
-        case "failures":
-            return record.outcome not in WELL
-        case "changes":
-            return record.action.startswith("connection.") and record.action not in _RENEWALS | _CALLS
-        case _:
-            return True
 
 
 PAGES: Final = (Page("GET", "/connections/{connection}/timeline", show_timeline, Permission.VIEW),)
