@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from html import unescape
 
 import pytest
 
 from keyturn.core.access.roles import Role
 from keyturn.core.errors import ProviderUnreachable
-from keyturn.web.console.pages.connections.call import visible
+from keyturn.engine.actor import Actor
+from keyturn.web.console.pages.connections.call import past_calls, visible
 from tests.engine.story import log_in, publish
 from tests.fakes.egress import UpstreamReply
 from tests.web.console.seen import without_secrets
@@ -177,3 +179,48 @@ async def test_whose_answer_it_is(visitor: Visitor) -> None:
 def test_visible() -> None:
     """Every control character is seen; lines and tabs stay what they are."""
     assert "a\tb\n␀␡\\u202e ü" == visible("a\tb\r\n\x00\x7f\u202e ü")
+
+
+async def test_what_was_sent_on_this_visit_can_be_taken_up_again(visitor: Visitor) -> None:
+    """Method and path alone, carried by the form and kept nowhere; nothing goes out by taking one up."""
+    visitor.world.upstream.will_reply(UpstreamReply(200, JSON, (b"{}",)), UpstreamReply(404, JSON, (b"{}",)))
+    first = await visitor.post(page(visitor), typed(path="/first"))
+    past = unescape(first.text.partition('name="past" value="')[2].partition('"')[0])
+    second = await visitor.post(page(visitor), typed(path="/second?x=1") | {"past": past})
+    past = unescape(second.text.partition('name="past" value="')[2].partition('"')[0])
+    again = await visitor.post(
+        page(visitor), typed("", path="/other", headers="x-mine: 1") | {"past": past, "again": "1"}
+    )
+
+    assert "200 GET /first" == past.splitlines()[1]
+    assert "404 GET /second?x=1" == past.splitlines()[0]
+    assert 'name="path" value="/first"' in again.text
+    assert "x-mine: 1" in again.text
+    assert 2 == len(visitor.world.upstream.sent)
+    assert "/first" not in (await visitor.get(page(visitor))).text
+
+
+@pytest.mark.parametrize("past", ["", "x", "200 GET", "abc GET /a", "200 TELL /a", "200 GET /a\x1b", "99999 GET /a"])
+async def test_what_is_no_call_of_before_is_passed_over(past: str) -> None:
+    """A form may carry anything."""
+    assert [] == past_calls(past)
+
+
+async def test_paths_are_those_that_the_connector_speaks_of(visitor: Visitor) -> None:
+    """Of the allowed URLs and of the test, up to what is left open."""
+    shown = await visitor.get(page(visitor))
+
+    assert '<datalist id="paths"><option value="/' in shown.text
+
+
+async def test_what_takes_no_calls_can_send_none(visitor: Visitor) -> None:
+    """The button is off and says why; what would be sent can still be seen."""
+    one = next(iter(visitor.world.stores.connections.rows))
+    before = await visitor.get(page(visitor))
+    await visitor.world.application.pause(one, Actor("operator"), paused=True)
+    paused = await visitor.get(page(visitor))
+
+    assert '<button name="do" value="send">' in before.text
+    assert '<button name="do" value="send" disabled aria-describedby="refused">' in paused.text
+    assert '<p class="danger-note" id="refused">' in paused.text
+    assert '<button name="do" value="show" class="plain">' in paused.text

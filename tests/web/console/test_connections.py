@@ -215,3 +215,14 @@ async def test_many_that_need_attention_are_acted_on(wrong: Visitor) -> None:
 
     assert "Pause: 2 connections" in confirm.text
     assert [True] == [each.attention for each in await orders(wrong)]
+
+
+async def test_the_box_above_stands_for_all_of_the_page(visitor: Visitor) -> None:
+    """Sent along as it is, without a script; what is ticked besides counts once."""
+    shown = await visitor.get("/connections")
+    ids = shown.text.partition('id="pick-page" value="')[2].partition('"')[0]
+    await visitor.post("/connections/bulk", {"page": ids, "pick:cxn_lost": "1", "which": "picked", "action": "test"})
+    (order,) = await orders(visitor)
+
+    assert sorted(ids.split(",")) == sorted(order.ids or ())
+    assert 6 == len(order.ids or ())

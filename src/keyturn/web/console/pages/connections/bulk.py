@@ -20,6 +20,7 @@ from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
 PICK: Final = "pick:"
+PAGE: Final = "page"  # the box that stands for all that the page shows
 MEANS: Final = {
     BulkAction.TEST: "Each one's test call is sent to its API.",
     BulkAction.RENEW: "Each one gets its next token now; its provider is asked no harder than its limits allow.",
@@ -68,7 +69,8 @@ def _ordered(visit: Visit) -> tuple[BulkOrder, Asked]:
     if visit.form.text("which") == "all":
         return asked.order(action), asked
     ids = [name.removeprefix(PICK) for name in visit.form.texts if name.startswith(PICK)]
-    ids += [each for each in visit.form.text("picked").split(",") if each]
+    ids += [each for name in ("picked", PAGE) for each in visit.form.text(name).split(",") if each]
+    ids = list(dict.fromkeys(ids))
     if not ids:
         raise ValidationFailed(errors=[Finding("/which", "required", "Pick connections, or choose all that match.")])
     if len(ids) > SHOWN:

@@ -11,13 +11,17 @@ import hashlib
 import hmac
 import json
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
-from keyturn.core.connection import Connection
+from keyturn.core.connection import Connection, State
+from keyturn.core.connector import Connector
 from keyturn.core.errors import KeyturnError, NotFound, ValidationFailed
 from keyturn.engine.calls.api_request import METHODS, ApiRequest, read_request
 from keyturn.engine.calls.ask_api import ApiAnswer
@@ -29,9 +33,24 @@ from keyturn.web.console.visit import Visit
 TEMPLATE: Final = "connections/call.html"
 ANSWERED: Final = frozenset({"GET", "HEAD"})  # sent without asking: they change nothing (RFC 9110 section 9.2.1)
 FORM_BYTES: Final = 512 * 1024
+PAST: Final = 10
 INPUTS: Final = ("method", "path", "base_url", "headers", "body")
 AGREED: Final = "-sends"  # behind the session cookie's name
 START: Final = {"method": "GET", "path": "/", "base_url": "", "headers": "Accept: application/json", "body": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class PastCall:
+    """A call of this visit; it stands in the page's own form, is sent with the next one, and is kept nowhere."""
+
+    method: str
+    path: str
+    status: int
+
+    @property
+    def line(self) -> str:
+        """As the form carries it."""
+        return f"{self.status} {self.method} {self.path}"
 
 
 async def show_call(console: Console, visit: Visit) -> Response:
@@ -43,26 +62,32 @@ async def post_call(console: Console, visit: Visit) -> Response:
     """Show the request as it will be sent, and send it where that is what the button said."""
     connection = await found(console, visit)
     typed = {name: visit.form.text(name) for name in INPUTS}
+    sent = past_calls(visit.form.text("past"))
     application = console.application
+    again = visit.form.text("again")
+    if again.isdecimal() and int(again) < len(sent):
+        typed.update(method=sent[int(again)].method, path=sent[int(again)].path)
+        return await _page(console, visit, connection, typed, sent=sent)
     try:
         asked = read_request(typed["method"], typed["path"], typed["headers"], typed["body"], typed["base_url"])
         seen = await application.ask_api.preview(connection.id, asked)
         if visit.form.text("do") != "send":
-            return await _page(console, visit, connection, typed, asked=asked, seen=seen)
+            return await _page(console, visit, connection, typed, asked=asked, seen=seen, sent=sent)
         agrees = visit.form.text("agreed") == "yes"
         if asked.method not in ANSWERED and not agrees and not _agreed(console, visit):
-            return await _page(console, visit, connection, typed, asked=asked, seen=seen, asks=True)
+            return await _page(console, visit, connection, typed, asked=asked, seen=seen, asks=True, sent=sent)
         answer = await application.ask_api(connection.id, asked, visit.actor)
     except NotFound:
         raise
     except ValidationFailed as error:
-        return await _page(console, visit, connection, typed, status=422, errors=error.errors)
+        return await _page(console, visit, connection, typed, status=422, errors=error.errors, sent=sent)
     except KeyturnError as error:
         reason = str(error.extensions.get("reason", "")) if error.extensions else ""
-        return await _page(console, visit, await found(console, visit), typed, failed=error, reason=reason)
+        return await _page(console, visit, await found(console, visit), typed, failed=error, reason=reason, sent=sent)
     response = await _page(
         console, visit, await found(console, visit), typed, asked=asked, seen=seen, answer=answer,
         raw=visible(answer.body.decode("utf-8", "replace")), pretty=pretty(answer),
+        sent=[PastCall(asked.method, typed["path"], answer.status), *sent][:PAST],
     )  # fmt: skip
     if agrees:
         _remember(console, visit, response)
@@ -78,15 +103,44 @@ async def _page(
     status: int = 200,
     failed: KeyturnError | None = None,
     asked: ApiRequest | None = None,
+    sent: Sequence[PastCall] = (),
     **more: Any,
 ) -> Response:
     connector = await version_of(console, connection)
     rules = [each.url.source for each in connector.allowed_urls if not each.deny] if connector is not None else []
+    refused = not takes_calls(connection, console.now())
+    past = "\n".join(each.line for each in sent)
     given: dict[str, Any] = {"errors": (), "seen": None, "asks": False, "answer": None, "reason": "", **more}
     return await connection_page(
         console, visit, connection, TEMPLATE, status=status, failed=failed, typed=typed, methods=METHODS, rules=rules,
+        refused=refused, sent=sent, past=past, paths=known_paths(connector) if connector is not None else (),
         snippets=snippets(console.application.public_url, connection.id, asked) if asked is not None else (), **given,
     )  # fmt: skip
+
+
+def takes_calls(connection: Connection, now: float) -> bool:
+    """Whether a call would be sent at all, as the connection stands."""
+    if connection.ended or connection.paused or connection.unconfirmed:
+        return False
+    lives = connection.expires_at is None or now < connection.expires_at
+    return connection.state is not State.NEEDS_RECONNECT or lives
+
+
+def known_paths(connector: Connector) -> tuple[str, ...]:
+    """Paths that the connector speaks of: of its allowed URLs up to what is left open, and of its test."""
+    urls = [each.url.source for each in connector.allowed_urls if not each.deny] + [connector.test.request.url.source]
+    paths = (urlsplit(each.partition("{{")[0].partition("*")[0]).path for each in urls if "://" in each)
+    return tuple(dict.fromkeys(each for each in paths if each not in ("", "/")))
+
+
+def past_calls(text: str) -> list[PastCall]:
+    """What the form carries of the calls before; a line that is none of ours is passed over."""
+    lines = (line.split(" ", 2) for line in text.splitlines()[:PAST])
+    return [
+        PastCall(method, path, int(status))
+        for status, method, path in (each for each in lines if len(each) == 3)
+        if method in METHODS and status.isdecimal() and len(status) == 3 and path.isprintable()
+    ]
 
 
 def snippets(public_url: str, connection_id: str, asked: ApiRequest) -> tuple[tuple[str, str], ...]:
