@@ -83,6 +83,7 @@ def in_a_state(plain: Connection, n: int, now: float, chance: random.Random) -> 
     match n % 24:
         case 3:
             lost: dict[str, Any] = {"state": State.NEEDS_RECONNECT, "reason": chance.choice(REASONS), "renews_at": None}
+            lost |= {"state_since": plain.updated_at - chance.uniform(0, 3) * 24 * HOUR}
             return replace(plain, **lost, last_error="provider_credentials_rejected", last_error_at=plain.updated_at)
         case 5:
             return replace(plain, paused=True, renews_at=None)

@@ -24,6 +24,7 @@ from keyturn.web.console.visit import Visit
 SHOWN: Final = 50
 IN_PROGRESS: Final = "renewal_in_progress"  # nothing is wrong with it
 CODES: Final = 8
+LONG: Final = 60  # letters
 ACTIONS: Final = {
     BulkAction.TEST: "Test",
     BulkAction.RENEW: "Renew",
@@ -87,9 +88,15 @@ async def _row(console: Console, connection: Connection) -> Row:
         connection,
         needs_attention(connection, ways_of(connector), console.now()),
         said,
-        explained.text.partition(". ")[0].rstrip(".") if said else "",
+        short(explained.text) if said else "",
         said is not None and said == (connection.reason or connection.last_error),
     )
+
+
+def short(text: str) -> str:
+    """The first sentence; of a long one the part that could stand alone."""
+    first = text.partition(". ")[0].rstrip(".").partition(";")[0]
+    return first if len(first) <= LONG else first.partition(":")[0]
 
 
 PAGES: Final = (Page("GET", "/connections", show_connections, Permission.VIEW),)
