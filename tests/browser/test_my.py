@@ -36,6 +36,32 @@ def test_a_person_sees_and_ends_a_connection(house: House, browser: Browser, scr
     assert ["disconnected"] == [each["state"] for each in listed]
 
 
+def test_rows_are_picked_by_keys_and_by_one_box(house: House, browser: Browser) -> None:
+    """`a` and the box above pick all of the page, Space the row of the link in focus; a page is held to the rules."""
+    body = {"connector": house.connector, "owner": "rows", "username": "demo", "password": "correct-horse-7"}
+    assert house.server.ask("POST", "/v1/connections", body).status in (200, 201)
+    with visiting(browser, house) as visit:
+        visit.goto(house.sign_in_link("operator"))
+        visit.page.get_by_role("button", name="Sign in").click()
+        visit.goto("/connections")
+        box, keys = visit.page.get_by_label("Pick all on this page"), visit.page.keyboard
+        rows = visit.page.locator("tbody input.pick")
+        keys.press("a")
+        expect(box).to_be_checked()
+        expect(rows.first).to_be_checked()
+        visit.page.locator("tbody th a").first.focus()
+        keys.press("Space")
+        expect(rows.first).not_to_be_checked()
+        expect(box).not_to_be_checked()
+        box.check()
+        expect(rows.first).to_be_checked()
+        visit.held_to_the_rules("the list with all picked")
+        visit.page.locator("tbody th a").first.click()
+        visit.held_to_the_rules("a connection")
+        visit.page.get_by_role("link", name="Call the API").click()
+        visit.held_to_the_rules("the call of a connection")
+
+
 def test_keys_lead_through_the_console(house: House, browser: Browser) -> None:
     """A list that Esc closes, giving the focus back; places; search; nothing while somebody types, nor switched off."""
     with visiting(browser, house) as visit:

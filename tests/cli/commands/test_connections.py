@@ -140,6 +140,14 @@ def test_hostile_names_are_cleaned(server: FakeServer) -> None:
     assert "name        a�[2J owner: root�b�" in out.splitlines()
 
 
+def test_why_says_what_a_time_is(server: FakeServer) -> None:
+    """Where it is not the next step's own."""
+    following = {"text": "Send a link.", "at": "2030-01-31T12:00:00.000Z", "at_is": "the token ends"}
+    server.answer(f"GET {PATH}/why", {"state": "active", "text": "It ends.", "who": "end_user", "next": following})
+
+    assert "next: Send a link.  the token ends: 2030-01-31 12:00:00Z" in run("connection", "why", ONE["id"]).out
+
+
 def test_why(server: FakeServer) -> None:
     """State, cause, whose move, and what is next."""
     following = {"text": "Send the person a reconnect link.", "at": None}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from keyturn.core.connection import Connection, ConnectionSecrets, State
-from keyturn.core.errors import JobNotEnded, JobWithoutFailures, StoreUnavailable
+from keyturn.core.errors import JobNotEnded, JobWithoutFailures, ProviderUnreachable, StoreUnavailable
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -112,6 +112,44 @@ async def test_the_filter_is_kept(world: FakeWorld, order: dict[str, Any], expec
     await run_all(world)
 
     assert expected == {name for name, state in (await states(world)).items() if state == "paused"}
+
+
+async def test_a_test_is_counted_by_what_hindered_it(world: FakeWorld) -> None:
+    """A host that is gone is no fault of the connector; an answer that is another than expected may be."""
+    for n in range(2):
+        put(world, n)
+    world.egress.will_reply(ProviderUnreachable(), json_answer("{}", 500))
+    job_id = await ask(world, "test")
+    await run_all(world)
+
+    assert {"provider_unreachable": 1, "connection_test_failed": 1} == (await job(world, job_id)).failures
+
+
+async def test_an_order_is_about_what_it_says(world: FakeWorld) -> None:
+    """Those that need attention when the job runs, of one code, that end by then; kept in the job's row and back."""
+    now = world.clock.now()
+    changes: tuple[dict[str, Any], ...] = (
+        {},
+        {"last_error": "provider_timeout"},
+        {"last_error": "provider_unavailable"},
+        {"refreshable": False, "expires_at": now + 60},
+    )
+    for n, change in enumerate(changes):
+        put(world, n, **change)
+    orders: tuple[dict[str, Any], ...] = (
+        {"attention": True, "error": "provider_timeout"},
+        {"ends_before": now + 61},
+        {"renews_before": now + 1},
+        {"attention": True},
+    )
+    totals = []
+    for order in orders:
+        job_id = await ask(world, "pause", **order)
+        await run_all(world)
+        totals.append((await job(world, job_id)).total)
+
+    assert [1, 1, 0, 1] == totals
+    assert {"cxn_000": "active"} == {name: each for name, each in (await states(world)).items() if each != "paused"}
 
 
 async def test_failures_are_counted_and_done_again(world: FakeWorld) -> None:
