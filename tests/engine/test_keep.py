@@ -97,6 +97,7 @@ async def test_a_kept_set_mends_all_that_was_said_of_the_last_one(world: FakeWor
         last_error_at=None,
         failures_in_a_row=0,
         updated_at=NOW + 5,
+        state_since=NOW + 5,
     )
     assert kept.renews_at == pytest.approx(NOW + 3600 - 360 * 0.9, abs=0.01)
     assert world.stores.connections.rows["cxn_1"][1].token_set == NEW

@@ -121,6 +121,7 @@ async def test_a_grant_that_is_lost(
         failures_in_a_row=0,
         last_error_at=now,
         updated_at=now,
+        state_since=now,
         revision=connection.revision + 2,
     )
     assert [
@@ -178,6 +179,7 @@ async def test_a_refresh_without_an_answer(world: FakeWorld) -> None:
         last_error="provider_timeout",
         last_error_at=now,
         updated_at=now,
+        state_since=now,
         revision=connection.revision + 3,
     )
     assert record(connection, "connection.uncertain", "renewal_outcome_unknown", now, actor="scheduler") in (
@@ -201,6 +203,7 @@ async def test_a_crash_is_found_uncertain_once(world: FakeWorld) -> None:
         renews_at=connection.expires_at,
         failures_in_a_row=0,
         updated_at=world.clock.now(),
+        state_since=world.clock.now(),
         revision=crashed.revision + 1,
     )
     now = world.clock.now()
