@@ -45,7 +45,7 @@ OF_A_PAGE = ForBrowsers("it is about the page in this browser, not about anythin
 TRY = By(f"POST {CONNECTOR}/trials; GET {TRIAL}", "connector try")
 SAVE = By(f"PUT {CONNECTOR}", "connector save")
 DRAFT = By(f"GET {CONNECTOR}", "connector show --yaml")
-BULK = "connection test --all --search --reason --connector --owner --state"
+BULK = "connection test --all --search --reason --error --attention --ends-before --renews-before --connector --owner"
 
 IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     "POST /sign-in/openid": SIGN_IN,

@@ -45,13 +45,18 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param("connection pause --all --owner jo", {"action": "pause", "owner": "jo"}, id="pause"),
         pytest.param("connection resume --all --state paused", {"action": "resume", "state": "paused"}, id="resume"),
         pytest.param("connection disconnect --all --yes", {"action": "disconnect"}, id="disconnect"),
+        pytest.param(
+            "connection test --all --error grant_lost --attention --ends-before 1700000000",
+            {"action": "test", "error": "grant_lost", "attention": True, "ends_before": "1700000000"},
+            id="what is wrong",
+        ),
         pytest.param("connection migrate --all --search jo", {"action": "migrate", "search": "jo"}, id="migrate"),
         pytest.param(
             "connection test --all --reason grant_lost", {"action": "test", "reason": "grant_lost"}, id="by reason"
         ),
     ],
 )
-def test_all_is_a_job(server: FakeServer, words: str, sent: dict[str, str]) -> None:
+def test_all_is_a_job(server: FakeServer, words: str, sent: dict[str, Any]) -> None:
     """It is asked for once and followed to its end."""
     server.answer("POST /v1/jobs", {**JOB, "state": "queued", "done": 0}, 202)
     server.answer_first("GET /v1/jobs/job_1", {**JOB, "state": "running", "done": 1, "total": None})

@@ -14,10 +14,12 @@ from keyturn.cli.commands.jobs.watching import watch
 from keyturn.cli.failures import OK, UNEXPECTED, Failure
 from keyturn.cli.output import one_line, say, say_json, tell
 from keyturn.cli.terminal import confirm
+from keyturn.cli.times import moment
 
 Command = Callable[..., Any]
 _ID: Final = re.compile(r"cxn_[A-Za-z0-9_-]{1,124}")
 FILTER: Final = ("connector", "owner", "state", "search", "reason")
+WRONG: Final = ("error", "attention", "ends_before", "renews_before")
 _FITS: frozenset[str] = frozenset({"as_json", "yes"})  # what is an option of one connection and of many
 
 
@@ -30,11 +32,12 @@ def connection_or_all(action: str, *, alone: bool = True) -> Callable[[Command],
     def decorate(function: Command) -> Command:
         @wraps(function)
         def run(connections: tuple[str, ...], everyone: bool, no_watch: bool, **rest: Any) -> Any:
-            which = {name: rest.pop(name) for name in FILTER}
+            which = {name: rest.pop(name) for name in FILTER} | _what_is_wrong(rest)
             if everyone == bool(connections):
                 raise click.UsageError("Name connections or give --all, not both.")
             if not everyone and any(which.values()):
-                raise click.UsageError(f"{', '.join(f'--{name}' for name in FILTER)} go with --all.")
+                options = ", ".join(f"--{name.replace('_', '-')}" for name in (*FILTER, *WRONG))
+                raise click.UsageError(f"{options} go with --all.")
             if alone and len(connections) == 1:
                 if no_watch:
                     raise click.UsageError("--no-watch goes with several connections, or --all.")
@@ -48,6 +51,12 @@ def connection_or_all(action: str, *, alone: bool = True) -> Callable[[Command],
 
         for option in (
             click.option("--no-watch", is_flag=True, help="With many: begin the job and go."),
+            click.option("--renews-before", metavar="TIME", help="With --all: whose next renewal is due by then."),
+            click.option(
+                "--ends-before", metavar="TIME", help="With --all: that end by then, and that nothing renews."
+            ),
+            click.option("--attention", is_flag=True, help="With --all: active ones in which something is wrong."),
+            click.option("--error", metavar="CODE", help="With --all: those with this reason, or as last failure."),
             click.option("--reason", metavar="CODE", help="With --all: those that need their person for this reason."),
             click.option("--search", metavar="TEXT", help="With --all: whose name, owner or id begins with this."),
             click.option("--state", metavar="STATE", help="With --all: those in this state."),
@@ -60,6 +69,14 @@ def connection_or_all(action: str, *, alone: bool = True) -> Callable[[Command],
         return run
 
     return decorate
+
+
+def _what_is_wrong(options: dict[str, Any]) -> dict[str, Any]:
+    """What was asked of these options, taken from them; nothing of those that were not given."""
+    given = {name: options.pop(name) for name in WRONG}
+    for name in ("ends_before", "renews_before"):
+        given[name] = moment(given[name])
+    return {name: value for name, value in given.items() if value}
 
 
 def _bulk(action: str, order: Mapping[str, Any], *, no_watch: bool, as_json: bool, yes: bool) -> int:
@@ -85,5 +102,7 @@ def _bulk(action: str, order: Mapping[str, Any], *, no_watch: bool, as_json: boo
 def _which(order: Mapping[str, Any]) -> str:
     if "connections" in order:
         return f"{len(order['connections'])} connections"
-    chosen = ", ".join(f"{name} {one_line(value)}" for name, value in order["filter"].items() if value)
+    chosen = ", ".join(
+        f"{name.replace('_', ' ')} {one_line(value)}" for name, value in order["filter"].items() if value
+    )
     return f"every connection{f' ({chosen})' if chosen else ' that there is'}"
