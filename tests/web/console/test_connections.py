@@ -224,5 +224,6 @@ async def test_the_box_above_stands_for_all_of_the_page(visitor: Visitor) -> Non
     await visitor.post("/connections/bulk", {"page": ids, "pick:cxn_lost": "1", "which": "picked", "action": "test"})
     (order,) = await orders(visitor)
 
+    assert "Pick all on this page, or none" in shown.text.partition('<dialog id="keys"')[2]
     assert sorted(ids.split(",")) == sorted(order.ids or ())
     assert 6 == len(order.ids or ())
