@@ -35,6 +35,7 @@ FAILED = {
     "title": "Unique id",
     "diagnosis": "Not there.",
     "suggestion": "Use test.id",
+    "edit": {"pointer": "/unique_id", "value": "{{ test.id }}", "fill_in": []},
 }
 
 
@@ -63,6 +64,7 @@ def test_a_files_rows_come_as_they_are_made(server: FakeServer, file: Path) -> N
         line for line in ran.out.splitlines() if line[:1] in "✓✗"
     ]
     assert "try: Use test.id" in ran.out
+    assert '/unique_id: "{{ test.id }}"' in ran.out
     assert "for real" in ran.err
     assert "password-canary" not in ran.all
     sent = next(each for each in server.asked if each.method == "POST").document

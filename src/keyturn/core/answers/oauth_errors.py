@@ -118,6 +118,14 @@ def safe_word(code: object) -> str | None:
     return code if isinstance(code, str) and _WORD.fullmatch(code) else None
 
 
+def second_factor_asked(text: str) -> str | None:
+    """The words by which a text asks for a second factor, as they stand in it; None where it asks for none."""
+    for piece in _pieces(text[:_MAX_TEXT]):
+        if _demands_factor(piece) and (found := _SECOND_FACTOR.search(piece)):
+            return found.group()
+    return None
+
+
 def _description(members: Mapping[str, Any]) -> str:
     text = members.get("error_description")
     return text[:_MAX_TEXT] if isinstance(text, str) else ""
@@ -130,7 +138,7 @@ def _asks_second_step(members: Mapping[str, Any]) -> bool:
     text = _description(members)
     if any(number in _STEP_UP_NUMBERS for number in _NUMBERED.findall(text)):
         return True
-    return _SET_UP_PENDING in text.lower() or any(map(_demands_factor, _pieces(text)))
+    return _SET_UP_PENDING in text.lower() or second_factor_asked(text) is not None
 
 
 def _pieces(text: str) -> list[str]:

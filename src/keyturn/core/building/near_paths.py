@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 MOST_PATHS: Final = 40
+_MOST_NAMED: Final = 12
 _DEPTH: Final = 5
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOKEN_NAMES: Final = (
@@ -43,6 +44,12 @@ def paths_of(value: Any) -> tuple[str, ...]:
         if len(found) >= MOST_PATHS:
             break
     return tuple(found)
+
+
+def named(value: Any) -> str:
+    """Some of the paths of an answer, as part of a sentence."""
+    paths = paths_of(value)
+    return ", ".join(paths[:_MOST_NAMED]) + (" …" if len(paths) > _MOST_NAMED else "") if paths else "nothing"
 
 
 def nearest(wanted: str, value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Why a step of a trial failed, in a sentence, and an edit that would mend it where one can be told.
+"""Why a step of a trial after the login failed, and an edit that would mend it where one can be told.
 
 Rule 1: a guess names a path of the answer that is there; it never names a value.
 """
@@ -6,73 +6,55 @@ Rule 1: a guess names a path of the answer that is there; it never names a value
 from __future__ import annotations
 
 import re
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from keyturn.core.answers.answer_body import BodyKind, decode_body
 from keyturn.core.answers.test_verdict import test_values
-from keyturn.core.building.near_paths import nearest, paths_of
-from keyturn.core.connector import ClientAuthentication, Connector, Encoding, ProviderRequest
-from keyturn.core.errors import KeyturnError
+from keyturn.core.building.near_paths import named, nearest
+from keyturn.core.connector import Connector
+from keyturn.core.errors import error_named
 from keyturn.core.messages import Answer
-from keyturn.core.problems import PROBLEMS
 from keyturn.core.templates import Template
-from keyturn.engine.builder.trial_trace import Suggestion
-from keyturn.engine.send import Sent
+from keyturn.engine.builder.author_words import of_error
+from keyturn.engine.builder.token_diagnoses import of_status
+from keyturn.engine.builder.trial_trace import Diagnosis, Suggestion
 
-Diagnosis: TypeAlias = "tuple[str, Suggestion | None]"
-_MOST_NAMED: Final = 12
-
-
-def of_error(error: KeyturnError) -> str:
-    """The problem's own sentence and what to do."""
-    problem = PROBLEMS.get(error.code, PROBLEMS[KeyturnError.code])
-    return f"{error.detail or problem.title} {problem.action}"
-
-
-def of_token_answer(connector: Connector, spec: ProviderRequest, pointer: str, sent: Sent) -> Diagnosis:
-    """Why a token request brought no token; `pointer`: of the request in the file."""
-    answer, error = sent.answer, sent.error or KeyturnError()
-    if answer is None:
-        return of_error(error), None
-    body = decode_body(answer)
-    if answer.status == 415 or (answer.status in (400, 422) and _wants_other_encoding(spec, answer)):
-        other = Encoding.FORM if spec.encoding is Encoding.JSON else Encoding.JSON
-        words = f"The provider doesn't read {spec.encoding.value}; it may expect {other.value}."
-        return words, Suggestion(f"Send it as {other.value}", f"{pointer}/encoding", other.value)
-    if error.code == "connector_client_rejected":
-        return _client(connector, error)
-    if 200 <= answer.status < 300 and body.kind in (BodyKind.JSON, BodyKind.FORM):
-        wanted = spec.response.access_token or "access_token"
-        near = nearest(wanted, body.value)
-        words = f"The answer has no token at {wanted} (it has: {_named(body.value)})."
-        if near and near != wanted:
-            return words, Suggestion(f"Use {near}", f"{pointer}/response/access_token", near)
-        return words, None
-    if body.kind is BodyKind.MARKUP:
-        return "The answer is a web page. The URL may be that of a form for people, not of the token endpoint.", None
-    return of_error(error), None
+_SAID: Final = {
+    401: " The API doesn't take the token: see step 9 for how it is sent.",
+    403: " The API takes the token and refuses this call: the account or the scope may not be enough for it.",
+    405: " The address takes another method.",
+    429: " The API asks to wait.",
+}
 
 
 def of_test(connector: Connector, cause: str | None, answer: Answer | None) -> Diagnosis:
     """Why the test call did not pass."""
     if answer is None:
-        problem = PROBLEMS.get(cause or "", PROBLEMS[KeyturnError.code])
-        return f"{problem.title} {problem.action}", None
+        return of_error(error_named(cause or ""), 5), None
     if cause == "status":
-        expected = ", ".join(map(str, sorted(connector.test.expect.status))) or "2xx"
-        said = {401: " The API doesn't take the token: see step 9 for how it is sent.", 404: " The path is wrong."}
-        words = f"The answer's status is {answer.status}, expected was {expected}.{said.get(answer.status, '')}"
-        fits = connector.test.expect.status and 200 <= answer.status < 300
-        return words, Suggestion(f"Expect {answer.status}", "/test/expect/status", [answer.status]) if fits else None
+        return _of_test_status(connector, answer)
+    if decode_body(answer).kind is BodyKind.MARKUP and cause in ("body", "empty"):
+        return "The answer is a web page, not one of an API: compare the URL of step 5 with the documentation.", None
     if cause == "body":
         expression = connector.test.expect.body or ""
         value = test_values(answer)
         near = nearest(expression, value) if re.fullmatch(r"[\w.\[\]]+", expression) else None
-        words = f"{expression} is not true of the answer (it has: {_named(value)})."
+        words = f"{expression} is not true of the answer (it has: {named(value)})."
         return words, Suggestion(f"Expect {near}", "/test/expect/body", near) if near else None
     if cause == "empty":
         return "The answer has no body, so nothing of it can name the account.", None
     return "The answer was cut short, or is too large.", None
+
+
+def _of_test_status(connector: Connector, answer: Answer) -> Diagnosis:
+    found = of_status(answer, connector.test.request.url.source, "/test", 5)
+    if found is not None:
+        return found
+    expected = ", ".join(map(str, sorted(connector.test.expect.status))) or "2xx"
+    said = " The API is in trouble; try again later." if answer.status >= 500 else _SAID.get(answer.status, "")
+    words = f"The answer's status is {answer.status}, expected was {expected}.{said}"
+    fits = connector.test.expect.status and 200 <= answer.status < 300
+    return words, Suggestion(f"Expect {answer.status}", "/test/expect/status", [answer.status]) if fits else None
 
 
 def of_not_allowed(connector: Connector, url: str) -> Diagnosis:
@@ -90,7 +72,7 @@ def of_template(pointer: str, template: Template, test: Any) -> Diagnosis:
     if not missing:
         return "A value that it takes in is empty, or is an object or a list.", None
     path = missing[0]
-    words = f"{path} is not in the test's answer (it has: {_named(test)})."
+    words = f"{path} is not in the test's answer (it has: {named(test)})."
     near = nearest(path, test)
     if near is None:
         return words, None
@@ -98,24 +80,18 @@ def of_template(pointer: str, template: Template, test: Any) -> Diagnosis:
     return words, Suggestion(f"Use test.{near}", pointer, mended)
 
 
-def _client(connector: Connector, error: KeyturnError) -> Diagnosis:
-    other = {
-        ClientAuthentication.BASIC: ClientAuthentication.POST,
-        ClientAuthentication.BASIC_RAW: ClientAuthentication.BASIC,
-        ClientAuthentication.POST: ClientAuthentication.BASIC,
-    }.get(connector.client_authentication)
-    words = of_error(error)
-    if other is None:
-        return words, None
-    where = "in the body" if other is ClientAuthentication.POST else "in the Authorization header"
-    return words, Suggestion(f"Send id and secret {where}", "/client/authentication", other.value)
-
-
-def _wants_other_encoding(spec: ProviderRequest, answer: Answer) -> bool:
-    text = answer.body[:4096].lower()
-    if spec.encoding is Encoding.FORM:
-        return b"json" in text
-    return spec.encoding is Encoding.JSON and b"urlencoded" in text
+def of_revocation(answer: Answer, url: str, pointer: str) -> Diagnosis:
+    """Why a token was not taken back."""
+    stays = "The token is good there until it ends."
+    found = of_status(answer, url, pointer, 4)
+    if found is not None:
+        return f"{found[0]} {stays}", found[1]
+    said = {
+        401: "The provider doesn't take the application's id and secret here.",
+        405: "The address takes another method.",
+        415: "The provider doesn't read the parameters as they are sent.",
+    }.get(answer.status, "The provider did not take it back.")
+    return f"{said} Its answer's status is {answer.status}. {stays}", None
 
 
 def _there(path: str, test: Any) -> bool:
@@ -126,8 +102,3 @@ def _there(path: str, test: Any) -> bool:
         except (LookupError, TypeError):
             return False
     return place is not None
-
-
-def _named(value: Any) -> str:
-    paths = paths_of(value)
-    return ", ".join(paths[:_MOST_NAMED]) + (" …" if len(paths) > _MOST_NAMED else "") if paths else "nothing"

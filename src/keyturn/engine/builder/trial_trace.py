@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from keyturn.core.answers.answer_body import BodyKind, decode_body
 from keyturn.core.connector import Field
@@ -40,12 +40,29 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Blank:
+    """What a suggestion leaves to the author: `at` is the place of it in the value."""
+
+    label: str
+    hint: str
+    at: tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Suggestion:
     """An edit that would help: `words` say what it does, `pointer` and `value` what is changed."""
 
     words: str
     pointer: str
     value: Any
+    blank: Blank | None = None
+
+    def filled(self, text: str) -> Any:
+        """The value with the author's text in the blank; without a blank as it is."""
+        return self.value if self.blank is None else _put(self.value, self.blank.at, text)
+
+
+Diagnosis: TypeAlias = "tuple[str, Suggestion | None]"  # in a sentence, and what would mend it
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,15 @@ class TrialRun:
     test_answer_paths: tuple[str, ...] = ()
     name: str = ""
     unique_id: str = ""
+
+
+def _put(value: Any, at: tuple[str | int, ...], text: str) -> Any:
+    """A copy with a text at a place."""
+    if not at:
+        return text
+    copy: Any = dict(value) if isinstance(value, Mapping) else list(value)
+    copy[at[0]] = _put(copy[at[0]], at[1:], text)
+    return copy
 
 
 def request_text(preview: Preview) -> str:

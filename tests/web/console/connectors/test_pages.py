@@ -191,6 +191,27 @@ async def test_a_trial_that_fails_offers_an_edit() -> None:
     assert 404 == (await visitor.get(path)).status_code
 
 
+async def test_a_challenge_is_added_from_the_trial() -> None:
+    """What the answer doesn't show is asked beside the button; empty it changes nothing."""
+    visitor = await author()
+    visitor.world.egress.will_reply(json_answer('{"error": "mfa_required", "mfa_token": "m"}', 403))
+    path = await begun(visitor)
+    before = await source_of(visitor)
+    page = (await visitor.get(path)).text
+    assert "This provider asks for a code" in page
+    refused = await visitor.post(f"{path}/apply", {"row": "0", "blank": " "})
+    assert (422, before) == (refused.status_code, await source_of(visitor))
+    assert 'id="blank.0-error"' in refused.text
+    applied = await visitor.post(f"{path}/apply", {"row": "0", "blank": "urn:acme:mfa-otp"})
+
+    assert f"{TRY}?said=applied" == applied.headers["location"]
+    draft = await visitor.world.application.connectors.draft("acme")
+    assert draft is not None
+    (challenge,) = draft.connector.challenges
+    assert "mfa_token" in challenge.capture
+    assert "urn:acme:mfa-otp" in await source_of(visitor)
+
+
 async def test_a_code_is_typed_on_the_runs_page() -> None:
     """The page asks, a wrong shape is refused there, and the run goes on."""
     visitor = await author(text(more=MFA))

@@ -141,6 +141,10 @@ def _show(row: Mapping[str, Any], *, verbose: bool) -> None:
             write_styled(f"      {one_line(row[name])}")
     if row.get("suggestion"):
         write_styled(f"      {styled('try: ' + one_line(row['suggestion']), 'cyan')}")
+        edit = row.get("edit") or {}
+        if edit:
+            value = json.dumps(edit.get("value"), ensure_ascii=False)
+            write_styled(f"      {styled(one_line(str(edit.get('pointer')) + ': ' + value), 'dim')}")
     for name in ("request", "answer") if verbose else ():
         for text in str(row.get(name) or "").splitlines():
             write_styled(f"      {styled(one_line(text), 'dim')}")

@@ -13,8 +13,9 @@ from keyturn.core.errors import KeyturnError, UrlNotAllowed, ValueAbsent
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.builder.course.state import TrialState, found_tokens
-from keyturn.engine.builder.diagnoses import of_error, of_not_allowed, of_template, of_test, of_token_answer
+from keyturn.engine.builder.diagnoses import of_not_allowed, of_template, of_test
 from keyturn.engine.builder.previews import sample_call
+from keyturn.engine.builder.token_diagnoses import of_token_answer, of_unsent
 from keyturn.engine.builder.trial_trace import Mark, Row, request_text, shown_value
 from keyturn.engine.challenges.refusals import hear, refuse_while_held
 from keyturn.engine.login.store_login import name_of, unique_id_of
@@ -27,7 +28,7 @@ async def test_and_identify(state: TrialState, token_set: TokenSet) -> None:
     """Prove the token, and say whose it is; the values are those of a login."""
     connector, parts = state.connector, state.parts
     if not answered_hosts(connector) <= token_set.kept.keys():
-        words = "The provider named no host, or one that `response.keep` doesn't list."
+        words = "The provider's answer names no host for the API, or one that the hosts in step 2 don't list."
         raise state.failed(Row(Mark.FAILED, 2, "The host of the API", diagnosis=words))
     values = {**state.fields, **client_values(state.client), **token_values(token_set)}
     parts.egress.begin()
@@ -42,7 +43,8 @@ async def test_and_identify(state: TrialState, token_set: TokenSet) -> None:
         words, suggestion = of_not_allowed(connector, connector.test.request.url.source)
         raise state.failed(replace(row, diagnosis=words, suggestion=suggestion)) from None
     except KeyturnError as error:
-        raise state.failed(replace(row, diagnosis=of_error(error))) from None
+        words, suggestion = of_unsent(connector, error, 5)
+        raise state.failed(replace(row, diagnosis=words, suggestion=suggestion)) from None
     state.exchanged("test", connector.test.request)
     row = state.answered(row)
     if not proof.passed or proof.answer is None:

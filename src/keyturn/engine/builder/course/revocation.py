@@ -9,8 +9,9 @@ from keyturn.core.connector import TokenKind
 from keyturn.core.errors import KeyturnError
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.token_set import TokenSet
+from keyturn.engine.builder.author_words import of_error
 from keyturn.engine.builder.course.state import TrialState
-from keyturn.engine.builder.diagnoses import of_error
+from keyturn.engine.builder.diagnoses import of_revocation
 from keyturn.engine.builder.trial_trace import Mark, Row
 from keyturn.engine.revocation.revoke import judge_revocation
 from keyturn.engine.revocation.sends import Send, sends
@@ -66,15 +67,17 @@ async def _revoke_one(state: TrialState, token_set: TokenSet, one: Send, *, must
         row = state.row(4, title, one.request, values)
         answer = await state.parts.egress.send(request, policy_of(connector, REVOKE_TIMEOUT_S))
     except KeyturnError as error:
-        state.show(Row(Mark.FAILED if must else Mark.SKIPPED, 4, title, diagnosis=of_error(error)))
+        state.show(Row(Mark.FAILED if must else Mark.SKIPPED, 4, title, diagnosis=of_error(error, 4)))
         return not must
+    place = next(n for n, each in enumerate(connector.revokes) if each.request is one.request)
     if must:
-        place = next(n for n, each in enumerate(connector.revokes) if each.request is one.request)
         state.exchanged(f"revoke/{place}", one.request)
     code, _ = judge_revocation(connector, answer, one.request)
     if code is None:
         state.show(state.answered(row))
         return True
-    words = "The provider did not take it back; the token is good there until it ends."
-    state.show(state.answered(replace(row, mark=Mark.FAILED if must else Mark.SKIPPED, diagnosis=words)))
+    pointer = f"/revoke/{place}" if len(connector.revokes) > 1 else "/revoke"
+    words, suggestion = of_revocation(answer, one.request.url.source, pointer)
+    mark = Mark.FAILED if must else Mark.SKIPPED
+    state.show(state.answered(replace(row, mark=mark, diagnosis=words, suggestion=suggestion if must else None)))
     return not must

@@ -20,9 +20,10 @@ from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.before.own_values import OwnValues, own_names
+from keyturn.engine.builder.author_words import of_error
 from keyturn.engine.builder.course.exchange import WatchedEgress
-from keyturn.engine.builder.diagnoses import of_error
 from keyturn.engine.builder.previews import LOGIN_STEP, masked_preview
+from keyturn.engine.builder.token_diagnoses import of_unsent
 from keyturn.engine.builder.trial_trace import Mark, Row, TrialRun, answer_text, request_text, shown_value
 from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.in_flight import InFlight, secrets_among
@@ -148,7 +149,8 @@ class TrialState:
 
     def failed_with(self, step: int, title: str, error: KeyturnError) -> Stopped:
         """The same for a request that could not be made."""
-        return self.failed(Row(Mark.FAILED, step, title, diagnosis=of_error(error)))
+        words, suggestion = of_unsent(self.connector, error, step)
+        return self.failed(Row(Mark.FAILED, step, title, diagnosis=words, suggestion=suggestion))
 
     def record(self, action: str, *, outcome: str = "ok", **facts: Any) -> AuditRecord:
         """An audit record about this trial."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from keyturn.engine.builder.trial_trace import Phase, Row, TrialRun
+from keyturn.engine.builder.trial_trace import Phase, Row, Suggestion, TrialRun
 from keyturn.web.control.shapes.answers import Time
 from keyturn.web.control.shapes.challenges import QuestionAnswer, question_answer
 from keyturn.web.control.shapes.requests import Address, FieldValue, Members, SecretText, Text
@@ -37,8 +37,16 @@ class FoundAnswer(BaseModel):
     path: str
 
 
+class EditAnswer(BaseModel):
+    """An edit of the connector's file. `fill_in`: a place in the value that is left to the author, empty for none."""
+
+    pointer: str
+    value: Any
+    fill_in: list[str | int]
+
+
 class TrialRowAnswer(BaseModel):
-    """One step of a trial. `suggestion`: an edit that would mend it, in words."""
+    """One step of a trial. `suggestion`: an edit that would mend it, in words; `edit`: the same for programs."""
 
     mark: Literal["ok", "failed", "skipped"]
     step: int
@@ -53,6 +61,7 @@ class TrialRowAnswer(BaseModel):
     found: list[FoundAnswer]
     diagnosis: str
     suggestion: str | None
+    edit: EditAnswer | None = None
 
 
 class TrialAnswer(BaseModel):
@@ -127,4 +136,10 @@ def _row(row: Row) -> TrialRowAnswer:
         found=[FoundAnswer(name=name, value=value, path=path) for name, value, path in row.found],
         diagnosis=row.diagnosis,
         suggestion=row.suggestion.words if row.suggestion else None,
+        edit=_edit(row.suggestion) if row.suggestion else None,
     )
+
+
+def _edit(suggestion: Suggestion) -> EditAnswer:
+    left = list(suggestion.blank.at) if suggestion.blank else []
+    return EditAnswer(pointer=suggestion.pointer, value=suggestion.value, fill_in=left)

@@ -103,8 +103,12 @@ async def post_apply(console: Console, visit: Visit) -> Response:
     row = run.rows[int(text)] if text.isascii() and text.isdigit() and int(text[:4]) < len(run.rows) else None
     if row is None or row.suggestion is None:
         raise BadRequest
+    filled = visit.form.text("blank").strip()
+    if row.suggestion.blank is not None and not filled:
+        message = f"Type “{row.suggestion.blank.label}”, then add it."
+        return await _run(console, visit, run, (Finding(f"/rows/{text}", "required", message),))
     draft = await drafts.draft(run.connector)
-    edited = await drafts.edited(draft.source, {row.suggestion.pointer: row.suggestion.value})
+    edited = await drafts.edited(draft.source, {row.suggestion.pointer: row.suggestion.filled(filled)})
     await drafts.save(run.connector, edited, draft.revision, visit.actor)
     return console.back(f"/connectors/{run.connector}/try", said="applied")
 
@@ -180,7 +184,8 @@ async def _run(console: Console, visit: Visit, run: TrialRun, errors: tuple[Find
         asking=run.phase is Phase.ASKING,
         first_failed=next((n for n, each in enumerate(run.rows) if each.mark.value == "failed"), None),
         errors=errors,
-        anchors={f"/answers/{each.key}": f"answer.{each.key}" for each in run.ask},
+        anchors={f"/answers/{each.key}": f"answer.{each.key}" for each in run.ask}
+        | {f"/rows/{n}": f"blank.{n}" for n in range(len(run.rows))},
     )
 
 

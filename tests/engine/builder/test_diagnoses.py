@@ -1,0 +1,138 @@
+"""What a trial tells an author of an answer that brought no token, and the edit that it offers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keyturn.core.errors import AddressNotAllowed, ProviderUnreachable
+from keyturn.core.messages import Answer
+from keyturn.engine.builder.trial_trace import Mark, Row
+from tests.engine.builder.test_trials import AUTHOR, MFA, TYPED, begin, ended
+from tests.engine.builder.texts import parsed
+from tests.engine.story import error, me, publish, token
+from tests.fakes.application import make_world
+from tests.fakes.egress import json_answer
+
+JSON = ", encoding: json"
+
+
+async def failed(*answers: Answer | Exception, **parts: str) -> Row:
+    """The first row that failed, of a trial with these answers."""
+    world = make_world()
+    await publish(world)
+    world.egress.will_reply(*answers)
+    run = await ended(world, await world.application.builder.trials.begin(parsed(**parts), TYPED, AUTHOR))
+    return next(each for each in run.rows if each.mark is Mark.FAILED)
+
+
+def answer(status: int, body: str = "", **headers: str) -> Answer:
+    """An answer with headers."""
+    pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Answer(status, pairs, body.encode())
+
+
+async def test_a_code_that_is_asked_for_becomes_a_challenge() -> None:
+    """The author reads what is missing; the edit is the whole challenge but the grant type, which they look up."""
+    row = await failed(json_answer('{"error": "mfa_required", "mfa_token": "canary"}', 403))
+
+    assert row.diagnosis.startswith("This provider asks for a code. Add a challenge")
+    assert "app password" not in row.diagnosis
+    assert row.suggestion is not None
+    assert row.suggestion.blank is not None
+    assert "/challenges" == row.suggestion.pointer
+    (challenge,) = row.suggestion.filled("urn:acme:mfa-otp")
+    expected = {"grant_type": "urn:acme:mfa-otp", "mfa_token": "{{ mfa_token }}", "otp": "{{ otp }}"}
+    assert expected == challenge["then"]["params"]
+    assert "" == row.suggestion.value[0]["then"]["params"]["grant_type"]
+
+
+async def test_a_further_challenge_is_put_behind_the_first() -> None:
+    """One that recognises another answer stays, and the new one is its neighbour."""
+    row = await failed(json_answer('{"error": "totp-required"}', 401), more=MFA)
+
+    assert row.suggestion is not None
+    assert "/challenges/1" == row.suggestion.pointer
+    assert {"extra_params": {"totp": "{{ otp }}"}} == row.suggestion.value["then"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "parts", "words", "edit"),
+    [
+        pytest.param(answer(404, "no"), {}, "Nothing is at this address (404)", None, id="404"),
+        pytest.param(
+            answer(308, "", location="/oauth2/token?x=canary"), {}, "a redirect is never followed",
+            ("/token/url", "https://auth.acme.example/oauth2/token"), id="redirect",
+        ),
+        pytest.param(
+            answer(302, "", location="http://auth.acme.example/token2"), {}, "Put the address", None,
+            id="a redirect that would leave https",
+        ),
+        pytest.param(
+            answer(405, "", allow="GET, PUT"), {}, "takes no POST", ("/token/method", "PUT"), id="method",
+        ),
+        pytest.param(
+            error("unsupported_grant_type"), {"token": JSON}, "may expect form", ("/token/encoding", "form"),
+            id="a form was wanted",
+        ),
+        pytest.param(
+            answer(401), {}, "gives no reason that is known", ("/token/rejected_when", {"status": [401]}),
+            id="401 and nothing else",
+        ),
+        pytest.param(
+            answer(200, "{}", x_subject_token="canary"), {}, "no token at access_token",
+            ("/token/response/access_token", "header:x-subject-token"), id="in a header",
+        ),
+        pytest.param(
+            answer(200, '"canary-of-a-token"'), {}, "The whole answer is one text",
+            ("/token/response/access_token", "@"), id="bare",
+        ),
+        pytest.param(
+            json_answer('{"access_token": "canary", "token_type": "Ticket"}'), {}, "type of token other than Bearer",
+            ("/token/response/token_type", "no_token_type"), id="type",
+        ),
+        pytest.param(
+            json_answer('{"ok": false, "access_token": "canary"}'), {}, "says no in the body", None, id="no in 200",
+        ),
+        pytest.param(error("invalid_grant"), {}, "answered 400, invalid_grant. Username or", None, id="no"),
+        pytest.param(ProviderUnreachable("x"), {}, "Nothing answers at this host", None, id="no host"),
+        pytest.param(
+            AddressNotAllowed("x"), {}, "in a private network", ("/private_network", True), id="private",
+        ),
+        pytest.param(
+            error("invalid_client", 401), {"more": "client: {authentication: none}"}, "An operator sets both",
+            ("/client/authentication", "basic"), id="client",
+        ),
+    ],
+)  # fmt: skip
+async def test_each_answer_has_its_words(
+    reply: Answer | Exception, parts: dict[str, str], words: str, edit: tuple[str, Any] | None
+) -> None:
+    """In the author's terms, with the edit where one can be told; nothing of the answer's values is in either."""
+    row = await failed(reply, **parts)
+    found = None if row.suggestion is None else (row.suggestion.pointer, row.suggestion.value)
+
+    assert words in row.diagnosis
+    assert edit == found
+    assert "canary" not in f"{row.diagnosis}{row.suggestion}"
+
+
+async def test_the_test_calls_status_is_told_likewise() -> None:
+    """An address with nothing there is one of step 5."""
+    row = await failed(token(1), answer(404), json_answer("{}"), json_answer("{}"))
+
+    assert (5, True) == (row.step, "URL of step 5" in row.diagnosis)
+
+
+async def test_a_revocation_that_finds_nothing_says_so() -> None:
+    """With what it means for the token."""
+    world = make_world()
+    await publish(world)
+    gone = [answer(404) for _ in range(4)]
+    run = await ended(world, await begin(world, token(1), me(), json_answer("{}"), token(2), *gone))
+    row = next(each for each in run.rows if each.mark is Mark.FAILED)
+
+    assert 4 == row.step
+    assert "Nothing is at this address (404)" in row.diagnosis
+    assert row.diagnosis.endswith("The token is good there until it ends.")
