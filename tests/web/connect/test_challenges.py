@@ -245,7 +245,10 @@ async def test_another_code_can_be_asked_for() -> None:
     soon = await browser.submit(sent, 1)
 
     assert "Send another code" in page.text
-    assert "Another one can be sent every 30 seconds." in page.text
+    assert "Another one can be sent now." in page.text
+    assert "Another one can be sent in 30 seconds." in sent.text
+    assert 'data-wait="30" data-one="Another one can be sent in 1 second."' in sent.html
+    assert 'data-other="Another one can be sent in # seconds."' in sent.html
     assert "Another code is on its way. Type the newest one." in sent.text
     assert "No other code was sent yet" in soon.text
     assert soon.title.startswith("Error: ")

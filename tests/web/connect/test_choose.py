@@ -131,7 +131,8 @@ async def test_another_account_than_the_link_is_for() -> None:
 
     assert 409 == page.status
     assert "You signed in with another account than the one that this connection is for." in page.text
-    assert "This connection is for Jo of Northwind." in page.text
+    assert "You signed in as sam. This connection is for Jo of Northwind." in page.text
+    assert "Sam of Southwind" not in page.html  # what the provider calls the other account is told to nobody
     assert "Connect your Acme CRM account" == sign_in.title
     assert "Go back to Ledgerly to finish" in done.text
     assert ["Jo of Northwind", "Sam of Southwind"] == await _names(site)

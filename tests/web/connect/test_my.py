@@ -184,7 +184,8 @@ async def test_addresses_that_lead_nowhere() -> None:
     assert [404, 410, 404, 404, 404] == [each.status for each in (unknown, expired, back, *foreign)]
     assert "There is nothing at this address" in unknown.text
     assert "This address is too old" in expired.text
-    assert {unknown.text} == {each.text for each in (back, *foreign)}
+    said = [each.text.partition("For support")[0] for each in (unknown, back, *foreign)]
+    assert 1 == len(set(said))
     assert State.ACTIVE is (await the_connection(site)).state
 
 

@@ -196,8 +196,25 @@ async def test_what_is_set_up_wrongly_is_said_before_a_password_is_asked() -> No
         assert "This connection is set up wrongly. It is not your fault." in each.text
         assert 'name="password"' not in each.html
         assert f"Request id: {each.response.headers['keyturn-request-id']}" in each.text
+        assert "Problem: connector_client_missing" in each.text
     session = await site.world.application.connect_sessions.look(link.removeprefix("/c/"))
     assert "open" == session.state
+
+
+async def test_who_asks_for_help_has_something_to_send() -> None:
+    """Code, request id, time and place where another has to help; nothing of the account. A typing error needs none."""
+    stopped = await _after(WITH_LINKS, _says("scope"))
+    typo = await _after(CONNECTOR, REJECTED)
+    text = stopped.html.partition('<pre id="support-text"')[2].partition("</pre>")[0]
+
+    request_id = stopped.response.headers["keyturn-request-id"]
+    lines = text.partition(">")[2].splitlines()
+    assert ["Problem: scope_insufficient", f"Request id: {request_id}"] == lines[:2]
+    assert ["Time:", "Page:"] == [each.partition(" ")[0] for each in lines[2:]]
+    assert "jo" not in text
+    assert "Go back to" not in stopped.text  # there is nowhere to go back to
+    assert "Stop here" in stopped.text
+    assert "For support" not in typo.text
 
 
 def _kinds() -> list[type[KeyturnError]]:

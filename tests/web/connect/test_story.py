@@ -58,13 +58,15 @@ async def test_the_statement_stands_above_the_form() -> None:
     """Who asks, where the password is typed and goes, what is kept, what it opens, and when to stop."""
     site = await make_site()
     page = await site.sign_in_page(site.browser(), owner_label="Northwind Ltd")
-    statement, form = page.html.index("Ledgerly</bdi> is asking"), page.html.index('name="password"')
+    statement, form = page.html.index("<strong>Ledgerly</strong></bdi> is asking"), page.html.index('name="password"')
 
     assert statement < form
     assert "You are typing your Acme CRM password into 127.0.0.1:8800." in page.text
     assert "It will be sent to auth.acme.co.uk over an encrypted connection." in page.text
     assert "auth.<strong>acme.co.uk</strong>" in page.html
+    assert "<strong>Northwind Ltd</strong>" in page.html
     assert "Your password is used once and not kept." in page.text
+    assert "on a page of your own that opens once you are connected, or in Ledgerly." in page.text
     assert "at: api.acme.co.uk, any address below files.acme.co.uk." in page.text
     assert "Do not go on if you did not start this in Ledgerly." in page.text
     assert "Acme has no other login before version 7." in page.text

@@ -132,4 +132,4 @@ async def _error_page(pages: Pages, request: Request, error: Exception) -> Respo
         return pages.notice(
             request, known.code, status_of(known), session=session and noted(request, session), over=over
         )
-    return pages.notice(request, outcome_of(known, None).text, status_of(known), show_id=True)
+    return pages.notice(request, outcome_of(known, None).text, status_of(known), code=known.code)

@@ -114,7 +114,7 @@ async def _page(
         session_id=session.id,
         provider=provider,
         account=found.name,
-        since=wording.date(found.created_at),
+        since=wording.day(found.created_at),
         works=_works(found),
         missing=missing,
         token=browser.token("choose", entropy, found.id),

@@ -88,7 +88,7 @@ async def _page(
         tells="done",
         asker=asker_of(session, say),
         before="done.unchanged" if unchanged else "done.updated" if before else None,
-        since=say.date(connection.created_at),
+        since=say.day(connection.created_at),
         provider=connector.title if connector else connection.connector,
         account=connection.name,
         password_kept=connection.password_kept_at is not None,

@@ -29,7 +29,18 @@ class Outcome:
     links: tuple[str, ...] = ()
     setup: bool = False
 
+    @property
+    def support(self) -> bool:
+        """Whether somebody else has to help, so that what they need to know is put together."""
+        return self.setup or self.text in _FOR_SUPPORT
 
+
+_FOR_SUPPORT: Final = frozenset(
+    {
+        "set_up", "our_fault", "provider_bad_response", "unique_id_missing", "provider_tls_failed",
+        "provider_mfa_unsupported", "address_not_allowed", "connection_gone", "logins_stopped",
+    }
+)  # fmt: skip
 ADDRESS: Final = "address"  # what a limit counted by, as an error's `retry` says it
 
 _ROWS: Final = {

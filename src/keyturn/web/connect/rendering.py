@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -27,7 +29,7 @@ from keyturn.web.connect.browser import Browser, CookieJar, browser_of
 from keyturn.web.connect.connector_view import ConnectorView, view_for
 from keyturn.web.connect.embedding import noted, popup_of
 from keyturn.web.connect.outcomes import ADDRESS, outcome_of, status_of
-from keyturn.web.connect.texts.wording import LANGUAGES, Wording, wording_for
+from keyturn.web.connect.texts.wording import LANGUAGES, Wording, strong, wording_for
 from keyturn.web.kit.admission.addresses import Network, client_address, told_address
 from keyturn.web.kit.brand import Brand
 from keyturn.web.kit.guarded_pages import REQUEST_ID, route_of
@@ -57,14 +59,7 @@ class Pages:
         looks = {"brand.css": brand.style_sheet(), "logo.png": brand.logo}
         self.files = StaticFiles(more={name: body for name, body in looks.items() if body is not None})
         self._looks = {name: None if body is None else self.files.url(name) for name, body in looks.items()}
-        self._environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environment = environment()
 
     def address(self, request: Request) -> str | None:
         """What this browser's address is counted as."""
@@ -145,11 +140,13 @@ class Pages:
             help=self._help,
             style=self.files.url("connect.css"),
             script=self.files.url("connect.js"),
+            more_script=self.files.url("connect.more.js"),
             brand_style=self._looks["brand.css"],
             logo=self._looks["logo.png"],
             languages=LANGUAGES.values(),
             popup=popup_of(request),
             tells=tells,
+            named=_named,
             **context,
         )
         response = HTMLResponse(text, status)
@@ -166,11 +163,16 @@ class Pages:
             )
         return response
 
+    def support(self, request: Request, code: str) -> list[str]:
+        """What somebody who asks for help with this answer sends along."""
+        host = urlsplit(self.application.public_url).netloc
+        return support_of(request, code, self.application.clock.now(), host)
+
     def refused(self, request: Request, error: KeyturnError, session: ConnectSession) -> Response:
         """Answer with what stands in the way before a password is asked; a connector that is gone is a wrong set-up."""
         self.note(request, error)
         stem = "set_up" if isinstance(error, NotFound | ValidationFailed) else outcome_of(error, None).text
-        return self.notice(request, stem, status_of(error), session=session, show_id=True, over=True)
+        return self.notice(request, stem, status_of(error), session=session, code=error.code, over=True)
 
     def notice(
         self,
@@ -179,13 +181,14 @@ class Pages:
         status: int,
         *,
         session: ConnectSession | None = None,
-        show_id: bool = False,
+        code: str | None = None,
         over: bool = False,
         wait_s: float | None = None,
     ) -> Response:
         """Answer with a page that only says something: the texts `<stem>.title` and `<stem>.next`.
 
-        `wait_s`: seconds until trying again makes sense. `over`: nothing can come of the session any more.
+        `code`: of the problem, where it is not the stem. `wait_s`: seconds until trying again makes sense.
+        `over`: nothing can come of the session any more.
         """
         wording = wording_of(request)
         asker = asker_of(session, wording)
@@ -196,12 +199,25 @@ class Pages:
             wait_s=wait_s,
             tells="failed" if over else "ready",
             stem=stem,
+            support=self.support(request, code or stem),
             heading=wording(f"{stem}.title", **asker),
             title=wording.plain(f"{stem}.title", **asker),
             asker=asker,
             back=back_link(session, error=stem) if session else None,
-            request_id=request_id_of(request) if show_id else None,
         )
+
+
+@cache
+def environment() -> Environment:
+    """The pages' templates."""
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def wording_of(request: Request) -> Wording:
@@ -216,6 +232,24 @@ def asker_of(session: ConnectSession | None, wording: Wording) -> dict[str, str]
     """Who asks, and for whom, as texts take it."""
     name = session.app_name if session else ""
     return {"app": name or wording.plain("app.unnamed"), "owner": session.owner_label if session else ""}
+
+
+def _named(asker: Mapping[str, str]) -> dict[str, str | Markup]:
+    """Who asks and for whom, in bold, where they have names of their own."""
+    unnamed = {each.texts["app.unnamed"] for each in LANGUAGES.values()}
+    return {key: strong(text) if text and text not in unnamed else text for key, text in asker.items()}
+
+
+def support_of(request: Request, code: str, now: float, host: str) -> list[str]:
+    """What somebody who asks for help sends along, a line each: nothing of it is about an account."""
+    say = wording_of(request)
+    at = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return [
+        say.plain("support.code", code=code),
+        say.plain("support.request", id=request_id_of(request)),
+        say.plain("support.time", at=at),
+        say.plain("support.place", host=host),
+    ]
 
 
 def back_link(session: ConnectSession, **outcome: str) -> str | None:

@@ -171,7 +171,7 @@ def _page(
     if isinstance(error, CredentialsRejected) and not error.extensions.get("retry"):
         messages["/password"] = wording.plain("provider_credentials_rejected.title", provider=provider)
     inputs = inputs_for(fields, form, messages)
-    failed = _failure(visit, error, messages, summary_of(messages, inputs)) if error else None
+    failed = _failure(visit, error, messages, summary_of(messages, inputs), form) if error else None
     return visit.pages.render(
         visit.request,
         "sign_in.html",
@@ -222,10 +222,12 @@ class _Failure:
     links: list[tuple[str, str]]
     form: bool
     again: bool
-    request_id: str | None
+    support: list[str] | None
 
 
-def _failure(visit: _Visit, error: KeyturnError, messages: Mapping[str, str], lines: list[tuple[str, str]]) -> _Failure:
+def _failure(
+    visit: _Visit, error: KeyturnError, messages: Mapping[str, str], lines: list[tuple[str, str]], form: Form | None
+) -> _Failure:
     say, connector = wording_of(visit.request), visit.view.connector
     outcome = outcome_of(error, connector)
     values = {
@@ -236,6 +238,9 @@ def _failure(visit: _Visit, error: KeyturnError, messages: Mapping[str, str], li
     }
     at_input = "/password" in messages and isinstance(error, CredentialsRejected)
     texts: list[Any] = [] if at_input else [say(f"{outcome.text}.title", **values)]
+    if isinstance(error, IdentityMismatch) and form is not None and form.text("username").strip():
+        # What this person typed, in the answer to it; what the provider called the account is told to nobody.
+        texts.append(say("mismatch.signed_in", username=form.text("username").strip()))
     if isinstance(error, IdentityMismatch) and visit.repaired:
         texts.append(say("mismatch.for", account=visit.repaired))
     if say.has(f"{outcome.text}.next"):
@@ -251,12 +256,11 @@ def _failure(visit: _Visit, error: KeyturnError, messages: Mapping[str, str], li
         texts.append(say.count("tries", left))
     if left == 0:
         texts.append(say("tries.none"))
-    shows_id = outcome.text in ("set_up", "our_fault", "provider_bad_response")
     return _Failure(
         texts,
         lines,
         links_of(outcome, connector),
         outcome.form and left != 0,
         outcome.again,
-        request_id_of(visit.request) if shows_id else None,
+        visit.pages.support(visit.request, error.code) if outcome.support else None,
     )

@@ -8,6 +8,7 @@ Rule 3: what is being checked or approved is looked after by the server; the pag
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from keyturn.core.connector import Field
+from keyturn.core.connector import Field, FieldType
 from keyturn.core.errors import (
     ChallengeExpired,
     ChallengeUsed,
@@ -37,6 +38,7 @@ from keyturn.web.connect.challenge.questions import Part, part_to_ask, parts_of
 from keyturn.web.connect.connector_view import ConnectorView
 from keyturn.web.connect.inputs import inputs_for, messages_of, secret_names, summary_of, values_of
 from keyturn.web.connect.rendering import Pages, asker_of, back_link, request_id_of, wording_of
+from keyturn.web.connect.texts.wording import Wording
 from keyturn.web.kit.posts import Form, read_form
 
 RESEND_EVERY_S: Final = 30.0
@@ -237,13 +239,39 @@ def _page(visit: _Visit, part: Part, *, form: Form | None = None, findings: list
         said=said,
         left=say.duration(challenged.expires_at - visit.pages.application.clock.now()),
         resends=challenged.resends and part.last,
-        resend_every=say.duration(RESEND_EVERY_S),
+        resend_in=_resend_in(visit),
+        resend_words=_resend_words(say),
+        lead=_lead(part, sent=challenged.resends),
         token=visit.browser.token("code", entropy, challenged.id),
         resend_token=visit.browser.token("resend", entropy, challenged.id),
         again_token=visit.browser.token("again", entropy),
         cancel_token=visit.browser.token("cancel", entropy),
         back=back_link(visit.session, error="cancelled"),
     )
+
+
+def _lead(part: Part, *, sent: bool) -> str:
+    """Which sentence says what kind of thing is asked. `sent`: the provider sends its codes, as it can send another."""
+    types = {each.type for each in part.fields}
+    if FieldType.OTP in types:
+        return "code.lead_sent" if sent else "code.lead_otp"
+    return "code.lead_choice" if types == {FieldType.CHOICE} else "code.lead"
+
+
+def _resend_in(visit: _Visit) -> int:
+    """Seconds until another code may be asked for, rounded up; 0 for now."""
+    now = visit.pages.application.clock.now()
+    resent_at = float(visit.session.facts.get("resent_at", 0.0))
+    return max(0, math.ceil(resent_at + RESEND_EVERY_S - now))
+
+
+def _resend_words(say: Wording) -> dict[str, str]:
+    """The sentence about the wait with `#` for the seconds, for the script that counts them down."""
+    one, other = (say.texts[f"duration.seconds.{each}"] for each in ("one", "other"))
+    return {
+        "one": say.plain("code.resend_in", duration=one),
+        "other": say.plain("code.resend_in", duration=other.replace("{count}", "#")),
+    }
 
 
 def _waiting_page(visit: _Visit) -> Response:

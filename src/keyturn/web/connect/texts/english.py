@@ -22,7 +22,14 @@ _PAGES: Final = {
     "return": "Go back to {app}",
     "new_tab": "(opens in a new tab)",
     "again": "Try again",
-    "request_id": "Request id: {id}",
+    "support.title": "For support",
+    "support.hint": "If you ask for help, send this along. It names no account.",
+    "support.code": "Problem: {code}",
+    "support.request": "Request id: {id}",
+    "support.time": "Time: {at}",
+    "support.place": "Page: {host}",
+    "support.copy": "Copy",
+    "support.copied": "Copied",
     "optional": "(optional)",
     "languages": "Language",
     "help": "Help",
@@ -56,6 +63,8 @@ _PAGES: Final = {
     "statement.kept": "Your password is kept, encrypted: this does not work without. Reason: {reason}",
     "statement.offered": "Your password is used once and not kept, unless you choose to stay connected below. "
     "We keep the access keys that {provider} returns.",
+    "statement.way_out": "You can end this at any time, and have everything deleted that is kept: on a page of your "
+    "own that opens once you are connected, or in {app}.",
     "statement.also_kept": "Also kept: {labels}.",
     "statement.address": "{provider} asks for it: your network address (IP) is passed on to them as you sign in. "
     "We do not keep it.",
@@ -113,6 +122,10 @@ _PAGES: Final = {
 _STEPS: Final = {
     "code.heading": "{provider} asks for one more step",
     "code.lead": "{provider} wants to make sure that it is you. Your answer is sent there once and not kept.",
+    "code.lead_otp": "{provider} wants a one-time code: “{label}”. It is sent there once and not kept.",
+    "code.lead_sent": "{provider} wants the one-time code that it has sent you: “{label}”. It is sent there once and "
+    "not kept.",
+    "code.lead_choice": "{provider} has more than one way to make sure that it is you. Choose one of them.",
     "code.where": "You are typing it into {page_host}, to connect {app}.",
     "code.left": "There are {duration} left for this step.",
     "code.part": "Question {number} of {count}",
@@ -123,7 +136,8 @@ _STEPS: Final = {
     "code.form": "Nothing was sent: this form was out of date. Answer again.",
     "code.missing": "You did not get a code?",
     "code.resend": "Send another code",
-    "code.resend_wait": "Another one can be sent every {duration}.",
+    "code.resend_in": "Another one can be sent in {duration}.",
+    "code.resend_now": "Another one can be sent now.",
     "code.resent": "Another code is on its way. Type the newest one.",
     "code.too_soon": "No other code was sent yet: the last one is on its way.",
     "code.resend_failed": "No other code could be sent. Use the last one, or sign in again.",
@@ -150,6 +164,7 @@ _STEPS: Final = {
     "exists.other": "Sign in with another account",
     "exists.cancel": "Stop here",
     "exists.choose": "Choose what you want to do",
+    "mismatch.signed_in": "You signed in as {username}.",
     "mismatch.for": "This connection is for {account}.",
     "mismatch.anew": "Make a new connection with the other account",
     "mismatch.anew_hint": "You sign in once more. The connection for {account} stays as it is.",

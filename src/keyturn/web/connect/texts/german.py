@@ -21,7 +21,14 @@ _PAGES: Final = {
     "return": "Zurück an {app}",
     "new_tab": "(öffnet einen neuen Tab)",
     "again": "Noch einmal versuchen",
-    "request_id": "Kennung der Anfrage: {id}",
+    "support.title": "Für die Hilfe",
+    "support.hint": "Wenn Sie um Hilfe bitten, schicken Sie dies mit. Es nennt kein Konto.",
+    "support.code": "Problem: {code}",
+    "support.request": "Kennung der Anfrage: {id}",
+    "support.time": "Zeit: {at}",
+    "support.place": "Seite: {host}",
+    "support.copy": "Kopieren",
+    "support.copied": "Kopiert",
     "optional": "(freiwillig)",
     "languages": "Sprache",
     "help": "Hilfe",
@@ -58,6 +65,8 @@ _PAGES: Final = {
     "statement.kept": "Ihr Passwort wird verschlüsselt aufbewahrt: Ohne das geht es nicht. Grund: {reason}",
     "statement.offered": "Ihr Passwort wird einmal benutzt und nicht aufbewahrt, es sei denn, Sie wählen unten, "
     "verbunden zu bleiben. Wir bewahren die Zugangsschlüssel auf, die {provider} zurückgibt.",
+    "statement.way_out": "Sie können das jederzeit beenden und alles löschen lassen, was aufbewahrt wird: auf einer "
+    "eigenen Seite, die sich nach dem Verbinden öffnen lässt, oder in {app}.",
     "statement.also_kept": "Ebenfalls aufbewahrt: {labels}.",
     "statement.address": "{provider} verlangt es so: Ihre Netzadresse (IP) wird bei der Anmeldung dorthin "
     "weitergegeben. Wir bewahren sie nicht auf.",
@@ -123,6 +132,11 @@ _STEPS: Final = {
     "code.heading": "{provider} verlangt noch einen Schritt",
     "code.lead": "{provider} will sichergehen, dass Sie es sind. Ihre Antwort wird einmal dorthin gesendet und nicht "
     "aufbewahrt.",
+    "code.lead_otp": "{provider} möchte einen Einmalcode: „{label}“. Er wird einmal dorthin gesendet und nicht "
+    "aufbewahrt.",
+    "code.lead_sent": "{provider} möchte den Einmalcode, der Ihnen geschickt wurde: „{label}“. Er wird einmal dorthin "
+    "gesendet und nicht aufbewahrt.",
+    "code.lead_choice": "{provider} kann auf mehr als eine Art sichergehen, dass Sie es sind. Wählen Sie eine davon.",
     "code.where": "Sie geben sie bei {page_host} ein, um {app} zu verbinden.",
     "code.left": "Für diesen Schritt bleiben {duration}.",
     "code.part": "Frage {number} von {count}",
@@ -133,7 +147,8 @@ _STEPS: Final = {
     "code.form": "Es wurde nichts gesendet: Dieses Formular war veraltet. Antworten Sie noch einmal.",
     "code.missing": "Sie haben keinen Code bekommen?",
     "code.resend": "Einen anderen Code senden",
-    "code.resend_wait": "Alle {duration} kann ein anderer gesendet werden.",
+    "code.resend_in": "In {duration} kann ein anderer gesendet werden.",
+    "code.resend_now": "Jetzt kann ein anderer gesendet werden.",
     "code.resent": "Ein anderer Code ist unterwegs. Geben Sie den neuesten ein.",
     "code.too_soon": "Es wurde noch kein anderer Code gesendet: Der letzte ist noch unterwegs.",
     "code.resend_failed": "Es konnte kein anderer Code gesendet werden. Nehmen Sie den letzten, oder melden Sie sich "
@@ -162,6 +177,7 @@ _STEPS: Final = {
     "exists.other": "Mit einem anderen Konto anmelden",
     "exists.cancel": "Hier aufhören",
     "exists.choose": "Wählen Sie, was Sie tun möchten",
+    "mismatch.signed_in": "Sie haben sich als {username} angemeldet.",
     "mismatch.for": "Diese Verbindung ist für {account}.",
     "mismatch.anew": "Eine neue Verbindung mit dem anderen Konto machen",
     "mismatch.anew_hint": "Sie melden sich noch einmal an. Die Verbindung für {account} bleibt, wie sie ist.",

@@ -65,6 +65,10 @@ class Wording:
         day = datetime.fromtimestamp(at, UTC)
         return self.plain("date", day=day.day, month=self.texts["months"].split()[day.month - 1], year=day.year)
 
+    def day(self, at: float) -> Markup:
+        """A day by its name, with the exact time behind it."""
+        return self.exact(at, self.date(at))
+
     def moment(self, at: float) -> Markup:
         """A day and the time of it; `at`: Unix seconds, said in UTC."""
         time = datetime.fromtimestamp(at, UTC).strftime("%H:%M")
@@ -75,6 +79,11 @@ class Wording:
         day = datetime.fromtimestamp(at, UTC)
         iso, full = day.strftime("%Y-%m-%dT%H:%M:%SZ"), day.strftime("%Y-%m-%d %H:%M:%S UTC")
         return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, full, words)
+
+
+def strong(value: str) -> Markup:
+    """Foreign text that has to be seen first."""
+    return Markup("<bdi><strong>{}</strong></bdi>").format(value)
 
 
 def isolated(value: Value) -> Value:
