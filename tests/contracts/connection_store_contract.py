@@ -305,6 +305,7 @@ class ConnectionListContract:
             pytest.param(ConnectionFilter(connectors=frozenset()), "", id="a key that may see none"),
             pytest.param(ConnectionFilter(connector="acme", owner="other", state="active"), "c", id="all at once"),
             pytest.param(ConnectionFilter(not_ended=True), "abcdef", id="those that live"),
+            pytest.param(ConnectionFilter(unique_id="account of c"), "c", id="an account"),
             pytest.param(ConnectionFilter(search="othe"), "c", id="what an owner begins with"),
             pytest.param(ConnectionFilter(search="aD"), "abcdefg", id="what a name begins with, in any case"),
             pytest.param(ConnectionFilter(search="d", state="paused"), "d", id="what an id begins with"),

@@ -116,6 +116,10 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     "GET /connectors/{connector}/try/{run}/events": TRY,
     "POST /connectors/{connector}/try/{run}": By(f"POST {TRIAL}", "connector try"),
     "POST /connectors/{connector}/try/{run}/resend": By(f"POST {TRIAL}/resend", "connector try"),
+    "POST /connectors/{connector}/try/{run}/continue": By(
+        f"POST {CONNECTOR}/trials; POST {TRIAL}/continue", "connector try --hold"
+    ),
+    "POST /connectors/{connector}/try/{run}/end": By(f"POST {TRIAL}/end", "connector try --hold"),
     # What is proposed stands in the trial's rows; applying it is an edit of the draft's text.
     "POST /connectors/{connector}/try/{run}/apply": SAVE,
     "GET /connectors/{connector}/try/{run}/fixture": By(f"GET {TRIAL}/fixture", "connector try --save-fixture"),

@@ -36,6 +36,7 @@ from keyturn.core.redaction.known import KnownSecrets
 from keyturn.core.redaction.redactor import Redactor
 from keyturn.engine.actor import Actor
 from keyturn.web.connect.app import make_connect
+from keyturn.web.connect.form_preview import FormPreview
 from keyturn.web.console.application import make_console
 from keyturn.web.control.application import make_control
 from keyturn.web.dataplane.application import DataPlane
@@ -106,6 +107,7 @@ def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
             instance=instance,
             refusals=refusals,
             trusted_proxies=settings.trusted_proxies,
+            connect_form=FormPreview(application.builder.suffixes),
         ),
     )
     front = traced_front(front, up.tracing)

@@ -173,6 +173,8 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
      "Read the challenge to see what came of it."),
     ("challenge_expired", 410, "This challenge is too old to be answered.", Who.END_USER,
      "Sign in again; the provider asks anew."),
+    ("trial_not_held", 409, "The trial does not wait to go on: it runs, has ended, or waited for too long.", Who.CALLER,
+     "Begin another trial."),
     ("return_url_not_allowed", 422, "The return URL can't be used.", Who.CALLER,
      "Use an https URL without a fragment or credentials."),
     ("connection_exists", 409, "This account is already connected.", Who.CALLER,

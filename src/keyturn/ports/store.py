@@ -69,6 +69,7 @@ class ConnectionFilter:
     owners: frozenset[str] | None = None  # the same
     not_ended: bool = False  # leaves out those that are disconnected or about to be
     reason: str | None = None  # why those that need the person do
+    unique_id: str | None = None  # the account at the provider, exactly
     search: str | None = None  # what id, owner or name begins with; of a name A to Z count as a to z
     error: str | None = None  # the reason, or where there is none the code of the last failure
     attention: AttentionBounds | None = None  # active, and yet something is wrong, by these bounds

@@ -134,3 +134,26 @@ def test_a_move_is_planned_then_begun(server: FakeServer) -> None:
     assert "3 go over" in dry.out
     assert "2 need a new login" in dry.out
     assert "job_1" == begun.out.strip()
+
+
+def test_a_held_trial_goes_on_with_the_mended_file(
+    server: FakeServer, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Enter reads the file again; a text that is refused is said why, and asked about once more; a word ends it."""
+    said = iter(["", "end"])
+    monkeypatch.setattr("keyturn.cli.commands.builder.connector_try.ask", lambda *_, **__: next(said))
+    held = trial("held", ROW, FAILED) | {"failed_step": 8}
+    server.answer(TRIALS, held, 201)
+    problem = {"code": "validation_failed", "errors": [{"pointer": "/source", "message": "It signs in otherwise."}]}
+    server.answer("POST /v1/trials/trl_1/continue", problem, 422)
+    server.answer("GET /v1/trials/trl_1", held)
+    server.answer("POST /v1/trials/trl_1/end", trial("ended", ROW, FAILED))
+    words = ("connector", "try", str(file), "--username", "jo", "--password-stdin", "--hold")
+    ran = run(*words, given="password-canary")
+    sent = [each for each in server.asked if each.method == "POST"]
+
+    assert 6 == ran.code
+    assert sent[0].document["hold"] is True
+    assert {"source": file.read_text()} == sent[1].document
+    assert "It signs in otherwise." in ran.err
+    assert sent[-1].target.endswith("/end")

@@ -17,7 +17,8 @@ from keyturn.core.reading import read_connector
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.engine.builder.trial_trace import Mark, Phase, TrialRun
-from keyturn.engine.builder.trials import KEPT_S, Typed
+from keyturn.engine.builder.trials import KEPT_S
+from keyturn.engine.builder.typed import Typed
 from keyturn.ports.store import ClientCredentials
 from tests.engine.builder.texts import parsed, text
 from tests.engine.story import actions, connector_from, error, me, publish, token

@@ -10,6 +10,7 @@ import httpx
 
 from keyturn.core.access.roles import Role
 from keyturn.engine.actor import Actor
+from keyturn.web.connect.form_preview import FormPreview
 from keyturn.web.console.application import make_console
 from keyturn.web.console.instance import Instance
 from tests.fakes.application import FakeWorld, make_world
@@ -52,6 +53,11 @@ class Visitor:
 def make_visitor(world: FakeWorld | None = None, instance: Instance | None = None) -> Visitor:
     """A browser that holds nothing yet, at a fresh world's console."""
     world = world or make_world()
-    app = make_console(world.application, version="0.0.0", instance=instance)
+    app = make_console(
+        world.application,
+        version="0.0.0",
+        instance=instance,
+        connect_form=FormPreview(world.application.builder.suffixes),
+    )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return Visitor(world, httpx.AsyncClient(transport=transport, base_url=ORIGIN))

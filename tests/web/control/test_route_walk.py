@@ -20,6 +20,8 @@ EXPECTED = {
     "GET /v1/trials/{trial_id}": "admin",
     "POST /v1/trials/{trial_id}": "admin",
     "POST /v1/trials/{trial_id}/resend": "admin",
+    "POST /v1/trials/{trial_id}/continue": "admin",
+    "POST /v1/trials/{trial_id}/end": "admin",
     "GET /v1/trials/{trial_id}/fixture": "admin",
     "POST /v1/connectors/{connector_id}/migrate": "admin",
     "GET /v1/connectors/{connector_id}/versions": "read",

@@ -70,3 +70,35 @@ async def test_a_trial_is_its_keys_own() -> None:
     for source in (text().replace("connector: acme", "connector: other"), "keyturn: 1"):
         answer = await house.call("POST", "/v1/connectors/acme/trials", TYPED | {"source": source})
         assert_problem(answer, 422, "connector_invalid")
+
+
+async def test_a_held_trial_goes_on_with_a_mended_text() -> None:
+    """Only where it was asked for; a text that signs in otherwise is refused, and one that ended is not held."""
+    house = await begin()
+    now = house.world.clock.now()
+    house.world.egress.will_reply(token(1, at=now), me(), json_answer("{}"), token(2, at=now), *[done()] * 4)
+    path = await begun(house, source=text("{{ test.uid }}"), hold=True)
+    stopped = (await house.call("GET", path)).json()
+    other = {"source": text(url="https://login.acme.example")}
+    refused = await house.call("POST", f"{path}/continue", other)
+    mended = await house.call("POST", f"{path}/continue", {"source": text()})
+    for _ in range(200):
+        await asyncio.sleep(0)
+    over = (await house.call("GET", path)).json()
+
+    assert ("held", 8, [9, 3, 4]) == (stopped["state"], stopped["failed_step"], stopped["not_reached"])
+    assert stopped["ends_at"] is not None
+    assert_problem(refused, 422, "validation_failed")
+    assert (200, [2, 5]) == (mended.status_code, [each["step"] for each in mended.json()["rows"]])
+    assert ("ended", True, None) == (over["state"], over["passed"], over["ends_at"])
+    assert_problem(await house.call("POST", f"{path}/end"), 409, "trial_not_held")
+
+
+async def test_what_would_mend_it_is_an_edit() -> None:
+    """As pointer and value, with the place that is left to the author."""
+    house = await begin()
+    house.world.egress.will_reply(json_answer('{"error": "mfa_required", "mfa_token": "m"}', 403))
+    (row,) = (await house.call("GET", await begun(house, source=text()))).json()["rows"]
+
+    assert "/challenges" == row["edit"]["pointer"]
+    assert [0, "then", "params", "grant_type"] == row["edit"]["fill_in"]

@@ -194,6 +194,12 @@ class ChallengeUsed(CallerError):
     code = "challenge_used"
 
 
+class TrialNotHeld(CallerError):
+    """A trial does not wait to go on, or not any more."""
+
+    code = "trial_not_held"
+
+
 class ChallengeExpired(CallerError):
     """A challenge outlived its time, or its login is gone; a new login asks anew."""
 

@@ -6,7 +6,7 @@ Rule 1: nothing here differs from a real request but its values; a secret is nev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from keyturn.core.connector import ClientAuthentication, Connector, Encoding, ProviderRequest
@@ -114,10 +114,15 @@ def _shown(connector: Connector, spec: ProviderRequest, client: ClientCredential
 
 def names_as_values(spec: ProviderRequest) -> dict[str, Any]:
     """A value for each path that a request reads: the path itself, marked as a name."""
+    templates = (spec.url, *spec.headers.values(), *templates_of(spec.params))
+    return marks(path for template in templates for path in template.names())
+
+
+def marks(paths: Iterable[str]) -> dict[str, Any]:
+    """The same for paths."""
     found: dict[str, Any] = {}
-    for template in (spec.url, *spec.headers.values(), *templates_of(spec.params)):
-        for path in template.names():
-            _put(found, [n or name for n, name in _PART.findall(path)], path)
+    for path in paths:
+        _put(found, [n or name for n, name in _PART.findall(path)], path)
     return found
 
 

@@ -19,6 +19,7 @@ from keyturn.core.redaction.redactor import Redactor
 from keyturn.core.requests.provider_request import Preview
 from keyturn.core.secret import Secret
 
+COURSE: Final = (2, 5, 6, 8, 9, 3, 4)  # the steps of a trial, in its order
 MOST_SHOWN_CHARS: Final = 64 * 1024
 _REDACTOR: Final = Redactor()
 
@@ -36,6 +37,7 @@ class Phase(StrEnum):
 
     RUNNING = "running"
     ASKING = "asking"
+    HELD = "held"  # a step after the login failed; the tokens are there for a while, to go on from it
     ENDED = "ended"
 
 
@@ -93,7 +95,8 @@ class TrialRun:
 
     `ask`: what the person is asked at the moment; `asked_again`: why once more, in words; `resendable`: whether the
     provider can be asked for another code. `version`: rises with each change, for who waits for the next one.
-    `test_answer_paths`: what the test's answer holds.
+    `test_answer_paths`: what the test's answer holds, and `test_answer` itself, masked.
+    `ends_at`: when what is asked, or held, is over.
     """
 
     id: str
@@ -112,8 +115,31 @@ class TrialRun:
     asked_again: str = ""
     version: int = 0
     test_answer_paths: tuple[str, ...] = ()
+    test_answer: Any = None
     name: str = ""
     unique_id: str = ""
+
+    @property
+    def failed(self) -> Row | None:
+        """The first row that failed."""
+        return next((each for each in self.rows if each.mark is Mark.FAILED), None)
+
+    def take_back(self) -> int:
+        """Forget the rows from the step that failed on, to take them again; which step that is."""
+        failed = self.failed
+        assert failed is not None
+        begin = 6 if failed.step == 8 else failed.step
+        again = COURSE[COURSE.index(begin) :]
+        self.rows[:] = [each for each in self.rows if each.step not in again]
+        return begin
+
+    @property
+    def not_reached(self) -> tuple[int, ...]:
+        """The steps of which there is no row, in the order in which a trial takes them; none while it runs."""
+        if self.phase in (Phase.RUNNING, Phase.ASKING):
+            return ()
+        shown = {each.step for each in self.rows}
+        return tuple(step for step in COURSE if step not in shown)
 
 
 def _put(value: Any, at: tuple[str | int, ...], text: str) -> Any:
@@ -140,6 +166,11 @@ def answer_text(answer: Answer, secrets: Iterable[Secret]) -> str:
     shown = _REDACTOR.redact_structure(dict(answer.headers), known)
     lines = [f"{name}: {value}" for name, value in shown.items()] if isinstance(shown, dict) else []
     return cut("\n".join([f"HTTP {answer.status}", *lines, "", _body(answer, known)]).rstrip())
+
+
+def masked_value(value: Any, secrets: Iterable[Secret]) -> Any:
+    """A decoded answer with its secrets taken out."""
+    return _REDACTOR.redact_structure(value, list(secrets))
 
 
 def shown_value(value: object, name: str) -> str:

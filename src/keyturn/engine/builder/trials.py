@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -28,20 +27,20 @@ from keyturn.core.errors import (
     KeyturnError,
     NotFound,
     RateLimited,
+    TrialNotHeld,
     ValidationFailed,
 )
-from keyturn.core.field_values import check_fields, check_hosts, check_password, check_username
 from keyturn.core.format.writing import digest
-from keyturn.core.requests.request_url import render_url
-from keyturn.core.secret import Secret
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.abuse.spraying import Spraying
 from keyturn.engine.actor import Actor
 from keyturn.engine.before.own_values import OwnValues
 from keyturn.engine.builder.course.course import run_course
 from keyturn.engine.builder.course.exchange import WatchedEgress
-from keyturn.engine.builder.course.state import TrialParts, TrialState
+from keyturn.engine.builder.course.state import Mended, TrialParts, TrialState
+from keyturn.engine.builder.going_on import HELD_S, same_login
 from keyturn.engine.builder.trial_trace import Mark, Phase, Row, TrialRun
+from keyturn.engine.builder.typed import Typed, checked, hosts_of
 from keyturn.engine.challenges.asked_fields import check_answers
 from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.in_flight import InFlight
@@ -49,7 +48,6 @@ from keyturn.engine.login.book_login import BookLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.template_values import dotted_names, urls_of
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
@@ -59,18 +57,13 @@ KEPT_S: Final = 86_400.0
 MOST_KEPT: Final = 200
 MOST_AT_ONCE: Final = 8
 ACTION: Final = "connector.tried"
+OTHER_LOGIN: Final = (
+    "This text signs in otherwise than the one that was tried, or sends tokens to another host: "
+    "try it from the beginning."
+)
 SEARCHED: Final = 500  # newest audit records that are looked through for a trial
 
 log = structlog.get_logger("keyturn.trials")
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """What somebody typed for one trial."""
-
-    username: str = field(repr=False)
-    password: Secret = field(repr=False)
-    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)
@@ -80,6 +73,8 @@ class _Live:
     task: asyncio.Task[None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     answers: asyncio.Future[Mapping[str, Any] | None] | None = None
+    mended: asyncio.Future[Mended | None] | None = None
+    tried: Connector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +94,16 @@ class Trials:
     known: InFlight
     runs: dict[str, TrialRun] = field(default_factory=dict)
     live: dict[str, _Live] = field(default_factory=dict)
+    closing: list[bool] = field(default_factory=list)  # has one once the process is about to end
 
-    async def begin(self, connector: Connector, typed: Typed, actor: Actor) -> TrialRun:
+    async def begin(self, connector: Connector, typed: Typed, actor: Actor, *, hold: bool = False) -> TrialRun:
         """Check what was typed and start a run.
 
         Args:
             connector: the text that is tried, saved or not.
             typed: never stored.
-            actor: whose run it is.
+            actor: whose run it is; one of theirs of this connector that waits to go on is ended.
+            hold: wait for a mended text where a step after the login fails.
 
         Raises:
             ValidationFailed: every wrong value at once; nothing was sent. ConnectorClientMissing. RateLimited: too
@@ -114,9 +111,10 @@ class Trials:
         """
         await self.budget.refuse_stopped(connector)
         client = await self.published.client(connector)
-        values = _checked(connector, typed)
+        values = checked(connector, typed)
         self._forget_old()
-        if len(self.live) >= MOST_AT_ONCE:
+        self._end_held(connector.id, actor)
+        if sum(self.runs[each].phase is not Phase.HELD for each in self.live) >= MOST_AT_ONCE:
             raise RateLimited(retry_after_s=30.0)
         now = self.clock.now()
         run = TrialRun(self.entropy.identifier("trl"), connector.id, digest(connector), actor.name, now)
@@ -140,8 +138,11 @@ class Trials:
             run.resendable, run.asked_again = resendable, words
             return await self._ask(run, questions, ends_at)
 
+        async def mend() -> Mended | None:
+            return await self._mended(run, state) if hold else None
+
         state = TrialState(
-            parts, run, connector, client, actor, values, typed.username.strip(), typed.password, show, ask
+            parts, run, connector, client, actor, values, typed.username.strip(), typed.password, show, ask, mend
         )
         live.task = asyncio.create_task(self._guarded(run, state, actor), name="trial")
         return run
@@ -187,8 +188,72 @@ class Trials:
         live.answers.set_result(None)
         return self._goes_on(run)
 
+    async def go_on(self, run_id: str, connector: Connector, actor: Actor) -> TrialRun:
+        """Go on from the step that failed, with a mended text and without a login.
+
+        Raises:
+            TrialNotHeld: it does not wait for that, or not any more. ValidationFailed: the text logs in otherwise, or
+                sends tokens elsewhere, so that it has to be tried from the beginning. LoginsStopped.
+        """
+        live, tried = self._waiting(run_id, actor)
+        if not same_login(tried, connector, self.suffixes):
+            raise ValidationFailed(errors=[Finding("/source", "login_differs", OTHER_LOGIN)])
+        await self.budget.refuse_stopped(connector)
+        live, _ = self._waiting(run_id, actor)
+        assert live.mended is not None
+        run = self.runs[run_id]
+        # At once, so that who asks for the rows behind those that are kept gets every new one.
+        live.mended.set_result(Mended(connector, run.take_back()))
+        return self._goes_on(run)
+
+    def end(self, run_id: str, actor: Actor) -> TrialRun:
+        """End a run that waits to go on: its tokens are revoked. TrialNotHeld."""
+        live, _ = self._waiting(run_id, actor)
+        assert live.mended is not None
+        live.mended.set_result(None)
+        return self._goes_on(self.runs[run_id])
+
+    def _waiting(self, run_id: str, actor: Actor) -> tuple[_Live, Connector]:
+        run, live = self.look(run_id, actor), self.live.get(run_id)
+        held = run.phase is Phase.HELD and live is not None and live.mended is not None and not live.mended.done()
+        if not held or live is None or live.tried is None:
+            raise TrialNotHeld
+        return live, live.tried
+
+    def _end_held(self, connector_id: str, actor: Actor) -> None:
+        """End what an author leaves behind, and the oldest where many wait."""
+        held = [each for each in self.runs.values() if each.phase is Phase.HELD and each.id in self.live]
+        for n, each in enumerate(sorted(held, key=lambda run: run.started_at, reverse=True)):
+            future = self.live[each.id].mended
+            mine = (each.connector, each.actor) == (connector_id, actor.name)
+            if future is not None and not future.done() and (mine or n >= MOST_AT_ONCE - 1):
+                future.set_result(None)
+
+    async def _mended(self, run: TrialRun, state: TrialState) -> Mended | None:
+        """Wait for a text to go on with, for as long as the token lives and ten minutes at most."""
+        now, live, token_set = self.clock.now(), self.live[run.id], state.token_set
+        if self.closing or token_set is None:
+            return None
+        self._forget_unsafe(run, state)
+        ends = now + HELD_S if token_set.expires_at is None else min(now + HELD_S, token_set.expires_at)
+        live.mended, live.tried = asyncio.get_running_loop().create_future(), state.connector
+        run.phase, run.ends_at = Phase.HELD, ends
+        self._changed(run)
+        try:
+            return await asyncio.wait_for(live.mended, max(0.0, ends - now))
+        except TimeoutError:
+            return None
+        finally:
+            live.mended, live.tried, run.ends_at, run.phase = None, None, None, Phase.RUNNING
+
+    def _forget_unsafe(self, run: TrialRun, state: TrialState) -> None:
+        """Forget the login, and each recorded answer that could not be kept without knowing what was typed."""
+        left = make_fixture(state.connector, run.digest, state.exchanges, state.secrets)["left_off"]
+        state.exchanges[:] = [each for each in state.exchanges if each.request not in left]
+        state.forget_login()
+
     def _goes_on(self, run: TrialRun) -> TrialRun:
-        run.phase, run.ask, run.asked_again = Phase.RUNNING, (), ""
+        run.phase, run.ask, run.asked_again, run.ends_at = Phase.RUNNING, (), "", None
         self._changed(run)
         return run
 
@@ -222,7 +287,10 @@ class Trials:
     async def drain(self, timeout_s: float) -> None:
         """Let what runs end, so that its tokens are revoked, before the process does."""
         tasks = [each.task for each in self.live.values() if each.task is not None]
+        self.closing.append(True)
         for each in self.live.values():
+            if each.mended is not None and not each.mended.done():
+                each.mended.set_result(None)
             if each.answers is not None and not each.answers.done():
                 each.answers.set_exception(ChallengeExpired())
         if tasks:
@@ -291,26 +359,3 @@ class Trials:
         for n, each in enumerate(ended):
             if n < too_many or now - each.started_at >= KEPT_S:
                 del self.runs[each.id]
-
-
-def hosts_of(connector: Connector, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Which hosts get the password, the token request's last; a name in marks where that isn't known."""
-    found = []
-    for url in (*(each.request.url for each in connector.before), connector.token.url):
-        try:
-            found.append(urlsplit(render_url(url, values, dotted=dotted_names(connector))).netloc)
-        except KeyturnError:
-            found.append(urlsplit(url.source).netloc)
-    return tuple(dict.fromkeys(found))
-
-
-def _checked(connector: Connector, typed: Typed) -> dict[str, Any]:
-    values, errors = check_fields(connector.fields, typed.fields)
-    said = {each.pointer for each in errors}
-    hosts = check_hosts(urls_of(connector), values, dotted=dotted_names(connector))
-    errors += [each for each in hosts if each.pointer not in said]
-    errors += check_username(connector.username, typed.username)
-    errors += check_password(typed.password)
-    if errors:
-        raise ValidationFailed(errors=errors)
-    return values

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from keyturn.core.errors import BadRequest, ForbiddenRole, KeyturnError, MethodNotAllowed, NotFound, ReauthRequired
 from keyturn.engine.application import Application
+from keyturn.web.console.connect_form import ConnectForm
 from keyturn.web.console.instance import Instance
 from keyturn.web.console.page import OpenPage, Page
 from keyturn.web.console.pages import ALL
@@ -45,14 +46,21 @@ def make_console(
     instance: Instance | None = None,
     refusals: Refusals | None = None,
     trusted_proxies: tuple[Network, ...] = (),
+    connect_form: ConnectForm | None = None,
 ) -> ASGIApp:
     """The console's pages; their files are those of `web/static`.
 
     `instance`: what the pages of settings show. `refusals`: where they are written down. `trusted_proxies`: whose word
-    on a browser's address is believed.
+    on a browser's address is believed. `connect_form`: draws what people see of step 1; nothing is drawn without.
     """
     refusals = refusals or Refusals()
-    console = Console(application, version=version, instance=instance or Instance(), trusted_proxies=trusted_proxies)
+    console = Console(
+        application,
+        version=version,
+        instance=instance or Instance(),
+        trusted_proxies=trusted_proxies,
+        connect_form=connect_form,
+    )
     console.paths = frozenset(each.path for each in ALL if each.method == "GET")
 
     async def show_error(request: Request, error: Exception) -> Response:

@@ -25,6 +25,7 @@ from keyturn.engine.abuse.rate_limits import SIGN_IN
 from keyturn.engine.application import Application
 from keyturn.engine.people.openid.attempt import LIVES_S
 from keyturn.engine.people.openid.relying import BEGIN, CALLBACK
+from keyturn.web.console.connect_form import ConnectForm
 from keyturn.web.console.elsewhere import elsewhere
 from keyturn.web.console.instance import Instance
 from keyturn.web.console.person_words import action_for, waits_until
@@ -82,15 +83,23 @@ class Console:
     """What every page needs: the use cases, the templates, where this instance is reached."""
 
     def __init__(
-        self, application: Application, *, version: str, instance: Instance, trusted_proxies: tuple[Network, ...] = ()
+        self,
+        application: Application,
+        *,
+        version: str,
+        instance: Instance,
+        trusted_proxies: tuple[Network, ...] = (),
+        connect_form: ConnectForm | None = None,
     ) -> None:
+        self.connect_form = connect_form
         self._trusted_proxies = trusted_proxies
         self.application = application
         self.instance = instance
         self.own_place = OwnPlace.of(application.public_url)
         self.cookie = SessionCookie(secure=self.own_place.scheme == "https")
         self.openid_cookie = SessionCookie(self.cookie.secure, "keyturn-openid", LIVES_S)
-        self.files = StaticFiles(_FILES, "/assets")
+        more = {"connect-form.css": connect_form.style} if connect_form is not None else {}
+        self.files = StaticFiles(_FILES, "/assets", more=more)
         self.version = version
         self.paths: frozenset[str] = frozenset()  # of all GET pages, as routes; the menu shows only what is there
         self._environment = Environment(

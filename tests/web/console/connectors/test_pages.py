@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -11,7 +12,7 @@ from keyturn.core.access.roles import Role
 from keyturn.core.renewal.quiet_hours import QuietHours, Window
 from tests.engine.builder.test_trials import MFA, done
 from tests.engine.builder.texts import text
-from tests.engine.story import ACTOR, actions, error, me, token
+from tests.engine.story import ACTOR, actions, error, log_in, me, token
 from tests.fakes.egress import json_answer
 from tests.web.console.connectors.authoring import OPERATOR, author, inputs_of, source_of
 from tests.web.console.visiting import Visitor, make_visitor
@@ -212,6 +213,49 @@ async def test_a_challenge_is_added_from_the_trial() -> None:
     assert "urn:acme:mfa-otp" in await source_of(visitor)
 
 
+async def test_a_trial_goes_on_from_the_step_that_failed() -> None:
+    """What failed is mended by a press, and the rest is tried without another login; the list names the step."""
+    visitor = await author(text("{{ test.uid }}"))
+    now = visitor.world.clock.now()
+    replies = (json_answer("{}"), token(2, at=now), *[done()] * 4)
+    visitor.world.egress.will_reply(token(1, at=now), me(), *replies)
+    path = await begun(visitor)
+    page = (await visitor.get(path)).text
+    assert "The trial waits at step 8" in page
+    assert '<b>9 Request parameters</b> <span class="quiet">not reached yet</span>' in page
+    assert "✗ step 8, Unique id (waits to go on)" in (await visitor.get(TRY)).text
+    applied = await visitor.post(f"{path}/apply", {"row": "3"})
+    assert f"{path}?said=applied" == applied.headers["location"]
+    assert 303 == (await visitor.post(f"{path}/continue", {})).status_code
+    for _ in range(200):
+        await asyncio.sleep(0)
+    page = (await visitor.get(path)).text
+
+    assert "The trial passed" in page
+    assert "not reached" not in page
+    assert 1 == sum(b"password=" in each.body for each in visitor.world.egress.requests)
+    late = await visitor.post(f"{path}/continue", {})
+    assert f"{path}?said=over" == late.headers["location"]
+
+
+async def test_a_held_trial_is_ended_and_another_login_is_refused() -> None:
+    """A draft that signs in elsewhere is no text to go on with; a press revokes what came."""
+    visitor = await author(text("{{ test.uid }}"))
+    visitor.world.egress.will_reply(token(1, at=visitor.world.clock.now()), me(), done(), done())
+    path = await begun(visitor)
+    other = text(url="https://login.acme.example")
+    await visitor.world.application.edit_connector.save("acme", other, OPERATOR)
+    refused = await visitor.post(f"{path}/continue", {})
+    assert 422 == refused.status_code
+    assert "signs in otherwise" in refused.text
+    await visitor.post(f"{path}/end", {})
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+    assert "The trial failed" in (await visitor.get(path)).text
+    assert 2 == sum(each.url.endswith("/revoke") for each in visitor.world.egress.requests)
+
+
 async def test_a_code_is_typed_on_the_runs_page() -> None:
     """The page asks, a wrong shape is refused there, and the run goes on."""
     visitor = await author(text(more=MFA))
@@ -303,3 +347,90 @@ async def test_versions_are_compared_and_brought_back() -> None:
     assert first == await source_of(visitor)
     assert 404 == (await visitor.get("/connectors/acme/versions/1...9")).status_code
     assert 404 == (await visitor.get("/connectors/acme/versions/x")).status_code
+
+
+async def test_the_last_answer_stands_beside_the_name() -> None:
+    """Its paths with their values, what the saved template makes of it, and live what the typed one does."""
+    visitor = await author(text(more='connection_name: "{{ test.name }}"'))
+    before = (await visitor.get("/connectors/acme/edit/6")).text
+    visitor.world.egress.will_reply(token(1), me(), json_answer("{}", 404), token(2), *[done()] * 4)
+    await visitor.get(await begun(visitor))
+    page = (await visitor.get("/connectors/acme/edit/6")).text
+    form = inputs_of(page, "/connectors/acme/edit/6")
+    typed = await visitor.post("/connectors/acme/edit/6/preview", form | {"connection_name": "{{ test.nam }}"})
+    broken = await visitor.post("/connectors/acme/edit/6/preview", form | {"connection_name": "{{ test."})
+
+    assert "After a" in before
+    assert "<span data-outcome>Jo</span>" in page
+    assert 'data-insert="{{ test.id }}" data-into="connection_name"' in page
+    assert 'id="connection_name"' in page
+    note = "test.nam is not in the last trial's answer. Did you mean test.name?"
+    assert {"text": "", "notes": [note], "same": None} == typed.json()["last"]
+    assert {} == broken.json()["last"]
+
+
+async def test_the_id_says_who_has_it_already() -> None:
+    """Counted over the connector's connections; the ways to write an id alike are offered."""
+    visitor = await author(published=True)
+    await log_in(visitor.world, account="42")
+    visitor.world.egress.will_reply(token(1), me(), json_answer("{}", 404), token(2), *[done()] * 4)
+    await visitor.get(await begun(visitor))
+    page = (await visitor.get("/connectors/acme/edit/8")).text
+
+    assert "1 connection of Acme has this id already." in page
+    assert 'data-filter="lower" data-into="unique_id"' in page
+
+
+async def test_the_panel_shows_what_was_answered_and_who_gets_what() -> None:
+    """The last trial's exchange of the step, masked; the request for curl; each host with what goes there."""
+    visitor = await author()
+    empty = (await visitor.get("/connectors/acme/edit/2?tab=response")).text
+    visitor.world.egress.will_reply(error("invalid_grant"))
+    await visitor.get(await begun(visitor))
+    page = (await visitor.get("/connectors/acme/edit/2?tab=response")).text
+    pane = page[page.index('data-pane="response"') :]
+
+    assert "No trial of the last day has reached this step." in empty
+    assert "invalid_grant" in pane
+    assert "password-canary" not in page
+    assert "--data-urlencode &#34;password=${PASSWORD}&#34;" in page
+    assert "<dt>auth.acme.example</dt>" in page
+    assert "username and password, client id and secret" in page
+
+
+FIELDS = """fields:
+  - {key: region, label: Region, type: choice, choices: {eu: Europe, us: America}}
+  - {key: pin, label: Pin, type: secret, help: On your card.}
+"""
+
+
+async def test_step_one_shows_what_people_see() -> None:
+    """The connect page's own inputs, switched off, outside of any form; and which field is asked for nothing."""
+    url = "https://{{ region }}.acme.example"
+    visitor = await author(text(url=url, more=FIELDS))
+    page = (await visitor.get("/connectors/acme/edit/1")).text
+    picture = page[page.index('<fieldset class="phone" disabled>') :].partition("</fieldset>\n<h2>Where")[0]
+    style = re.search(r'href="(/assets/[^"]*connect-form.css)"', page)
+
+    assert "Connect your <bdi>Acme</bdi> account" in picture
+    assert '<input type="radio" id="field-region-0"' in picture
+    assert "On your card." in picture
+    assert 'id="password" name="password"' in picture
+    assert "<form" not in picture
+    assert style is not None
+    assert (await visitor.get(style[1])).text.startswith("@scope (.phone) {")
+    uses = page[page.index("Where each field is used") :]
+    assert '<a href="/connectors/acme/edit/2">2 Token URL</a>' in uses
+    assert "nowhere: it need not be asked" in uses
+
+
+async def test_what_step_nine_puts_on_a_call_is_marked() -> None:
+    """The connector's headers and the line with its query; what any call has is not."""
+    more = "request: {headers: {X-Tenant: acme}, query: {version: v2}}"
+    visitor = await author(text(more=more))
+    page = (await visitor.get("/connectors/acme/edit/9")).text
+
+    assert "<ins>X-Tenant: acme</ins>" in page
+    assert "<ins>Authorization: Bearer ‹access_token›</ins>" in page
+    assert "version=v2 HTTP/1.1</ins>" in page
+    assert "<ins>Host:" not in page

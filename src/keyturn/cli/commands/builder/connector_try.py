@@ -12,7 +12,7 @@ import click
 from keyturn.cli.api_client import ApiClient, connect, path_of
 from keyturn.cli.command import command
 from keyturn.cli.commands.connector_files import read_file
-from keyturn.cli.failures import FINDINGS, OK, USAGE, Failure
+from keyturn.cli.failures import FINDINGS, OK, USAGE, Failure, ProblemAnswered, show_problem
 from keyturn.cli.options import client_address_option, json_option
 from keyturn.cli.output import one_line, say, say_json, styled, tell, write_styled
 from keyturn.cli.secret_input import given_secret, one_secret
@@ -31,6 +31,7 @@ _SHOWN: Final = frozenset({"text", "choice", "number", "boolean", "url", "email"
 @click.option(
     "--save-fixture", type=click.Path(path_type=Path), metavar="FILE", help="Record what is exchanged, made up."
 )
+@click.option("--hold", is_flag=True, help="Where a step after the login fails, wait for a mended text.")
 @json_option
 def try_it(
     what: str,
@@ -40,11 +41,13 @@ def try_it(
     client_address: str | None,
     verbose: bool,
     save_fixture: Path | None,
+    hold: bool,
     as_json: bool,
 ) -> int:
     """It signs in for real, and wrong tries can lock the account. Nothing that is typed is kept.
 
     A FILE is tried as it is, without being stored; its client id and secret are those set on the server under its id.
+    With --hold the tokens are held for ten minutes at most: mend the file, and go on without another login.
     Exit code 6 where a step fails. A fixture has nobody's secret or name in it; “connector lint --fixtures” reads it.
     """
     from keyturn.bootstrap.offline import read_connector_text
@@ -71,8 +74,10 @@ def try_it(
         document["source"] = source
     if client_address is not None:
         document["client_address"] = client_address
+    if hold:
+        document["hold"] = True
     run = client.send("POST", path_of("connectors", connector.id, "trials"), document).members
-    run = _follow(client, run, verbose=verbose, quiet=as_json)
+    run = _follow(client, run, verbose=verbose, quiet=as_json, path=None if source is None else path)
     if save_fixture is not None:
         _save(client, run, save_fixture)
     if as_json:
@@ -91,7 +96,9 @@ def _save(client: ApiClient, run: Mapping[str, Any], path: Path) -> None:
     tell(f"Recorded in {path}.")
 
 
-def _follow(client: ApiClient, run: Mapping[str, Any], *, verbose: bool, quiet: bool) -> Mapping[str, Any]:
+def _follow(
+    client: ApiClient, run: Mapping[str, Any], *, verbose: bool, quiet: bool, path: Path | None
+) -> Mapping[str, Any]:
     """Show rows as they come and answer what is asked, until it ends."""
     shown = 0
     while True:
@@ -104,8 +111,29 @@ def _follow(client: ApiClient, run: Mapping[str, Any], *, verbose: bool, quiet: 
         place = path_of("trials", str(run.get("id")))
         if run.get("state") == "asking":
             run = _answered(client, run, place)
+        elif run.get("state") == "held":
+            run = _gone_on(client, run, place, path)
+            shown = len(run.get("rows") or [])
         else:
             run = client.get(place, {"after": str(shown)}).members
+
+
+def _gone_on(client: ApiClient, run: Mapping[str, Any], place: str, path: Path | None) -> Mapping[str, Any]:
+    """Wait until the text is mended, then go on with it; anything but Enter ends the trial."""
+    step, what = run.get("failed_step"), "the draft" if path is None else str(path)
+    said = ask(
+        f"Mend {what}, then press Enter to go on from step {step}; type end to stop", instead="Leave out --hold."
+    )
+    if said.strip():
+        return client.send("POST", f"{place}/end").members
+    try:
+        mended = {} if path is None else {"source": path.read_text(encoding="utf-8-sig")}
+        return client.send("POST", f"{place}/continue", mended).members
+    except OSError as error:
+        tell(f"{path} can't be read: {error.strerror}.")
+    except ProblemAnswered as problem:
+        show_problem(problem.document, as_json=False)
+    return client.get(place).members
 
 
 def _answered(client: ApiClient, run: Mapping[str, Any], place: str) -> Mapping[str, Any]:

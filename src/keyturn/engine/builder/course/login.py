@@ -24,9 +24,9 @@ from keyturn.core.token_set import TokenSet
 from keyturn.engine.abuse.spraying import Tried
 from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.before.run_before import Opening, Ran, RunBefore, Step
-from keyturn.engine.builder.author_words import of_error
 from keyturn.engine.builder.course.state import FURTHER_TRIES, TrialState, found_tokens
-from keyturn.engine.builder.token_diagnoses import of_token_answer
+from keyturn.engine.builder.diagnosing.author_words import of_error
+from keyturn.engine.builder.diagnosing.token_diagnoses import of_token_answer
 from keyturn.engine.builder.trial_trace import Mark, Row
 from keyturn.engine.challenges.refusals import hear, of_own_request, of_poll, refuse_while_held, unknown_answer
 from keyturn.engine.challenges.seed_codes import seed_among, with_code

@@ -11,12 +11,12 @@ from keyturn.core.building.near_paths import paths_of
 from keyturn.core.connector import Strategy
 from keyturn.core.errors import KeyturnError, UrlNotAllowed, ValueAbsent
 from keyturn.core.requests.provider_request import host_of
-from keyturn.core.token_set import TokenSet
+from keyturn.core.templates import Template, as_text, look_up
 from keyturn.engine.builder.course.state import TrialState, found_tokens
-from keyturn.engine.builder.diagnoses import of_not_allowed, of_template, of_test
+from keyturn.engine.builder.diagnosing.diagnoses import of_not_allowed, of_template, of_test
+from keyturn.engine.builder.diagnosing.token_diagnoses import of_token_answer, of_unsent
 from keyturn.engine.builder.previews import sample_call
-from keyturn.engine.builder.token_diagnoses import of_token_answer, of_unsent
-from keyturn.engine.builder.trial_trace import Mark, Row, request_text, shown_value
+from keyturn.engine.builder.trial_trace import Mark, Row, masked_value, request_text, shown_value
 from keyturn.engine.challenges.refusals import hear, refuse_while_held
 from keyturn.engine.login.store_login import name_of, unique_id_of
 from keyturn.engine.send import build, policy_of, send_for_token
@@ -24,13 +24,19 @@ from keyturn.engine.template_values import answered_hosts, client_values, token_
 from keyturn.engine.test_connection import allowed_urls_for
 
 
-async def test_and_identify(state: TrialState, token_set: TokenSet) -> None:
-    """Prove the token, and say whose it is; the values are those of a login."""
-    connector, parts = state.connector, state.parts
+def _values(state: TrialState) -> dict[str, Any]:
+    """Those of a login."""
+    return {**state.fields, **client_values(state.client), **token_values(state.token_set)}
+
+
+async def prove(state: TrialState) -> None:
+    """Step 5: the token works."""
+    connector, parts, token_set = state.connector, state.parts, state.token_set
+    assert token_set is not None
     if not answered_hosts(connector) <= token_set.kept.keys():
         words = "The provider's answer names no host for the API, or one that the hosts in step 2 don't list."
         raise state.failed(Row(Mark.FAILED, 2, "The host of the API", diagnosis=words))
-    values = {**state.fields, **client_values(state.client), **token_values(token_set)}
+    values = _values(state)
     parts.egress.begin()
     try:
         preview = parts.tests.preview(connector, values, state.client)
@@ -50,33 +56,54 @@ async def test_and_identify(state: TrialState, token_set: TokenSet) -> None:
     if not proof.passed or proof.answer is None:
         words, suggestion = of_test(connector, proof.cause, proof.answer)
         raise state.failed(replace(row, diagnosis=words, suggestion=suggestion))
-    state.show(row)
-    values["test"] = state.test = test_values(proof.answer)
+    state.test = test_values(proof.answer)
     state.run.test_answer_paths = paths_of(state.test)
-    _identify(state, values)
+    state.run.test_answer = masked_value(state.test, state.secrets)
+    state.show(replace(row, found=taken_from(state.test, connector.connection_name, connector.unique_id)))
 
 
-def _identify(state: TrialState, values: Mapping[str, Any]) -> None:
+async def identify(state: TrialState) -> None:
     """Steps 8 and 6, as the name may take in the id; shown in the order of their numbers."""
     connector, test = state.connector, state.test
+    values = {**_values(state), "test": test}
+    state.run.name = state.run.unique_id = ""
     try:
         unique_id = unique_id_of(connector, values)
     except KeyturnError:
         unique_id = ""
-    name = name_of(connector, values, unique_id)
-    try:
-        connector.connection_name.render({**values, "unique_id": unique_id})
-        state.run.name = name
-        state.show(Row(Mark.OK, 6, f"Name: “{shown_value(name, 'name')}”"))
-    except ValueAbsent:
-        words, suggestion = of_template("/connection_name", connector.connection_name, test)
-        text = f"“{shown_value(name, 'name')}” would be used instead."
-        state.show(Row(Mark.FAILED, 6, "Name", text=text, diagnosis=words, suggestion=suggestion))
+    template = connector.connection_name
+    takes_id = template.uses("unique_id") or connector.unique_id.source in template.source  # as the default name does
+    if takes_id and not unique_id:
+        state.show(Row(Mark.SKIPPED, 6, "Name", text="It takes in the unique id, and step 8 finds none."))
+    else:
+        _name(state, {**values, "unique_id": unique_id})
     if not unique_id:
         words, suggestion = of_template("/unique_id", connector.unique_id, test)
         raise state.failed(Row(Mark.FAILED, 8, "Unique id", diagnosis=words, suggestion=suggestion))
     state.run.unique_id = unique_id
-    state.show(Row(Mark.OK, 8, f"Unique id: “{shown_value(unique_id, 'unique_id')}”"))
+    found = taken_from(test, connector.unique_id)
+    state.show(Row(Mark.OK, 8, f"Unique id: “{shown_value(unique_id, 'unique_id')}”", found=found))
+
+
+def _name(state: TrialState, values: Mapping[str, Any]) -> None:
+    template, test = state.connector.connection_name, state.test
+    name = name_of(state.connector, values, str(values["unique_id"]))
+    try:
+        template.render(values)
+    except ValueAbsent:
+        words, suggestion = of_template("/connection_name", template, test)
+        text = f"“{shown_value(name, 'name')}” would be used instead."
+        state.show(Row(Mark.FAILED, 6, "Name", text=text, diagnosis=words, suggestion=suggestion))
+        return
+    state.run.name = name
+    state.show(Row(Mark.OK, 6, f"Name: “{shown_value(name, 'name')}”", found=taken_from(test, template)))
+
+
+def taken_from(test: Any, *templates: Template) -> tuple[tuple[str, str, str], ...]:
+    """What templates take out of the test's answer, and where it stands there."""
+    names = dict.fromkeys(name for each in templates for name in each.names() if name.startswith("test."))
+    found = [(name, as_text(look_up(name, {"test": test}))) for name in names]
+    return tuple((name, shown_value(text, name), name.removeprefix("test.")) for name, text in found if text)
 
 
 async def call_once(state: TrialState) -> None:
@@ -101,9 +128,11 @@ async def call_once(state: TrialState) -> None:
     state.show(replace(row, text=text))
 
 
-async def renew_once(state: TrialState, token_set: TokenSet) -> None:
+async def renew_once(state: TrialState) -> None:
     """Refresh, where the connector does; what it sends is what a connection's renewal would."""
     connector, parts, refresh = state.connector, state.parts, state.connector.refresh
+    token_set = state.token_set
+    assert token_set is not None
     if refresh.strategy is Strategy.PASSWORD_ONLY or not refresh.honoured:
         state.show(Row(Mark.SKIPPED, 3, "Refresh", text="The connector doesn't renew by a refresh token."))
         return

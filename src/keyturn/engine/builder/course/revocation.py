@@ -9,9 +9,9 @@ from keyturn.core.connector import TokenKind
 from keyturn.core.errors import KeyturnError
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.token_set import TokenSet
-from keyturn.engine.builder.author_words import of_error
 from keyturn.engine.builder.course.state import TrialState
-from keyturn.engine.builder.diagnoses import of_revocation
+from keyturn.engine.builder.diagnosing.author_words import of_error
+from keyturn.engine.builder.diagnosing.diagnoses import of_revocation
 from keyturn.engine.builder.trial_trace import Mark, Row
 from keyturn.engine.revocation.revoke import judge_revocation
 from keyturn.engine.revocation.sends import Send, sends

@@ -20,10 +20,10 @@ from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.before.own_values import OwnValues, own_names
-from keyturn.engine.builder.author_words import of_error
 from keyturn.engine.builder.course.exchange import WatchedEgress
+from keyturn.engine.builder.diagnosing.author_words import of_error
+from keyturn.engine.builder.diagnosing.token_diagnoses import of_unsent
 from keyturn.engine.builder.previews import LOGIN_STEP, masked_preview
-from keyturn.engine.builder.token_diagnoses import of_unsent
 from keyturn.engine.builder.trial_trace import Mark, Row, TrialRun, answer_text, request_text, shown_value
 from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.in_flight import InFlight, secrets_among
@@ -37,9 +37,20 @@ from keyturn.ports.store import AuditLog, ClientCredentials
 
 FURTHER_TRIES: Final = 3  # of one code
 
+# Waits, with what came, for a text to go on with; None where nobody goes on.
+Mend = Callable[[], Awaitable["Mended | None"]]
+
 # Puts questions to the person: the checked answers, or None where another code is wanted.
 # Given are the questions, when the time is up, whether another code can be asked for, and why it is asked again.
 Ask = Callable[[tuple[Field, ...], float, bool, str], Awaitable[Mapping[str, Any] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A text to go on with, and the step to begin from."""
+
+    connector: Connector
+    begin: int
 
 
 class Stopped(Exception):
@@ -80,6 +91,7 @@ class TrialState:
     password: Secret = field(repr=False)
     show: Callable[[Row], None]
     ask: Ask
+    mend: Mend
     held: ExitStack = field(default_factory=ExitStack, repr=False)
     captured: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: list[Secret] = field(default_factory=list, repr=False)
@@ -100,6 +112,18 @@ class TrialState:
         """Remember a token set, so that it is revoked at the end."""
         self.tokens.append(token_set)
         self.know(token_values(token_set))
+
+    def forget_login(self) -> None:
+        """Let go of what was typed and captured: the steps after the login use what a connection would have."""
+        self.held.close()
+        self.secrets.clear()
+        self.captured.clear()
+        kept = {each.key for each in self.connector.fields if each.keep is not Keep.NEVER} | own_names(self.connector)
+        self.fields = {name: value for name, value in self.fields.items() if name in kept}
+        self.username, self.password = "", Secret("")
+        self.know({**self.fields, **client_values(self.client)})
+        for each in self.tokens:
+            self.know(token_values(each))
 
     def of_connection(self) -> dict[str, Any]:
         """What later requests of a connection may use: a field that is used once and forgotten isn't there any more."""

@@ -80,7 +80,8 @@ if (step) {
     if (answer.errors.length) return;
     panel.querySelector("[data-yaml]").textContent = answer.yaml;
     const requests = answer.requests.flatMap(({ title, text }) => [element("h2", title), element("pre", text)]);
-    panel.querySelector("[data-requests]").replaceChildren(...(requests.length ? requests : [element("p", "This step sends nothing by itself.")]));
+    panel.querySelector("[data-requests]").replaceChildren(...(requests.length ? requests : document.querySelector(".phone") ? [] : [element("p", "This step sends nothing by itself.")]));
+    document.dispatchEvent(new CustomEvent("keyturn:previewed", { detail: answer }));
   });
   for (const tab of panel.querySelectorAll("[data-tab]")) {
     tab.addEventListener("click", (event) => {
@@ -131,7 +132,7 @@ if (trace) {
     trace.append(item);
     told.textContent = `${row.title}: ${row.mark}`;
   });
-  for (const kind of ["asking", "ended"]) {
+  for (const kind of ["asking", "held", "ended"]) {
     events.addEventListener(kind, () => {
       events.close();
       location.reload();

@@ -19,7 +19,8 @@ from keyturn.web.control.shapes.showing import time_of
 class NewTrial(Members):
     """What somebody typed for a trial; `source` is the text that is tried, the draft where it is left out.
 
-    `client_address`: of whoever tries, for a connector with `client_address_header`.
+    `client_address`: of whoever tries, for a connector with `client_address_header`. `hold`: where a step after the
+    login fails, hold the tokens for ten minutes at most, to go on with a mended text.
     """
 
     username: Text = Field(repr=False)
@@ -27,6 +28,13 @@ class NewTrial(Members):
     fields: dict[str, FieldValue] = Field(default_factory=dict, repr=False, max_length=100)
     source: str | None = Field(default=None, repr=False, max_length=262_144)
     client_address: Address | None = Field(default=None, repr=False)
+    hold: bool = False
+
+
+class MendedText(Members):
+    """What a trial goes on with; `source` is the text, the draft where it is left out."""
+
+    source: str | None = Field(default=None, repr=False, max_length=262_144)
 
 
 class FoundAnswer(BaseModel):
@@ -65,16 +73,21 @@ class TrialRowAnswer(BaseModel):
 
 
 class TrialAnswer(BaseModel):
-    """A trial: `running`, `asking` (answer what is in `ask`) or `ended`; `passed` once every step went well.
+    """A trial: `running`, `asking` (answer what is in `ask`), `held` (go on or end it) or `ended`.
 
+    `passed`: every step went well. `failed_step`: the first that did not. `not_reached`: steps that were not tried.
+    `ends_at`: when what is asked or held is over.
     `resend`: whether the provider can be asked for another code; `asked_again`: why the same is asked once more.
     """
 
     id: str
     connector: str
     digest: str
-    state: Literal["running", "asking", "ended"]
+    state: Literal["running", "asking", "held", "ended"]
     passed: bool
+    failed_step: int | None
+    not_reached: list[int]
+    ends_at: Time | None
     started_at: Time
     hosts: list[str]
     ask: list[QuestionAnswer]
@@ -112,6 +125,9 @@ def trial_answer(run: TrialRun) -> TrialAnswer:
         digest=run.digest,
         state=run.phase.value,
         passed=run.passed,
+        failed_step=run.failed.step if run.failed else None,
+        not_reached=list(run.not_reached),
+        ends_at=None if run.ends_at is None else time_of(run.ends_at),
         started_at=time_of(run.started_at),
         hosts=list(run.hosts),
         ask=[question_answer(each) for each in run.ask],

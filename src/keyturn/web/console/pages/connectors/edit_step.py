@@ -20,6 +20,7 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.building.steps import BY_NUMBER
 from keyturn.core.connector import ClientAuthentication
 from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, ValidationFailed, VersionConflict
+from keyturn.core.lint.field_uses import field_uses
 from keyturn.ports.catalogue import ABSENT
 from keyturn.ports.store import Draft
 from keyturn.web.console.page import Page
@@ -29,7 +30,9 @@ from keyturn.web.console.pages.connectors.forms.repeated import REPEATED
 from keyturn.web.console.pages.connectors.forms.shown import folds, more_fold, shown, step_inputs
 from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS, MODE, MODE_LABEL
 from keyturn.web.console.pages.connectors.forms.wording import Words
+from keyturn.web.console.pages.connectors.hosts import by_host, host_map
 from keyturn.web.console.pages.connectors.judging import Judged
+from keyturn.web.console.pages.connectors.last_trial import last_trial, typed_outcome
 from keyturn.web.console.pages.connectors.merging import show_merge
 from keyturn.web.console.pages.connectors.panel import make_panel
 from keyturn.web.console.pages.connectors.progress import progress
@@ -117,7 +120,7 @@ async def post_preview(console: Console, visit: Visit) -> Response:
         errors = [words.error(each).as_json() for each in error.errors]
         return JSONResponse({"requests": [], "yaml": draft.source, "findings": [], "errors": errors})
     panel = await make_panel(console, text, step)
-    return JSONResponse(panel.as_json(words))
+    return JSONResponse(panel.as_json(words) | {"last": await typed_outcome(console, visit, text, step)})
 
 
 async def _onwards(console: Console, visit: Visit, step: int, said: str) -> Response:
@@ -175,8 +178,6 @@ async def _page(
     opened = {*as_typed.opened, *(name for each in errors for name in each.spoken)}
     tasks = await progress(console, visit, draft, document)
     panel = await make_panel(console, draft.source, step)
-    runs = console.application.builder.trials.of_connector(draft.connector.id, visit.actor)
-    with_paths = next((each for each in runs if each.test_answer_paths), None)
     newest = await console.application.connectors.version(draft.connector.id)
     return console.page(
         visit,
@@ -205,7 +206,12 @@ async def _page(
         told=[words.finding(each) for each in panel.findings],
         tab=visit.query("tab", "request"),
         aside=console.application.builder.unsaved.of(draft.connector.id, visit.actor),
-        run=with_paths,
+        last=await last_trial(console, visit, draft.connector, step),
+        connect_form=console.connect_form(draft.connector) if step == 1 and console.connect_form else None,
+        uses=field_uses(draft.connector) if step == 1 else {},
+        steps=BY_NUMBER,
+        added=sorted(name.lower() for name in draft.connector.request.headers),
+        ways=by_host(host_map(draft.connector)),
         judged=as_typed.judged,
         methods=judging.METHODS,
         may_set_client=visit.may(Permission.OPERATE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -40,6 +41,14 @@ def host_map(connector: Connector) -> tuple[HostRow, ...]:
     for url in dict.fromkeys(each.url.source for each in connector.allowed_urls if not each.deny):
         rows.append(HostRow("Step 7", urlsplit(url).netloc or url, "calls with the access token"))
     return tuple(dict.fromkeys(rows))
+
+
+def by_host(rows: Iterable[HostRow]) -> dict[str, list[HostRow]]:
+    """The same, each host once."""
+    found: dict[str, list[HostRow]] = {}
+    for row in rows:
+        found.setdefault(row.host, []).append(row)
+    return found
 
 
 def hosts(connector: Connector) -> tuple[str, ...]:

@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.responses import Response, StreamingResponse
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.fixtures import SUFFIX
+from keyturn.core.building.steps import BY_NUMBER
 from keyturn.core.connector import Connector, Field, FieldType
-from keyturn.core.errors import BadRequest, ConnectorClientMissing, Finding, LoginsStopped, ValidationFailed
+from keyturn.core.errors import (
+    BadRequest,
+    ConnectorClientMissing,
+    Finding,
+    LoginsStopped,
+    TrialNotHeld,
+    ValidationFailed,
+)
+from keyturn.core.format.writing import digest
 from keyturn.core.secret import Secret
 from keyturn.engine.builder.trial_trace import Phase, Row, TrialRun
-from keyturn.engine.builder.trials import Typed, hosts_of
+from keyturn.engine.builder.typed import Typed, hosts_of
 from keyturn.web.console.page import Page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.spans import span_words
@@ -51,7 +61,7 @@ async def post_try(console: Console, visit: Visit) -> Response:
         _typed(draft.connector.fields, visit, "field."),
     )
     try:
-        run = await console.application.builder.trials.begin(draft.connector, typed, visit.actor)
+        run = await console.application.builder.trials.begin(draft.connector, typed, visit.actor, hold=True)
     except ValidationFailed as error:
         return await _form(console, visit, tuple(error.errors))
     except LoginsStopped:
@@ -88,6 +98,27 @@ async def post_resend(console: Console, visit: Visit) -> Response:
     return console.back(_path(run))
 
 
+async def post_go_on(console: Console, visit: Visit) -> Response:
+    """Go on from the step that failed, with the draft as it is now."""
+    run = _look(console, visit)
+    draft = await console.application.builder.drafts.draft(run.connector)
+    try:
+        await console.application.builder.trials.go_on(run.id, draft.connector, visit.actor)
+    except TrialNotHeld:
+        return console.back(_path(run), said="over")
+    except ValidationFailed as error:
+        return await _run(console, visit, run, tuple(error.errors))
+    return console.back(_path(run))
+
+
+async def post_end(console: Console, visit: Visit) -> Response:
+    """Have the tokens revoked now."""
+    run = _look(console, visit)
+    with suppress(TrialNotHeld):
+        console.application.builder.trials.end(run.id, visit.actor)
+    return console.back(_path(run))
+
+
 async def get_fixture(console: Console, visit: Visit) -> Response:
     """The recording of a run, as a file."""
     run = _look(console, visit)
@@ -110,7 +141,8 @@ async def post_apply(console: Console, visit: Visit) -> Response:
     draft = await drafts.draft(run.connector)
     edited = await drafts.edited(draft.source, {row.suggestion.pointer: row.suggestion.filled(filled)})
     await drafts.save(run.connector, edited, draft.revision, visit.actor)
-    return console.back(f"/connectors/{run.connector}/try", said="applied")
+    place = _path(run) if run.phase is Phase.HELD else f"/connectors/{run.connector}/try"
+    return console.back(place, said="applied")
 
 
 async def stream_run(console: Console, visit: Visit) -> Response:
@@ -182,7 +214,9 @@ async def _run(console: Console, visit: Visit, run: TrialRun, errors: tuple[Find
         path=_path(run),
         running=run.phase is Phase.RUNNING,
         asking=run.phase is Phase.ASKING,
-        first_failed=next((n for n, each in enumerate(run.rows) if each.mark.value == "failed"), None),
+        held=run.phase is Phase.HELD,
+        changed=run.digest != digest(draft.connector),
+        steps=BY_NUMBER,
         errors=errors,
         anchors={f"/answers/{each.key}": f"answer.{each.key}" for each in run.ask}
         | {f"/rows/{n}": f"blank.{n}" for n in range(len(run.rows))},
@@ -225,6 +259,8 @@ PAGES: Final = (
     Page("GET", _ONE, show_run, _WRITE),
     Page("POST", _ONE, post_answer, _WRITE, secret=_AllInputs()),
     Page("POST", f"{_ONE}/resend", post_resend, _WRITE),
+    Page("POST", f"{_ONE}/continue", post_go_on, _WRITE),
+    Page("POST", f"{_ONE}/end", post_end, _WRITE),
     Page("POST", f"{_ONE}/apply", post_apply, _WRITE),
     Page("GET", f"{_ONE}/fixture", get_fixture, _WRITE),
     Page("GET", f"{_ONE}/events", stream_run, _WRITE),

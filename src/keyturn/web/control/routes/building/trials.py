@@ -9,14 +9,15 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectorInvalid, Finding
 from keyturn.core.secret import Secret
-from keyturn.engine.builder.trials import Typed
+from keyturn.engine.builder.typed import Typed
 from keyturn.web.control.caller import App, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.shapes.requests import Answers
 from keyturn.web.control.shapes.showing import answer
-from keyturn.web.control.shapes.trials import FixtureAnswer, NewTrial, TrialAnswer, trial_answer
+from keyturn.web.control.shapes.trials import FixtureAnswer, MendedText, NewTrial, TrialAnswer, trial_answer
 
 TAG: Final = "connectors"
 WAITED_S: Final = 20.0  # for the next row, where somebody asks how it goes
@@ -26,6 +27,9 @@ EXAMPLE: Final[dict[str, Any]] = {
     "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "state": "running",
     "passed": False,
+    "failed_step": None,
+    "not_reached": [],
+    "ends_at": None,
     "started_at": "2030-01-31T12:00:00.000Z",
     "hosts": ["auth.acme.example"],
     "ask": [],
@@ -61,16 +65,20 @@ async def begin_trial(connector_id: str, body: NewTrial, app: App, caller: Calli
     forgotten after a day.
     """
     caller.must_see(connector_id)
-    if body.source is None:
-        connector = (await app.builder.drafts.draft(connector_id)).connector
-    else:
-        connector = await app.edit_connector.read(body.source)
-        if connector.id != connector_id:
-            message = "The text's own id differs from the connector's."
-            raise ConnectorInvalid(errors=[Finding("/connector", "id_differs", message)])
+    connector = await _text(connector_id, body.source, app)
     typed = Typed(body.username, body.password or Secret(""), body.fields)
-    run = await app.builder.trials.begin(connector, typed, caller.for_person(body.client_address))
+    run = await app.builder.trials.begin(connector, typed, caller.for_person(body.client_address), hold=body.hold)
     return answer(trial_answer(run), 201, location=f"/v1/trials/{run.id}")
+
+
+async def _text(connector_id: str, source: str | None, app: App) -> Connector:
+    if source is None:
+        return (await app.builder.drafts.draft(connector_id)).connector
+    connector = await app.edit_connector.read(source)
+    if connector.id != connector_id:
+        message = "The text's own id differs from the connector's."
+        raise ConnectorInvalid(errors=[Finding("/connector", "id_differs", message)])
+    return connector
 
 
 async def get_trial(trial_id: str, app: App, caller: Calling, after: int | None = None) -> Response:
@@ -87,6 +95,21 @@ async def get_trial(trial_id: str, app: App, caller: Calling, after: int | None 
 async def answer_trial(trial_id: str, body: Answers, app: App, caller: Calling) -> Response:
     """Answer what a trial asks, such as a one-time code; each question is answered once."""
     return answer(trial_answer(app.builder.trials.answer(trial_id, body.answers, caller.actor)))
+
+
+async def continue_trial(trial_id: str, body: MendedText, app: App, caller: Calling) -> Response:
+    """Go on with a trial that is held, from the step that failed, with a mended text and without another login.
+
+    A text that signs in otherwise, or sends tokens to another host, is refused: it is tried from the beginning.
+    """
+    run = app.builder.trials.look(trial_id, caller.actor)
+    connector = await _text(run.connector, body.source, app)
+    return answer(trial_answer(await app.builder.trials.go_on(trial_id, connector, caller.actor)))
+
+
+async def end_trial(trial_id: str, app: App, caller: Calling) -> Response:
+    """End a trial that is held: its tokens are revoked."""
+    return answer(trial_answer(app.builder.trials.end(trial_id, caller.actor)))
 
 
 async def trial_fixture(trial_id: str, app: App, caller: Calling) -> Response:
@@ -147,6 +170,28 @@ OPERATIONS: Final = (
         {200: TrialAnswer},
         TAG,
         problems=("challenge_used",),
+        answer_example=EXAMPLE,
+    ),
+    Operation(
+        "POST",
+        "/v1/trials/{trial_id}/continue",
+        continue_trial,
+        "admin",
+        {200: TrialAnswer},
+        TAG,
+        takes=Takes.JSON,
+        problems=("trial_not_held", "connector_invalid", "logins_stopped"),
+        example={},
+        answer_example=EXAMPLE,
+    ),
+    Operation(
+        "POST",
+        "/v1/trials/{trial_id}/end",
+        end_trial,
+        "admin",
+        {200: TrialAnswer},
+        TAG,
+        problems=("trial_not_held",),
         answer_example=EXAMPLE,
     ),
 )

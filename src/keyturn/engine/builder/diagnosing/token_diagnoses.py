@@ -17,7 +17,7 @@ from keyturn.core.building.near_paths import named, nearest
 from keyturn.core.connector import ClientAuthentication, Connector, Encoding, FieldType, ProviderRequest
 from keyturn.core.errors import KeyturnError
 from keyturn.core.messages import Answer
-from keyturn.engine.builder.author_words import of_error
+from keyturn.engine.builder.diagnosing.author_words import of_error
 from keyturn.engine.builder.trial_trace import Blank, Diagnosis, Suggestion, shown_value
 from keyturn.engine.send import Sent
 

@@ -15,8 +15,8 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import error_named
 from keyturn.core.messages import Answer
 from keyturn.core.templates import Template
-from keyturn.engine.builder.author_words import of_error
-from keyturn.engine.builder.token_diagnoses import of_status
+from keyturn.engine.builder.diagnosing.author_words import of_error
+from keyturn.engine.builder.diagnosing.token_diagnoses import of_status
 from keyturn.engine.builder.trial_trace import Diagnosis, Suggestion
 
 _SAID: Final = {

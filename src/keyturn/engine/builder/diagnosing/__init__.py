@@ -1,0 +1,1 @@
+"""What failed in a trial, in the words of whoever can change the connector."""
