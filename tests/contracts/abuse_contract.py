@@ -125,6 +125,7 @@ class LoginStopsContract:
         since = [await stops.stop("acme", at=NOW + n, by="key:1", records=[record("stopped")]) for n in (0, 5)]
         seen = [await stops.stopped_since("acme"), await stops.stopped_since("other")]
         elsewhere = await stops.stopped_since("acme", project="other")
+        every = [await stops.all(), await stops.all(project="other")]
         for _ in range(2):
             await stops.start("acme", records=[record("started")])
         logged, _ = await stores.audit.list()
@@ -132,6 +133,7 @@ class LoginStopsContract:
         assert [NOW, NOW] == since
         assert [NOW, None] == seen
         assert elsewhere is None
+        assert [{"acme": NOW}, {}] == every
         assert await stops.stopped_since("acme") is None
         assert ["started", "stopped"] == [each.action for _, each in logged]
 

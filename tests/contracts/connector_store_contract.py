@@ -49,11 +49,14 @@ class ConnectorStoreContract:
         """Each publication adds one; older ones stay as they were, and so does the draft."""
         draft, _ = await stores.connectors.put_draft(connector(), SOURCE, at=NOW)
         first = await stores.connectors.publish(connector(title="1"), SOURCE, "d1", at=NOW + 1)
-        second = await stores.connectors.publish(connector(title="2"), SOURCE, "d2", at=NOW + 2)
+        second = await stores.connectors.publish(
+            connector(title="2"), SOURCE, "d2", at=NOW + 2, by="person:1", note="ü"
+        )
         third = await stores.connectors.publish(connector(title="1"), SOURCE, "d1", at=NOW + 3)
 
         assert PublishedVersion(connector(title="1"), 1, "d1", SOURCE, NOW + 1) == first
         assert [1, 2, 3] == [first.version, second.version, third.version]
+        assert [("", ""), ("person:1", "ü")] == [(each.published_by, each.note) for each in (first, second)]
         assert [first, second, third] == [await stores.connectors.version("acme", n) for n in (1, 2, 3)]
         assert third == await stores.connectors.version("acme")
         assert draft == await stores.connectors.draft("acme")
@@ -68,8 +71,8 @@ class ConnectorStoreContract:
         assert ((), None) == await stores.audit.list()
 
     async def test_a_version_is_corrected_in_place(self, stores: AllStores) -> None:
-        """Text, meaning and digest change, number and day don't; its neighbours stay, and the record goes with it."""
-        first = await stores.connectors.publish(connector(title="1"), SOURCE, "d1", at=NOW + 1)
+        """Text, meaning and digest change, number, day, who and note don't; neighbours stay; the record goes along."""
+        first = await stores.connectors.publish(connector(title="1"), SOURCE, "d1", at=NOW + 1, by="key:1", note="n")
         second = await stores.connectors.publish(connector(title="2"), SOURCE, "d2", at=NOW + 2)
         corrected = await stores.connectors.correct(
             first, connector(title="1b"), "new", "d1b", records=[record("connector.corrected")]
@@ -80,7 +83,7 @@ class ConnectorStoreContract:
             await stores.connectors.correct(corrected, connector(), SOURCE, "d", project="other")
         logged, _ = await stores.audit.list()
 
-        assert PublishedVersion(connector(title="1b"), 1, "d1b", "new", NOW + 1) == corrected
+        assert PublishedVersion(connector(title="1b"), 1, "d1b", "new", NOW + 1, "key:1", "n") == corrected
         assert [corrected, second] == [await stores.connectors.version("acme", n) for n in (1, 2)]
         assert ["connector.corrected"] == [each.action for _, each in logged]
 

@@ -8,8 +8,9 @@ import pytest
 
 from keyturn.core.connection import State
 from keyturn.core.errors import ValidationFailed
-from keyturn.ports.overview import Ending, Expiry, Need, SessionFilter, Standing, Tally
-from keyturn.ports.store import ConnectionFilter
+from keyturn.ports.overview import Backlog, Ending, Expiry, Need, SessionFilter, Standing, Tally, Trouble
+from keyturn.ports.store import ConnectionFilter, Use
+from keyturn.ports.webhooks.endpoints import Delivery, DeliveryState
 from tests.contracts.all_stores import AllStores
 from tests.contracts.samples import NOW, connection, record, secrets, session
 
@@ -29,6 +30,9 @@ class OverviewContract:
         assert await overview.recorded_since() is None
         assert () == await overview.expiries(NOW, NOW + HOUR)
         assert () == await overview.needs()
+        assert () == await overview.troubles(NOW)
+        assert {} == await overview.mended(["acme"], NOW)
+        assert Backlog() == await overview.backlog()
         assert () == await overview.endings(NOW, NOW + HOUR)
         assert ((), None) == await overview.open_sessions(NOW, cursor=None, limit=5)
 
@@ -49,7 +53,7 @@ class OverviewContract:
             ("other", "uncertain"): 1,
         }  # fmt: skip
 
-        assert Standing(counted, 1, 2, ("c", NOW - 90)) == await stores.overview.standing(NOW)
+        assert Standing(counted, 4, 2, ("c", NOW - 90)) == await stores.overview.standing(NOW)
         assert {"active": 2, "paused": 1, "unconfirmed": 1} == await stores.overview.states(
             ConnectionFilter(connector="acme", not_ended=True)
         )
@@ -113,6 +117,54 @@ class OverviewContract:
 
         expected = (Need("grant_lost", "acme", 2, NOW - 9), Need("token_ended", "other", 1, NOW - 1))
         assert expected == await stores.overview.needs()
+
+    async def test_whether_a_call_was_ever_made(self, stores: AllStores) -> None:
+        """Noted with the connection, whatever became of the call."""
+        await stores.connections.insert(connection("a"), secrets())
+        before = (await stores.overview.standing(NOW)).called
+        await stores.connections.note_uses({"a": Use(NOW, calls=1, failed=1)})
+        after = (await stores.overview.standing(NOW)).called
+
+        assert (False, True) == (before, after)
+
+    async def test_troubles_of_a_set_up(self, stores: AllStores) -> None:
+        """By connector and code, of sends alone; and when what may have mended them came last."""
+        wrong = "connector_client_rejected"
+        await stores.audit.append(
+            [
+                record("login.answered", at=NOW - 1, outcome=wrong),
+                record("login.answered", at=NOW, outcome=wrong),
+                record("refresh.answered", at=NOW + 2, outcome=wrong),
+                record("login.refused", at=NOW + 1, outcome="unique_id_missing"),
+                record("login.refused", at=NOW + 1, outcome="connection_test_failed"),
+                record("connector.degraded", at=NOW, outcome=wrong),
+                record("login.answered", at=NOW, outcome=wrong, project="other"),
+                record("connector.client_set", at=NOW + 3, outcome="ok"),
+                record("connector.client_set", at=NOW + 5, outcome="ok"),
+                record("connection.created", at=NOW + 4, outcome="ok", connector="other"),
+                record("connector.saved", at=NOW + 9, outcome="ok"),
+            ]
+        )
+
+        assert (
+            Trouble("acme", wrong, 2, NOW, NOW + 2),
+            Trouble("acme", "unique_id_missing", 1, NOW + 1, NOW + 1),
+        ) == await stores.overview.troubles(NOW)
+        assert {("acme", "connector.client_set"): NOW + 5} == await stores.overview.mended(["acme"], NOW + 3)
+        assert {} == await stores.overview.mended(["acme"], NOW + 6)
+
+    async def test_deliveries_that_wait(self, stores: AllStores) -> None:
+        """How many, and since when the oldest does."""
+        waiting = Delivery("d1", "whk_1", "evt_1", "connection.created", NOW)
+        for each in (
+            waiting,
+            replace(waiting, id="d2", created_at=NOW - 9),
+            replace(waiting, id="d3", created_at=NOW - 20, state=DeliveryState.DELIVERED),
+            replace(waiting, id="d4", created_at=NOW - 30, project="other"),
+        ):
+            await stores.webhooks.add_delivery(each)
+
+        assert Backlog(2, NOW - 9) == await stores.overview.backlog()
 
     async def test_sessions_that_wait(self, stores: AllStores) -> None:
         """Newest first, page by page; neither what led to something nor what is too old."""

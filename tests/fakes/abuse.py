@@ -88,6 +88,11 @@ class FakeLoginStops:
         await self._database.read()
         return self._stopped.get((project, connector))
 
+    async def all(self, *, project: str = "default") -> Mapping[str, float]:
+        """All of them."""
+        await self._database.read()
+        return {connector: at for (of, connector), at in self._stopped.items() if of == project}
+
     async def stop(
         self, connector: str, *, at: float, by: str, records: Sequence[AuditRecord] = (), project: str = "default"
     ) -> float:

@@ -14,7 +14,7 @@ class FakeCallTimes:
 
     def __init__(self, database: FakeDatabase) -> None:
         self._database = database
-        self._rows: defaultdict[tuple[str, str, int], dict[int, tuple[int, int, int]]] = defaultdict(dict)
+        self._rows: defaultdict[tuple[str, str, int], dict[int, tuple[int, int, int, int, int]]] = defaultdict(dict)
 
     async def add(self, hours: Mapping[ConnectorHour, Counts], *, project: str = "default") -> None:
         """Add to what is there."""
@@ -22,8 +22,8 @@ class FakeCallTimes:
         for (connector, begins_at), counts in hours.items():
             row = self._rows[project, connector, begins_at]
             for bound, more in counts.items():
-                before = row.get(bound, (0, 0, 0))
-                row[bound] = (before[0] + more[0], before[1] + more[1], before[2] + more[2])
+                a, b, c, d, e = row.get(bound, (0, 0, 0, 0, 0))
+                row[bound] = (a + more[0], b + more[1], c + more[2], d + more[3], e + more[4])
 
     async def read(self, since: int, until: int, *, project: str = "default") -> Mapping[ConnectorHour, Counts]:
         """The hours of this time."""

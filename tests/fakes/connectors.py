@@ -63,6 +63,8 @@ class FakeConnectorStore:
         digest: str,
         *,
         at: float,
+        by: str = "",
+        note: str = "",
         records: Sequence[AuditRecord] = (),
         project: str = "default",
     ) -> PublishedVersion:
@@ -71,7 +73,7 @@ class FakeConnectorStore:
         entry = self._entries.setdefault((project, connector.id), _Entry(at))
         if entry.versions and entry.versions[-1].digest == digest:
             return entry.versions[-1]
-        entry.versions.append(PublishedVersion(connector, len(entry.versions) + 1, digest, source, at))
+        entry.versions.append(PublishedVersion(connector, len(entry.versions) + 1, digest, source, at, by, note))
         entry.updated_at = at
         self._database.log(records)
         return entry.versions[-1]

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from keyturn.core.connection import Connection, ConnectionSecrets, State
-from keyturn.ports.overview import ANY_SESSION, SENDS, Ending, Expiry, Need, SessionFilter, Standing, Tally
+from keyturn.ports.overview import (
+    ANY_SESSION,
+    MENDS,
+    SENDS,
+    TROUBLED,
+    TROUBLES,
+    Backlog,
+    Ending,
+    Expiry,
+    Need,
+    SessionFilter,
+    Standing,
+    Tally,
+    Trouble,
+)
 from keyturn.ports.store import ConnectionFilter, ConnectSession
+from keyturn.ports.webhooks.endpoints import Delivery
 from tests.fakes.connections import matches
 from tests.fakes.cursors import page_of
 from tests.fakes.database import FakeDatabase
@@ -25,11 +40,13 @@ class FakeOverview:
         rows: Mapping[str, tuple[Connection, ConnectionSecrets]],
         sessions: FakeSessionStore,
         calls: Mapping[tuple[str, int], tuple[int, int]],
+        deliveries: Mapping[str, Delivery],
     ) -> None:
         self._database = database
         self._rows = rows
         self._sessions = sessions
         self._calls = calls
+        self._deliveries = deliveries
 
     async def standing(self, now: float, *, project: str = "default") -> Standing:
         """Count all connections."""
@@ -39,9 +56,10 @@ class FakeOverview:
         late = sorted(each for each in due if each[0] < now - 60.0)
         return Standing(
             connections=Counter((each.connector, each.shown_state) for each in every),
-            due_soon=sum(now <= at < now + HOUR_S for at, _ in due),
+            due_soon=sum(at < now + HOUR_S for at, _ in due),
             overdue=len(late),
             oldest=(late[0][1], late[0][0]) if late else None,
+            called=bool(self._calls) or any(each.last_used_at is not None for each in every),
         )
 
     async def states(self, which: ConnectionFilter, *, project: str = "default") -> Mapping[str, int]:
@@ -104,6 +122,37 @@ class FakeOverview:
                 found.setdefault(each.connector, []).append(ends)
         endings = [Ending(connector, len(at), min(at)) for connector, at in found.items()]
         return tuple(sorted(endings, key=lambda each: (each.first, each.connector)))
+
+    async def troubles(self, since: float, *, project: str = "default") -> Sequence[Trouble]:
+        """Group troubles of set-ups."""
+        await self._database.read()
+        found: dict[tuple[str, str], list[float]] = {}
+        for each in self._database.records:
+            if (
+                each.project == project and each.at >= since and each.connector is not None
+                and each.action in TROUBLED and each.outcome in TROUBLES
+            ):  # fmt: skip
+                found.setdefault((each.connector, each.outcome), []).append(each.at)
+        return tuple(Trouble(*key, len(at), min(at), max(at)) for key, at in sorted(found.items()))
+
+    async def mended(
+        self, connectors: Collection[str], since: float, *, project: str = "default"
+    ) -> Mapping[tuple[str, str], float]:
+        """When what may have mended them was recorded last."""
+        await self._database.read()
+        found: dict[tuple[str, str], float] = {}
+        for each in self._database.records:
+            if each.project == project and each.connector in connectors and each.action in MENDS and each.at >= since:
+                key = (each.connector or "", each.action)
+                found[key] = max(each.at, found.get(key, since))
+        return found
+
+    async def backlog(self, *, project: str = "default") -> Backlog:
+        """Deliveries that wait."""
+        await self._database.read()
+        rows = self._deliveries.values()
+        waiting = [each.created_at for each in rows if each.project == project and each.state == "pending"]
+        return Backlog(len(waiting), min(waiting, default=None))
 
     async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:
         """Calls of a connection by hour."""

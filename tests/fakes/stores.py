@@ -48,8 +48,10 @@ class FakeStores:
         self.person_links = FakePersonLinkStore(self.database)
         self.jobs = FakeJobs(self.database)
         self.call_times = FakeCallTimes(self.database)
-        self.overview = FakeOverview(self.database, self.connections.rows, self.sessions, self.connections.calls)
         self.webhooks = FakeWebhookStore(self.database, self.jobs)
+        self.overview = FakeOverview(
+            self.database, self.connections.rows, self.sessions, self.connections.calls, self.webhooks.rows
+        )
         self.events = FakeEventStore(self.database, self.webhooks, self.jobs, self.sessions)
         self.keys = FakeKeyCustody(self.database, self.connections)
 

@@ -8,7 +8,7 @@ Times are Unix seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -16,20 +16,33 @@ from keyturn.ports.store import ConnectionFilter, ConnectSession
 
 # The records that tell how renewals went; a person's login is none of them.
 SENDS: Final = ("connection.renewed", "refresh.answered", "login.answered", "connection.needs_reconnect")
+# What a send ends with where the connector's set-up is at fault, not the person, in the records of these actions.
+TROUBLES: Final = (
+    "connector_client_rejected", "connector_value_absent", "provider_grant_disabled", "scope_insufficient",
+    "unique_id_missing",
+)  # fmt: skip
+TROUBLED: Final = ("challenge.answered", "login.answered", "login.refused", "refresh.answered")
+# After which such a trouble may be over.
+MENDS: Final = (
+    "connection.created", "connection.reconnected", "connector.client_set", "connector.corrected",
+    "connector.published",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How all connections stand.
 
-    `connections`: (connector, state as shown) → how many. `due_soon`: renewals within the next hour; `overdue`: those
-    whose time was over a minute ago, `oldest` the id and due time of the one that waits longest.
+    `connections`: (connector, state as shown) → how many. `due_soon`: renewals whose time comes within the next hour or
+    has come; `overdue`: those of them whose time was over a minute ago, `oldest` the id and due time of the one that
+    waits longest. `called`: whether a call was ever made.
     """
 
     connections: Mapping[tuple[str, str], int] = field(default_factory=dict)
     due_soon: int = 0
     overdue: int = 0
     oldest: tuple[str, float] | None = None
+    called: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,25 @@ class SessionFilter:
 ANY_SESSION: Final = SessionFilter()
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Sends of a connector that ended with one code of `TROUBLES`: how many, and when the first and the last did."""
+
+    connector: str
+    code: str
+    count: int
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Webhook deliveries that wait, and since when the oldest does."""
+
+    count: int = 0
+    oldest: float | None = None
+
+
 class Overview(Protocol):
     """Reads."""
 
@@ -116,6 +148,20 @@ class Overview(Protocol):
 
     async def endings(self, now: float, until: float, *, project: str = "default") -> Sequence[Ending]:
         """Active connections without refresh token and usable password that end in this time, first end first."""
+        ...
+
+    async def troubles(self, since: float, *, project: str = "default") -> Sequence[Trouble]:
+        """Troubles of connectors' set-ups that were recorded from this time on, by connector and code."""
+        ...
+
+    async def mended(
+        self, connectors: Collection[str], since: float, *, project: str = "default"
+    ) -> Mapping[tuple[str, str], float]:
+        """(connector, action of `MENDS`) → when it was recorded last; of these connectors, from this time on."""
+        ...
+
+    async def backlog(self, *, project: str = "default") -> Backlog:
+        """Webhook deliveries that wait."""
         ...
 
     async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:

@@ -226,13 +226,18 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class PublishedVersion:
-    """A version: the connector with all defaults resolved, its source and its digest (SHA-256, hex)."""
+    """A version: the connector with all defaults resolved, its source and its digest (SHA-256, hex).
+
+    `published_by`: the actor's name; empty where that was before it was written down. `note`: what they said of it.
+    """
 
     connector: Connector
     version: int
     digest: str
     source: str
     published_at: float
+    published_by: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +291,8 @@ class ConnectorStore(Protocol):
         digest: str,
         *,
         at: float,
+        by: str = "",
+        note: str = "",
         records: Sequence[AuditRecord] = (),
         project: str = "default",
     ) -> PublishedVersion:
@@ -302,7 +309,7 @@ class ConnectorStore(Protocol):
         records: Sequence[AuditRecord] = (),
         project: str = "default",
     ) -> PublishedVersion:
-        """Write over what `read` says, number and day of publishing kept.
+        """Write over what `read` says; number, day of publishing, who did and their note are kept.
 
         What may differ is the caller's to judge. VersionConflict where the version is not as it was read.
         """

@@ -127,3 +127,15 @@ async def test_the_board_has_them(key: str, expected: list[tuple[float, int]]) -
     board = await world.application.board(key)
 
     assert expected == [(each.start, each.count) for each in board.call_times]
+
+
+async def test_answers_of_4xx_and_5xx_are_counted(stores: FakeStores) -> None:
+    """Each apart; what is neither is none of them."""
+    times, counts = process(stores)
+    for status in (200, 304, 399, 400, 404, 499, 500, 503):
+        counts.answered("acme", status, provider_s=0.1, all_s=0.12)
+    (found,) = await times.read(START, START + HOUR, HOUR)
+    again = await times.read(START, START + HOUR, HOUR)
+
+    assert (8, 3, 2) == (found.count, found.client_errors, found.server_errors)
+    assert (found,) == again

@@ -95,6 +95,8 @@ class SqlConnectorStore:
         digest: str,
         *,
         at: float,
+        by: str = "",
+        note: str = "",
         records: Sequence[AuditRecord] = (),
         project: str = "default",
     ) -> PublishedVersion:
@@ -117,6 +119,8 @@ class SqlConnectorStore:
                 "document": document,
                 "source": source,
                 "published_at": at,
+                "published_by": by,
+                "note": note,
             }
             tx.execute(sa.insert(connector_versions), row)
             add_records(tx, records)
@@ -207,7 +211,15 @@ class SqlConnectorStore:
         return self._load(json.loads(document))
 
     def _published(self, row: sa.Row[Any]) -> PublishedVersion:
-        return PublishedVersion(self._connector(row.document), row.version, row.digest, row.source, row.published_at)
+        return PublishedVersion(
+            self._connector(row.document),
+            row.version,
+            row.digest,
+            row.source,
+            row.published_at,
+            row.published_by,
+            row.note,
+        )
 
 
 def _is(project: str, connector_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -8,6 +8,7 @@ Source: the threat model, L1 ("for incidents").
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +46,10 @@ class StopLogins:
     async def stopped_since(self, connector_id: str, *, project: str = "default") -> float | None:
         """Since when they are stopped, Unix seconds; None where they are not."""
         return await self.stops.stopped_since(connector_id, project=project)
+
+    async def stopped(self, *, project: str = "default") -> Mapping[str, float]:
+        """Every connector whose logins are stopped → since when, Unix seconds."""
+        return await self.stops.all(project=project)
 
     async def refuse(self, connector_id: str, *, project: str = "default") -> None:
         """Raise LoginsStopped where they are."""

@@ -44,8 +44,8 @@ class Quantiles:
 class CallTime:
     """How long a connector's calls took in the time that begins at `start`, Unix seconds.
 
-    `count`: calls that the API answered. `provider`: waiting for the API. `keyturn`: all else. `whole`: from a call's
-    arrival to the head of its answer. Quantiles don't add up: p95 of the whole is not the sum of the parts'.
+    `count`: calls that the API answered, `client_errors` of them with 4xx and `server_errors` with 5xx. `provider`:
+    waiting for the API. `keyturn`: all else. `whole`: from a call's arrival to the head of its answer. Quantiles don't add up: p95 of the whole is not the sum of the parts'.
     """
 
     connector: str
@@ -54,26 +54,33 @@ class CallTime:
     provider: Quantiles
     keyturn: Quantiles
     whole: Quantiles
+    client_errors: int = 0
+    server_errors: int = 0
 
 
 class Times:
     """The calls of one connector in this process, since its start; the hot path adds to them by itself."""
 
-    __slots__ = ("keyturn", "provider", "stored", "whole")
+    __slots__ = ("client_errors", "keyturn", "provider", "server_errors", "stored", "whole")
 
     def __init__(self) -> None:
+        """`client_errors`, `server_errors`: of `whole`, the calls that the API answered with 4xx and with 5xx."""
         self.provider, self.keyturn, self.whole = Spread(), Spread(), Spread()
-        self.stored = ([0] * (OVER + 1), [0] * (OVER + 1), [0] * (OVER + 1))
+        self.client_errors, self.server_errors = [0] * (OVER + 1), [0] * (OVER + 1)
+        self.stored = _nothing()
 
     def fresh(self) -> Counts:
         """What came since this was asked last."""
-        now = tuple(list(each.counts) for each in (self.provider, self.keyturn, self.whole))
+        spreads = (self.provider, self.keyturn, self.whole)
+        now = [list(each) for each in (*(spread.counts for spread in spreads), self.client_errors, self.server_errors)]
         found = {}
         for index, bound in enumerate(_BOUNDS_US):
-            provider, own, whole = (new[index] - old[index] for new, old in zip(now, self.stored, strict=True))
+            provider, own, whole, refused, failed = (
+                new[index] - old[index] for new, old in zip(now, self.stored, strict=True)
+            )
             if provider or own or whole:
-                found[bound] = (provider, own, whole)
-        self.stored = (now[0], now[1], now[2])
+                found[bound] = (provider, own, whole, refused, failed)
+        self.stored = now
         return found
 
 
@@ -154,17 +161,24 @@ class CallTimes:
 
 def _added(some: Counts, more: Counts) -> Counts:
     found = dict(some)
-    for bound, (provider, own, whole) in more.items():
-        before = found.get(bound, (0, 0, 0))
-        found[bound] = (before[0] + provider, before[1] + own, before[2] + whole)
+    for bound, (provider, own, whole, refused, failed) in more.items():
+        a, b, c, d, e = found.get(bound, (0, 0, 0, 0, 0))
+        found[bound] = (a + provider, b + own, c + whole, d + refused, e + failed)
     return found
 
 
 def _told(connector: str, start: float, hours: Sequence[Counts]) -> CallTime:
-    parts = ([0] * (OVER + 1), [0] * (OVER + 1), [0] * (OVER + 1))
+    parts = _nothing()
     for counts in hours:
         for bound, numbers in counts.items():
             for part, number in zip(parts, numbers, strict=True):
                 part[_INDEX.get(bound, OVER)] += number
-    provider, own, whole = (Quantiles(quantile_s(each, 0.5) or 0.0, quantile_s(each, 0.95) or 0.0) for each in parts)
-    return CallTime(connector, start, sum(parts[2]), provider, own, whole)
+    provider, own, whole = (
+        Quantiles(quantile_s(each, 0.5) or 0.0, quantile_s(each, 0.95) or 0.0) for each in parts[:3]
+    )
+    return CallTime(connector, start, sum(parts[2]), provider, own, whole, sum(parts[3]), sum(parts[4]))
+
+
+def _nothing() -> list[list[int]]:
+    """Noughts for each part of `Counts`."""
+    return [[0] * (OVER + 1) for _ in range(5)]

@@ -75,6 +75,10 @@ class LoginStops(Protocol):
         """Since when; None where its logins are sent."""
         ...
 
+    async def all(self, *, project: str = "default") -> Mapping[str, float]:
+        """Every connector whose logins are stopped → since when."""
+        ...
+
     async def stop(
         self, connector: str, *, at: float, by: str, records: Sequence[AuditRecord] = (), project: str = "default"
     ) -> float:

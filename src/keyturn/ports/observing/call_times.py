@@ -11,8 +11,8 @@ from typing import Protocol, TypeAlias
 # A connector's id, and when an hour began in Unix seconds.
 ConnectorHour: TypeAlias = tuple[str, int]
 # A bound in microseconds → how many calls took no longer than it, and longer than the next lower one: of the provider's
-# part, of keyturn's own, and of the whole.
-Counts: TypeAlias = Mapping[int, tuple[int, int, int]]
+# part, of keyturn's own, and of the whole; and of the last ones, how many the API answered with 4xx and with 5xx.
+Counts: TypeAlias = Mapping[int, tuple[int, int, int, int, int]]
 
 
 class CallTimesStore(Protocol):

@@ -97,9 +97,11 @@ class CallCounts(Collector):
         spread = times.keyturn
         spread.counts[bisect_left(BOUNDS_S, own_s)] += 1
         spread.total_s += own_s
-        spread = times.whole
-        spread.counts[bisect_left(BOUNDS_S, all_s)] += 1
+        spread, index = times.whole, bisect_left(BOUNDS_S, all_s)
+        spread.counts[index] += 1
         spread.total_s += all_s
+        if status >= 400:
+            (times.server_errors if status >= 500 else times.client_errors)[index] += 1
 
     def answered_here(self, connector: str, status: int, door: str = PROXY) -> None:
         """keyturn answered a call itself: refused it, or handed a token out at another door than the proxy."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -23,6 +23,11 @@ class SqlLoginStops:
     async def stopped_since(self, connector: str, *, project: str = "default") -> float | None:
         """Since when; None where its logins are sent."""
         return await self._database.read(lambda tx: _since(tx, connector, project))
+
+    async def all(self, *, project: str = "default") -> Mapping[str, float]:
+        """All of them."""
+        query = sa.select(_c.connector, _c.at).where(_c.project == project)
+        return dict(await self._database.read(lambda tx: [(row.connector, row.at) for row in tx.execute(query)]))
 
     async def stop(
         self, connector: str, *, at: float, by: str, records: Sequence[AuditRecord] = (), project: str = "default"

@@ -18,6 +18,8 @@ call_times: Final = sa.Table(
     number_column("provider"),
     number_column("keyturn"),
     number_column("whole"),
+    number_column("client_errors"),
+    number_column("server_errors"),
 )
 
 connection_calls: Final = sa.Table(

@@ -5,20 +5,30 @@ Rule: the condition of a partial index is named here once, for the index and for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
 
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, sessions
-from keyturn.ports.overview import SENDS
+from keyturn.adapters.store.database.webhook_tables import webhook_deliveries
+from keyturn.ports.overview import MENDS, SENDS, TROUBLES
 
-SENT: Final = "action IN ({})".format(", ".join(f"'{each}'" for each in SENDS))
+
+def _one_of(column: str, values: Sequence[str]) -> str:
+    return "{} IN ({})".format(column, ", ".join(f"'{each}'" for each in values))
+
+
+SENT: Final = _one_of("action", SENDS)
+TROUBLE: Final = _one_of("outcome", TROUBLES)
+MENDED: Final = _one_of("action", MENDS)
 ENDING: Final = f"expires_at IS NOT NULL AND {NOT_ENDED}"
 # As `Connection.shown_state` has it: no flag stands before the state.
 PLAINLY_ACTIVE: Final = "state = 'active' AND paused = 0 AND unconfirmed = 0"
 FAILING: Final = "(reason IS NOT NULL OR last_error IS NOT NULL)"
 LOST: Final = "state = 'needs_reconnect'"
 WAITING: Final = "state IN ('open', 'claimed')"
+UNDELIVERED: Final = "state = 'pending'"
 
 _c = connections.c
 sa.Index("connections_standing", _c.project, _c.connector, _c.state, _c.paused, _c.unconfirmed)
@@ -76,3 +86,26 @@ sa.Index(
     sqlite_where=sa.text(SENT),
 )
 sa.Index("sessions_waiting", sessions.c.project, sessions.c.created_at, sessions.c.id, sqlite_where=sa.text(WAITING))
+sa.Index(
+    "audit_troubles",
+    audit.c.project,
+    audit.c.at,
+    audit.c.action,
+    audit.c.outcome,
+    audit.c.connector,
+    sqlite_where=sa.text(TROUBLE),
+)
+sa.Index(
+    "audit_mended",
+    audit.c.project,
+    audit.c.connector,
+    audit.c.action,
+    audit.c.at,
+    sqlite_where=sa.text(MENDED),
+)
+sa.Index(
+    "webhook_deliveries_waiting",
+    webhook_deliveries.c.project,
+    webhook_deliveries.c.created_at,
+    sqlite_where=sa.text(UNDELIVERED),
+)

@@ -192,6 +192,8 @@ connector_versions: Final = sa.Table(
     text_column("document"),
     text_column("source"),
     time_column("published_at"),
+    text_column("published_by"),
+    text_column("note"),
     sa.ForeignKeyConstraint(["project", "connector"], ["connectors.project", "connectors.id"]),
 )
 

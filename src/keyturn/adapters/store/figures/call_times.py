@@ -15,7 +15,7 @@ from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.observing_tables import call_times
 from keyturn.ports.observing.call_times import ConnectorHour, Counts
 
-PARTS: Final = ("provider", "keyturn", "whole")
+PARTS: Final = ("provider", "keyturn", "whole", "client_errors", "server_errors")
 _c = call_times.c
 
 
@@ -46,9 +46,9 @@ class SqlCallTimes:
         """The hours of this time."""
         query = sa.select(_c.connector, _c.begins_at, _c.up_to_us, *(_c[part] for part in PARTS))
         query = query.where(_c.project == project, _c.begins_at >= since, _c.begins_at < until)
-        found: dict[ConnectorHour, dict[int, tuple[int, int, int]]] = {}
-        for connector, begins_at, bound, *numbers in await self._database.read(lambda tx: tx.execute(query).all()):
-            found.setdefault((connector, begins_at), {})[bound] = (numbers[0], numbers[1], numbers[2])
+        found: dict[ConnectorHour, dict[int, tuple[int, int, int, int, int]]] = {}
+        for connector, begins_at, bound, a, b, c, d, e in await self._database.read(lambda tx: tx.execute(query).all()):
+            found.setdefault((connector, begins_at), {})[bound] = (a, b, c, d, e)
         return found
 
     async def purge(self, *, before: int) -> int:

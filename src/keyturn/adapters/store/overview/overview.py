@@ -5,19 +5,40 @@ Rule: a condition of a partial index stands in its query word for word; SQLite u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.observing_tables import connection_calls
-from keyturn.adapters.store.database.overview_indexes import ENDING, FAILING, LOST, SENT, WAITING
+from keyturn.adapters.store.database.overview_indexes import (
+    ENDING,
+    FAILING,
+    LOST,
+    MENDED,
+    SENT,
+    TROUBLE,
+    UNDELIVERED,
+    WAITING,
+)
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, plain, sessions
+from keyturn.adapters.store.database.webhook_tables import webhook_deliveries
 from keyturn.adapters.store.rows.connection_conditions import ALONE, conditions_of
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.sessions import session_in
-from keyturn.ports.overview import ANY_SESSION, Ending, Expiry, Need, SessionFilter, Standing, Tally
+from keyturn.ports.overview import (
+    ANY_SESSION,
+    TROUBLED,
+    Backlog,
+    Ending,
+    Expiry,
+    Need,
+    SessionFilter,
+    Standing,
+    Tally,
+    Trouble,
+)
 from keyturn.ports.store import ConnectionFilter, ConnectSession
 
 SOON_S: Final = 3600.0
@@ -108,6 +129,37 @@ class SqlOverview:
         )
         return tuple(Ending(*row) for row in await self._rows(query))
 
+    async def troubles(self, since: float, *, project: str = "default") -> Sequence[Trouble]:
+        """Troubles of set-ups, by connector and code."""
+        a = audit.c
+        query = (
+            sa.select(a.connector, a.outcome, sa.func.count(), sa.func.min(a.at), sa.func.max(a.at))
+            .where(a.project == project, a.at >= since, sa.text(TROUBLE), a.action.in_(TROUBLED))
+            .where(a.connector.is_not(None))
+            .group_by(a.connector, a.outcome)
+            .order_by(a.connector, a.outcome)
+        )
+        return tuple(Trouble(*row) for row in await self._rows(query))
+
+    async def mended(
+        self, connectors: Collection[str], since: float, *, project: str = "default"
+    ) -> Mapping[tuple[str, str], float]:
+        """When what may have mended them was recorded last."""
+        a = audit.c
+        query = (
+            sa.select(a.connector, a.action, sa.func.max(a.at))
+            .where(a.project == project, a.connector.in_(connectors), sa.text(MENDED), a.at >= since)
+            .group_by(a.connector, a.action)
+        )
+        return {(connector, action): at for connector, action, at in await self._rows(query)}
+
+    async def backlog(self, *, project: str = "default") -> Backlog:
+        """Deliveries that wait."""
+        c = webhook_deliveries.c
+        query = sa.select(sa.func.count(), sa.func.min(c.created_at))
+        rows = await self._rows(query.where(c.project == project, sa.text(UNDELIVERED)))
+        return Backlog(*rows[0])
+
     async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:
         """Calls of a connection by hour."""
         c = connection_calls.c
@@ -151,7 +203,15 @@ def _standing(tx: sa.Connection, now: float, project: str) -> Standing:
     first = tx.execute(oldest).one_or_none()
     return Standing(
         connections={(connector, state): number for connector, state, number in tx.execute(by_state)},
-        due_soon=tx.execute(due.where(_c.renews_at >= now, _c.renews_at < now + SOON_S)).scalar_one(),
+        due_soon=tx.execute(due.where(_c.renews_at < now + SOON_S)).scalar_one(),
         overdue=tx.execute(due.where(_c.renews_at < now - LATE_S)).scalar_one(),
         oldest=None if first is None else (first.id, first.renews_at),
+        called=_called(tx, project),
     )
+
+
+def _called(tx: sa.Connection, project: str) -> bool:
+    """Whether a call was ever made. Before the first, all connections are looked through: then they are few."""
+    counted = sa.select(connection_calls.c.connection).limit(1)
+    used = sa.select(_c.id).where(_c.project == project, _c.last_used_at.is_not(None)).limit(1)
+    return tx.execute(counted).first() is not None or tx.execute(used).first() is not None
