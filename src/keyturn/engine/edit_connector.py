@@ -37,6 +37,7 @@ from keyturn.ports.clock import Clock
 from keyturn.ports.store import ClientCredentials, ConnectorStore, Draft, PublishedVersion
 
 LONGEST_CLIENT_VALUE = 4096
+LONGEST_NOTE: Final = 500
 CLIENT_SET = "connector.client_set"
 CORRECTED: Final = "connector.corrected"
 PUBLISHED: Final = "published"
@@ -116,9 +117,12 @@ class EditConnector:
         *,
         expected_revision: int | None = None,
         corrects: int | None = None,
+        note: str = "",
         facts: Mapping[str, Any] = _NO_FACTS,
     ) -> Published:
         """Publish the draft as the next version, all defaults frozen; `facts` stand in the audit record.
+
+        `note`: one line on what it is for, kept with a new version and in the record.
 
         Where only advice differs from the newest version, that one is corrected instead: its connections see it at
         once. `corrects`: an older version that is to be corrected, and nothing else done.
@@ -128,7 +132,9 @@ class EditConnector:
             VersionConflict: the draft is not the one that the caller read, or somebody publishes at the same moment.
             PublishBlocked: lint finds errors; `errors` has them.
             VersionImmutable: the version to correct differs in more than advice; `errors` has the keys.
+            ValidationFailed: the note is too long, or no line of text.
         """
+        note = _checked_note(note)
         draft = await self.store.draft(connector_id)
         if draft is None:
             raise NotFound("There is no such connector.")
@@ -144,7 +150,7 @@ class EditConnector:
         if target is not None and target.digest == digest(draft.connector):
             return _published(target, UNCHANGED)
         if target is not None and only_advice_differs(target.connector, draft.connector):
-            return await self._correct(target, draft, actor)
+            return await self._correct(target, draft, actor, note)
         if corrects is not None and target is not None:
             raise VersionImmutable(errors=[
                 Finding(f"/{name}", "immutable", "This is no advice; it stays as it was published.")
@@ -152,17 +158,18 @@ class EditConnector:
             ])  # fmt: skip
         told = change_facts(target.connector if target is not None else None, draft.connector) | dict(facts)
         told["version"] = target.version + 1 if target is not None else 1
-        record = replace(self._record("connector.published", connector_id, actor), facts=told)
+        record = replace(self._record("connector.published", connector_id, actor), facts={**told, **_said(note)})
         version = await self.store.publish(
-            draft.connector, draft.source, digest(draft.connector), at=self.clock.now(), records=[record]
-        )
+            draft.connector, draft.source, digest(draft.connector), at=record.at, by=actor.name, note=note,
+            records=[record],
+        )  # fmt: skip
         return _published(version, PUBLISHED)
 
-    async def _correct(self, target: PublishedVersion, draft: Draft, actor: Actor) -> Published:
+    async def _correct(self, target: PublishedVersion, draft: Draft, actor: Actor, note: str) -> Published:
         keys = advice_in(target.connector, draft.connector)
         wanted = digest(draft.connector)
         told = {"version": target.version, "keys": list(keys), "digest_before": target.digest, "digest": wanted}
-        record = replace(self._record(CORRECTED, draft.connector.id, actor), facts=told)
+        record = replace(self._record(CORRECTED, draft.connector.id, actor), facts={**told, **_said(note)})
         version = await self.store.correct(target, draft.connector, draft.source, wanted, records=[record])
         if self.published is not None:  # the other processes hear of it by the record
             self.published.forget(draft.connector.id)
@@ -202,5 +209,18 @@ class EditConnector:
 
 def _published(version: PublishedVersion, result: Literal["published", "corrected", "unchanged"]) -> Published:
     return Published(
-        version.connector, version.version, version.digest, version.source, version.published_at, result=result
-    )
+        version.connector, version.version, version.digest, version.source, version.published_at,
+        version.published_by, version.note, result=result,
+    )  # fmt: skip
+
+
+def _checked_note(note: str) -> str:
+    note = note.strip()
+    if len(note) > LONGEST_NOTE or not note.isprintable():
+        message = f"A note is one line of {LONGEST_NOTE} characters at most."
+        raise ValidationFailed(errors=[Finding("/note", "invalid", message)])
+    return note
+
+
+def _said(note: str) -> Mapping[str, str]:
+    return {"note": note} if note else {}

@@ -151,6 +151,21 @@ def test_save_and_publish(server: FakeServer, good: Path) -> None:
     assert ["PUT", "POST"] == [asked.method for asked in server.asked]
 
 
+def test_a_note_goes_with_what_is_published(server: FakeServer, good: Path) -> None:
+    """Sent as it is; where nothing is published there is nothing to note."""
+    server.answer("PUT /v1/connectors/acme", {"draft": {"revision": 1}, "findings": []})
+    server.answer("POST /v1/connectors/acme/publish", {"version": 2}, 201)
+
+    run("connector", "save", str(good), "--publish", "--note", "the new host")
+    saved = json.loads(server.last.body)
+    run("connector", "publish", "acme", "--note", "x", "--corrects", "2")
+    refused = run("connector", "save", str(good), "--note", "x")
+
+    assert [{"note": "the new host"}, {"note": "x", "corrects": 2}] == [saved, json.loads(server.last.body)]
+    assert 2 == refused.code
+    assert 3 == len(server.asked)
+
+
 def test_save_of_errors(server: FakeServer, bad: Path) -> None:
     """A file with errors is not sent; all errors are said with their places."""
     ran = run("connector", "save", str(bad), "--publish")

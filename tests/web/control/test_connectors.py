@@ -286,3 +286,18 @@ async def test_a_file_that_takes_long_to_read_holds_nobody_up(path: str, monkeyp
 
     assert 200 == meanwhile.status_code
     assert (await reading).status_code in (200, 201)
+
+
+async def test_a_note_is_kept_with_the_version() -> None:
+    """With who published it, in the list and in the connector; one that is no line publishes nothing."""
+    house = await begin()
+    await put(house)
+    refused = assert_problem(await house.call("POST", f"{PATH}/publish", {"note": "a\nb"}), 422, "validation_failed")
+    await house.call("POST", f"{PATH}/publish", {"note": "the new host"})
+    row = (await house.call("GET", f"{PATH}/versions")).json()["data"][0]
+    version = (await house.call("GET", PATH)).json()["version"]
+
+    assert "/note" == refused["errors"][0]["pointer"]
+    assert ("the new host", 1) == (row["note"], row["version"])
+    assert row["published_by"].startswith("key:")
+    assert (row["note"], row["published_by"]) == (version["note"], version["published_by"])

@@ -19,18 +19,23 @@ from keyturn.cli.times import when
 from keyturn.cli.words.named import on_server
 from keyturn.core.secret import Secret
 
+note_option = click.option("--note", metavar="TEXT", help="One line on what it is for, kept with the version.")
+
 
 @command("connector save")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--publish", "publish_it", is_flag=True, help="Publish it as well.")
+@note_option
 @json_option
-def save(file: Path, publish_it: bool, as_json: bool) -> None:
+def save(file: Path, publish_it: bool, note: str | None, as_json: bool) -> None:
     """The file is read here first; with an error nothing is sent. Findings of the linter do not hold a draft up."""
+    if note is not None and not publish_it:
+        raise click.UsageError("A note goes with what is published: --publish is not there.")
     read = read_file(file)
     client = connect()
     connector = read.connector.id
     saved = client.send("PUT", path_of("connectors", connector), raw=read.text, media_type="application/yaml")
-    published = publish_draft(client, connector) if publish_it else None
+    published = publish_draft(client, connector, note=note) if publish_it else None
     if as_json:
         say_json({"connector": saved.document, "published": published.document if published else None})
         return
@@ -48,23 +53,24 @@ def save(file: Path, publish_it: bool, as_json: bool) -> None:
 @command("connector publish")
 @click.argument("connector", metavar="ID")
 @click.option("--corrects", type=click.IntRange(1), metavar="N", help="Only correct the advice of version N.")
+@note_option
 @json_option
-def publish(connector: str, corrects: int | None, as_json: bool) -> None:
+def publish(connector: str, corrects: int | None, note: str | None, as_json: bool) -> None:
     """The draft becomes the next version. The same text again gives the same version.
 
     Where only advice differs from the newest version (failures, links, notes, retires), that one is corrected in place.
     """
-    published = publish_draft(connect(), connector, corrects)
+    published = publish_draft(connect(), connector, corrects, note)
     if as_json:
         say_json(published.document)
     else:
         tell_published(connector, published)
 
 
-def publish_draft(client: ApiClient, connector: str, corrects: int | None = None) -> Answer:
+def publish_draft(client: ApiClient, connector: str, corrects: int | None = None, note: str | None = None) -> Answer:
     """Publish what the draft says."""
-    document = None if corrects is None else {"corrects": corrects}
-    return client.send("POST", path_of("connectors", connector, "publish"), document)
+    given = {name: value for name, value in (("corrects", corrects), ("note", note)) if value is not None}
+    return client.send("POST", path_of("connectors", connector, "publish"), given or None)
 
 
 def tell_published(connector: str, published: Answer) -> None:
@@ -130,7 +136,8 @@ def show(connector: str, as_yaml: bool, as_json: bool) -> None:
                 ("id", document.get("id")),
                 ("title", document.get("title")),
                 ("version", version.get("version")),
-                ("published", when(version.get("published_at"))),
+                ("published", _publication(version)),
+                ("note", version.get("note")),
                 ("draft", f"revision {draft['revision']}, {when(draft.get('updated_at'))}" if draft else None),
                 ("client", "set" if document.get("client_id_set") else "not set"),
                 ("retires", _part(document, "retires").get("on")),
@@ -147,8 +154,14 @@ def _show_version(connector: str, version: int, *, as_yaml: bool, as_json: bool)
     elif as_yaml:
         say(str(found.members.get("source", "")).rstrip("\n"))
     else:
-        published, digest = when(found.members.get("published_at")), found.members.get("digest")
-        details([("id", connector), ("version", version), ("published", published), ("digest", digest)])
+        published, digest = _publication(found.members), found.members.get("digest")
+        note = found.members.get("note")
+        details([("id", connector), ("version", version), ("published", published), ("note", note), ("digest", digest)])
+
+
+def _publication(version: Mapping[str, Any]) -> str | None:
+    by = version.get("published_by")
+    return when(version.get("published_at")) + (f", by {one_line(by)}" if by else "") if version else None
 
 
 def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -46,7 +46,10 @@ CONNECTORS: Final = (
         "connector publish",
         "Publish a connector's draft.",
         "connector:publish",
-        ("keyturn connector publish acme", "keyturn connector publish acme --corrects 2"),
+        (
+            "keyturn connector publish acme --note 'the new host'",
+            "keyturn connector publish acme --corrects 2",
+        ),
     ),
     Verb(
         "connector diff",

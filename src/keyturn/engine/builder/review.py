@@ -95,7 +95,9 @@ class ReviewDraft:
             else None,
         )
 
-    async def publish(self, connector_id: str, actor: Actor, *, revision: int, typed_name: str) -> Published:
+    async def publish(
+        self, connector_id: str, actor: Actor, *, revision: int, typed_name: str, note: str = ""
+    ) -> Published:
         """Publish what was reviewed.
 
         Args:
@@ -103,9 +105,10 @@ class ReviewDraft:
             actor: who publishes.
             revision: of the draft that was looked at.
             typed_name: the connector's id, where somebody publishes risky changes, or without a trial that went well.
+            note: one line on what it is for; may be empty.
 
         Raises:
-            ValidationFailed: the name has to be typed and was not; nothing was published.
+            ValidationFailed: the name has to be typed and was not, or the note is no line; nothing was published.
             PublishBlocked, VersionConflict, NotFound: as `EditConnector.publish`.
         """
         review = await self(connector_id)
@@ -122,7 +125,7 @@ class ReviewDraft:
             facts["override"] = TRIAL_MISSING
         if review.version is not None and (risky := sum(each.risky for each in review.changes)):
             facts["risky"] = risky
-        return await self.edit.publish(connector_id, actor, expected_revision=revision, facts=facts)
+        return await self.edit.publish(connector_id, actor, expected_revision=revision, note=note, facts=facts)
 
     async def live_connections(self, connector_id: str) -> int:
         """How many connections of it there are, those that ended aside."""

@@ -23,10 +23,9 @@ from keyturn.web.control.shapes.answers import (
     FindingList,
     PublishedAnswer,
     VersionList,
-    VersionRow,
 )
 from keyturn.web.control.shapes.requests import ClientSetting, PageQuery, Publishing
-from keyturn.web.control.shapes.showing import answer, connector_answer, finding_answers, time_of
+from keyturn.web.control.shapes.showing import answer, connector_answer, finding_answers, time_of, version_row
 
 TAG: Final = "connectors"
 _CURSOR: Final = re.compile("[0-9]{1,9}")
@@ -108,8 +107,9 @@ async def publish_connector(
     if draft is None:
         raise NotFound("There is no such connector.")
     expected = expected_revision(request, current=draft.revision)
+    wanted = body or Publishing()
     done = await app.edit_connector.publish(
-        connector_id, caller.actor, expected_revision=expected, corrects=body.corrects if body else None
+        connector_id, caller.actor, expected_revision=expected, corrects=wanted.corrects, note=wanted.note or ""
     )
     corrected = list(done.corrected)
     return answer(
@@ -128,8 +128,7 @@ async def list_versions(connector_id: str, app: App, caller: Calling, page: Anno
     for number in range(top, max(top - page.limit, 0), -1):
         version = await app.connectors.version(connector_id, number, project=caller.principal.project)
         if version is not None:
-            published_at = time_of(version.published_at)
-            rows.append(VersionRow(version=version.version, digest=version.digest, published_at=published_at))
+            rows.append(version_row(version))
     following = top - page.limit
     return answer(VersionList(data=rows, next_cursor=str(following) if following > 0 else None))
 
@@ -204,7 +203,7 @@ OPERATIONS: Final = (
         TAG,
         unlimited_by=("owners",),
         takes=Takes.JSON,
-        example={},
+        example={"note": "the provider's new host"},
         problems=("publish_blocked", "version_conflict", "version_immutable"),
         answer_example={
             "version": 3,

@@ -204,11 +204,13 @@ class DraftAnswer(BaseModel):
 
 
 class VersionAnswer(BaseModel):
-    """A published version, of which only the advice is ever corrected."""
+    """A published version, of which only the advice is ever corrected. `published_by`: null where nobody knows."""
 
     version: int
     digest: str
     published_at: Time
+    published_by: str | None
+    note: str | None
     source: str
 
 
@@ -256,11 +258,13 @@ class ConnectorList(BaseModel):
 
 
 class VersionRow(BaseModel):
-    """A published version in a list."""
+    """A published version in a list. `published_by`: null where nobody knows."""
 
     version: int
     digest: str
     published_at: Time
+    published_by: str | None
+    note: str | None
 
 
 class VersionList(BaseModel):

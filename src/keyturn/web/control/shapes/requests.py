@@ -16,6 +16,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from keyturn.core.format.moments import instant_of, moment_of
 from keyturn.core.requests.client_address import address_from
 from keyturn.core.secret import Secret
+from keyturn.engine.edit_connector import LONGEST_NOTE
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -62,6 +63,7 @@ def _address(text: str) -> str:
 
 SecretText = Annotated[Secret, _SecretText]
 Text = Annotated[str, AfterValidator(_plain), Field(max_length=4096)]
+Note = Annotated[str, AfterValidator(_plain), Field(max_length=LONGEST_NOTE)]
 ConnectorId = Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 AnyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")]
 Address = Annotated[str, AfterValidator(_address), Field(max_length=50)]
@@ -88,9 +90,13 @@ class ClientSetting(Members):
 
 
 class Publishing(Members):
-    """`corrects`: the published version whose advice alone is to be corrected; without it the newest, or a new one."""
+    """`corrects`: the published version whose advice alone is to be corrected; without it the newest, or a new one.
+
+    `note`: one line on what it is for, kept with a new version and in the audit log.
+    """
 
     corrects: Number | None = None
+    note: Note | None = None
 
 
 class NewConnection(Members):

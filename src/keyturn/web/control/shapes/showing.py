@@ -34,6 +34,7 @@ from keyturn.web.control.shapes.answers import (
     StoredAnswer,
     TestAnswer,
     VersionAnswer,
+    VersionRow,
     WhyAnswer,
 )
 
@@ -203,7 +204,20 @@ def version_answer(version: PublishedVersion) -> VersionAnswer:
         version=version.version,
         digest=version.digest,
         published_at=time_of(version.published_at),
+        published_by=version.published_by or None,
+        note=version.note or None,
         source=version.source,
+    )
+
+
+def version_row(version: PublishedVersion) -> VersionRow:
+    """The same in a list."""
+    return VersionRow(
+        version=version.version,
+        digest=version.digest,
+        published_at=time_of(version.published_at),
+        published_by=version.published_by or None,
+        note=version.note or None,
     )
 
 

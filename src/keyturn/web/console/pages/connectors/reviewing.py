@@ -21,6 +21,7 @@ from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
 SHOWN: Final = 50
+_NUMBER: Final = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _PAIR: Final = re.compile(r"(\d{1,6})\.\.\.(\d{1,6})")
 
 
@@ -35,7 +36,11 @@ async def post_publish(console: Console, visit: Visit) -> Response:
     revision = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else -1
     try:
         version = await console.application.builder.review.publish(
-            connector_id, visit.actor, revision=revision, typed_name=visit.form.text("confirm")
+            connector_id,
+            visit.actor,
+            revision=revision,
+            typed_name=visit.form.text("confirm"),
+            note=visit.form.text("note"),
         )
     except VersionConflict:
         message = "Somebody else has saved the draft meanwhile. This is what it changes now; look again."
@@ -46,20 +51,26 @@ async def post_publish(console: Console, visit: Visit) -> Response:
 
 
 async def show_versions(console: Console, visit: Visit) -> Response:
-    """The versions, newest first."""
+    """The versions, newest first, page by page; a cursor is the number of the first that is shown."""
     connector_id = visit.path("connector")
     newest = await console.application.connectors.version(connector_id)
     draft = await console.application.connectors.draft(connector_id)
     if newest is None and draft is None:
         raise NotFound("There is no such connector.")
-    top = newest.version if newest else 0
-    rows = [await _version(console, connector_id, n) for n in range(top, max(0, top - SHOWN), -1)]
+    top, cursor = newest.version if newest else 0, visit.query("cursor")
+    if cursor and not _NUMBER.fullmatch(cursor):
+        raise ValidationFailed(errors=[Finding("/cursor", "invalid", "This is no place in the list.")])
+    first = min(top, int(cursor)) if cursor else top
+    rows = [await _version(console, connector_id, n) for n in range(first, max(0, first - SHOWN), -1)]
     return console.page(
         visit,
         "connectors/versions.html",
         connector=newest.connector if newest else draft.connector if draft else None,
         rows=rows,
-        draft=draft,
+        top=top,
+        cursor=cursor,
+        next_cursor=first - SHOWN if first > SHOWN else None,
+        names={f"person:{each.id}": each.name for each in await console.application.people.list()},
         used=(used := await console.application.connections.versions(connector_id)),
         behind=sum(count for version, count in used.items() if version != top),
     )
@@ -125,6 +136,7 @@ async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
         risky=[each for each in review.changes if each.risky],
         calm=[each for each in review.changes if not each.risky],
         may_publish=visit.may(Permission.PUBLISH),
+        note=visit.form.text("note"),
     )
 
 
