@@ -29,6 +29,7 @@ from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
 from keyturn.engine.login.connect_sessions import SessionRequest
 from keyturn.engine.observing.call_times import Times
 from keyturn.ports.jobs import JobState
+from keyturn.ports.webhooks.endpoints import Delivery
 
 ACTOR = Actor("operator")
 CONNECTORS = ("acme", "orbis", "zeta")
@@ -46,7 +47,10 @@ allowed_urls: ["https://api.{id}.example"]
 unique_id: "{{{{ test.id }}}}"
 """
 NAMES = ("Ada", "Grace", "Jo", "Linus", "Margaret", "Noor", "Otis", "Priya", "Quentin", "Rosa")
-REASONS = ("grant_lost", "provider_password_expired", "provider_account_locked", "provider_credentials_rejected")
+REASONS = (
+    "grant_lost", "provider_password_expired", "provider_account_locked", "provider_credentials_rejected",
+    "token_ended", "challenge_required",
+)  # fmt: skip
 FAILURES = ("provider_timeout", "provider_unavailable", "provider_rate_limited", "provider_bad_response")
 HOUR = 3600.0
 DAYS = 30
@@ -141,7 +145,23 @@ async def calls(up: Wired, now: float, chance: random.Random) -> None:
                 times.provider.add(provider)
                 times.keyturn.add(own)
                 times.whole.add(provider + own)
+                _answered(times, chance, bad=connector == "zeta" and 4 <= hour <= 9)
             await up.stores.call_times.add({(connector, begins): times.fresh()})
+
+
+def _answered(times: Times, chance: random.Random, *, bad: bool) -> None:
+    """Some of the calls are refused, and some fail at the API; more of them on the bad afternoon."""
+    bound = next(index for index in reversed(range(len(times.whole.counts))) if times.whole.counts[index])
+    if chance.random() < (0.5 if bad else 0.01):
+        times.server_errors[bound] += 1
+    elif chance.random() < 0.04:
+        times.client_errors[bound] += 1
+
+
+def troubles(now: float) -> Iterator[AuditRecord]:
+    """A set-up that only its author can mend."""
+    for n in range(3):
+        yield AuditRecord(now + n / 1000, "login.refused", "ses_1", "unique_id_missing", "zeta", owner=f"o{n}")
 
 
 async def seed(up: Wired, how_many: int) -> None:
@@ -150,12 +170,17 @@ async def seed(up: Wired, how_many: int) -> None:
     now = application.clock.now()
     for each in CONNECTORS:
         await application.edit_connector.save(each, TEXT.format(id=each, title=each.title()), ACTOR)
-        await application.edit_connector.publish(each, ACTOR)
+        await application.edit_connector.publish(each, ACTOR, note="the first one")
+    await application.guards.stop_logins.stop("orbis", ACTOR)
     made = list(connections(now, how_many, chance))
     for one in made:
         tokens = TokenSet(Secret(f"at-{chance.getrandbits(96):x}"), now, Secret(f"rt-{chance.getrandbits(96):x}"))
         await stores.connections.insert(one, ConnectionSecrets() if one.ended else ConnectionSecrets(tokens))
-    await stores.audit.append(list(history(now, made[:200], chance)))
+    await stores.audit.append([*history(now, made[:200], chance), *troubles(application.clock.now())])
+    for n in range(3):
+        await stores.webhooks.add_delivery(
+            Delivery(f"dlv_{n}", "whk_1", f"evt_{n}", "connection.renewed", now - 900 * n)
+        )
     await calls(up, now, chance)
     for n in range(4):
         request = SessionRequest(CONNECTORS[n % 3], f"tenant-{n}", app_name="Ledgerly", owner_label=f"Tenant {n}")

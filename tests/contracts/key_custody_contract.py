@@ -53,6 +53,7 @@ class KeyCustodyContract:
 
         assert (KeyState.CURRENT, True) == (only.state, only.at_hand)
         assert only.data_keys > 0
+        assert (only.current_at or only.added_at) == await stores.keys.current_since()
         assert 0 == await stores.keys.outdated()
         await stores.keys.ask()
 
@@ -73,12 +74,13 @@ class KeyCustodyContract:
         second = await _added(keys)
         made = await keys.make_current(second, at=NOW + 1, records=[_record(second)])
         left = await keys.outdated()
+        since = await keys.current_since()
         with pytest.raises(KeyInUse):
             await keys.retire(first.id, at=NOW + 2)
         moved = await rewrap_all(keys)
         retired = await keys.retire(first.id, at=NOW + 3)
 
-        assert (KeyState.CURRENT, NOW + 1) == (made.state, made.current_at)
+        assert (KeyState.CURRENT, NOW + 1, NOW + 1) == (made.state, made.current_at, since)
         assert (first.data_keys, first.data_keys) == (left, moved)
         assert (0, 0) == (await keys.outdated(), await rewrap_all(keys))
         assert (KeyState.RETIRED, NOW + 3, 0) == (retired.state, retired.retired_at, retired.data_keys)

@@ -49,6 +49,12 @@ class FakeKeyCustody:
         await self._database.read()
         return self.backed_up_at
 
+    async def current_since(self) -> float:
+        """Since when the current key is that."""
+        await self._database.read()
+        found = self.rows[self._current()]
+        return found.added_at if found.current_at is None else found.current_at
+
     async def add(self, *, at: float, record: Callable[[str], AuditRecord]) -> KeyStanding:
         """Make one."""
         if not self.makes_keys:

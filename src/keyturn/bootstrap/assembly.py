@@ -208,7 +208,7 @@ def assemble(
         ask_api=AskApi(calls, connections, published, ports.suffixes, ports.upstream, ports.audit, clock, known),
         revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate, published),
         quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
-        board=ReadBoard(ports.overview, gate, ports.jobs, ports.chain, clock, call_times), call_times=call_times,
+        board=_board(ports, gate, call_times), call_times=call_times,
         builder=_builder(ports, connections, published, budget, guards, gate, known), upstream=ports.upstream,
         api_keys=api_keys, guards=guards, people=people, openid=openid, scheduler=scheduler, attention_bounds=ways,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
@@ -217,6 +217,12 @@ def assemble(
         published=published, gate=gate, connections=connections, connectors=ports.connectors, sessions=ports.sessions,
         audit=ports.audit, idempotency=ports.idempotency, clock=clock, entropy=entropy, operator_name=operator_name,
         public_url=public_url, person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
+
+
+def _board(ports: Ports, gate: ProviderGate, call_times: CallTimes) -> ReadBoard:
+    return ReadBoard(
+        ports.overview, gate, ports.jobs, ports.chain, ports.keys, ports.connectors, ports.clock, call_times
+    )
 
 
 def _person_links(ports: Ports, connections: ConnectionStore, disconnect: Disconnect, public_url: str) -> PersonLinks:

@@ -154,6 +154,11 @@ def explain(
     return found if hint is None or connection.ended else replace(found, text=f"{found.text} {hint}")
 
 
+def cause_text(reason: str | None) -> str:
+    """Why a connection needs its person, in words, by its `reason`."""
+    return _LOST.get(reason or "", _LOST_OTHERWISE)[0]
+
+
 def retirement_at(connector: Connector) -> float | None:
     """When the provider ends this way of connecting: the begin of that day in UTC, Unix seconds; None: not known."""
     if connector.retires is None:

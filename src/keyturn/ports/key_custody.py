@@ -61,6 +61,10 @@ class KeyCustody(Protocol):
         """All that were ever known, oldest first."""
         ...
 
+    async def current_since(self) -> float:
+        """Since when the current key is that, Unix seconds; counts nothing that it wraps."""
+        ...
+
     async def add(self, *, at: float, record: Callable[[str], AuditRecord]) -> KeyStanding:
         """Make a key, as a standby; `record` tells of it by its id. KeyNotMadeHere where an operator names them."""
         ...

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 
 from keyturn.core.access.roles import Role
 from keyturn.core.audit_record import AuditRecord
+from keyturn.core.events.event import time_text
 from keyturn.engine.overview.board import RANGES, codes_of, heat_of, steps_of
 from keyturn.ports.overview import Tally
 from keyturn.web.console.charts.latency import line, said_s
@@ -47,25 +49,31 @@ async def test_an_empty_instance_says_what_to_do() -> None:
 
 
 async def test_the_top_row_are_links(visitor: Visitor) -> None:
-    """Each state to its list, as one bar with a text; what is due; what is verified."""
+    """Each number to exactly what it counts; as one bar with a text; what is verified, and the key's age."""
     answer = await visitor.get("/")
 
     for state in ("active", "needs_reconnect", "paused", "uncertain", "unconfirmed", "disconnected"):
-        assert f'<a href="/connections?state={state}"><b>1</b>' in answer.text
+        assert f'<a href="/connections?state={state}"><b data-live="{state}">1</b>' in answer.text
     assert "<title>Connections by state: 1 active, 1 uncertain," in answer.text
-    assert "<b>1</b> due in the next hour" in answer.text
-    assert "Audit log: never verified" in answer.text
+    soon = quote(time_text(visitor.world.clock.now() + 3600.0), safe="")
+    assert f'<a href="/connections?renews_before={soon}"><b data-live="due">1</b> due within the hour' in answer.text
+    assert ">0</b> overdue" in answer.text
+    assert '<a href="/connections?attention=true"><b' in answer.text
+    assert ">0</b> webhooks waiting" in answer.text
+    assert "Encryption key current since" in answer.text
+    assert ">Audit log</a>: never verified" in answer.text
     without_secrets(answer.text)
 
 
 async def test_who_is_needed(visitor: Visitor) -> None:
-    """By reason and connector, with one button that leads to the confirm page of exactly these."""
+    """By reason, with one button that leads to the confirm page of exactly these, of all connectors."""
     answer = await visitor.get("/")
     form = answer.text.partition('action="/connections/confirm"')[2].partition("</form>")[0]
     values = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
     asked = await visitor.post("/connections/confirm", {**values, "form": visitor.token})
 
-    assert ("needs_reconnect", "acme", "grant_lost") == (values["state"], values["connector"], values["reason"])
+    assert ("needs_reconnect", "grant_lost") == (values["state"], values["reason"])
+    assert 'href="/connections?state=needs_reconnect&amp;connector=acme&amp;reason=grant_lost">acme</a>' in answer.text
     assert "Make reconnect links: 1 connection<" in asked.text
 
 
@@ -99,8 +107,8 @@ async def test_how_long_calls_take(visitor: Visitor) -> None:
     answer = await visitor.get("/")
     figure = answer.text.partition('id="latency"')[2].partition("</figure>")[0]
 
-    assert "Slowest of late: acme; 19 of 20 calls took" in figure
-    assert figure.index("connector=acme") < figure.index("connector=zeta")
+    assert "Slowest of late: acme; p95 is 395 ms at the provider and 2 ms here." in figure
+    assert figure.index("/connectors/acme") < figure.index("/connectors/zeta")
     assert 2 == figure.count('stroke-dasharray="6 4" vector-effect')
     assert [("1 ms", "1 s")] == re.findall(r"From (.+?) at the bottom to (.+?) at the top", figure)
     assert ["20", "5"] == re.findall(r'<td class="number">(\d+)</td>', figure)

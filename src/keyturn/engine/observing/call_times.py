@@ -45,7 +45,8 @@ class CallTime:
     """How long a connector's calls took in the time that begins at `start`, Unix seconds.
 
     `count`: calls that the API answered, `client_errors` of them with 4xx and `server_errors` with 5xx. `provider`:
-    waiting for the API. `keyturn`: all else. `whole`: from a call's arrival to the head of its answer. Quantiles don't add up: p95 of the whole is not the sum of the parts'.
+    waiting for the API. `keyturn`: all else. `whole`: from a call's arrival to the head of its answer. Quantiles don't
+    add up: p95 of the whole is not the sum of the parts'.
     """
 
     connector: str

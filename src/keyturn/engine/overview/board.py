@@ -17,23 +17,26 @@ from types import MappingProxyType
 from typing import Final
 
 from keyturn.engine.observing.call_times import CallTime, CallTimes
+from keyturn.engine.overview.troubles import CLIENT_MISSING, LOOK_BACK_S, RENEWED, needs_client, open_troubles
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.ports.audit import AuditChain
 from keyturn.ports.clock import Clock
 from keyturn.ports.jobs import Jobs, JobState
-from keyturn.ports.overview import Ending, Expiry, Need, Overview, Standing, Tally
+from keyturn.ports.key_custody import KeyCustody
+from keyturn.ports.overview import Backlog, Ending, Expiry, Need, Overview, Standing, Tally, Trouble
+from keyturn.ports.store import ConnectorStore
 
 CACHED_S: Final = 4.0
 CACHED_SHARE: Final = 2.0 / 86_400  # of a range's length: what changes slowly, and costs more, is read less often
 HOUR_S: Final = 3600.0
 AHEAD_S: Final = 48 * 3600.0
 ENDING_S: Final = 30 * 86_400.0
+SOON_ENDING_S: Final = 72 * 3600.0
 RECENT_S: Final = 3600.0
 FEWEST: Final = 5  # sends, before their share says anything of a connector
 LIMIT: Final = 0.5
 ROWS: Final = 12  # of the heat grid
 NOT_FAILED: Final = frozenset({"ok", "not_sent"})
-RENEWED: Final = "connection.renewed"
 LOST: Final = "connection.needs_reconnect"
 
 
@@ -83,6 +86,11 @@ class HeatRow:
         """How many failed in all."""
         return sum(failed for failed, _ in self.cells)
 
+    @property
+    def sent(self) -> int:
+        """How many there were in all."""
+        return sum(sent for _, sent in self.cells)
+
 
 @dataclass(frozen=True, slots=True)
 class Failing:
@@ -95,9 +103,12 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything at one moment, `at`, in Unix seconds. Counts of `steps` and `heat` are of `range` up to `until`.
+    """Everything at one moment, `at`, in Unix seconds. Counts of `steps`, `heat`, `sends` are of `range` up to `until`.
 
-    `call_times`: how long calls took, by connector and step; steps of an hour at least, of the last 168 hours at most.
+    `sends`: connector → how many renewals failed, and how many there were. `troubles`: set-ups that are wrong.
+    `attention`: how many connections need a look although they work. `key_since`: since when the encryption key is the
+    current one. `call_times`: how long calls took, by connector and step; steps of an hour at least, of the last 168
+    hours at most.
     """
 
     at: float
@@ -106,13 +117,18 @@ class Board:
     until: float
     recorded_since: float | None
     standing: Standing
+    attention: int
     steps: tuple[Step, ...]
     heat: tuple[HeatRow, ...]
+    sends: Mapping[str, tuple[int, int]]
     codes: tuple[tuple[str, int], ...]
     expiries: tuple[Expiry, ...]
     needs: tuple[Need, ...]
     endings: tuple[Ending, ...]
     failing: tuple[Failing, ...]
+    troubles: tuple[Trouble, ...]
+    backlog: Backlog
+    key_since: float
     jobs_running: int
     audit_verified_at: float | None
     call_times: tuple[CallTime, ...]
@@ -140,6 +156,8 @@ class ReadBoard:
         gate: ProviderGate,
         jobs: Jobs,
         chain: AuditChain,
+        keys: KeyCustody,
+        connectors: ConnectorStore,
         clock: Clock,
         call_times: CallTimes,
     ) -> None:
@@ -147,6 +165,8 @@ class ReadBoard:
         self._gate = gate
         self._jobs = jobs
         self._chain = chain
+        self._keys = keys
+        self._connectors = connectors
         self._clock = clock
         self._call_times = call_times
         self._kept: dict[str, tuple[float, Board]] = {}
@@ -167,6 +187,7 @@ class ReadBoard:
         until = (now // wanted.step_s + 1) * wanted.step_s
         since = until - wanted.length_s
         tallies = await overview.renewals(since, until, wanted.step_s)
+        heat = heat_of(tallies, since, wanted)
         recent = await overview.renewals(now - RECENT_S, now + 1.0, RECENT_S + 1.0)
         running, _ = await self._jobs.list(state=JobState.RUNNING, limit=100)
         return Board(
@@ -175,18 +196,45 @@ class ReadBoard:
             since=since,
             until=until,
             recorded_since=await overview.recorded_since(),
-            standing=await overview.standing(now),
+            standing=(standing := await overview.standing(now)),
+            attention=await self._attention(standing, now),
             steps=steps_of(tallies, since, wanted),
-            heat=heat_of(tallies, since, wanted),
+            heat=heat[:ROWS],
+            sends={row.connector: (row.failed, row.sent) for row in heat},
             codes=codes_of(tallies),
             expiries=tuple(await overview.expiries(now, now + AHEAD_S)),
             needs=tuple(await overview.needs()),
             endings=tuple(await overview.endings(now, now + ENDING_S)),
             failing=self._failing(recent),
+            troubles=await self._troubles(now, (*tallies, *recent)),
+            backlog=await overview.backlog(),
+            key_since=await self._keys.current_since(),
             jobs_running=len(running),
             audit_verified_at=await self._chain.verified_at(),
             call_times=await self._times(until, wanted),
         )
+
+    async def _attention(self, standing: Standing, now: float) -> int:
+        """Late renewals, and what ends within three days without its person."""
+        soon = await self._overview.endings(now, now + SOON_ENDING_S)
+        return standing.overdue + sum(each.count for each in soon)
+
+    async def _troubles(self, now: float, tallies: Sequence[Tally]) -> tuple[Trouble, ...]:
+        """Set-ups that are wrong, those that were never made first."""
+        found = await self._overview.troubles(now - LOOK_BACK_S)
+        mended: Mapping[tuple[str, str], float] = {}
+        if found:
+            since = min(each.last for each in found)
+            mended = await self._overview.mended({each.connector for each in found}, since)
+        missing = []
+        for each in await self._connectors.list():
+            if each.client_id_set or each.latest_version is None:
+                continue
+            version = await self._connectors.version(each.id)
+            if version is not None and needs_client(version.connector, client_set=False):
+                at = version.published_at
+                missing.append(Trouble(each.id, CLIENT_MISSING, 0, at, at))
+        return (*missing, *open_troubles(found, mended, tallies))
 
     async def _times(self, until: float, wanted: Range) -> tuple[CallTime, ...]:
         """By the range's steps, or by hours where those are shorter; the hour that is under way among them."""
@@ -230,7 +278,7 @@ def steps_of(tallies: Sequence[Tally], since: float, wanted: Range) -> tuple[Ste
 
 
 def heat_of(tallies: Sequence[Tally], since: float, wanted: Range) -> tuple[HeatRow, ...]:
-    """Sends by connector and step; those that failed most come first, of all others none."""
+    """Sends by connector and step; those that failed most come first."""
     failed: dict[str, Counter[int]] = {}
     sent: dict[str, Counter[int]] = {}
     for each in tallies:
@@ -241,7 +289,7 @@ def heat_of(tallies: Sequence[Tally], since: float, wanted: Range) -> tuple[Heat
     rows = [
         HeatRow(name, tuple((failed[name][n], sent[name][n]) for n in range(_steps(wanted)))) for name in sorted(sent)
     ]
-    return tuple(sorted(rows, key=lambda row: -row.failed)[:ROWS])
+    return tuple(sorted(rows, key=lambda row: -row.failed))
 
 
 def codes_of(tallies: Sequence[Tally]) -> tuple[tuple[str, int], ...]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from keyturn.core.errors import StoreUnavailable
 
-HEAD: Final = "0017"
+HEAD: Final = "0018"
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 
 

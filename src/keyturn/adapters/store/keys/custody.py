@@ -69,6 +69,11 @@ class SqlKeyCustody:
         except ValueError:
             return None
 
+    async def current_since(self) -> float:
+        """Since when the current key is that."""
+        query = sa.select(sa.func.coalesce(_k.current_at, _k.added_at)).where(_k.state == KeyState.CURRENT.value)
+        return await self._database.read(lambda tx: float(tx.execute(query).scalars().one()))
+
     async def add(self, *, at: float, record: Callable[[str], AuditRecord]) -> KeyStanding:
         """Make a key, as a standby."""
         made = await self._ring.make()

@@ -29,6 +29,8 @@ from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.sessions import session_in
 from keyturn.ports.overview import (
     ANY_SESSION,
+    LATE_S,
+    SOON_S,
     TROUBLED,
     Backlog,
     Ending,
@@ -41,8 +43,6 @@ from keyturn.ports.overview import (
 )
 from keyturn.ports.store import ConnectionFilter, ConnectSession
 
-SOON_S: Final = 3600.0
-LATE_S: Final = 60.0  # a renewal that is due is begun within seconds
 HOUR_S: Final = 3600.0
 
 _c = connections.c

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from markupsafe import Markup
 
 from keyturn.engine.overview.board import AHEAD_S, Board
-from keyturn.web.console.charts.picture import Picture
+from keyturn.web.console.charts.picture import Picture, link
 from keyturn.web.console.charts.shapes import bar, columns, marks, ranked
+from keyturn.web.console.places import audit_of, connections_of
 from keyturn.web.console.rendering import WORDS
 
 _ORDER: Final = ("active", "uncertain", "needs_reconnect", "paused", "unconfirmed", "disconnecting", "disconnected")
@@ -23,9 +25,14 @@ def moment(at: float, *, day: bool = True) -> str:
 
 def states_bar(board: Board) -> tuple[tuple[tuple[str, int], ...], Markup | None]:
     """The states that there are, in order, and all of them as one bar."""
-    parts = tuple((each, board.by_state[each]) for each in _ORDER if board.by_state.get(each))
+    return bar_of(board.by_state)
+
+
+def bar_of(by_state: Mapping[str, int], name: str = "bar") -> tuple[tuple[tuple[str, int], ...], Markup | None]:
+    """The states that there are, in order, and all of them as one bar. `name`: the page's own for this drawing."""
+    parts = tuple((each, by_state[each]) for each in _ORDER if by_state.get(each))
     said = ", ".join(f"{count} {WORDS[state]}" for state, count in parts)
-    return parts, bar(f"Connections by state: {said}.", parts) if parts else None
+    return parts, bar(f"Connections by state: {said}.", parts, name=name) if parts else None
 
 
 def pictures(board: Board) -> tuple[Picture, ...]:
@@ -53,15 +60,31 @@ def _renewals(board: Board) -> Picture:
     )
     kinds = ("renewed", "retried", "lost")
     values = [(each.renewed, each.retried, each.lost) for each in steps]
+    spans = [(each.start, each.start + board.range.step_s) for each in steps]
+    links = [
+        (audit_of(*span), f"{moment(span[0])}: {a} renewed, {b} tried again, {c} need the person")
+        for span, (a, b, c) in zip(spans, values, strict=True)
+    ]
     return Picture(
         "renewals",
         title,
         summary,
-        columns("renewals", summary, kinds, values),
+        columns("renewals", summary, kinds, values, links),
         ("From (UTC)", "Renewed", "Tried again", "Needs the person"),
-        tuple((moment(each.start), *counts) for each, counts in zip(steps, values, strict=True)),
+        tuple(_renewals_row(span, counts) for span, counts in zip(spans, values, strict=True)),
         _axis(board),
         (("renewed", "renewed"), ("retried", "failed, tried again"), ("lost", "needs the person")),
+    )
+
+
+def _renewals_row(span: tuple[float, float], counts: tuple[int, int, int]) -> tuple[object, ...]:
+    """A row of the table. A number leads to the records that it counts; of those tried again no filter tells."""
+    renewed, retried, lost = counts
+    return (
+        link(audit_of(*span), moment(span[0])),
+        link(audit_of(*span, action="connection.renewed"), renewed) if renewed else 0,
+        retried,
+        link(audit_of(*span, action="connection.needs_reconnect"), lost) if lost else 0,
     )
 
 
@@ -82,18 +105,26 @@ def heat(board: Board) -> tuple[str, tuple[tuple[str, Markup, int, int], ...]]:
     return f"Most failures: {worst.connector}, {worst.failed} in the last {board.range.words}.", tuple(rows)
 
 
-def codes(board: Board) -> tuple[str, tuple[tuple[str, Markup, int], ...]]:
-    """Failures by code, most first: one sentence, and for each code its bar and how many."""
+def codes(board: Board) -> tuple[str, tuple[tuple[Markup, Markup, Markup], ...]]:
+    """Failures by code, most first: one sentence, and for each code its bar and how many.
+
+    A code leads to the connections that have it now, its number to the records that it counts.
+    """
     if not any(each.renewed or each.retried or each.lost for each in board.steps):
         return _nothing_since(board), ()
     if not board.codes:
         return f"No send failed in the last {board.range.words}.", ()
     whole, most = sum(number for _, number in board.codes), board.codes[0][1]
     rows = [
-        (said(code), ranked(f"{said(code)}: {count} of {whole} failures.", count, most), count)
+        (
+            link(connections_of(state="uncertain") if code == "unknown" else connections_of(error=code), said(code)),
+            ranked(f"{said(code)}: {count} of {whole} failures.", count, most),
+            link(audit_of(board.since, board.until, outcome=code), count),
+        )
         for code, count in board.codes
     ]
-    return f"{whole} sends failed; most often {said(board.codes[0][0])} ({most}).", tuple(rows)
+    sends = "1 send" if whole == 1 else f"{whole} sends"
+    return f"{sends} failed; most often {said(board.codes[0][0])} ({most}).", tuple(rows)
 
 
 def said(outcome: str) -> str:
@@ -123,4 +154,5 @@ def _expiries(board: Board) -> Picture:
         tuple((moment(each.start), each.count - each.alone, each.alone) for each in board.expiries),
         ("now", "in 48 hours"),
         (("renewed", "renewable"), ("alone", "only by the person")),
+        (connections_of(ends_before=board.at + AHEAD_S), "Those that only the person can renew") if alone else ("", ""),
     )

@@ -21,10 +21,10 @@ from keyturn.web.console.charts.picture import element, joined, number, svg
 MOST: Final = 6  # connectors, those with the most calls
 HEAD: Final = ("From (UTC)", "Calls", "Provider p50", "p95", "keyturn p50", "p95")
 KEY: Final = (
-    ("provider p50", "provider, half of the calls"),
-    ("provider p95", "provider, 19 of 20"),
-    ("keyturn p50", "keyturn, half of the calls"),
-    ("keyturn p95", "keyturn, 19 of 20"),
+    ("provider p50", "provider p50"),
+    ("provider p95", "provider p95"),
+    ("keyturn p50", "keyturn p50"),
+    ("keyturn p95", "keyturn p95"),
 )
 _LINES: Final[tuple[tuple[str, Callable[[CallTime], float]], ...]] = (
     ("provider p50", lambda each: each.provider.p50_s),
@@ -75,8 +75,8 @@ def latency(board: Board, moment: Callable[[float], str]) -> Latency:
     newest = [of_connector[name][-1] for name in shown]
     slowest = max(newest, key=lambda each: each.whole.p95_s)
     summary = (
-        f"Slowest of late: {slowest.connector}; 19 of 20 calls took {said_s(slowest.provider.p95_s)} at the provider "
-        f"and {said_s(slowest.keyturn.p95_s)} here."
+        f"Slowest of late: {slowest.connector}; p95 is {said_s(slowest.provider.p95_s)} at the provider and "
+        f"{said_s(slowest.keyturn.p95_s)} here."
     )
     if len(of_connector) > MOST:
         summary += f" Shown are the {MOST} connectors with the most calls."
@@ -103,8 +103,8 @@ def _row(
 ) -> Row:
     newest = times[-1]
     said = (
-        f"provider {said_s(newest.provider.p50_s)}, 19 of 20 within {said_s(newest.provider.p95_s)}; "
-        f"keyturn {said_s(newest.keyturn.p50_s)}, 19 of 20 within {said_s(newest.keyturn.p95_s)}"
+        f"provider p50 {said_s(newest.provider.p50_s)}, p95 {said_s(newest.provider.p95_s)}; "
+        f"keyturn p50 {said_s(newest.keyturn.p50_s)}, p95 {said_s(newest.keyturn.p95_s)}"
     )
     pieces = [_grid(steps, low, high)]
     for name, value_of in _LINES:

@@ -4,6 +4,8 @@ Rule 1: a drawing has presentation attributes and classes only, no style and no 
 Rule 2: colour never stands alone: what differs in colour differs in pattern or shape as well.
 Rule 3: a drawing holds no text; words and numbers stand beside it, at the size of the page's own.
 Rule 4: where nothing was recorded there is no drawing but a sentence.
+Rule 5: what is clicked in a drawing is a link in its table as well; those of the drawing are for a pointer alone, so
+that nobody has to tab through thirty columns.
 
 Source: the interfaces, "Operator dashboard".
 """
@@ -18,7 +20,10 @@ from markupsafe import Markup, escape
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`drawing`: None where there is nothing to draw; then `summary` says so. `axis`: its two ends, in words."""
+    """`drawing`: None where there is nothing to draw; then `summary` says so. `axis`: its two ends, in words.
+
+    `more`: where what it shows is listed, and in words what is.
+    """
 
     id: str
     title: str
@@ -28,6 +33,7 @@ class Picture:
     rows: tuple[tuple[object, ...], ...] = ()
     axis: tuple[str, str] = ("", "")
     key: tuple[tuple[str, str], ...] = ()  # class of a part, what it means
+    more: tuple[str, str] = ("", "")
 
 
 def element(name: str, content: Markup | str = "", **attributes: object) -> Markup:
@@ -41,12 +47,22 @@ def element(name: str, content: Markup | str = "", **attributes: object) -> Mark
     return Markup("{}/>").format(start) if not content else Markup("{}>{}</{}>").format(start, content, name)
 
 
-def svg(label: str, width: float, height: float, content: Markup, *, kind: str, stretch: bool = True) -> Markup:
-    """The drawing; `label` is its text alternative. `stretch`: it fills its place, whatever the place's shape."""
+def svg(
+    label: str, width: float, height: float, content: Markup, *, kind: str, stretch: bool = True, role: str = "img"
+) -> Markup:
+    """The drawing; `label` is its text alternative. `stretch`: it fills its place, whatever the place's shape.
+
+    `role`: `group` where there is something to click in it.
+    """
     return Markup(
-        '<svg xmlns="http://www.w3.org/2000/svg" role="img" class="{}" viewBox="0 0 {} {}" preserveAspectRatio="{}">'
+        '<svg xmlns="http://www.w3.org/2000/svg" role="{}" class="{}" viewBox="0 0 {} {}" preserveAspectRatio="{}">'
         "<title>{}</title>{}</svg>"
-    ).format(kind, number(width), number(height), "none" if stretch else "xMinYMid meet", label, content)
+    ).format(role, kind, number(width), number(height), "none" if stretch else "xMinYMid meet", label, content)
+
+
+def link(href: str, words: object) -> Markup:
+    """A link in a table's cell."""
+    return Markup('<a href="{}">{}</a>').format(href, words)
 
 
 def number(value: float) -> str:

@@ -27,8 +27,11 @@ _WIDE: Final = 10.0
 _GAP: Final = 1.5
 
 
-def bar(label: str, parts: Sequence[tuple[str, int]]) -> Markup:
-    """One bar of parts (class, count), as long as there is room; the smallest part still shows."""
+def bar(label: str, parts: Sequence[tuple[str, int]], *, name: str = "bar") -> Markup:
+    """One bar of parts (class, count), as long as there is room; the smallest part still shows.
+
+    `name`: no other drawing of the page has it.
+    """
     whole = sum(count for _, count in parts) or 1
     floor, wide = 8.0, 1000.0
     widths = [max(floor, count / whole * wide) for _, count in parts if count]
@@ -37,11 +40,20 @@ def bar(label: str, parts: Sequence[tuple[str, int]]) -> Markup:
     for (kind, _), width in zip([each for each in parts if each[1]], widths, strict=True):
         pieces += _block(kind, at, 0.0, width * scale, 20.0)
         at += width * scale
-    return svg(label, wide, 20, joined([_patterns("bar"), *pieces]).replace("#p-", "#bar-"), kind="chart bar")
+    return svg(label, wide, 20, joined([_patterns(name), *pieces]).replace("#p-", f"#{name}-"), kind="chart bar")
 
 
-def columns(name: str, label: str, kinds: Sequence[str], values: Sequence[Sequence[int]]) -> Markup:
-    """Columns, each stacked of one count for each of `kinds`; the highest one fills the height."""
+def columns(
+    name: str,
+    label: str,
+    kinds: Sequence[str],
+    values: Sequence[Sequence[int]],
+    links: Sequence[tuple[str, str]] = (),
+) -> Markup:
+    """Columns, each stacked of one count for each of `kinds`; the highest one fills the height.
+
+    `links`: for each column where a click on it leads, and in words what it shows.
+    """
     highest = max((sum(each) for each in values), default=0) or 1
     pieces = []
     for n, counts in enumerate(values):
@@ -51,8 +63,12 @@ def columns(name: str, label: str, kinds: Sequence[str], values: Sequence[Sequen
                 height = max(1.5, count / highest * (_TALL - 2))
                 top -= height
                 pieces += _block(kind, n * _WIDE + _GAP / 2, max(0.0, top), _WIDE - _GAP, height)
+    for n, ((href, words), counts) in enumerate(zip(links, values, strict=True) if links else ()):
+        if any(counts):
+            pieces.append(_to_click(href, words, n * _WIDE))
     content = joined([_patterns(name), *pieces]).replace("#p-", f"#{name}-")
-    return svg(label, max(1, len(values)) * _WIDE, _TALL, content, kind="chart columns")
+    role = "group" if links else "img"
+    return svg(label, max(1, len(values)) * _WIDE, _TALL, content, kind="chart columns", role=role)
 
 
 def ranked(label: str, count: int, most: int) -> Markup:
@@ -109,6 +125,12 @@ def _block(kind: str, x: float, y: float, width: float, height: float) -> list[M
     if kind in PATTERNS:
         drawn.append(element("rect", fill=f"url(#p-{PATTERNS[kind]})", **place))
     return drawn
+
+
+def _to_click(href: str, words: str, x: float) -> Markup:
+    """The whole height of a column as a link for a pointer; its words show where it rests."""
+    place = element("rect", x=number(x), y="0", width=number(_WIDE), height=number(_TALL), class_="over")
+    return element("a", element("title", words) + place, href=href, tabindex="-1", aria_hidden="true")
 
 
 def _triangle(x: float, y: float, size: float) -> str:

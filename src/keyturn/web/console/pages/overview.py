@@ -1,32 +1,48 @@
-"""The overview: is anything broken, and does anybody need me."""
+"""The overview: is anything broken, and does anybody need me.
+
+Rule 1: what somebody has to do stands first, and folded, so that how it went is seen without scrolling far.
+Rule 2: the live figures are the page's own, sent again; what else changed is said, never put under somebody's hands.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import AsyncIterator
 from typing import Final
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from keyturn.core.access.roles import Permission
-from keyturn.core.errors import Finding, ValidationFailed
+from keyturn.core.errors import Finding, StoreUnavailable, ValidationFailed
 from keyturn.core.problems import PROBLEMS
-from keyturn.engine.overview.board import RANGES, USUAL
+from keyturn.engine.overview.board import ENDING_S, RANGES, USUAL, Board
+from keyturn.ports.overview import LATE_S, SOON_S
 from keyturn.web.console.charts.board import codes, heat, moment, pictures, states_bar
 from keyturn.web.console.charts.latency import HEAD, KEY, latency
+from keyturn.web.console.charts.proxy_calls import HEAD as CALLS_HEAD
+from keyturn.web.console.charts.proxy_calls import KEY as CALLS_KEY
+from keyturn.web.console.charts.proxy_calls import proxy_calls
 from keyturn.web.console.page import Page
+from keyturn.web.console.pages.needs import AT_ONCE, rows_of
+from keyturn.web.console.places import connections_of
 from keyturn.web.console.rendering import Console
+from keyturn.web.console.spans import ago
 from keyturn.web.console.visit import Visit
+
+LIVE_FOR_S: Final = 20.0
+EVERY_S: Final = 5.0
+CHANGED: Final = "What is listed below has changed since this page was opened; reload it to see that."
 
 
 async def show_overview(console: Console, visit: Visit) -> Response:
     """What there is, how it went, and what needs somebody."""
-    key = visit.query("range", USUAL)
-    if key not in RANGES:
-        raise ValidationFailed(errors=[Finding("/range", "invalid", f"The ranges are: {', '.join(RANGES)}.")])
-    application = console.application
-    board = await application.board(key)
+    application, board = console.application, await _board(console, visit)
     parts, bar = states_bar(board)
     heat_summary, heat_rows = heat(board)
     codes_summary, code_rows = codes(board)
+    rows = rows_of(board, may_operate=visit.may(Permission.OPERATE), may_write=visit.may(Permission.WRITE_CONNECTORS))
+    told = {(each.connector, each.code) for each in board.troubles}
     return console.page(
         visit,
         "overview/board.html",
@@ -34,6 +50,13 @@ async def show_overview(console: Console, visit: Visit) -> Response:
         ranges=RANGES,
         parts=parts,
         bar=bar,
+        places=_places(board),
+        failing=[each for each in board.failing if (each.connector, each.code) not in told],
+        fails=_fails(board),
+        seen=_seen(board),
+        connections_of=connections_of,
+        needs=rows[:AT_ONCE],
+        folded=rows[AT_ONCE:],
         heat_summary=heat_summary,
         heat_rows=heat_rows,
         codes_summary=codes_summary,
@@ -42,9 +65,90 @@ async def show_overview(console: Console, visit: Visit) -> Response:
         latency=latency(board, moment),
         latency_head=HEAD,
         latency_key=KEY,
+        calls=proxy_calls(board, moment),
+        calls_head=CALLS_HEAD,
+        calls_key=CALLS_KEY,
         connectors=await application.connectors.list(),
         titles={code: problem.title for code, problem in PROBLEMS.items()},
     )
 
 
-PAGES: Final = (Page("GET", "/", show_overview, Permission.VIEW),)
+async def show_live(console: Console, visit: Visit) -> Response:
+    """The first rows' figures as server-sent events, for a short while; the browser asks again."""
+    await _board(console, visit)  # an unknown range is refused before the stream begins
+    events = _events(console, visit.query("range", USUAL), visit.query("seen"))
+    return StreamingResponse(events, media_type="text/event-stream")
+
+
+async def _events(console: Console, key: str, seen: str) -> AsyncIterator[str]:
+    clock, told = console.application.clock, ""
+    until = clock.monotonic() + LIVE_FOR_S
+    yield "retry: 2000\n\n"
+    while clock.monotonic() < until:
+        try:
+            board = await console.application.board(key)
+        except StoreUnavailable:
+            return
+        text = json.dumps(_figures(board, seen, clock.now()))
+        if text != told:
+            yield f"data: {text}\n\n"
+            told = text
+        await clock.sleep(EVERY_S)
+
+
+def _figures(board: Board, seen: str, now: float) -> dict[str, str | None]:
+    """As the script puts them into the page, by the names of their places; `share` is of pages that have a bar."""
+    return {
+        **{state: str(count) for state, count in board.by_state.items()},
+        "attention": str(board.attention),
+        "due": str(board.standing.due_soon),
+        "overdue": str(board.standing.overdue),
+        "failing": str(_fails(board)),
+        "jobs": str(board.jobs_running),
+        "webhooks": str(board.backlog.count),
+        "read": ago(board.at, now),
+        "changed": "" if seen == _seen(board) else CHANGED,
+        "share": None,
+    }
+
+
+def _fails(board: Board) -> int:
+    """How many connectors fail, for whatever cause."""
+    return len({failing.connector for failing in board.failing} | {trouble.connector for trouble in board.troubles})
+
+
+def _seen(board: Board) -> str:
+    """Stands for what the page lists: it is another one where something came or went."""
+    listed = (
+        sorted(state for state, count in board.by_state.items() if count),
+        [(each.reason, each.connector, each.count) for each in board.needs],
+        [(each.connector, each.code) for each in board.troubles],
+        board.failing,
+    )
+    return hashlib.sha256(repr(listed).encode()).hexdigest()[:16]
+
+
+async def _board(console: Console, visit: Visit) -> Board:
+    key = visit.query("range", USUAL)
+    if key not in RANGES:
+        raise ValidationFailed(errors=[Finding("/range", "invalid", f"The ranges are: {', '.join(RANGES)}.")])
+    return await console.application.board(key)
+
+
+def _places(board: Board) -> dict[str, str]:
+    """Where the numbers of the first rows lead: to what each counts."""
+    return {
+        "attention": connections_of(attention="true"),
+        "due": connections_of(renews_before=board.at + SOON_S),
+        "overdue": connections_of(renews_before=board.at - LATE_S),
+        **{
+            f"ending {each.connector}": connections_of(connector=each.connector, ends_before=board.at + ENDING_S)
+            for each in board.endings
+        },
+    }
+
+
+PAGES: Final = (
+    Page("GET", "/", show_overview, Permission.VIEW),
+    Page("GET", "/overview/live", show_live, Permission.VIEW),
+)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from keyturn.core.connector import ClientAuthentication, Connector
 from keyturn.core.field_values import origin_of
 from keyturn.core.templates import Template
+from keyturn.web.console.pages.connectors.described import marked_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class HostRow:
 
 
 def host_of(url: Template) -> str:
-    """The host as the author wrote it."""
-    return urlsplit(origin_of(url).source).netloc or origin_of(url).source
+    """The host; what a person or a connection decides of it stands in marks."""
+    return marked_names(urlsplit(origin_of(url).source).netloc or origin_of(url).source)
 
 
 def host_map(connector: Connector) -> tuple[HostRow, ...]:
@@ -39,7 +40,7 @@ def host_map(connector: Connector) -> tuple[HostRow, ...]:
     rows += [HostRow("Step 4", host_of(each.request.url), "tokens that are given back") for each in connector.revokes]
     rows.append(HostRow("Step 5", host_of(connector.test.request.url), "the access token"))
     for url in dict.fromkeys(each.url.source for each in connector.allowed_urls if not each.deny):
-        rows.append(HostRow("Step 7", urlsplit(url).netloc or url, "calls with the access token"))
+        rows.append(HostRow("Step 7", marked_names(urlsplit(url).netloc or url), "calls with the access token"))
     return tuple(dict.fromkeys(rows))
 
 

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from markupsafe import Markup
 from starlette.responses import JSONResponse, Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.curl_words import CurlUnreadable
-from keyturn.core.connection import State
 from keyturn.core.errors import ConnectorInvalid, Finding, ValidationFailed
 from keyturn.core.lint import LintFinding, Severity, lint
+from keyturn.engine.overview.connector_health import ConnectorHealth, Grade
 from keyturn.ports.store import ConnectorSummary
+from keyturn.web.console.charts.board import bar_of
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages.connectors.hosts import hosts
+from keyturn.web.console.pages.connectors.overview import healths
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{1,62}")
 _ID_IN_FILE: Final = re.compile(r"^[\"']?connector[\"']?[ \t]*:[ \t]*[\"']?([a-z][a-z0-9-]{1,62})\b", re.MULTILINE)
 MOST_BYTES: Final = 1024 * 1024
-_ENDED: Final = (State.DISCONNECTED, State.DISCONNECTING)
+SHOWN: Final = 50
+_PLACE: Final = re.compile(r"[1-9]\d{0,5}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A row. `worst`: the gravest finding's severity; `by_state`: how many connections are in each."""
+    """A row. `parts`, `bar`: its connections by state, as counts and drawn."""
 
     summary: ConnectorSummary
     hosts: tuple[str, ...]
     draft_differs: bool
     findings: tuple[LintFinding, ...]
-    by_state: dict[str, int] = field(default_factory=dict)
+    health: ConnectorHealth
+    parts: tuple[tuple[str, int], ...]
+    bar: Markup | None
 
     @property
     def problems(self) -> int:
@@ -47,20 +53,38 @@ class Listed:
 
 
 async def show_connectors(console: Console, visit: Visit) -> Response:
-    """The list; those with errors first."""
-    application = console.application
-    counts = await application.connections.counts()
+    """The list, page by page; what fails first, then what waits for somebody or can't be published as it is."""
+    application, cursor = console.application, visit.query("cursor")
+    if cursor and not _PLACE.fullmatch(cursor):
+        raise ValidationFailed(errors=[Finding("/cursor", "invalid", "This is no place in the list.")])
+    health_of = await healths(console)
     rows = []
     for summary in await application.connectors.list():
         draft = await application.connectors.draft(summary.id)
         version = await application.connectors.version(summary.id)
         connector = draft.connector if draft else version.connector if version else None
-        by_state = {state.value: n for (name, state), n in counts.items() if name == summary.id and state not in _ENDED}
         if connector is not None:
             differs = draft is not None and (version is None or draft.source != version.source)
-            rows.append(Listed(summary, hosts(connector), differs, lint(connector), by_state))
-    rows.sort(key=lambda each: (-each.errors, -each.by_state.get("needs_reconnect", 0), each.summary.id))
-    return console.page(visit, "connectors/list.html", rows=rows)
+            health = health_of(summary.id)
+            parts, bar = bar_of(health.by_state, f"bar-{summary.id}")
+            rows.append(Listed(summary, hosts(connector), differs, lint(connector), health, parts, bar))
+    rows.sort(key=_worst_first)
+    first = int(cursor or 0)
+    following = first + SHOWN if len(rows) > first + SHOWN else None
+    return console.page(
+        visit,
+        "connectors/list.html",
+        rows=rows[first : first + SHOWN],
+        cursor=cursor,
+        next_cursor=following,
+        grades=Grade,
+    )
+
+
+def _worst_first(each: Listed) -> tuple[int, int, str]:
+    """What fails, then what waits for somebody or whose draft has errors; of these those that need most people."""
+    grade = min(each.health.grade, Grade.LOOK) if each.errors else each.health.grade
+    return grade, -each.health.by_state.get("needs_reconnect", 0), each.summary.id
 
 
 async def show_new(console: Console, visit: Visit) -> Response:

@@ -1,9 +1,12 @@
-"""One connector: its nine steps as a page to read, who sends what where, its versions and its client."""
+"""One connector: how it stands, its nine steps as a page to read, who sends what where, its client, its logins.
+
+Rule: stopping the logins of everybody, and starting them again, is asked on a page of its own first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from starlette.responses import Response
 
@@ -11,11 +14,16 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.building.steps import STEPS
 from keyturn.core.connector import ClientAuthentication, Connector
 from keyturn.core.errors import Finding, NotFound, ValidationFailed
-from keyturn.core.format.writing import dump_connector
 from keyturn.core.lint import lint
+from keyturn.core.problems import PROBLEMS
 from keyturn.core.secret import Secret
+from keyturn.engine.overview.connector_health import ConnectorHealth, Grade, health_of
+from keyturn.web.console.charts.board import bar_of
 from keyturn.web.console.page import Page
+from keyturn.web.console.pages.connectors.described import lines_of
 from keyturn.web.console.pages.connectors.hosts import host_map
+from keyturn.web.console.pages.needs import place_of, whose
+from keyturn.web.console.places import audit_of, connections_of
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
@@ -38,13 +46,55 @@ async def post_client(console: Console, visit: Visit) -> Response:
     return console.back(f"/connectors/{visit.path('connector')}{place}", said="client_set")
 
 
+async def healths(console: Console) -> Callable[[str], ConnectorHealth]:
+    """How connectors stand, by id: the figures of the last 24 hours, as the overview has them."""
+    application = console.application
+    board, stopped = await application.board(), await application.guards.stop_logins.stopped()
+    times = application.quiet_hours.times
+    return lambda connector: health_of(
+        board, connector, stopped_since=stopped.get(connector), quiet_until=times.until(connector)
+    )
+
+
+async def show_logins(console: Console, visit: Visit) -> Response:
+    """Say what stopping the logins does, or starting them again, and ask."""
+    connector = await _connector(console, visit)
+    health = (await healths(console))(connector.id)
+    return console.page(
+        visit, "connectors/logins.html", connector=connector, stopped_since=health.stopped_since, health=health
+    )
+
+
+async def post_logins(console: Console, visit: Visit) -> Response:
+    """Stop them, or start them again."""
+    connector_id, stop_logins = visit.path("connector"), console.application.guards.stop_logins
+    step = visit.form.text("step")
+    if step == "stop":
+        await stop_logins.stop(connector_id, visit.actor)
+    elif step == "start":
+        await stop_logins.start(connector_id, visit.actor)
+    else:
+        raise ValidationFailed(errors=[Finding("/step", "invalid", "Logins are stopped or started.")])
+    return console.back(f"/connectors/{connector_id}", said=f"logins_{step}")
+
+
+async def _connector(console: Console, visit: Visit) -> Connector:
+    """The draft where there is one, else the newest version. NotFound."""
+    stores, connector_id = console.application.connectors, visit.path("connector")
+    found = await stores.draft(connector_id) or await stores.version(connector_id)
+    if found is None:
+        raise NotFound("There is no such connector.")
+    return found.connector
+
+
 async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()) -> Response:
     application, connector_id = console.application, visit.path("connector")
     draft = await application.connectors.draft(connector_id)
     version = await application.connectors.version(connector_id)
-    connector = draft.connector if draft else version.connector if version else None
-    if connector is None:
-        raise NotFound("There is no such connector.")
+    connector = await _connector(console, visit)
+    health = (await healths(console))(connector_id)
+    parts, bar = bar_of(health.by_state)
+    may = {"may_operate": visit.may(Permission.OPERATE), "may_write": visit.may(Permission.WRITE_CONNECTORS)}
     summary = next((each for each in await application.connectors.list() if each.id == connector_id), None)
     return console.page(
         visit,
@@ -54,10 +104,16 @@ async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
         draft=draft,
         newest=version,
         differs=draft is not None and (version is None or draft.source != version.source),
-        steps=[(step, list(_lines(connector, step.keys))) for step in STEPS],
+        health=health,
+        grades=Grade,
+        parts=parts,
+        bar=bar,
+        troubles=[(each, PROBLEMS[each.code], whose(each.code), place_of(each, **may)) for each in health.troubles],
+        connections_of=connections_of,
+        audit_of=audit_of,
+        steps=[(step, list(lines_of(connector, step.keys))) for step in STEPS],
         rows=host_map(connector),
         findings=lint(connector),
-        connections=await application.builder.review.live_connections(connector_id),
         client_set=bool(summary and summary.client_id_set),
         needs_client=connector.client_authentication is not ClientAuthentication.NONE,
         quiet_hours=application.quiet_hours.times.of(connector_id),
@@ -67,29 +123,9 @@ async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
     )
 
 
-def _lines(connector: Connector, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """What a step says, defaults resolved, a line for each value."""
-    written = dump_connector(connector)
-    for key in keys:
-        if key in written and written[key] not in ({}, [], None):
-            yield from _leaves(written[key], key)
-
-
-def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for key, each in value.items():
-            if each not in ({}, [], "", None):
-                yield from _leaves(each, f"{name}.{key}")
-    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
-        for n, each in enumerate(value, 1):
-            yield from _leaves(each, f"{name} {n}")
-    elif isinstance(value, list):
-        yield name, ", ".join(map(str, value))
-    else:
-        yield name, "yes" if value is True else "no" if value is False else str(value)
-
-
 PAGES: Final = (
     Page("GET", "/connectors/{connector}", show_connector, Permission.VIEW),
     Page("POST", "/connectors/{connector}/client", post_client, Permission.OPERATE, secret=("client_secret",)),
+    Page("GET", "/connectors/{connector}/logins", show_logins, Permission.OPERATE),
+    Page("POST", "/connectors/{connector}/logins", post_logins, Permission.OPERATE),
 )
