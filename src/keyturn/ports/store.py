@@ -285,17 +285,9 @@ class ConnectorStore(Protocol):
         ...
 
     async def publish(
-        self,
-        connector: Connector,
-        source: str,
-        digest: str,
-        *,
-        at: float,
-        by: str = "",
-        note: str = "",
-        records: Sequence[AuditRecord] = (),
-        project: str = "default",
-    ) -> PublishedVersion:
+        self, connector: Connector, source: str, digest: str, *, at: float, by: str = "", note: str = "",
+        records: Sequence[AuditRecord] = (), project: str = "default",
+    ) -> PublishedVersion:  # fmt: skip
         """Add the next version; the same digest as the newest version gives that one back and adds nothing."""
         ...
 
