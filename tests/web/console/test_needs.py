@@ -238,12 +238,12 @@ async def test_calls_through_the_proxy(visitor: Visitor) -> None:
 async def test_the_figures_are_live(visitor: Visitor) -> None:
     """As events, by the names of their places in the page; what is listed is never put under somebody's hands."""
     page = await overview(visitor)
-    visitor.world.clock.auto = True  # a stream ends by itself
     place = re.findall(r'data-live-from="([^"]+)"', page)[0].replace("&amp;", "&")
     same = told_by((await visitor.get(place)).text)
     at = visitor.world.clock.now()
     lost = connection("cxn_l", owner="l", state=State.NEEDS_RECONNECT, reason="token_ended", created_at=at)
     await visitor.world.stores.connections.insert(replace(lost, unique_id="l"), kept())
+    visitor.world.clock.advance(5.0)
     other = told_by((await visitor.get(place)).text)
 
     assert set(re.findall(r'data-live="(\w+)"', page)) <= set(same[0])

@@ -73,6 +73,7 @@ async def test_who_is_needed(visitor: Visitor) -> None:
     asked = await visitor.post("/connections/confirm", {**values, "form": visitor.token})
 
     assert ("needs_reconnect", "grant_lost") == (values["state"], values["reason"])
+    assert 'class="how-many" href="/connections?state=needs_reconnect&amp;reason=grant_lost"' in answer.text
     assert 'href="/connections?state=needs_reconnect&amp;connector=acme&amp;reason=grant_lost">acme</a>' in answer.text
     assert "Make reconnect links: 1 connection<" in asked.text
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from typing import Final
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
-from keyturn.core.errors import Finding, StoreUnavailable, ValidationFailed
+from keyturn.core.errors import Finding, ValidationFailed
 from keyturn.core.problems import PROBLEMS
 from keyturn.engine.overview.board import ENDING_S, RANGES, USUAL, Board
 from keyturn.ports.overview import LATE_S, SOON_S
@@ -30,8 +29,7 @@ from keyturn.web.console.rendering import Console
 from keyturn.web.console.spans import ago
 from keyturn.web.console.visit import Visit
 
-LIVE_FOR_S: Final = 20.0
-EVERY_S: Final = 5.0
+AGAIN_MS: Final = 5000
 CHANGED: Final = "What is listed below has changed since this page was opened; reload it to see that."
 
 
@@ -74,26 +72,13 @@ async def show_overview(console: Console, visit: Visit) -> Response:
 
 
 async def show_live(console: Console, visit: Visit) -> Response:
-    """The first rows' figures as server-sent events, for a short while; the browser asks again."""
-    await _board(console, visit)  # an unknown range is refused before the stream begins
-    events = _events(console, visit.query("range", USUAL), visit.query("seen"))
-    return StreamingResponse(events, media_type="text/event-stream")
+    """The first rows' figures as one server-sent event; the browser asks again, as it is told to.
 
-
-async def _events(console: Console, key: str, seen: str) -> AsyncIterator[str]:
-    clock, told = console.application.clock, ""
-    until = clock.monotonic() + LIVE_FOR_S
-    yield "retry: 2000\n\n"
-    while clock.monotonic() < until:
-        try:
-            board = await console.application.board(key)
-        except StoreUnavailable:
-            return
-        text = json.dumps(_figures(board, seen, clock.now()))
-        if text != told:
-            yield f"data: {text}\n\n"
-            told = text
-        await clock.sleep(EVERY_S)
+    A stream that stays open would hold a connection for each page that somebody leaves open in a tab.
+    """
+    board = await _board(console, visit)
+    text = json.dumps(_figures(board, visit.query("seen"), console.now()))
+    return Response(f"retry: {AGAIN_MS}\ndata: {text}\n\n", media_type="text/event-stream")
 
 
 def _figures(board: Board, seen: str, now: float) -> dict[str, str | None]:
