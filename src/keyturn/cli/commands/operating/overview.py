@@ -38,7 +38,7 @@ def overview(span: str, as_json: bool) -> None:
             say()
             write_styled(styled(heading, "bold"))
             table(columns, rows)
-    if not _rows(document, "needs"):
+    if not _rows(document, "needs") and not _rows(document, "troubles"):
         tell("Nobody is needed.")
 
 
@@ -52,7 +52,9 @@ def _standing(document: Mapping[str, Any], span: str) -> list[tuple[str, object]
         (f"renewals in {span}", f"{renewed} renewed, {retried} failed for now, {lost} lost"),
         ("due within 1 h", document.get("due_soon")),
         ("overdue", f"{document.get('overdue')}{waits}"),
+        ("attention", document.get("attention")),
         ("jobs running", document.get("jobs_running")),
+        ("webhooks", document.get("webhooks_waiting")),
         ("audit verified", when(verified) if verified else "never"),
     ]
 
@@ -69,7 +71,12 @@ def _tables(document: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], lis
     endings = [
         (each.get("connector"), each.get("count"), when(each.get("first"))) for each in _rows(document, "endings")
     ]
+    troubles = [
+        (each.get("connector"), each.get("code"), each.get("count"), when(each.get("last")))
+        for each in _rows(document, "troubles")
+    ]
     return [
+        ("Set-up is wrong", ("CONNECTOR", "CODE", "SENDS", "LAST"), list(troubles)),
         ("Needs a human", ("CONNECTOR", "WHY", "HOW MANY", "SINCE"), list(needs)),
         ("Failing", ("CONNECTOR", "CODE", "HOW"), list(failing)),
         ("Ends within 30 days", ("CONNECTOR", "HOW MANY", "FIRST"), list(endings)),

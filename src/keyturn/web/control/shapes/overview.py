@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from keyturn.engine.observing.call_times import CallTime, Quantiles
 from keyturn.engine.overview.board import USUAL, Board, HeatRow
+from keyturn.ports.overview import Trouble
 from keyturn.web.control.shapes.answers import Time
 from keyturn.web.control.shapes.requests import Members
 from keyturn.web.control.shapes.showing import maybe_time, time_of
@@ -58,6 +59,16 @@ class FailingAnswer(BaseModel):
     alarm: bool
 
 
+class TroubleAnswer(BaseModel):
+    """A set-up that is wrong, by its code: how many sends ended so, from `first` to `last`; none: it was never made."""
+
+    connector: str
+    code: str
+    count: int
+    first: Time
+    last: Time
+
+
 class RenewalsAnswer(BaseModel):
     """Renewals from `start` on: that brought a token, failed for now, lost the grant."""
 
@@ -91,11 +102,16 @@ class QuantilesAnswer(BaseModel):
 
 
 class CallTimeAnswer(BaseModel):
-    """How long a connector's calls took from `start` on: the provider's part, keyturn's own, and the whole."""
+    """How long a connector's calls took from `start` on: the provider's part, keyturn's own, and the whole.
+
+    `client_errors`, `server_errors`: how many of them the API answered with 4xx and with 5xx.
+    """
 
     connector: str
     start: Time
     count: int
+    client_errors: int
+    server_errors: int
     provider: QuantilesAnswer
     keyturn: QuantilesAnswer
     whole: QuantilesAnswer
@@ -119,8 +135,10 @@ class StatsAnswer(BaseModel):
 class OverviewAnswer(BaseModel):
     """How everything stands at `at`. `renewals`, `sends` and `codes` are of `range`, from `since` to `until`.
 
-    `due_soon`: renewals within the next hour. `overdue`: those whose time was over a minute ago. `codes`: code → how
-    many sends failed with it. `recorded_since`: None where nothing was recorded. `audit_verified_at`: None for never.
+    `attention`: connections that need a look although they work. `due_soon`: renewals whose time comes within the next
+    hour or has come. `overdue`: those whose time was over a minute ago. `webhooks_waiting`: deliveries. `codes`: code →
+    how many sends failed with it. `recorded_since`: None where nothing was recorded. `audit_verified_at`: None for
+    never.
     """
 
     at: Time
@@ -130,17 +148,21 @@ class OverviewAnswer(BaseModel):
     recorded_since: Time | None
     states: dict[str, int]
     connectors: list[StatesAnswer]
+    attention: int
     due_soon: int
     overdue: int
     oldest_overdue: WaitingAnswer | None
     needs: list[NeedAnswer]
     endings: list[EndingAnswer]
     failing: list[FailingAnswer]
+    troubles: list[TroubleAnswer]
     renewals: list[RenewalsAnswer]
     sends: list[SendsAnswer]
     codes: dict[str, int]
     expiries: list[ExpiriesAnswer]
     jobs_running: int
+    webhooks_waiting: int
+    encryption_key_since: Time
     audit_verified_at: Time | None
     call_times: list[CallTimeAnswer]
 
@@ -160,6 +182,7 @@ def overview_answer(board: Board) -> OverviewAnswer:
         recorded_since=maybe_time(board.recorded_since),
         states=dict(board.by_state),
         connectors=[StatesAnswer(connector=name, states=states) for name, states in by_connector.items()],
+        attention=board.attention,
         due_soon=standing.due_soon,
         overdue=standing.overdue,
         oldest_overdue=WaitingAnswer(connection=waiting[0], due_at=time_of(waiting[1])) if waiting else None,
@@ -172,6 +195,7 @@ def overview_answer(board: Board) -> OverviewAnswer:
             for each in board.endings
         ],
         failing=[FailingAnswer(connector=each.connector, code=each.code, alarm=each.alarm) for each in board.failing],
+        troubles=[_trouble(each) for each in board.troubles],
         renewals=[
             RenewalsAnswer(start=time_of(each.start), renewed=each.renewed, retried=each.retried, lost=each.lost)
             for each in board.steps
@@ -182,8 +206,16 @@ def overview_answer(board: Board) -> OverviewAnswer:
             ExpiriesAnswer(start=time_of(each.start), count=each.count, alone=each.alone) for each in board.expiries
         ],
         jobs_running=board.jobs_running,
+        webhooks_waiting=board.backlog.count,
+        encryption_key_since=time_of(board.key_since),
         audit_verified_at=maybe_time(board.audit_verified_at),
         call_times=[_call_time(each) for each in board.call_times],
+    )
+
+
+def _trouble(each: Trouble) -> TroubleAnswer:
+    return TroubleAnswer(
+        connector=each.connector, code=each.code, count=each.count, first=time_of(each.first), last=time_of(each.last)
     )
 
 
@@ -197,6 +229,8 @@ def _call_time(each: CallTime) -> CallTimeAnswer:
         connector=each.connector,
         start=time_of(each.start),
         count=each.count,
+        client_errors=each.client_errors,
+        server_errors=each.server_errors,
         provider=_quantiles(each.provider),
         keyturn=_quantiles(each.keyturn),
         whole=_quantiles(each.whole),
