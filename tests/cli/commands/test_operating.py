@@ -53,6 +53,18 @@ def test_an_empty_instance(server: FakeServer) -> None:
     assert ["No connection yet.", "Nobody is needed."] == ran.err.splitlines()
 
 
+def test_a_wrong_set_up_is_told(server: FakeServer) -> None:
+    """Somebody is needed then, though no person is."""
+    trouble = {"connector": "crm", "code": "unique_id_missing", "count": 3, "last": None}
+    server.answer("GET /v1/overview?range=24h", {**BOARD, "needs": [], "troubles": [trouble]})
+
+    ran = run("overview")
+
+    assert "Set-up is wrong" in ran.out
+    assert "unique_id_missing" in ran.out
+    assert "Nobody is needed." not in ran.err
+
+
 def test_settings_and_where_they_come_from(server: FakeServer) -> None:
     """A value that may be a secret is not shown."""
     rows = [
