@@ -190,9 +190,11 @@ async def test_a_number_shows_its_records(visitor: Visitor) -> None:
     assert found is not None
     answer = await visitor.get(found.group(1).replace("&amp;", "&"))
 
+    rows = answer.text.partition("<tbody>")[2].partition("</tbody>")[0]
+
     assert 200 == answer.status_code
-    assert 1 == len(re.findall(r'href="/audit/\d+"', answer.text))
-    assert "grant_lost" not in answer.text
+    assert 1 == len(re.findall(r'href="/audit/\d+"', rows))
+    assert "grant_lost" not in rows
 
 
 async def test_webhooks_that_wait(visitor: Visitor) -> None:
