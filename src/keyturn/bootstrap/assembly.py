@@ -208,7 +208,7 @@ def assemble(
         ask_api=AskApi(calls, connections, published, ports.suffixes, ports.upstream, ports.audit, clock, known),
         revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate, published),
         quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
-        board=_board(ports, gate, call_times), call_times=call_times,
+        board=_board(ports, gate, ways, call_times), call_times=call_times,
         builder=_builder(ports, connections, published, budget, guards, gate, known), upstream=ports.upstream,
         api_keys=api_keys, guards=guards, people=people, openid=openid, scheduler=scheduler, attention_bounds=ways,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
@@ -219,9 +219,9 @@ def assemble(
         public_url=public_url, person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
 
 
-def _board(ports: Ports, gate: ProviderGate, call_times: CallTimes) -> ReadBoard:
+def _board(ports: Ports, gate: ProviderGate, ways: ReadAttentionBounds, call_times: CallTimes) -> ReadBoard:
     return ReadBoard(
-        ports.overview, gate, ports.jobs, ports.chain, ports.keys, ports.connectors, ports.clock, call_times
+        ports.overview, gate, ports.jobs, ports.chain, ports.keys, ports.connectors, ways, ports.clock, call_times
     )
 
 

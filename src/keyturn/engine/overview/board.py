@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from keyturn.engine.observing.call_times import CallTime, CallTimes
+from keyturn.engine.overview.attention_bounds import ReadAttentionBounds
 from keyturn.engine.overview.troubles import CLIENT_MISSING, LOOK_BACK_S, RENEWED, needs_client, open_troubles
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.ports.audit import AuditChain
@@ -24,14 +25,13 @@ from keyturn.ports.clock import Clock
 from keyturn.ports.jobs import Jobs, JobState
 from keyturn.ports.key_custody import KeyCustody
 from keyturn.ports.overview import Backlog, Ending, Expiry, Need, Overview, Standing, Tally, Trouble
-from keyturn.ports.store import ConnectorStore
+from keyturn.ports.store import ConnectionFilter, ConnectorStore
 
 CACHED_S: Final = 4.0
 CACHED_SHARE: Final = 2.0 / 86_400  # of a range's length: what changes slowly, and costs more, is read less often
 HOUR_S: Final = 3600.0
 AHEAD_S: Final = 48 * 3600.0
 ENDING_S: Final = 30 * 86_400.0
-SOON_ENDING_S: Final = 72 * 3600.0
 RECENT_S: Final = 3600.0
 FEWEST: Final = 5  # sends, before their share says anything of a connector
 LIMIT: Final = 0.5
@@ -158,6 +158,7 @@ class ReadBoard:
         chain: AuditChain,
         keys: KeyCustody,
         connectors: ConnectorStore,
+        bounds: ReadAttentionBounds,
         clock: Clock,
         call_times: CallTimes,
     ) -> None:
@@ -167,6 +168,7 @@ class ReadBoard:
         self._chain = chain
         self._keys = keys
         self._connectors = connectors
+        self._bounds = bounds
         self._clock = clock
         self._call_times = call_times
         self._kept: dict[str, tuple[float, Board]] = {}
@@ -196,8 +198,8 @@ class ReadBoard:
             since=since,
             until=until,
             recorded_since=await overview.recorded_since(),
-            standing=(standing := await overview.standing(now)),
-            attention=await self._attention(standing, now),
+            standing=await overview.standing(now),
+            attention=await self._attention(),
             steps=steps_of(tallies, since, wanted),
             heat=heat[:ROWS],
             sends={row.connector: (row.failed, row.sent) for row in heat},
@@ -214,10 +216,10 @@ class ReadBoard:
             call_times=await self._times(until, wanted),
         )
 
-    async def _attention(self, standing: Standing, now: float) -> int:
-        """Late renewals, and what ends within three days without its person."""
-        soon = await self._overview.endings(now, now + SOON_ENDING_S)
-        return standing.overdue + sum(each.count for each in soon)
+    async def _attention(self) -> int:
+        """As many as the list of connections shows when it is asked for them."""
+        found = await self._overview.states(ConnectionFilter(attention=await self._bounds()))
+        return sum(found.values())
 
     async def _troubles(self, now: float, tallies: Sequence[Tally]) -> tuple[Trouble, ...]:
         """Set-ups that are wrong, those that were never made first."""
