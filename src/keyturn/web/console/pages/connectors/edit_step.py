@@ -24,19 +24,19 @@ from keyturn.core.lint.field_uses import field_uses
 from keyturn.ports.catalogue import ABSENT
 from keyturn.ports.store import Draft
 from keyturn.web.console.page import Page
-from keyturn.web.console.pages.connectors import judging
+from keyturn.web.console.pages.connectors.beside import judging
+from keyturn.web.console.pages.connectors.beside.judging import Judged
+from keyturn.web.console.pages.connectors.beside.last_trial import last_trial, typed_outcome
+from keyturn.web.console.pages.connectors.beside.panel import make_panel
+from keyturn.web.console.pages.connectors.beside.progress import progress
+from keyturn.web.console.pages.connectors.beside.task_list import ABOUT, open_step
 from keyturn.web.console.pages.connectors.forms.inputs import edit_of, form_texts, offered, texts_of, value_at
 from keyturn.web.console.pages.connectors.forms.repeated import REPEATED
 from keyturn.web.console.pages.connectors.forms.shown import folds, more_fold, shown, step_inputs
 from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS, MODE, MODE_LABEL
 from keyturn.web.console.pages.connectors.forms.wording import Words
 from keyturn.web.console.pages.connectors.hosts import by_host, host_map
-from keyturn.web.console.pages.connectors.judging import Judged
-from keyturn.web.console.pages.connectors.last_trial import last_trial, typed_outcome
 from keyturn.web.console.pages.connectors.merging import show_merge
-from keyturn.web.console.pages.connectors.panel import make_panel
-from keyturn.web.console.pages.connectors.progress import progress
-from keyturn.web.console.pages.connectors.task_list import ABOUT, open_step
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 

@@ -14,8 +14,8 @@ from keyturn.core.lint import LintFinding, lint
 from keyturn.core.reading.document import Position
 from keyturn.ports.store import Draft
 from keyturn.web.console.page import Page
+from keyturn.web.console.pages.connectors.beside.task_list import ABOUT
 from keyturn.web.console.pages.connectors.merging import show_merge
-from keyturn.web.console.pages.connectors.task_list import ABOUT
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 

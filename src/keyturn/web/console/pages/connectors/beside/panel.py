@@ -13,8 +13,8 @@ from keyturn.core.lint import LintFinding, lint
 from keyturn.core.requests.provider_request import Preview
 from keyturn.engine.builder.previews import step_requests
 from keyturn.engine.builder.trial_trace import request_text
+from keyturn.web.console.pages.connectors.beside.task_list import problems
 from keyturn.web.console.pages.connectors.forms.wording import Words
-from keyturn.web.console.pages.connectors.task_list import problems
 from keyturn.web.console.rendering import Console
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from keyturn.core.lint import lint
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.store import Draft
-from keyturn.web.console.pages.connectors.task_list import Task, task_list
+from keyturn.web.console.pages.connectors.beside.task_list import Task, task_list
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
