@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -49,9 +50,29 @@ def in_background(server: Server, connection: dict[str, Any]) -> threading.Threa
 
 
 def sleep(server: Server) -> None:
-    """SIGSTOP: it does nothing, and doesn't know it."""
+    """SIGSTOP: it does nothing, and doesn't know it.
+
+    Not in the middle of a write, which would keep every other process from writing for as long (docs/reliability.md):
+    what is shown here is what a process misses.
+    """
     assert server.process is not None
-    os.kill(server.process.pid, signal.SIGSTOP)
+    for _ in range(50):
+        os.kill(server.process.pid, signal.SIGSTOP)
+        if _others_can_write(server.data / "keyturn.db"):
+            return
+        os.kill(server.process.pid, signal.SIGCONT)
+        time.sleep(0.05)
+    raise AssertionError("it writes all the time")
+
+
+def _others_can_write(database: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None, timeout=0.5)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
 
 
 def wake(server: Server) -> None:
