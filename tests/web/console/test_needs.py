@@ -18,6 +18,7 @@ from keyturn.engine.overview.troubles import open_troubles
 from keyturn.ports.overview import Tally, Trouble
 from keyturn.ports.store import Use
 from keyturn.ports.webhooks.endpoints import Delivery
+from keyturn.web.console.pages.overview import again_after_ms
 from keyturn.web.dataplane.call_counts import CallCounts
 from tests.contracts.samples import connection, record
 from tests.engine.builder.texts import text
@@ -258,3 +259,9 @@ async def test_the_figures_are_live(visitor: Visitor) -> None:
 def told_by(stream: str) -> list[dict[str, str | None]]:
     """The documents of a stream of events."""
     return [json.loads(line.removeprefix("data: ")) for line in stream.splitlines() if line.startswith("data: ")]
+
+
+@pytest.mark.parametrize(("took_s", "again_ms"), [(0.0, 5_000), (0.25, 5_000), (0.5, 10_000), (3.0, 60_000)])
+def test_where_reading_takes_long_it_is_done_less_often(took_s: float, again_ms: int) -> None:
+    """A page that is left open in a tab costs a twentieth of a core at most."""
+    assert again_ms == again_after_ms(took_s)

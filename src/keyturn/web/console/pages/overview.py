@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from time import perf_counter
 from typing import Final
 
 from starlette.responses import Response
@@ -30,6 +31,7 @@ from keyturn.web.console.spans import ago
 from keyturn.web.console.visit import Visit
 
 AGAIN_MS: Final = 5000
+SHARE: Final = 20  # of the time, one part at most is spent on reading for a page that is left open
 CHANGED: Final = "What is listed below has changed since this page was opened; reload it to see that."
 
 
@@ -76,9 +78,16 @@ async def show_live(console: Console, visit: Visit) -> Response:
 
     A stream that stays open would hold a connection for each page that somebody leaves open in a tab.
     """
+    begun = perf_counter()
     board = await _board(console, visit)
     text = json.dumps(_figures(board, visit.query("seen"), console.now()))
-    return Response(f"retry: {AGAIN_MS}\ndata: {text}\n\n", media_type="text/event-stream")
+    again_ms = again_after_ms(perf_counter() - begun)
+    return Response(f"retry: {again_ms}\ndata: {text}\n\n", media_type="text/event-stream")
+
+
+def again_after_ms(took_s: float) -> int:
+    """When a page asks again, in milliseconds: later where there is so much that reading takes its time (seconds)."""
+    return max(AGAIN_MS, int(took_s * 1000 * SHARE))
 
 
 def _figures(board: Board, seen: str, now: float) -> dict[str, str | None]:
