@@ -16,9 +16,9 @@ from markupsafe import Markup
 
 from keyturn.engine.observing.call_times import CallTime
 from keyturn.engine.overview.board import HOUR_S, Board
+from keyturn.web.console.charts.busiest import Row, busiest
 from keyturn.web.console.charts.picture import element, joined, number, svg
 
-MOST: Final = 6  # connectors, those with the most calls
 HEAD: Final = ("From (UTC)", "Calls", "Provider p50", "p95", "keyturn p50", "p95")
 KEY: Final = (
     ("provider p50", "provider p50"),
@@ -39,16 +39,6 @@ _SHORTEST_S: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One connector's drawing, one sentence about its newest figures, and all of them as a table."""
-
-    connector: str
-    drawing: Markup
-    said: str
-    rows: tuple[tuple[object, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Latency:
     """The picture. `bounds`: the lowest and the highest time of the scale, in words."""
 
@@ -62,26 +52,23 @@ def latency(board: Board, moment: Callable[[float], str]) -> Latency:
     """The picture of a board. `moment`: says a time of an axis."""
     if not board.call_times:
         return Latency(f"No data: no call was answered in the last {board.range.words}.")
-    of_connector: dict[str, list[CallTime]] = {}
-    for each in board.call_times:
-        of_connector.setdefault(each.connector, []).append(each)
-    shown = sorted(of_connector, key=lambda name: (-sum(each.count for each in of_connector[name]), name))[:MOST]
+    of_connector, not_all = busiest(board.call_times)
     step_s = max(board.range.step_s, HOUR_S)
     since = (board.until - board.range.length_s) // step_s * step_s
     since = max(since, min(each.start for each in board.call_times) // step_s * step_s)
     steps = max(1, math.ceil((board.until - since) / step_s))
-    low, high = _decades([value_of(each) for name in shown for each in of_connector[name] for _, value_of in _LINES])
-    rows = tuple(_row(name, of_connector[name], since, step_s, steps, low, high, moment) for name in shown)
-    newest = [of_connector[name][-1] for name in shown]
+    low, high = _decades(
+        [value_of(each) for times in of_connector.values() for each in times for _, value_of in _LINES]
+    )
+    rows = tuple(_row(name, times, since, step_s, steps, low, high, moment) for name, times in of_connector.items())
+    newest = [times[-1] for times in of_connector.values()]
     slowest = max(newest, key=lambda each: each.whole.p95_s)
     summary = (
         f"Slowest of late: {slowest.connector}; p95 is {said_s(slowest.provider.p95_s)} at the provider and "
         f"{said_s(slowest.keyturn.p95_s)} here."
     )
-    if len(of_connector) > MOST:
-        summary += f" Shown are the {MOST} connectors with the most calls."
     bounds = (said_s(10.0**low), said_s(10.0**high))
-    return Latency(summary, rows, bounds, (f"{moment(since)} UTC", f"{moment(board.until)} UTC"))
+    return Latency(summary + not_all, rows, bounds, (f"{moment(since)} UTC", f"{moment(board.until)} UTC"))
 
 
 def said_s(seconds: float) -> str:

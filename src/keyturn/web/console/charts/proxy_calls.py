@@ -12,26 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from markupsafe import Markup
-
 from keyturn.engine.observing.call_times import CallTime
 from keyturn.engine.overview.board import HOUR_S, Board
+from keyturn.web.console.charts.busiest import Row, busiest
 from keyturn.web.console.charts.shapes import columns
 
-MOST: Final = 6  # connectors, those with the most calls
 HEAD: Final = ("From (UTC)", "Calls", "4xx", "5xx")
 KEY: Final = (("renewed", "answered well"), ("retried", "4xx: the call was refused"), ("lost", "5xx: the API failed"))
 _KINDS: Final = ("renewed", "retried", "lost")
-
-
-@dataclass(frozen=True, slots=True)
-class Multiple:
-    """One connector's drawing, one sentence about it, and its figures as a table."""
-
-    connector: str
-    drawing: Markup
-    said: str
-    rows: tuple[tuple[object, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +27,7 @@ class ProxyCalls:
     """The picture."""
 
     summary: str
-    rows: tuple[Multiple, ...] = ()
+    rows: tuple[Row, ...] = ()
     axis: tuple[str, str] = ("", "")
 
 
@@ -47,27 +35,22 @@ def proxy_calls(board: Board, moment: Callable[[float], str]) -> ProxyCalls:
     """The picture of a board. `moment`: says a time of an axis."""
     if not board.call_times:
         return ProxyCalls(f"No data: no call was answered in the last {board.range.words}.")
-    of_connector: dict[str, list[CallTime]] = {}
-    for each in board.call_times:
-        of_connector.setdefault(each.connector, []).append(each)
-    shown = sorted(of_connector, key=lambda name: (-sum(each.count for each in of_connector[name]), name))[:MOST]
+    of_connector, not_all = busiest(board.call_times)
     step_s = max(board.range.step_s, HOUR_S)
     since = (board.until - board.range.length_s) // step_s * step_s
     steps = max(1, math.ceil((board.until - since) / step_s))
-    rows = tuple(_multiple(name, of_connector[name], since, step_s, steps, moment) for name in shown)
+    rows = tuple(_multiple(name, times, since, step_s, steps, moment) for name, times in of_connector.items())
     calls, refused, failed = _sums(board.call_times)
     summary = (
         f"{calls} call{'' if calls == 1 else 's'} answered in the last {board.range.words}: "
         f"{refused} with 4xx, {failed} with 5xx."
     )
-    if len(of_connector) > MOST:
-        summary += f" Shown are the {MOST} connectors with the most calls."
-    return ProxyCalls(summary, rows, (f"{moment(since)} UTC", f"{moment(board.until)} UTC"))
+    return ProxyCalls(summary + not_all, rows, (f"{moment(since)} UTC", f"{moment(board.until)} UTC"))
 
 
 def _multiple(
     connector: str, times: Sequence[CallTime], since: float, step_s: float, steps: int, moment: Callable[[float], str]
-) -> Multiple:
+) -> Row:
     values = [(0, 0, 0)] * steps
     for each in times:
         place = round((each.start - since) / step_s)
@@ -79,7 +62,7 @@ def _multiple(
     unit = "an hour" if step_s == HOUR_S else f"in {round(step_s / HOUR_S)} hours"
     said = f"{calls} calls, at most {peak} {unit}; {_percent(refused, calls)} 4xx, {_percent(failed, calls)} 5xx"
     rows = tuple((moment(each.start), each.count, each.client_errors, each.server_errors) for each in reversed(times))
-    return Multiple(connector, columns(f"calls-{connector}", f"{connector}: {said}.", _KINDS, values), said, rows)
+    return Row(connector, columns(f"calls-{connector}", f"{connector}: {said}.", _KINDS, values), said, rows)
 
 
 def _sums(times: Sequence[CallTime]) -> tuple[int, int, int]:
