@@ -22,6 +22,8 @@ from keyturn.cli.main import program
 from tests.end_to_end.preloaded import MODULE, preloaded
 
 LOAD_ALL = ("init", "serve")
+# These set up the logging of the whole process: whatever a test before left behind would speak up in the next one.
+OWN_PROCESS = ("serve", "dev")
 PROGRAM = (sys.executable, "-c", "from keyturn.cli.main import main; main()")
 
 # The new session's terminal is the one on its standard input.
@@ -48,6 +50,8 @@ class Ran:
 
 def run(*words: str, given: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Ran:
     """Run inside this process; standard input is no terminal."""
+    if words and words[0] in OWN_PROCESS and not {"--help", "--check"} & set(words):
+        raise ValueError(f"{words[0]} sets up the process that it runs in: use run_process")
     result = CliRunner().invoke(program, list(words), input=given, env=dict(env or {}))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

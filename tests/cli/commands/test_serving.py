@@ -39,7 +39,7 @@ from tests.end_to_end.preloaded import MODULE, Process, preloaded
 )  # fmt: skip
 def test_settings(tmp_path: Path, env: dict[str, str], words: tuple[str, ...], names: list[str]) -> None:
     """Each setting that can't be used is one sentence that begins with its name; exit code 2."""
-    ran = run("serve", "--data", str(tmp_path / "d"), *words, env=env)
+    ran = run_process("serve", "--data", str(tmp_path / "d"), *words, env=env)
 
     assert (2, "") == (ran.code, ran.out)
     assert names == [line.split()[0].rstrip(":") for line in ran.err.splitlines()]
