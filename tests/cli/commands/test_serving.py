@@ -17,7 +17,7 @@ import pytest
 
 from keyturn.bootstrap.dev import Welcome
 from keyturn.cli.commands.dev import show
-from tests.cli.running import LOAD_ALL, PROGRAM, Ran, run, run_process
+from tests.cli.running import LOAD_ALL, PROGRAM, Ran, run_process
 from tests.end_to_end.preloaded import MODULE, Process, preloaded
 
 
