@@ -22,6 +22,7 @@ from tests.end_to_end.running import Server, example_connector, free_port, insta
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = {"width": 1180, "height": 760}
 PHONE = {"width": 390, "height": 760}
+HELP = {"KEYTURN_BRAND_HELP_URL": "https://ledgerly.example/help"}
 
 
 def main(folder: Path) -> None:
@@ -30,7 +31,7 @@ def main(folder: Path) -> None:
     where = Path(tempfile.mkdtemp(prefix="keyturn-pictures-"))
     subprocess.run([sys.executable, ROOT / "scripts" / "seed_console.py", where / "data", "400"], check=True)
     port = free_port()
-    public = {"KEYTURN_PUBLIC_URL": f"http://127.0.0.1:{port}", "KEYTURN_OPERATOR_NAME": "Ledgerly GmbH"}
+    public = {"KEYTURN_PUBLIC_URL": f"http://127.0.0.1:{port}", "KEYTURN_OPERATOR_NAME": "Ledgerly GmbH"} | HELP
     server = Server(where / "data", where / "log", env=public, port=port)
     with running_provider() as provider, chromium() as browser:
         server.start()
@@ -41,7 +42,7 @@ def main(folder: Path) -> None:
             page.get_by_role("button", name="Sign in").click()
             of_the_console(page, house, folder)
             person = browser.new_page(viewport=PHONE)
-            person.goto(house.link("user-42", owner_label="Northwind Ltd"))
+            person.goto(house.link("user-42", connector="acme", owner_label="Northwind Ltd"))
             person.get_by_role("button").first.click()
             person.screenshot(path=folder / "connect-page.png", full_page=True)
         finally:
@@ -58,7 +59,7 @@ def of_the_console(page: Page, house: House, folder: Path) -> None:
     house.server.ask("POST", f"/v1/connections/{made['id']}/renew")
     for name, path in {
         "overview": "/?range=7d",
-        "builder": f"/connectors/{house.connector}/edit/5",
+        "builder": "/connectors/acme/edit/2",
         "connections": "/connections",
         "connection": f"/connections/{made['id']}/timeline",
     }.items():

@@ -52,9 +52,9 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class _Client:
-    """The registered application; its secret may be masked."""
+    """The registered application; of a preview its secret is masked, and so is an id that was never set."""
 
-    id: str | None
+    id: str | Masked | None
     secret: Secret | Masked | None = field(repr=False)
     assertion: Secret | Masked | None = field(default=None, repr=False)
 
@@ -95,12 +95,15 @@ def preview_request(
     spec: ProviderRequest,
     values: Mapping[str, object],
     *,
-    client_id: str | None,
+    client_id: str | Masked | None,
     client_secret: Secret | None,
     optional: frozenset[str] = frozenset(),
     dotted: frozenset[str] = frozenset(),
 ) -> Preview:
-    """Show the request that `build_request` would build, secrets as `‹name›`; arguments and errors are the same."""
+    """Show the request that `build_request` would build, secrets as `‹name›`; arguments and errors are the same.
+
+    `client_id`: a mark stands for the id of an application that is still to be registered.
+    """
     masked = {name: mask(value, name) for name, value in values.items()}
     proof = Masked("client_assertion") if client_secret else None
     client = _Client(client_id, Masked("client_secret") if client_secret else None, proof)
@@ -213,15 +216,15 @@ def _written(value: str | Secret | Masked) -> Written:
     return Written(((value, None),))
 
 
-def _required_id(client: _Client) -> str:
+def _required_id(client: _Client) -> str | Masked:
     if not client.id:
         raise ConnectorClientMissing
     return client.id
 
 
-def _basic(client_id: str, secret: Secret | Masked | None, *, raw: bool) -> str:
+def _basic(client_id: str | Masked, secret: Secret | Masked | None, *, raw: bool) -> str:
     """The Basic scheme's credentials. RFC 6749 §2.3.1 has id and secret percent-encoded first; `raw` does not."""
-    if isinstance(secret, Masked):
+    if isinstance(secret, Masked) or isinstance(client_id, Masked):
         return f"Basic {_MASKED_BASIC}"
     if raw and ":" in client_id:
         raise ConnectorInvalid("a client id with a colon can't be sent by basic_raw")

@@ -22,7 +22,8 @@ from keyturn.ports.store import ClientCredentials
 
 _PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 LOGIN_STEP: Final = 2
-_UNSET: Final = ClientCredentials("client_id", Secret("client_secret"))
+API_STEPS: Final = (5, 9)  # they show who asks by the token
+_ANY_SECRET: Final = Secret("any")  # what is shown is its name
 
 
 def masked_preview(
@@ -44,20 +45,22 @@ def masked_preview(
     )
 
 
-def step_requests(connector: Connector, step: int, client_id: str = "") -> tuple[tuple[str, Preview | str], ...]:
+def step_requests(
+    connector: Connector, step: int, client: ClientCredentials | None = None
+) -> tuple[tuple[str, Preview | str], ...]:
     """What a step sends, each with a heading; a sentence in place of a request that can't be made.
 
     Args:
         connector: the draft.
         step: 1 to 9; steps without a request give nothing.
-        client_id: the registered application's id; a stand-in where there is none.
+        client: the registered application. None where there is none yet: its names stand in its place if the connector
+            has to prove it, and nothing of it is sent if it has not.
     """
-    client = ClientCredentials(client_id or _UNSET.client_id, _UNSET.client_secret)
     return tuple((name, _shown(connector, spec, client, step)) for name, spec in _requests(connector, step))
 
 
 def shown_requests(connector: Connector, step: int) -> list[dict[str, Any]]:
-    """The same as plain JSON, the client by its name: `request`, or `note` in place of one that can't be made."""
+    """The same as plain JSON, without a client of its own: `request`, or `note` in place of one that can't be made."""
     found: list[dict[str, Any]] = []
     for title, each in step_requests(connector, step):
         if isinstance(each, str):
@@ -103,10 +106,19 @@ def _requests(connector: Connector, step: int) -> Iterator[tuple[str, ProviderRe
         yield "A call of the API", sample_call(connector)
 
 
-def _shown(connector: Connector, spec: ProviderRequest, client: ClientCredentials, step: int) -> Preview | str:
-    proving = None if spec.authentication is ClientAuthentication.NONE and spec is not connector.token else client
+def _shown(connector: Connector, spec: ProviderRequest, client: ClientCredentials | None, step: int) -> Preview | str:
+    unproven = spec.authentication is ClientAuthentication.NONE
+    proving = None if unproven and step in API_STEPS else client  # every other request names it if there is one
+    unset = client is None and not unproven
     try:
-        preview = masked_preview(connector, spec, names_as_values(spec), proving)
+        preview = preview_request(
+            spec,
+            names_as_values(spec),
+            client_id=Masked("client_id") if unset else proving.client_id if proving else None,
+            client_secret=_ANY_SECRET if unset else proving.client_secret if proving else None,
+            optional=optional_names(connector),
+            dotted=dotted_names(connector),
+        )
         return preview_with_address(preview, connector) if step == LOGIN_STEP else preview
     except KeyturnError as error:
         return error.detail or error.code

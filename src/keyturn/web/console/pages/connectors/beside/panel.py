@@ -48,7 +48,7 @@ async def make_panel(console: Console, text: str, step: int) -> Panel:
     except ConnectorInvalid as error:
         return Panel((), text, (), tuple(error.errors))
     client = await console.application.connectors.client(connector.id)
-    shown = await asyncio.to_thread(step_requests, connector, step, client.client_id if client else "")
+    shown = await asyncio.to_thread(step_requests, connector, step, client)
     commands = tuple((title, as_curl(each)) for title, each in shown if not isinstance(each, str))
     return Panel(texts(shown), text, problems(step, lint(connector)), commands=commands)
 
