@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from keyturn.core.audit.kinds import RecordKind, is_of
 from keyturn.core.errors import ValidationFailed
 from tests.contracts.all_stores import AllStores
-from tests.contracts.samples import record
+from tests.contracts.samples import NOW, record
 
 
 class AuditLogContract:
@@ -72,6 +74,23 @@ class AuditLogContract:
 
         assert [each for each in reversed(records) if is_of(kind, each)] == seen
         assert {2} == set(sizes)
+
+    async def test_a_read_is_added_once(self, stores: AllStores) -> None:
+        """For each actor and project one since then, also of several at the same moment; one from before is another."""
+        reads = [
+            record("audit.read", connection=None, owner=None, at=NOW + at, actor=actor, project=project)
+            for at, actor, project in ((0.0, "key:a", "default"), (10.0, "key:b", "default"), (10.0, "key:a", "other"))
+        ]
+        await stores.audit.append([record("connection.called", at=NOW, actor="key:a")])
+        crowd = await asyncio.gather(*(stores.audit.append_read(reads[0], since=NOW) for _ in range(5)))
+        others = [await stores.audit.append_read(each, since=NOW) for each in reads[1:]]
+        late = [await stores.audit.append_read(reads[0], since=since) for since in (NOW, NOW + 0.1)]
+        listed, _ = await stores.audit.list()
+
+        assert [False] * 4 + [True] == sorted(crowd)
+        assert [True, True] == others
+        assert [False, True] == late
+        assert 3 == sum(each.action == "audit.read" for _, each in listed)
 
     @pytest.mark.parametrize("cursor", ["", "zzz", "-", "ü", "9" * 400])
     async def test_a_foreign_cursor_is_refused(self, stores: AllStores, cursor: str) -> None:

@@ -14,9 +14,12 @@ from keyturn.core.audit.exported import check_export
 from keyturn.core.connection import State
 from keyturn.core.errors import AuditUnavailable, StoreUnavailable, ValidationFailed
 from keyturn.core.messages import Answer
+from keyturn.engine.actor import Actor
 from keyturn.engine.audit.keeping import AuditKeeper
+from keyturn.engine.audit.reading import ReadAudit
 from keyturn.engine.audit.verify import VerifyAudit
 from keyturn.engine.login.connect_sessions import SessionRequest
+from keyturn.ports.audit import AuditFilter
 from tests.contracts.samples import record
 from tests.engine.story import ACTOR, log_in, publish, token
 from tests.fakes.application import FakeWorld, make_world
@@ -66,6 +69,25 @@ async def noted(world: FakeWorld, number: int) -> None:
 def keeper_of(world: FakeWorld, *, sink: Sink | None = None, heads: Heads | None = None) -> AuditKeeper:
     """The loops' work, without the loops."""
     return AuditKeeper(world.stores.chain, world.clock, world.stores.leases, anchor_file=heads, sink=sink)
+
+
+async def test_reads_are_recorded_by_the_hour() -> None:
+    """One of each reader, whichever process answers, and another in the next hour; else nothing is written."""
+    world = make_world()
+    hour = 3600.0
+    world.clock.advance(hour - world.clock.now() % hour)
+    here = world.application.auditing.read
+    there = ReadAudit(world.stores.chain, world.stores.audit, world.clock)
+    for read, after_s in ((here, 0.0), (there, 0.0), (here, hour - 1.0), (there, 1.0)):
+        world.clock.advance(after_s)
+        await read.page(AuditFilter(), ACTOR, cursor=None, limit=1)
+        await read.entry(1, Actor("person:1"))
+    written = len(world.stores.database.writes)
+    await there.page(AuditFilter(), ACTOR, cursor=None, limit=1)
+    reads = [each for each in world.stores.database.records if each.action == "audit.read"]
+
+    assert [(ACTOR.name, 0.0), ("person:1", 0.0)] * 2 == [(each.actor, each.at % hour) for each in reads]
+    assert written == len(world.stores.database.writes)
 
 
 async def test_an_export_is_recorded_and_whole() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from keyturn.core.audit.kinds import RecordKind, is_of
+from keyturn.core.audit.kinds import READ, RecordKind, is_of
 from keyturn.core.audit_record import AuditRecord
 from keyturn.ports.access.api_keys import ApiKey
 from keyturn.ports.access.idempotency import StoredReply
@@ -27,6 +27,17 @@ class FakeAuditLog:
         """Add records."""
         await self._database.write("audit.append")
         self._database.log(records)
+
+    async def append_read(self, record: AuditRecord, *, since: float) -> bool:
+        """Add a record of a read, unless its actor has one."""
+        await self._database.write("audit.append_read")
+        of_actor = (record.project, record.actor, READ)
+        if any(
+            (each.project, each.actor, each.action) == of_actor and each.at >= since for each in self._database.records
+        ):
+            return False
+        self._database.log([record])
+        return True
 
     async def list(
         self,

@@ -388,6 +388,13 @@ class AuditLog(Protocol):
         """Add records that belong to no other write."""
         ...
 
+    async def append_read(self, record: AuditRecord, *, since: float) -> bool:
+        """Add a record of a read, unless its actor has one from `since` (Unix seconds) on; says whether.
+
+        Of several processes that add one at the same moment, one does.
+        """
+        ...
+
     async def list(
         self,
         *,

@@ -24,6 +24,18 @@ async def test_it_is_narrowed_down() -> None:
     assert ([], []) == (none, later)
 
 
+async def test_that_a_key_reads_is_recorded() -> None:
+    """Once for a key in an hour, by its own name; what can't be recorded is not read, and what is no record no read."""
+    house = await begin()
+    await house.call("GET", "/v1/audit/0")
+    house.world.stores.database.failing_writes = 1
+    refused = await house.call("GET", "/v1/audit")
+    listed = [(await house.call("GET", path)).json() for path in ("/v1/audit/1", "/v1/audit?action=audit.read")][1]
+
+    assert_problem(refused, 503, "store_unavailable")
+    assert [("ok", True)] == [(each["outcome"], each["actor"].startswith("key:")) for each in listed["data"]]
+
+
 async def test_one_record_has_its_place() -> None:
     """Each is tied to the one before; what is no number is no record."""
     house = await begin()

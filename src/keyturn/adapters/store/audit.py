@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from keyturn.adapters.store.chained.audit_row import ROWS, record_in
 from keyturn.adapters.store.chained.chain_writer import WRITER, ChainWriter
+from keyturn.adapters.store.database.audit_tables import READS
 from keyturn.adapters.store.database.engine import Database
-from keyturn.adapters.store.database.schema import audit
+from keyturn.adapters.store.database.schema import audit, plain
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit.kinds import CALLS, OF_CONNECTIONS, RENEWALS, WELL, RecordKind
 from keyturn.core.audit_record import AuditRecord
@@ -31,6 +32,19 @@ class SqlAuditLog:
     async def append(self, records: Sequence[AuditRecord]) -> None:
         """Add records that belong to no other write."""
         await self._database.write(lambda tx: add_records(tx, records))
+
+    async def append_read(self, record: AuditRecord, *, since: float) -> bool:
+        """Add a record of a read, unless its actor has one."""
+        of_actor = (audit.c.project == plain(record.project), audit.c.actor == plain(record.actor))
+        query = sa.select(audit.c.seq).where(sa.text(READS), *of_actor, audit.c.at >= since).limit(1)
+
+        def body(tx: sa.Connection) -> bool:
+            if tx.execute(query).first() is not None:
+                return False
+            add_records(tx, [record])
+            return True
+
+        return await self._database.write(body)
 
     async def list(
         self,

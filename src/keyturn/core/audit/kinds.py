@@ -17,6 +17,7 @@ class RecordKind(StrEnum):
     CHANGES = "changes"  # made, changed, ended
 
 
+READ: Final = "audit.read"  # somebody reads the audit log itself
 WELL: Final = frozenset({"ok", "not_sent"})
 RENEWALS: Final = frozenset(
     {"connection.renewed", "refresh.answered", "refresh.sent", "connection.uncertain", "connection.needs_reconnect"}

@@ -1,4 +1,4 @@
-"""What a door can do with the audit log beyond reading it, in one value."""
+"""What a door can do with the audit log, in one value."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keyturn.engine.audit.export import ExportAudit
 from keyturn.engine.audit.keeping import AuditKeeper
+from keyturn.engine.audit.reading import ReadAudit
 from keyturn.engine.audit.verify import VerifyAudit
 from keyturn.ports.audit import AnchorFile, AuditChain, RecordSink
 from keyturn.ports.clock import Clock
@@ -27,6 +28,7 @@ class Auditing:
     """The use cases over one chain."""
 
     chain: AuditChain
+    read: ReadAudit
     verify: VerifyAudit
     export: ExportAudit
     keeper: AuditKeeper
@@ -43,6 +45,7 @@ def make_auditing(
     """Put them together."""
     return Auditing(
         chain,
+        ReadAudit(chain, audit, clock),
         VerifyAudit(chain, connections, settings.anchor_file, clock),
         ExportAudit(chain, audit, clock),
         AuditKeeper(chain, clock, lease, anchor_file=settings.anchor_file, sink=settings.sink),

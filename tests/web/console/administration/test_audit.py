@@ -26,6 +26,21 @@ async def _visitor() -> Visitor:
     return visitor
 
 
+async def test_that_somebody_reads_is_recorded_once(visitor: Visitor) -> None:
+    """Pages and records alike; the page that shows what verifying does is none of them, nor is a refused filter."""
+    for path in ("/audit/verify", "/audit?since=yesterday"):
+        await visitor.get(path)
+    before = list(visitor.world.stores.database.records)
+    first = await visitor.get("/audit")
+    for path in ("/audit/1", "/audit?actor=x"):
+        await visitor.get(path)
+    after = visitor.world.stores.database.records
+
+    assert "audit.read" in first.text.partition("<tbody>")[2]
+    assert ["audit.read"] == [each.action for each in after[len(before) :]]
+    assert after[-1].actor.startswith("person:")
+
+
 @pytest.mark.parametrize(
     ("query", "owners"),
     [
@@ -70,6 +85,7 @@ async def test_older_records_by_cursor(visitor: Visitor) -> None:
 
 async def test_a_record_in_its_place(visitor: Visitor) -> None:
     """With the MAC before it and its own; the record before shows that one as its own."""
+    await visitor.get("/audit")  # that it is read stands there from now on
     head = (await visitor.world.stores.chain.bounds()).head[0]
     entry = await visitor.world.stores.chain.entry(head)
     assert entry is not None
@@ -130,8 +146,8 @@ async def test_verifying_to_a_record(visitor: Visitor) -> None:
 
 async def test_the_chain_at_a_glance(visitor: Visitor) -> None:
     """How many records, the newest one's MAC, what is kept outside, and when it was found right."""
-    head = (await visitor.world.stores.chain.bounds()).head
     page = (await visitor.get("/audit")).text
+    head = (await visitor.world.stores.chain.bounds()).head
 
     assert f'<dt>Records</dt><dd>{head[0]}, the newest <a href="/audit/{head[0]}">' in page
     assert f'<code title="{head[1].hex()}">{head[1].hex()[:8]}…</code>' in page

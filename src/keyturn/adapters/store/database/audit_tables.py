@@ -7,12 +7,18 @@ from typing import Final
 import sqlalchemy as sa
 
 from keyturn.adapters.store.database.schema import (
+    audit,
     bytes_column,
     metadata,
     number_column,
     text_column,
     time_column,
 )
+from keyturn.core.audit.kinds import READ
+
+# Whether somebody's read of this hour stands in the log is asked at each first read; the condition is the index's too.
+READS: Final = f"action = '{READ}'"
+sa.Index("audit_reads", audit.c.project, audit.c.actor, audit.c.at, sqlite_where=sa.text(READS))
 
 # The only tie between a person's name and what the log says of the person; erasing a row leaves the chain as it is.
 audit_subjects: Final = sa.Table(

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from keyturn.core.errors import StoreUnavailable
 
-HEAD: Final = "0018"
+HEAD: Final = "0020"
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 
 

@@ -46,7 +46,7 @@ async def list_audit(app: App, caller: Calling, query: Annotated[AuditQuery, Que
 
     Newest first; a key that is limited to connectors sees what was done with these, one that is limited to owners
     nothing. `owner` may also be the subject
-    id that an erased owner is shown as.
+    id that an erased owner is shown as. That a key reads it is recorded, once an hour, as `audit.read`.
     """
     which = AuditFilter(
         query.actor,
@@ -60,8 +60,8 @@ async def list_audit(app: App, caller: Calling, query: Annotated[AuditQuery, Que
         caller.principal.connectors or None,
         actions_in(query.without),
     )
-    found, following = await app.auditing.chain.page(
-        which, cursor=query.cursor, limit=query.limit, project=caller.principal.project
+    found, following = await app.auditing.read.page(
+        which, caller.actor, cursor=query.cursor, limit=query.limit, project=caller.principal.project
     )
     return answer(event_list(found, following))
 
@@ -71,7 +71,7 @@ async def get_audit_record(seq: str, app: App, caller: Calling) -> Response:
     number = int(seq) if seq.isdecimal() and seq.isascii() and len(seq) < 20 else 0
     found = None
     if 0 < number <= _LARGEST:
-        found = await app.auditing.chain.entry(number, project=caller.principal.project)
+        found = await app.auditing.read.entry(number, caller.actor, project=caller.principal.project)
     if found is None or (caller.principal.connectors and found.record.connector not in caller.principal.connectors):
         raise NotFound("There is no such record.")
     return answer(entry_answer(found))

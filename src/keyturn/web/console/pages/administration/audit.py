@@ -47,8 +47,8 @@ async def show_audit(console: Console, visit: Visit) -> Response:
         which = _filter(asked)
     except ValidationFailed as error:
         return await _list(console, visit, asked, errors=error.errors)
-    rows, following = await console.application.auditing.chain.page(
-        which, cursor=visit.query("cursor") or None, limit=SHOWN
+    rows, following = await console.application.auditing.read.page(
+        which, visit.actor, cursor=visit.query("cursor") or None, limit=SHOWN
     )
     return await _list(console, visit, asked, rows=rows, following=following)
 
@@ -69,7 +69,7 @@ async def post_export(console: Console, visit: Visit) -> Response:
 async def show_record(console: Console, visit: Visit) -> Response:
     """One of them, in its place in the chain."""
     number = _number(visit.path("seq"))
-    found = await console.application.auditing.chain.entry(number) if number else None
+    found = await console.application.auditing.read.entry(number, visit.actor) if number else None
     if found is None:
         raise NotFound("There is no such record.")
     bounds = await console.application.auditing.chain.bounds()
