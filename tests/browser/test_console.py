@@ -46,3 +46,16 @@ def test_people(house: House, browser: Browser) -> None:
         other.page.get_by_role("button", name="Sign in").click()
         expect(other.page.get_by_text("Grace")).to_be_visible()
         assert 0 == other.page.get_by_role("link", name="People").count()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_what_needs_a_script_is_not_shown_without(house: House, browser: Browser, scripts: bool) -> None:
+    """A button that would do nothing is none."""
+    with visiting(browser, house, java_script_enabled=scripts) as visit:
+        visit.goto(house.sign_in_link("viewer"))
+        visit.page.get_by_role("button", name="Sign in").click()
+        expect(visit.page.locator("nav.menu")).to_be_visible()
+        visit.goto("/audit")
+        visit.page.locator("details.copies summary").click()
+        expect(visit.page.get_by_role("button", name="Keyboard")).to_have_count(int(scripts))
+        expect(visit.page.get_by_role("button", name="Copy: curl")).to_have_count(int(scripts))

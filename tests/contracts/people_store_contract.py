@@ -21,6 +21,16 @@ SESSION = ConsoleSession("ses_1", "digest of a cookie", "per_1", NOW + 2, NOW + 
 class PeopleStoreContract:
     """Subclass, give a `stores` fixture, write nothing else."""
 
+    async def test_a_form_mark_is_of_one_person(self, stores: AllStores) -> None:
+        """The same each time, another for each person and project, and nothing that says who it is."""
+        of = stores.people.form_mark
+        mark = await of("per_1")
+        others = {await of("per_2"), await of("per_1", project="other"), mark}
+
+        assert mark == await of("per_1")
+        assert 3 == len(others)
+        assert {64} == {len(bytes.fromhex(each)) * 2 for each in others}
+
     async def test_people_are_found(self, stores: AllStores) -> None:
         """By id within their project, by subject, and in a list by name."""
         await stores.people.add(BOB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -116,6 +117,10 @@ class FakePeopleStore:
         if session is None or person is None or person.removed_at is not None:
             return None
         return session, person
+
+    async def form_mark(self, person_id: str, *, project: str = "default") -> str:
+        """The keyed hash."""
+        return hmac.new(b"a key", f"{project} {person_id}".encode(), "sha256").hexdigest()
 
     async def sessions_of(self, person_id: str, *, project: str = "default") -> Sequence[ConsoleSession]:
         """The person's sessions, newest first."""

@@ -52,6 +52,7 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     "GET /sign-in/openid/callback": SIGN_IN,
     "GET /signed-in-again": SIGN_IN,
     "GET /login": SIGN_IN,
+    "GET /signed-in": SIGN_IN,
     "GET /sign-in/{link}": SIGN_IN,
     "POST /sign-in/{link}": SIGN_IN,
     "POST /logout": SIGN_IN,
@@ -247,8 +248,8 @@ def test_what_is_for_browsers_alone_stays_little() -> None:
 
     assert {
         "POST /letter-keys", "GET /api/docs", "POST /connectors/{connector}/edit/yaml/drop", "POST /sign-in/openid",
-        "GET /sign-in/openid/callback", "GET /signed-in-again", "GET /login", "GET /sign-in/{link}",
-        "POST /sign-in/{link}", "POST /logout",
+        "GET /sign-in/openid/callback", "GET /signed-in-again", "GET /signed-in", "GET /login",
+        "GET /sign-in/{link}", "POST /sign-in/{link}", "POST /logout",
     } == alone  # fmt: skip
 
 

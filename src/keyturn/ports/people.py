@@ -120,6 +120,10 @@ class PeopleStore(Protocol):
         """The session with this cookie and its person; None where either has ended."""
         ...
 
+    async def form_mark(self, person_id: str, *, project: str = "default") -> str:
+        """What the person's forms carry to tell whose they are: a keyed hash, 64 hexadecimal digits."""
+        ...
+
     async def sessions_of(self, person_id: str, *, project: str = "default") -> Sequence[ConsoleSession]:
         """The person's sessions, newest first."""
         ...

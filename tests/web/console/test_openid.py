@@ -431,7 +431,7 @@ async def test_signing_in_again(visitor: Visitor, provider: ScriptedProvider, cl
     assert "prompt=login" in address
     assert "max_age=300" in address
     assert (403, "reauth_required") == stale
-    assert "press <b>Go on</b>" in there.text
+    assert "go on in the tab that asked for it" in there.text
     assert 200 == done.status_code
     assert ["Ada", "Grace"] == [each.name for each in await visitor.world.application.people.list()]
 

@@ -30,7 +30,7 @@ class Visitor:
     async def get(self, path: str) -> httpx.Response:
         """Open a page."""
         answer = await self.client.get(path)
-        found = re.search(r'name="form" value="([0-9a-f]{64})"', answer.text)
+        found = re.search(r'name="form" value="([0-9a-f]{128})"', answer.text)
         self.token = found.group(1) if found else self.token
         return answer
 

@@ -153,7 +153,7 @@ async def open_store(
         idempotency=SqlIdempotencyStore(database, store_keys),
         jobs=SqlJobs(database),
         quiet_hours=SqlQuietHoursStore(database),
-        **_of_people(database),
+        **_of_people(database, store_keys),
         **_figures(database),
         webhooks=SqlWebhookStore(database, data_keys),
         events=SqlEventStore(database),
@@ -166,8 +166,8 @@ def _figures(database: Database) -> dict[str, Any]:
     return {"overview": SqlOverview(database), "call_times": SqlCallTimes(database)}
 
 
-def _of_people(database: Database) -> dict[str, Any]:
-    return {"people": SqlPeopleStore(database), "person_links": SqlPersonLinkStore(database)}
+def _of_people(database: Database, store_keys: meta.StoreKeys) -> dict[str, Any]:
+    return {"people": SqlPeopleStore(database, store_keys), "person_links": SqlPersonLinkStore(database)}
 
 
 def _against_abuse(database: Database, store_keys: meta.StoreKeys) -> dict[str, Any]:

@@ -41,6 +41,12 @@ class ForbiddenRole(CallerError):
     code = "forbidden_role"
 
 
+class SignedOut(CallerError):
+    """A form of the console whose session has ended, or that was opened in an earlier one."""
+
+    code = "signed_out"
+
+
 class ReauthRequired(CallerError):
     """What was asked for needs a sign-in of the last minutes, and the person's is older."""
 

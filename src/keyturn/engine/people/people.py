@@ -48,10 +48,11 @@ class AskingBrowser:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A browser that is signed in, and who is at it."""
+    """A browser that is signed in, and who is at it. `form_mark`: what this person's forms carry in every session."""
 
     person: Person
     session: ConsoleSession
+    form_mark: str = ""
 
     def may(self, permission: Permission) -> bool:
         """Whether this person's role has the permission."""
@@ -222,8 +223,11 @@ class People:
             raise SignInLinkUsed
         return SignedIn(person, session), Secret(cookie)
 
-    async def of_cookie(self, cookie: str) -> SignedIn | None:
-        """Who is at the browser with this cookie; None where nobody is (any more)."""
+    async def of_cookie(self, cookie: str, *, used: bool = True) -> SignedIn | None:
+        """Who is at the browser with this cookie; None where nobody is (any more).
+
+        `used`: somebody does something; else it is a page that asks by itself, and the session goes on ageing.
+        """
         found = await self._store.find_session(digest_of(cookie))
         if found is None:
             return None
@@ -231,9 +235,9 @@ class People:
         now = self._clock.now()
         if not _is_live(session, now):
             return None
-        if now - session.seen_at >= TOUCH_EVERY_S:
+        if used and now - session.seen_at >= TOUCH_EVERY_S:
             await self._store.touch_session(session.id, seen_at=now)
-        return SignedIn(person, session)
+        return SignedIn(person, session, await self._store.form_mark(person.id, project=person.project))
 
     async def sessions_of(self, person_id: str) -> Sequence[ConsoleSession]:
         """Where somebody is signed in."""

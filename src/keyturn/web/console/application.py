@@ -1,7 +1,8 @@
 """The console as an application: everything behind its sign-in.
 
 Rule 1: every answer carries the security headers and a request id of ours; a path is never logged here.
-Rule 2: who is not signed in is led to the sign-in, and back afterwards; a form of theirs is refused and does nothing.
+Rule 2: who is not signed in is led to the sign-in, and back afterwards; a form of theirs is refused and does nothing,
+and what was typed is kept for its person to send again (`kept_forms`).
 Rule 3: role, origin, form token and the sign-in's age are checked here, before any page's code runs.
 """
 
@@ -18,15 +19,24 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from keyturn.core.errors import BadRequest, ForbiddenRole, KeyturnError, MethodNotAllowed, NotFound, ReauthRequired
+from keyturn.core.errors import (
+    BadRequest,
+    ForbiddenRole,
+    KeyturnError,
+    MethodNotAllowed,
+    NotFound,
+    ReauthRequired,
+    SignedOut,
+)
 from keyturn.engine.application import Application
 from keyturn.web.console.connect_form import ConnectForm
 from keyturn.web.console.instance import Instance
+from keyturn.web.console.kept_forms.signed_out import is_navigation, keep_form, offer_form, was_kept
+from keyturn.web.console.kept_forms.signing_in_again import ask_to_sign_in_again
 from keyturn.web.console.page import OpenPage, Page
 from keyturn.web.console.pages import ALL
 from keyturn.web.console.rendering import Console
-from keyturn.web.console.signing_in_again import ask_to_sign_in_again
-from keyturn.web.console.visit import TOKEN_INPUT, Visit, token_holds
+from keyturn.web.console.visit import TOKEN_INPUT, Visit, marks, token_holds
 from keyturn.web.kit.admission.addresses import Network
 from keyturn.web.kit.guarded_pages import REQUEST_ID, GuardedPages, route_of
 from keyturn.web.kit.guarded_pages import NamedRoute as Route
@@ -99,18 +109,21 @@ def _answering(console: Console, page: Page | OpenPage) -> Callable[[Request], A
         if request.method == "POST":
             console.own_place.check(request)
         cookie = console.cookie.value(request)
-        who = await console.application.people.of_cookie(cookie) if cookie else None
+        who = await console.application.people.of_cookie(cookie, used=not _by_itself(request)) if cookie else None
         if who is None:
-            return _to_sign_in(request)
-        form = (
-            await read_form(request, secret=page.secret, most_bytes=page.most_bytes) if page.method == "POST" else None
-        )
+            return await _signed_out(console, request, page)
+        form = await _form_of(request, page) if page.method == "POST" else None
         visit = Visit(request, who, cookie, form or Form({}, {}))
         request.scope["keyturn.visit"] = visit
-        if form is not None and not token_holds(who.session, form.text(TOKEN_INPUT)):
-            raise ForeignForm
+        if form is not None:
+            token = form.text(TOKEN_INPUT)
+            kept = was_kept(form) or not token_holds(who, token)
+            if kept and not (marks(who, token) and is_navigation(request)):
+                raise ForeignForm
         if not visit.may(page.needs):
             raise ForbiddenRole
+        if form is not None and kept:
+            return offer_form(console, visit, page)
         if page.fresh and not who.is_fresh(console.now()):
             raise ReauthRequired
         return await page.endpoint(console, visit)
@@ -118,9 +131,21 @@ def _answering(console: Console, page: Page | OpenPage) -> Callable[[Request], A
     return answer_anybody if isinstance(page, OpenPage) else answer
 
 
-def _to_sign_in(request: Request) -> Response:
+def _by_itself(request: Request) -> bool:
+    """Whether a page that is left open asks, and nobody does anything."""
+    return request.headers.get("accept") == "text/event-stream"
+
+
+async def _form_of(request: Request, page: Page) -> Form:
+    return await read_form(request, secret=page.secret, most_bytes=page.most_bytes)
+
+
+async def _signed_out(console: Console, request: Request, page: Page) -> Response:
     """Lead to the sign-in; of a form that was sent, nothing is done."""
-    after = request.url.path if request.method == "GET" else ""
-    if request.method == "GET" and request.url.query:
-        after = f"{after}?{request.url.query}"
+    if request.method == "POST":
+        if not is_navigation(request):
+            raise SignedOut
+        console.count_sign_in(request)
+        return keep_form(console, request, page, await _form_of(request, page))
+    after = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
     return RedirectResponse("/login" + (f"?{urlencode({'next': after})}" if after not in ("", "/") else ""), 303)

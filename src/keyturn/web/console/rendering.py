@@ -146,6 +146,7 @@ class Console:
             who=visit.who.person,
             may=visit.may,
             token=visit.token,
+            mark=visit.who.form_mark,
             here=visit.request.url.path,
             said=visit.query("said"),
             back=visit.request.url.path if visit.request.method == "GET" else "/",

@@ -2,7 +2,8 @@
 
 Rule 1: the cookie is `__Host-`, HttpOnly and SameSite=Lax: a link from elsewhere may lead in, a form may not.
 Rule 2: a form's token is a MAC under the hash of the session's own cookie; together with Host, Origin and
-Sec-Fetch-Site it proves that the form is ours and this browser's.
+Sec-Fetch-Site it proves that the form is ours and this browser's. Behind it stands a mark of the person: whose the form
+is, when its session has ended. The mark alone lets nothing be done.
 Rule 3: a form that was open while its person signed in again is still theirs: nothing that was typed is lost.
 
 Source: the threat model, A2; RFC 6265bis section 4.1.3.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,11 +24,12 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.engine.people.people import SESSION_LIVES_S, SignedIn
-from keyturn.ports.people import ConsoleSession
 from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import Form
 
 TOKEN_INPUT: Final = "form"  # noqa: S105  (the hidden input's name)
+_MAC_DIGITS: Final = 64
+_TOKEN: Final = re.compile(r"[0-9a-f]{128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Visit:
     @property
     def token(self) -> str:
         """What this browser's forms carry."""
-        return form_token(self.who.session.digest)
+        return form_token(self.who, self.who.session.digest)
 
     def path(self, name: str) -> str:
         """A part of the path."""
@@ -103,12 +106,22 @@ class Visit:
         return self.request.query_params.get(name, otherwise)
 
 
-def form_token(digest: str) -> str:
-    """The token that the forms of the session with this digest carry."""
-    return hmac.new(digest.encode("ascii"), b"console form", hashlib.sha256).hexdigest()
+def form_token(who: SignedIn, digest: str) -> str:
+    """The token that the forms of this person's session with this digest carry."""
+    return hmac.new(digest.encode("ascii"), b"console form", hashlib.sha256).hexdigest() + who.form_mark
 
 
-def token_holds(session: ConsoleSession, token: str) -> bool:
+def token_holds(who: SignedIn, token: str) -> bool:
     """Whether a form carries the token of this session, or of the one whose place it took."""
-    digests = (session.digest, session.before)
-    return token.isascii() and any(hmac.compare_digest(form_token(each), token) for each in digests if each)
+    digests = (who.session.digest, who.session.before)
+    return token.isascii() and any(hmac.compare_digest(form_token(who, each), token) for each in digests if each)
+
+
+def is_token(token: str) -> bool:
+    """Whether this looks like the token of a session, whosever."""
+    return _TOKEN.fullmatch(token) is not None
+
+
+def marks(who: SignedIn, token: str) -> bool:
+    """Whether a form was this person's, in whichever session it was opened."""
+    return is_token(token) and hmac.compare_digest(who.form_mark, token[_MAC_DIGITS:])

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from keyturn.adapters.store.audit import add_records
 from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.meta import StoreKeys
 from keyturn.adapters.store.database.people_tables import console_sessions, people, sign_in_links
 from keyturn.core.access.roles import Role
 from keyturn.core.audit_record import AuditRecord
@@ -23,8 +24,9 @@ _p, _l, _s = people.c, sign_in_links.c, console_sessions.c
 class SqlPeopleStore:
     """Promises: the port's."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, store_keys: StoreKeys) -> None:
         self._database = database
+        self._store_keys = store_keys
 
     async def add(self, person: Person, *, records: Sequence[AuditRecord] = ()) -> None:
         """Add one."""
@@ -130,6 +132,10 @@ class SqlPeopleStore:
         session = ConsoleSession(**row._mapping)
         person = await self.load(session.person, project=session.project)
         return None if person is None or person.removed_at is not None else (session, person)
+
+    async def form_mark(self, person_id: str, *, project: str = "default") -> str:
+        """The keyed hash."""
+        return self._store_keys.hash_of("console form", project, person_id).hex()
 
     async def sessions_of(self, person_id: str, *, project: str = "default") -> Sequence[ConsoleSession]:
         """The person's sessions, newest first."""

@@ -10,19 +10,20 @@ import re
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.engine.people.people import AskingBrowser
 from keyturn.web.console.page import OpenPage, Page
 from keyturn.web.console.rendering import Console
-from keyturn.web.console.visit import Visit
+from keyturn.web.console.visit import Visit, form_token
 from keyturn.web.kit.guarded_pages import REQUEST_ID
 from keyturn.web.kit.posts import read_form
 
 # What the browser forgets at the end (https://w3c.github.io/webappsec-clear-site-data; OWASP ASVS 5.0, 14.3.1).
 # Not "cookies", which would sign people out of every other host of the domain; ours is deleted by name.
 CLEARED: Final = '"cache", "storage"'
+SIGNED_IN: Final = "/signed-in"
 _OWN_PATH: Final = re.compile(r"/(?![/\\])[^\x00-\x20\\]*")
 
 
@@ -38,6 +39,16 @@ async def show_login(console: Console, request: Request) -> Response:
     if cookie and await console.application.people.of_cookie(cookie) is not None:
         return console.back(after)
     return console.open_page("login.html", out=request.query_params.get("out") == "1", after=after)
+
+
+async def show_signed_in(console: Console, request: Request) -> Response:
+    """Say to a script of ours whether this browser is signed in: by the token of its forms, empty where it is not.
+
+    Only pages of this origin can read it, as they can every page. Asking is no use of the session.
+    """
+    cookie = console.cookie.value(request)
+    who = await console.application.people.of_cookie(cookie, used=False) if cookie else None
+    return JSONResponse({"token": form_token(who, who.session.digest) if who is not None else ""})
 
 
 async def show_link(console: Console, request: Request) -> Response:
@@ -72,6 +83,7 @@ def own_path(text: str) -> str:
 
 PAGES: Final = (
     OpenPage("GET", "/login", show_login),
+    OpenPage("GET", SIGNED_IN, show_signed_in),
     OpenPage("GET", "/sign-in/{link}", show_link),
     OpenPage("POST", "/sign-in/{link}", post_link),
     Page("POST", "/logout", post_logout, Permission.VIEW),

@@ -49,7 +49,7 @@ if (list) {
   if (location.hash === "#search") search()?.focus();
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
-    if (list.dataset.on === undefined || list.open || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (list.dataset.on === undefined || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (target.closest("input, select, textarea, [contenteditable]")) return;
     const after = led && event.timeStamp - led < 1500;
     led = key === "g" && !after ? event.timeStamp : 0;
