@@ -30,7 +30,7 @@ from keyturn.engine.jobs.bulk.bulk_actions import BulkActions
 from keyturn.engine.jobs.bulk.bulk_job import BulkJob
 from keyturn.engine.jobs.bulk.bulk_jobs import BulkJobs
 from keyturn.engine.jobs.job_kind import JobKind
-from keyturn.engine.jobs.retention import DELIVERIES_FOR_S, Retention, daily, retention_kinds
+from keyturn.engine.jobs.retention import DELIVERIES_FOR_S, SIGN_INS_FOR_S, Retention, daily, retention_kinds
 from keyturn.engine.jobs.run_jobs import RunJobs
 from keyturn.engine.jobs.schedule import Schedule
 from keyturn.engine.keys.forget_seeds import ForgetSeeds
@@ -386,6 +386,7 @@ def _background(
     retention.append(Retention("challenge.purge", lambda _: challenges.purge(), ports.clock))
     retention.append(Retention("call.purge", lambda _: call_times.purge(), ports.clock))
     retention.append(Retention("link.purge", lambda now: ports.person_links.purge(expired_before=now), ports.clock))
+    retention.append(Retention("sign_in.purge", lambda now: ports.people.purge(now=now - SIGN_INS_FOR_S), ports.clock))
     retention.append(Retention("login_watch.purge", lambda now: ports.login_watch.purge(now=now), ports.clock))
     retention += [
         Retention(

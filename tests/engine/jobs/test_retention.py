@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from keyturn.core.access.roles import Role
 from keyturn.core.connector import LoginLimits
+from keyturn.engine.people.people import AskingBrowser, digest_of
 from keyturn.ports.jobs import Job, JobState
 from tests.contracts.samples import session
 from tests.engine.jobs.running import run_all
@@ -14,6 +16,7 @@ from tests.engine.passing import in_time
 from tests.engine.story import ACTOR, actions, log_in, publish
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
+from tests.house.sources import ROOT
 
 DAY = 86_400.0
 MOMENT = 60.0  # a test takes less
@@ -51,6 +54,34 @@ async def test_ended_sessions_are_kept_for_a_week(world: FakeWorld) -> None:
 
     assert await world.stores.sessions.load("ses_1") is None
     assert await world.stores.sessions.load("ses_2") is not None
+
+
+async def test_sign_ins_are_kept_for_a_day(world: FakeWorld) -> None:
+    """Sessions of the console, and links that nobody used, counted from their end."""
+    people, store = world.application.people, world.stores.people
+    person = await people.create("Ada", Role.VIEWER, ACTOR)
+    link, _ = await people.make_link(person.id, ACTOR)
+    unused, link_ends = await people.make_link(person.id, ACTOR)
+    signed_in, _ = await people.sign_in(link.reveal().rpartition("/")[2], AskingBrowser())
+    digest, session_ends = digest_of(unused.reveal().rpartition("/")[2]), signed_in.session.expires_at
+    found = []
+    for now in (link_ends + DAY - MOMENT, session_ends + DAY - MOMENT, session_ends + 2 * DAY):
+        world.clock.advance(now - world.clock.now())
+        await run_all(world)
+        found.append((await store.find_link(digest) is not None, len(await store.sessions_of(person.id))))
+
+    assert (True, 1) == found[0]
+    assert [1, 0] == [sessions for _, sessions in found[1:]]
+    assert not found[2][0]
+
+
+def test_the_documents_list_each_kind(world: FakeWorld) -> None:
+    """With what it takes away."""
+    text = (ROOT / "docs" / "explanation" / "jobs.md").read_text(encoding="utf-8")
+    kinds = {name for name in world.application.run_jobs.kinds if name.endswith((".purge", ".cut"))}
+
+    assert len(kinds) > 10
+    assert set() == {each for each in kinds if f"`{each}`" not in text}
 
 
 async def test_stored_replies_are_kept_for_a_day(world: FakeWorld) -> None:

@@ -21,6 +21,7 @@ TOMBSTONES_FOR_S: Final = 30 * DAY_S
 SESSIONS_FOR_S: Final = 7 * DAY_S  # after their end; until then an application may ask what became of its link
 REPLIES_FOR_S: Final = DAY_S
 JOBS_FOR_S: Final = 30 * DAY_S
+SIGN_INS_FOR_S: Final = DAY_S  # after their end; until then a form that was open in one is known as its person's
 DELIVERIES_FOR_S: Final = 30 * DAY_S  # and the events that they are of
 AGAIN_AFTER_S: Final = (60.0, 600.0, 3600.0)
 

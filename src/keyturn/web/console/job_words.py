@@ -44,6 +44,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "challenge.purge": "Take away ended challenges",
         "call.purge": "Take away figures of calls",
         "link.purge": "Take away ended links of persons",
+        "sign_in.purge": "Take away ended sessions of the console",
         "webhook.purge": "Take away old deliveries",
         "event.purge": "Take away old events",
         "job.purge": "Take away ended jobs",
