@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 KEY: Final = "KEYTURN_API_KEY"
+SWITCHES: Final = frozenset({"attention"})  # options without a value
 
 
 def elsewhere(public_url: str, command: str, path: str, asked: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -35,6 +36,6 @@ def elsewhere(public_url: str, command: str, path: str, asked: Mapping[str, str]
 
 
 def _options(asked: Mapping[str, str]) -> str:
-    """Values as options of a command, each behind a space; what is `true` is a switch; empty ones are left out."""
-    given = ((f" --{name.replace('_', '-')}", value) for name, value in asked.items() if value)
-    return "".join(option if value == "true" else f"{option} {shlex.quote(value)}" for option, value in given)
+    """Values as options of a command, each behind a space; empty ones are left out."""
+    given = ((name, f" --{name.replace('_', '-')}", value) for name, value in asked.items() if value)
+    return "".join(option if name in SWITCHES else f"{option} {shlex.quote(value)}" for name, option, value in given)
