@@ -217,12 +217,16 @@ async def test_a_stretch_is_held_against_the_heads_within_it() -> None:
     await noted(world, 6)
     verify, mac = world.application.auditing.verify, bytes(32)
     within, beyond = await verify(anchor=(3, mac), last=4), await verify(anchor=(5, mac), last=4)
+    later, whole = await verify(anchor=(99, mac), last=4), await verify(anchor=(99, mac))
     entry = await world.stores.chain.entry(3)
 
     assert entry is not None
     assert within.anchors.fault is not None
     assert (mac.hex(), entry.mac.hex()) == (within.anchors.fault.expected, within.anchors.fault.found)
+    assert (1, 0, 0, 1) == tuple(each.anchors.checked for each in (within, beyond, later, whole))
     assert beyond.ok
+    assert later.ok  # of an end that was cut off, the whole log speaks
+    assert "cut_off" == getattr(whole.anchors.fault, "what", "")
 
 
 async def test_a_changed_record_does_not_give_its_new_mac_away() -> None:

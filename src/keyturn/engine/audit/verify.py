@@ -80,6 +80,10 @@ class _Stretch:
     last: int
     whole: bool
 
+    def has(self, seq: int) -> bool:
+        """Whether a head of this number is looked at; of the whole log also one of a record that is not there."""
+        return self.whole or self.start[0] < seq <= self.last
+
 
 @dataclass(frozen=True, slots=True)
 class _Walked:
@@ -120,14 +124,15 @@ class VerifyAudit:
             StoreUnavailable: the database, or the anchor file, can't be read.
         """
         written = list(await self.anchor_file.read()) if self.anchor_file is not None else []
-        known = [(each.seq, each.mac) for each in written] + ([anchor] if anchor is not None else [])
-        unsigned = next((each for each in written if not self._is_ours(each)), None)
+        kept = [(each.seq, each.mac) for each in written] + ([anchor] if anchor is not None else [])
         for _ in range(TRIES):
             bounds = await self.chain.bounds()
             stretch = await self._stretch(bounds, first, last)
+            known = [each for each in kept if stretch.has(each[0])]
             walked = await self._walk(bounds, stretch, known, project)
             if walked.fault is None or (await self.chain.bounds()).start == bounds.start:
                 break
+        unsigned = next((each for each in written if stretch.has(each.seq) and not self._is_ours(each)), None)
         anchor_fault = Fault(unsigned.seq, "anchor_unsigned") if unsigned else walked.anchor_fault
         signed = await self.chain.sign(Checkpoint(Kind.HEAD, *bounds.head, at=0.0))
         verdict = Verdict(
