@@ -210,3 +210,15 @@ def test_a_dry_run_shows_the_request(server: FakeServer) -> None:
         "base_url": "https://api.example",
     } == server.asked[0].document  # fmt: skip
     assert {"method": "GET", "path": "/me", "headers": {}} == server.last.document
+
+
+@pytest.mark.parametrize(("size", "code"), [(1_048_576, 0), (1_048_577, 2)])
+def test_a_dry_run_shows_all_of_a_body_or_none(server: FakeServer, tmp_path: Path, size: int, code: int) -> None:
+    """A body is not cut off in silence: the request would be another one than is sent."""
+    body = tmp_path / "body.json"
+    body.write_bytes(b"1" * size)
+    server.answer("POST /v1/connections/cxn_1/preview", {"method": "POST", "url": "u", "headers": [], "body": ""})
+    ran = run("call", "cxn_1", "POST", "/me", "-d", f"@{body}", "--dry-run")
+
+    assert code == ran.code
+    assert [size] * (code == 0) == [len(each.document["body"]) for each in server.asked]

@@ -157,3 +157,26 @@ def test_a_held_trial_goes_on_with_the_mended_file(
     assert {"source": file.read_text()} == sent[1].document
     assert "It signs in otherwise." in ran.err
     assert sent[-1].target.endswith("/end")
+
+
+def test_a_mended_file_that_is_no_text_ends_nothing(
+    server: FakeServer, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said, and the trial waits on: the login is not lost to a slip of an editor."""
+    said = iter(["", "end"])
+
+    def mend(*_: object, **__: object) -> str:
+        file.write_bytes(b"\xff\xfe")
+        return next(said)
+
+    monkeypatch.setattr("keyturn.cli.commands.builder.connector_try.ask", mend)
+    held = trial("held", ROW, FAILED) | {"failed_step": 8}
+    server.answer(TRIALS, held, 201)
+    server.answer("GET /v1/trials/trl_1", held)
+    server.answer("POST /v1/trials/trl_1/end", trial("ended", ROW, FAILED))
+    words = ("connector", "try", str(file), "--username", "jo", "--password-stdin", "--hold")
+    ran = run(*words, given="password-canary")
+
+    assert 6 == ran.code
+    assert "is no text in UTF-8" in ran.err
+    assert server.asked[-1].target.endswith("/end")

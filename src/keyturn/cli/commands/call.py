@@ -75,7 +75,9 @@ def call(
 def _show_only(connection: str, asked: dict[str, Any], data: str | None, *, as_json: bool) -> int:
     """Have the server make the request, and show it."""
     with _body_of(data) as body:
-        text = body if isinstance(body, bytes | None) else body.read(_MOST_SHOWN)
+        text = body if isinstance(body, bytes | None) else body.read(_MOST_SHOWN + 1)
+    if text is not None and len(text) > _MOST_SHOWN:
+        raise click.UsageError("A body that is shown has at most 1 MiB.")
     try:
         written = (text or b"").decode("utf-8")
     except UnicodeDecodeError:

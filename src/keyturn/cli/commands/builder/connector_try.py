@@ -131,6 +131,8 @@ def _gone_on(client: ApiClient, run: Mapping[str, Any], place: str, path: Path |
         return client.send("POST", f"{place}/continue", mended).members
     except OSError as error:
         tell(f"{path} can't be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        tell(f"{path} is no text in UTF-8.")
     except ProblemAnswered as problem:
         show_problem(problem.document, as_json=False)
     return client.get(place).members
