@@ -51,6 +51,17 @@ challenges:
       poll: {every: 3, for: 60, while: "error == 'authorization_pending'"}
 """
 )
+WITH_PIN = (
+    CONNECTOR
+    + """\
+challenges:
+  - when: {status: [401], body: "need == 'code'"}
+    ask:
+      - {key: otp, label: Code from your app, type: otp}
+      - {key: pin, label: Your PIN, type: secret}
+    then: {params: {otp: "{{ otp }}", pin: "{{ pin }}"}}
+"""
+)
 ASKS = json_answer(
     '{"need": "code", "mfa_token": "mfa-canary", "factors": [{"id": "app", "name": "Authenticator app"},'
     ' {"id": "sms", "name": "Text <b>message</b>"}]}',
@@ -391,3 +402,11 @@ async def test_an_outcome_after_the_code_is_told_at_the_sign_in() -> None:
     assert 423 == told.status
     assert "Acme CRM has locked sign-in for this account for now." in told.text
     assert "password" not in told.parsed.forms[0].inputs
+
+
+async def test_what_is_asked_beside_a_code_is_not_called_one() -> None:
+    """The sentence names the code by its own label, wherever it stands among the questions."""
+    _, _, page = await _at_challenge(WITH_PIN, ASKS)
+
+    assert "wants a one-time code: “Code from your app”" in page.text
+    assert "“Your PIN" not in page.text

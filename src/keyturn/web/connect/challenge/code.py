@@ -242,6 +242,7 @@ def _page(visit: _Visit, part: Part, *, form: Form | None = None, findings: list
         resend_in=_resend_in(visit),
         resend_words=_resend_words(say),
         lead=_lead(part, sent=challenged.resends),
+        asked_for=next((each.label for each in part.fields if each.type is FieldType.OTP), ""),
         token=visit.browser.token("code", entropy, challenged.id),
         resend_token=visit.browser.token("resend", entropy, challenged.id),
         again_token=visit.browser.token("again", entropy),
