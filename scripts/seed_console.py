@@ -29,6 +29,7 @@ from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
 from keyturn.engine.login.connect_sessions import SessionRequest
 from keyturn.engine.observing.call_times import Times
 from keyturn.ports.jobs import JobState
+from keyturn.ports.store import Use
 from keyturn.ports.webhooks.endpoints import Delivery
 
 ACTOR = Actor("operator")
@@ -149,6 +150,21 @@ async def calls(up: Wired, now: float, chance: random.Random) -> None:
             await up.stores.call_times.add({(connector, begins): times.fresh()})
 
 
+async def called(up: Wired, some: list[Connection], now: float, chance: random.Random) -> None:
+    """Calls of connections by the hour, until each was called last; now and then one of them fails."""
+    for hour in range(23, -1, -1):
+        at = now - hour * HOUR
+        uses = {}
+        for each in some:
+            if each.last_used_at is None or each.last_used_at < at or chance.random() < 0.4:
+                continue
+            number = chance.randint(1, 40)
+            bad = chance.random() < (0.6 if each.connector == "zeta" and 4 <= hour <= 9 else 0.08)
+            failed = min(number, chance.randint(1, 9)) if bad else 0
+            uses[each.id] = Use(at, each.generation, number, failed)
+        await up.stores.connections.note_uses(uses)
+
+
 def _answered(times: Times, chance: random.Random, *, bad: bool) -> None:
     """Some of the calls are refused, and some fail at the API; more of them on the bad afternoon."""
     bound = next(index for index in reversed(range(len(times.whole.counts))) if times.whole.counts[index])
@@ -182,6 +198,7 @@ async def seed(up: Wired, how_many: int) -> None:
             Delivery(f"dlv_{n}", "whk_1", f"evt_{n}", "connection.renewed", now - 900 * n)
         )
     await calls(up, now, chance)
+    await called(up, made, now, chance)
     for n in range(4):
         request = SessionRequest(CONNECTORS[n % 3], f"tenant-{n}", app_name="Ledgerly", owner_label=f"Tenant {n}")
         await application.connect_sessions.create(request, ACTOR)

@@ -9,6 +9,7 @@ import pytest
 
 from keyturn.core.connection import ConnectionSecrets, State
 from keyturn.core.errors import ValidationFailed
+from keyturn.core.observing.call_hour import CallHour
 from keyturn.ports.store import ConnectionFilter, DuplicateAccount, RevisionConflict, SealedChange, Use
 from tests.contracts.all_stores import AllStores
 from tests.contracts.samples import FULL_CONNECTION, NOW, connection, record, revocation, secrets, token_set
@@ -387,12 +388,15 @@ class UseContract:
         await stores.connections.insert(connection("a"), secrets())
         for at, calls, failed in ((hour + 5, 3, 1), (hour + 6, 2, 0), (hour + 3700, 1, 1), (hour - 1, 4, 0)):
             await stores.connections.note_uses({"a": Use(at, 1, calls, failed), "b": Use(at, calls=7), "c": Use(at)})
-        found = await stores.overview.calls("a", hour)
+        found = await stores.overview.calls(["c", "a", "nobody"], hour)
+        both = await stores.overview.calls(["a", "b"], hour + 3600)
         await stores.connections.purge(disconnected_before=hour + 3600)
 
-        assert {hour: (5, 1), hour + 3600: (1, 1)} == found
-        assert {} == await stores.overview.calls("c", 0)
-        assert {hour + 3600: (1, 1)} == await stores.overview.calls("a", 0)
+        last = CallHour(hour + 3600, 1, 1)
+        assert {"a": [CallHour(hour, 5, 1), last]} == found
+        assert {"a": [last], "b": [CallHour(hour + 3600, 7, 0)]} == both
+        assert {} == await stores.overview.calls([], 0)
+        assert {"a": [last]} == await stores.overview.calls(["a"], 0)
 
     async def test_a_write_does_not_undo_a_note(self, stores: AllStores) -> None:
         """A save by somebody who read before the note keeps it, and returns it."""

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from keyturn.core.audit.kinds import RecordKind
+from keyturn.core.audit.timeline import TimelineRow
 from keyturn.core.connection import State
 from keyturn.core.errors import ValidationFailed
+from keyturn.core.observing.call_hour import CallHour
 from keyturn.ports.overview import Backlog, Ending, Expiry, Need, SessionFilter, Standing, Tally, Trouble
 from keyturn.ports.store import ConnectionFilter, Use
 from keyturn.ports.webhooks.endpoints import Delivery, DeliveryState
@@ -15,6 +18,12 @@ from tests.contracts.all_stores import AllStores
 from tests.contracts.samples import NOW, connection, record, secrets, session
 
 HOUR = 3600.0
+NOWS_HOUR = int(NOW) // 3600 * 3600
+
+
+def _told(row: TimelineRow) -> CallHour | str:
+    """An hour as it is, of a record what it is about."""
+    return row if isinstance(row, CallHour) else row[1].action
 
 
 class OverviewContract:
@@ -35,6 +44,7 @@ class OverviewContract:
         assert Backlog() == await overview.backlog()
         assert () == await overview.endings(NOW, NOW + HOUR)
         assert ((), None) == await overview.open_sessions(NOW, cursor=None, limit=5)
+        assert ((), None) == await overview.timeline("cxn_1", cursor=None, limit=5)
 
     async def test_how_all_stand(self, stores: AllStores) -> None:
         """States as shown, and what is due: soon, late, and which is the latest."""
@@ -126,6 +136,59 @@ class OverviewContract:
         after = (await stores.overview.standing(NOW)).called
 
         assert (False, True) == (before, after)
+
+    async def test_a_timeline_has_calls_between_its_records(self, stores: AllStores) -> None:
+        """Page by page nothing twice and nothing left out, also when the newest hour grows and a record is added."""
+        await self._begin_a_timeline(stores)
+        whole, _ = await stores.overview.timeline("cxn_1", cursor=None, limit=50)
+        page, cursor = await stores.overview.timeline("cxn_1", cursor=None, limit=2)
+        await stores.audit.append([record("a.new", at=NOWS_HOUR + 99)])
+        await stores.connections.note_uses({"cxn_1": Use(NOWS_HOUR + 9, calls=1)})
+        seen = list(page)
+        while cursor is not None:
+            page, cursor = await stores.overview.timeline("cxn_1", cursor=cursor, limit=2)
+            seen += page
+
+        now, before = CallHour(NOWS_HOUR, 3, 1), CallHour(NOWS_HOUR - 3600, 2, 0)
+        expected = ["connection.renewed", now, "connection.tested", before, "connection.created"]
+        assert expected == [_told(each) for each in whole]
+        assert whole == tuple(seen)
+
+    async def test_a_timeline_of_one_kind(self, stores: AllStores) -> None:
+        """Hours are among the calls, and those with a failed call among the failures."""
+        await self._begin_a_timeline(stores)
+
+        now, before = CallHour(NOWS_HOUR, 3, 1), CallHour(NOWS_HOUR - 3600, 2, 0)
+        for kind, expected in (
+            (RecordKind.RENEWALS, ["connection.renewed"]),
+            (RecordKind.CALLS, [now, "connection.tested", before]),
+            (RecordKind.FAILURES, [now, "connection.tested"]),
+            (RecordKind.CHANGES, ["connection.created"]),
+        ):
+            rows, cursor = await stores.overview.timeline("cxn_1", kind=kind, cursor=None, limit=3)
+            assert (expected, None) == ([_told(each) for each in rows], cursor), kind
+
+    async def test_a_timeline_takes_its_own_cursors_alone(self, stores: AllStores) -> None:
+        """What another list gave out is none."""
+        await stores.audit.append([record(f"a.{n}") for n in range(3)])
+
+        for cursor in ("nonsense", "", "WyJhdWRpdCIsIDJd"):  # the last one: the audit log's, at record 2
+            with pytest.raises(ValidationFailed):
+                await stores.overview.timeline("cxn_1", cursor=cursor, limit=1)
+
+    async def _begin_a_timeline(self, stores: AllStores) -> None:
+        await stores.connections.insert(connection("cxn_1"), secrets())
+        for at, calls, failed in ((NOWS_HOUR + 5, 3, 1), (NOWS_HOUR - 5, 2, 0)):
+            await stores.connections.note_uses({"cxn_1": Use(at, 1, calls, failed), "cxn_2": Use(at, calls=7)})
+        await stores.audit.append(
+            [
+                record("connection.created", at=NOWS_HOUR - 3601, outcome="ok"),
+                record("connection.tested", at=NOWS_HOUR - 1, outcome="connection_test_failed"),
+                record("connection.renewed", at=NOWS_HOUR, outcome="ok", connection="cxn_2"),
+                record("connection.renewed", at=NOWS_HOUR, outcome="ok", project="other"),
+                record("connection.renewed", at=NOWS_HOUR, outcome="ok"),
+            ]
+        )
 
     async def test_troubles_of_a_set_up(self, stores: AllStores) -> None:
         """By connector and code, of sends alone; and when what may have mended them came last."""

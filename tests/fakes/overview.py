@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from keyturn.core.audit.kinds import RecordKind, is_of
+from keyturn.core.audit.timeline import TimelineRow, folded, hour_is_of
 from keyturn.core.connection import Connection, ConnectionSecrets, State
+from keyturn.core.observing.call_hour import CallHour
 from keyturn.ports.overview import (
     ANY_SESSION,
     MENDS,
@@ -154,10 +157,33 @@ class FakeOverview:
         waiting = [each.created_at for each in rows if each.project == project and each.state == "pending"]
         return Backlog(len(waiting), min(waiting, default=None))
 
-    async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:
-        """Calls of a connection by hour."""
+    async def calls(self, connections: Collection[str], since: float) -> Mapping[str, Sequence[CallHour]]:
+        """Calls of these connections by the hour."""
         await self._database.read()
-        return {hour: counts for (name, hour), counts in self._calls.items() if name == connection_id and hour >= since}
+        found = {each: [hour for hour in self._hours(each) if hour.begins_at >= since][::-1] for each in connections}
+        return {each: hours for each, hours in found.items() if hours}
+
+    async def timeline(
+        self, connection_id: str, *, kind: RecordKind | None = None, cursor: str | None, limit: int,
+        project: str = "default",
+    ) -> tuple[Sequence[TimelineRow], str | None]:  # fmt: skip
+        """Records and hours of calls."""
+        await self._database.read()
+        records = [
+            (seq, each)
+            for seq, each in enumerate(self._database.records, start=1)
+            if (each.project, each.connection) == (project, connection_id) and is_of(kind, each)
+        ]
+        hours = [each for each in self._hours(connection_id) if hour_is_of(kind, each)]
+        rows = folded(records[::-1], hours)
+        return page_of([(f"h{r.begins_at}" if isinstance(r, CallHour) else f"r{r[0]}", r) for r in rows], cursor, limit)
+
+    def _hours(self, connection_id: str) -> list[CallHour]:
+        """Newest first."""
+        found = [
+            CallHour(begins_at, *counted) for (name, begins_at), counted in self._calls.items() if name == connection_id
+        ]
+        return sorted(found, key=lambda each: -each.begins_at)
 
     async def open_sessions(
         self, now: float, *, which: SessionFilter = ANY_SESSION, cursor: str | None, limit: int,

@@ -62,7 +62,9 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     "GET /sessions": By(f"GET {PERSON}/sessions", "person sessions"),
     "POST /sessions/end-others": By(f"DELETE {PERSON}/sessions", "person sign-out --all"),
     "POST /sessions/{session}/end": By(f"DELETE {PERSON}/sessions/{{session_id}}", "person sign-out"),
-    "GET /connections": By("GET /v1/connections", "connection list --state --connector --owner --search --reason"),
+    "GET /connections": By(
+        "GET /v1/connections", "connection list --state --connector --owner --search --reason --calls"
+    ),
     "POST /connections/confirm": By("GET /v1/connections; GET /v1/overview", "connection list; overview"),
     "POST /connections/bulk": By(
         "POST /v1/jobs",
@@ -84,7 +86,7 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
     "POST /connections/{connection}/resume": By(f"POST {CONNECTION}/resume", "connection resume"),
     "GET /connections/{connection}/disconnect": By(f"GET {CONNECTION}", "connection show"),
     "POST /connections/{connection}/disconnect": By(f"DELETE {CONNECTION}", "connection disconnect --forget-now"),
-    "GET /connections/{connection}/timeline": By(f"GET {CONNECTION}/events", "connection events"),
+    "GET /connections/{connection}/timeline": By(f"GET {CONNECTION}/events", "connection events --kind --calls"),
     "GET /connections/{connection}/console": By(f"GET {CONNECTION}", "connection show"),
     "POST /connections/{connection}/console": By(
         f"POST {CONNECTION}/preview; ANY /v1/proxy/{{connection_id}}/{{path}}",

@@ -147,7 +147,7 @@ _ROWS: Final = (
         "connection events",
         "Show what happened to a connection.",
         "connection_views:events",
-        ("keyturn connection events cxn_…", "keyturn connection events cxn_… --limit 200 --json"),
+        ("keyturn connection events cxn_…", "keyturn connection events cxn_… --calls --limit 200 --json"),
     ),
     Verb(
         "connection stats",

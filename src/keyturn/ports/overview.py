@@ -12,6 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from keyturn.core.audit.kinds import RecordKind
+from keyturn.core.audit.timeline import TimelineRow
+from keyturn.core.observing.call_hour import CallHour
 from keyturn.ports.store import ConnectionFilter, ConnectSession
 
 SOON_S: Final = 3600.0  # until a renewal that is due soon
@@ -166,10 +169,21 @@ class Overview(Protocol):
         """Webhook deliveries that wait."""
         ...
 
-    async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:
-        """Calls of a connection by hour: when it began (Unix seconds) → how many, and how many the API failed.
+    async def calls(self, connections: Collection[str], since: float) -> Mapping[str, Sequence[CallHour]]:
+        """Calls of each of these connections by the hour, oldest first, of hours that began from `since` on.
 
-        Of hours that began from `since` on; an hour without a call is not there.
+        An hour without a call is not there, nor is a connection without any. All of them are read at once.
+        """
+        ...
+
+    async def timeline(
+        self, connection_id: str, *, kind: RecordKind | None = None, cursor: str | None, limit: int,
+        project: str = "default",
+    ) -> tuple[Sequence[TimelineRow], str | None]:  # fmt: skip
+        """A connection's records and its calls by the hour, newest first as `folded` has them, and the next cursor.
+
+        `kind` is judged as `is_of` and `hour_is_of` do. Who asks has seen that the connection is one of this project.
+        A cursor that is none of ours raises ValidationFailed.
         """
         ...
 

@@ -88,6 +88,8 @@ def test_an_empty_list_is_no_failure(server: FakeServer) -> None:
         ("connection why ID", f"GET {PATH}/why"),
         ("connection events ID --limit 5", f"GET {PATH}/events?limit=5"),
         ("connection events ID --kind failures", f"GET {PATH}/events?kind=failures"),
+        ("connection events ID --calls", f"GET {PATH}/events?calls=true"),
+        ("connection list --calls", "GET /v1/connections?calls=true"),
         ("connection test ID --dry-run", f"POST {PATH}/test?dry_run=true"),
         ("connection renew ID", f"POST {PATH}/renew"),
         ("connection reconnect ID", f"POST {PATH}/reconnect"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -144,6 +145,31 @@ def test_an_edit_of_nothing(server: FakeServer) -> None:
     assert 2 == run("webhook", "edit", "whk_1").code
     assert 2 == run("webhook", "edit", "whk_1", "--event", "a.b", "--usual-events").code
     assert [] == server.asked
+
+
+def test_calls_beside_what_is_listed(server: FakeServer) -> None:
+    """A column of the list; rows of the timeline, each where its hour began."""
+    hours = [
+        {"start": "2030-01-31T11:00:00.000Z", "calls": 41, "failed": 2},
+        {"start": "2030-01-31T09:00:00.000Z", "calls": 1, "failed": 0},
+    ]
+    some = {"id": "cxn_1", "state": "active", "name": "a", "connector": "acme", "owner": "tenant"}
+    rows = [{**some, "calls": hours}, {**some, "calls": hours[1:]}, {**some, "calls": []}]
+    events = [
+        {"at": f"2030-01-31T{at}Z", "action": action, "outcome": "ok", "actor": "scheduler"}
+        for at, action in (("11:30:00.000", "connection.renewed"), ("10:30:00.000", "connection.tested"))
+    ]
+    server.answer("GET /v1/connections?calls=true", {"data": rows, "next_cursor": None})
+    server.answer("GET /v1/connections/cxn_1/events?calls=true", {"data": events, "hours": hours, "next_cursor": None})
+    listed = run("connection", "list", "--calls").out.splitlines()
+    told = run("connection", "events", "cxn_1", "--calls").out.splitlines()[1:]
+
+    assert listed[0].rstrip().endswith("CALLS, 24 H")
+    assert ["42, 2 failed", "1", "none"] == [each.partition("tenant")[2].strip() for each in listed[1:]]
+    assert ["connection.renewed", "41 calls in this hour", "connection.tested", "1 call in this hour"] == [
+        re.split("  +", each)[1] for each in told
+    ]
+    assert ["ok", "2 failed", "ok", "ok"] == [re.split("  +", each)[2] for each in told]
 
 
 def test_calls_by_the_hour(server: FakeServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 
@@ -12,6 +13,7 @@ from keyturn.core.access.roles import Role
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import State
 from keyturn.core.errors import NotFound, ProviderUnreachable
+from keyturn.core.events.event import time_text
 from keyturn.core.problems import PROBLEMS
 from keyturn.ports.store import Use
 from keyturn.web.console.pages.connections.timeline import days_of
@@ -205,6 +207,28 @@ async def test_calls_by_the_hour(visitor: Visitor) -> None:
     assert [("1", "0"), ("5", "2")] == re.findall(r'<td class="number">(\d+)</td><td class="number">(\d+)</td>', some)
 
 
+async def test_calls_on_the_timeline(visitor: Visitor) -> None:
+    """An hour is a row of the kinds that it is of, with a way to its records; the day is drawn above, or said."""
+    none = (await visitor.get("/connections/cxn_well/timeline")).text
+    at = visitor.world.clock.now()
+    await visitor.world.stores.connections.note_uses({"cxn_well": Use(at, 1, 5, 2)})
+    await visitor.world.stores.connections.note_uses({"cxn_well": Use(at - 3600.0, 1, 1, 0)})
+    some = (await visitor.get("/connections/cxn_well/timeline")).text
+    failures = (await visitor.get("/connections/cxn_well/timeline?kind=failures")).text
+    changes = (await visitor.get("/connections/cxn_well/timeline?kind=changes")).text
+    rows = re.compile(r'<th scope="row">(\d+ calls?)</th><td>.*?</span> (\w[\w ]*)</span>')
+    hour = int(at) // 3600 * 3600
+    records = f"/audit?connection=cxn_well&amp;since={quote(time_text(hour))}&amp;until={quote(time_text(hour + 3600))}"
+
+    assert ("No call was answered." in none, 'class="chart spark"' in none) == (True, False)
+    assert ("6 calls, 2 failed." in some, 'class="chart spark"' in some) == (True, True)
+    assert [("5 calls", "2 failed"), ("1 call", "ok")] == rows.findall(some)
+    assert [("5 calls", "2 failed")] == rows.findall(failures)
+    assert [] == rows.findall(changes)
+    assert f'href="{records}"' in some
+    assert "events cxn_well --calls" in some
+
+
 async def test_disconnecting(visitor: Visitor) -> None:
     """First it is said what will happen; afterwards what the provider answered."""
     one = await connected(visitor)
@@ -257,4 +281,4 @@ def test_the_strip_of_days() -> None:
 
     assert "1 all well, 2 with a failure, 27 without a record" in days.summary
     assert [(1, 0), (2, 1), (1, 1)] == [(count, failed) for _, count, failed in days.rows]
-    assert (1, 1, 1) == tuple(days.drawing.count(f"<{each} ") for each in ("circle", "path", "rect"))
+    assert (1, 1, 1) == tuple(str(days.drawing).count(f"<{each} ") for each in ("circle", "path", "rect"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from keyturn.core.access.roles import Role
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
+from keyturn.ports.store import Use
 from tests.contracts.samples import connection
 from tests.web.console.seen import fill, kept, without_secrets
 from tests.web.console.visiting import Visitor, make_visitor
@@ -58,6 +61,30 @@ async def test_the_filter_stands_in_the_address(visitor: Visitor, query: str, sh
     assert "keyturn connection list --" in answer.text
     assert f"/v1/connections?{query.partition('=')[0]}" in answer.text or "&amp;" in answer.text
     assert ("No connection matches" in answer.text) is (not shown)
+
+
+async def test_calls_of_the_last_day(visitor: Visitor) -> None:
+    """Drawn in the row, errors marked, and said beside it; where there was none that is said, and nothing drawn."""
+    at = visitor.world.clock.now()
+    await visitor.world.stores.connections.note_uses({"cxn_well": Use(at, 1, 5, 2), "cxn_lost": Use(at, 1, 1)})
+    await visitor.world.stores.connections.note_uses(
+        {"cxn_well": Use(at - 7200.0, 1, 7), "cxn_paused": Use(at - 90_000, 1, 3)}
+    )
+    page = (await visitor.get("/connections")).text
+    cells = re.findall(r'href="/connections/cxn_(\w+)">.*?<td class="calls">(.*?)</td>', page, re.DOTALL)
+    said = {name: re.sub("<[^>]*>", "", cell.rpartition("<small>")[2]) for name, cell in cells}
+    drawn = {name: re.findall('<svg|<path class="[a-z]+"', cell) for name, cell in cells}
+    most = re.search(
+        "<title>By the hour: most [(]7[)] in the hour from .*? UTC; errors in 1 of 2 hours with calls[.]", page
+    )
+
+    assert {"well": "12 calls, 2 failed", "lost": "1 call", "paused": "no calls"} == {
+        name: said[name] for name in ("well", "lost", "paused")
+    }
+    well, bad = '<path class="renewed"', '<path class="lost"'
+    assert (["<svg", well, bad, bad], ["<svg", well], []) == (drawn["well"], drawn["lost"], drawn["paused"])
+    assert most is not None
+    assert "keyturn connection list --calls" in page
 
 
 async def test_no_connection_yet() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from keyturn.bootstrap.observing.instance import instance_of, setting_answers
 from keyturn.bootstrap.settings import read_settings
+from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import State
 from keyturn.core.problems import PROBLEMS
 from keyturn.web.control.application import make_control
@@ -89,3 +90,52 @@ async def test_calls_of_a_connection_by_the_hour() -> None:
 
     assert [(41, 2)] == [(each["calls"], each["failed"]) for each in answer.json()["hours"]]
     assert_problem(await house.call("GET", f"{house.path}/stats", key=limited), 404, "not_found")
+
+
+async def test_calls_beside_what_is_listed() -> None:
+    """With a list's connections those of the last day, with a timeline those of all hours; only for who asks."""
+    house = await begin()
+    hour = int(house.world.clock.now() // 3600 * 3600)
+    calls = house.world.stores.connections.calls
+    calls[house.connection_id, hour] = (41, 2)
+    calls[house.connection_id, hour - 30 * 3600] = (7, 0)
+    plain = (await house.call("GET", "/v1/connections", key="read")).json()["data"]
+    listed = (await house.call("GET", "/v1/connections?calls=true", key="read")).json()["data"]
+    events = (await house.call("GET", f"{house.path}/events", key="read")).json()
+    timeline = (await house.call("GET", f"{house.path}/events?calls=true", key="read")).json()
+    failures = (await house.call("GET", f"{house.path}/events?calls=true&kind=failures", key="read")).json()
+
+    assert ([None], [[(41, 2)]]) == ([each["calls"] for each in plain], [_counted(each["calls"]) for each in listed])
+    assert (None, [(41, 2), (7, 0)]) == (events["hours"], _counted(timeline["hours"]))
+    assert events["data"] == timeline["data"] != []
+    assert [(41, 2)] == _counted(failures["hours"])
+
+
+async def test_pages_of_a_timeline_with_calls() -> None:
+    """Records and hours count together; a cursor of the timeline without calls is none of these."""
+    house = await begin()
+    hour = int(house.world.clock.now() // 3600 * 3600)
+    for n in range(3):
+        house.world.stores.connections.calls[house.connection_id, hour - n * 3600] = (n + 1, 0)
+    more = AuditRecord(hour + 1.0, "connection.renewed", "scheduler", "ok", "acme", house.connection_id)
+    await house.world.stores.audit.append([more])
+    other = (await house.call("GET", f"{house.path}/events?limit=1", key="read")).json()["next_cursor"]
+    sizes, hours, query = [], [], "calls=true&limit=2"
+    while query:
+        page = (await house.call("GET", f"{house.path}/events?{query}", key="read")).json()
+        sizes.append(len(page["data"]) + len(page["hours"]))
+        hours += _counted(page["hours"])
+        query = f"calls=true&limit=2&cursor={page['next_cursor']}" if page["next_cursor"] else ""
+
+    assert [(1, 0), (2, 0), (3, 0)] == hours
+    assert {2} == set(sizes[:-1])
+    assert other is not None
+    assert_problem(
+        await house.call("GET", f"{house.path}/events?calls=true&cursor={other}", key="read"), 422, "validation_failed"
+    )
+    limited = await new_key(house.world, "read", owners=("nobody",))
+    assert_problem(await house.call("GET", f"{house.path}/events?calls=true", key=limited), 404, "not_found")
+
+
+def _counted(hours: list[dict[str, int]]) -> list[tuple[int, int]]:
+    return [(each["calls"], each["failed"]) for each in hours]

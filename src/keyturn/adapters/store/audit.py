@@ -56,7 +56,7 @@ class SqlAuditLog:
         project: str = "default",
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """List, newest first."""
-        query = ROWS.where(audit.c.project == project, *_of_kind(kind)).order_by(audit.c.seq.desc()).limit(limit + 1)
+        query = ROWS.where(audit.c.project == project, *of_kind(kind)).order_by(audit.c.seq.desc()).limit(limit + 1)
         if connection is not None:
             query = query.where(audit.c.connection == connection)
         if cursor is not None:
@@ -78,7 +78,7 @@ class SqlAuditLog:
         return tuple((row.seq, record_in(row, row.owner)) for row in rows)
 
 
-def _of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:
+def of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:
     """As `is_of`."""
     action = audit.c.action
     match kind:

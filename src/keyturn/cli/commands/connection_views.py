@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -27,18 +28,20 @@ STATES = ("active", "uncertain", "needs_reconnect", "disconnecting", "disconnect
 @click.option("--ends-before", metavar="TIME", help="Only those that end by then, and that nothing renews.")
 @click.option("--renews-before", metavar="TIME", help="Only those whose next renewal is due by then.")
 @click.option("--search", metavar="TEXT", help="Only those whose name, owner or id begins with it.")
+@click.option("--calls", is_flag=True, help="Also their calls of the last 24 hours.")
 @page_options
 @json_option
 def list_connections(
     connector: str | None, owner: str | None, state: str | None, reason: str | None, error: str | None,
-    attention: bool, ends_before: str | None, renews_before: str | None, search: str | None,
+    attention: bool, ends_before: str | None, renews_before: str | None, search: str | None, calls: bool,
     limit: int | None, cursor: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Newest first."""
     query = {
         "connector": connector, "owner": owner, "state": state, "reason": reason, "error": error,
         "attention": "true" if attention else None, "ends_before": moment(ends_before),
-        "renews_before": moment(renews_before), "search": search, "limit": limit, "cursor": cursor,
+        "renews_before": moment(renews_before), "search": search, "calls": "true" if calls else None,
+        "limit": limit, "cursor": cursor,
     }  # fmt: skip
     found = connect().get(path_of("connections"), query)
     if as_json:
@@ -48,19 +51,29 @@ def list_connections(
     if not rows:
         tell("No connection. “keyturn link create CONNECTOR --owner OWNER” makes a link to connect one.")
         return
-    whys = [_why(row) for row in rows]
-    columns = ("ID", "STATE", "NAME", "CONNECTOR", "OWNER", *(("WHY",) if any(whys) else ()))
-    cells = [
-        (row.get("id"), _state(row), row.get("name"), row.get("connector"), row.get("owner"), why)[: len(columns)]
-        for row, why in zip(rows, whys, strict=True)
-    ]
-    table(columns, cells)
+    columns: dict[str, Sequence[object]] = {
+        "ID": [row.get("id") for row in rows],
+        "STATE": [_state(row) for row in rows],
+        **{name.upper(): [row.get(name) for row in rows] for name in ("name", "connector", "owner")},
+    }
+    if calls:
+        columns["CALLS, 24 H"] = [_called(row.get("calls")) for row in rows]
+    if any(whys := [_why(row) for row in rows]):
+        columns["WHY"] = whys
+    table(tuple(columns), list(zip(*columns.values(), strict=True)))
     if found.members.get("next_cursor"):
         tell(f"More: --cursor {one_line(found.members['next_cursor'])}")
 
 
 def _state(row: Mapping[str, Any]) -> Styled:
     return state_words("attention" if row.get("attention") else str(row.get("state")))
+
+
+def _called(hours: object) -> str:
+    """How many calls these hours have, and how many of them failed."""
+    found = [each for each in hours if isinstance(each, Mapping)] if isinstance(hours, list) else []
+    number, failed = (sum(int(each.get(name) or 0) for each in found) for name in ("calls", "failed"))
+    return f"{number}, {failed} failed" if failed else str(number or "none")
 
 
 def _why(row: Mapping[str, Any]) -> object:
@@ -141,22 +154,32 @@ def why(connection: str, as_json: bool) -> None:
 @command("connection events")
 @connection_argument
 @click.option("--kind", type=click.Choice(KINDS), metavar="KIND", help=f"One of {', '.join(KINDS)}.")
+@click.option("--calls", is_flag=True, help="Also the calls, folded by the hour; an hour stands where it began.")
 @page_options
 @json_option
-def events(connection: str, kind: str | None, limit: int | None, cursor: str | None, as_json: bool) -> None:
+def events(
+    connection: str, kind: str | None, calls: bool, limit: int | None, cursor: str | None, as_json: bool
+) -> None:
     """Newest first."""
-    found = connect().get(
-        path_of("connections", connection, "events"), {"kind": kind, "limit": limit, "cursor": cursor}
-    )
+    query = {"kind": kind, "calls": "true" if calls else None, "limit": limit, "cursor": cursor}
+    found = connect().get(path_of("connections", connection, "events"), query)
     if as_json:
         say_json(found.document)
         return
-    table(
-        ("WHEN", "WHAT", "OUTCOME", "BY"),
-        [(when(row.get("at")), row.get("action"), row.get("outcome"), row.get("actor")) for row in found.rows()],
-    )
+    hours = found.members.get("hours")
+    told = [(str(row.get("at")), (row.get("action"), row.get("outcome"), row.get("actor"))) for row in found.rows()]
+    counted = [_hour(each) for each in hours if isinstance(each, Mapping)] if isinstance(hours, list) else []
+    # The server's order, of which each list has its part: what began later stands above.
+    rows = heapq.merge(told, counted, key=lambda each: each[0], reverse=True)
+    table(("WHEN", "WHAT", "OUTCOME", "BY"), [(when(at), *words) for at, words in rows])
     if found.members.get("next_cursor"):
         tell(f"More: --cursor {one_line(found.members['next_cursor'])}")
+
+
+def _hour(row: Mapping[str, Any]) -> tuple[str, tuple[object, object, object]]:
+    number, failed = row.get("calls"), row.get("failed")
+    words = f"{number} call{'' if number == 1 else 's'} in this hour"
+    return str(row.get("start")), (words, f"{failed} failed" if failed else "ok", None)
 
 
 def _verdict(tested: Mapping[str, Any]) -> str:

@@ -24,9 +24,13 @@ from keyturn.adapters.store.database.overview_indexes import (
 )
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, plain, sessions
 from keyturn.adapters.store.database.webhook_tables import webhook_deliveries
+from keyturn.adapters.store.overview.timeline import TimelinePage
 from keyturn.adapters.store.rows.connection_conditions import ALONE, conditions_of
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.sessions import session_in
+from keyturn.core.audit.kinds import RecordKind
+from keyturn.core.audit.timeline import TimelineRow
+from keyturn.core.observing.call_hour import CallHour
 from keyturn.ports.overview import (
     ANY_SESSION,
     LATE_S,
@@ -160,11 +164,26 @@ class SqlOverview:
         rows = await self._rows(query.where(c.project == project, sa.text(UNDELIVERED)))
         return Backlog(*rows[0])
 
-    async def calls(self, connection_id: str, since: float) -> Mapping[int, tuple[int, int]]:
-        """Calls of a connection by hour."""
+    async def calls(self, connections: Collection[str], since: float) -> Mapping[str, Sequence[CallHour]]:
+        """Calls of these connections by the hour."""
         c = connection_calls.c
-        query = sa.select(c.begins_at, c.calls, c.failed).where(c.connection == connection_id, c.begins_at >= since)
-        return {begins_at: (calls, failed) for begins_at, calls, failed in await self._rows(query)}
+        query = (
+            sa.select(c.connection, c.begins_at, c.calls, c.failed)
+            .where(c.connection.in_(connections), c.begins_at >= since)
+            .order_by(c.connection, c.begins_at)
+        )
+        found: dict[str, list[CallHour]] = {}
+        for connection, *counted in await self._rows(query):
+            found.setdefault(connection, []).append(CallHour(*counted))
+        return found
+
+    async def timeline(
+        self, connection_id: str, *, kind: RecordKind | None = None, cursor: str | None, limit: int,
+        project: str = "default",
+    ) -> tuple[Sequence[TimelineRow], str | None]:  # fmt: skip
+        """Records and hours of calls."""
+        asked = TimelinePage(connection_id, project, kind, cursor, limit)
+        return await self._database.read(asked.read)
 
     async def open_sessions(
         self, now: float, *, which: SessionFilter = ANY_SESSION, cursor: str | None, limit: int,

@@ -8,9 +8,9 @@ from typing import Any, Final
 from sqlalchemy.dialects.sqlite import insert
 
 from keyturn.adapters.store.database.observing_tables import connection_calls
+from keyturn.core.observing.call_hour import HOUR_S
 from keyturn.ports.store import Use
 
-HOUR_S: Final = 3600
 _c = connection_calls.c
 _adding = insert(connection_calls)
 ADD_CALLS: Final = _adding.on_conflict_do_update(

@@ -119,6 +119,28 @@ def strip(label: str, days: Sequence[str]) -> Markup:
     return marks(label, [cells[each] for each in days], 1)
 
 
+def sparkline(label: str, values: Sequence[tuple[int, int]]) -> Markup:
+    """Small columns (all, failed), the failed part on top, and a mark over each that has one.
+
+    Three paths, however many columns: a list has a drawing in each of its rows.
+    """
+    highest = max((every for every, _ in values), default=0) or 1
+    well = bad = over = ""
+    for n, (every, failed) in enumerate(values):
+        if not every:
+            continue
+        x, top = n * 4, 20 - max(1.5, every / highest * 14)
+        middle = top + (20 - top) * failed / every
+        if failed < every:
+            well += f"M{x} 20V{number(middle)}h3V20z"
+        if failed:
+            bad += f"M{x} {number(middle)}V{number(top)}h3V{number(middle)}z"
+            over += f"M{number(x + 1.5)} 0l2 4h-4z"
+    drawn = (("renewed", well), ("lost", bad), ("lost", over))
+    pieces = [element("path", class_=kind, d=path) for kind, path in drawn if path]
+    return svg(label, max(1, len(values)) * 4, 20, joined(pieces), kind="chart spark", stretch=False)
+
+
 def _block(kind: str, x: float, y: float, width: float, height: float) -> list[Markup]:
     place = {"x": number(x), "y": number(y), "width": number(width), "height": number(height)}
     drawn = [element("rect", class_=kind, **place)]

@@ -14,6 +14,7 @@ from keyturn.core.connection import Connection, State
 from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectionDisconnected, Finding, NotFound, ValidationFailed
 from keyturn.core.explain import Alarm, explain
+from keyturn.core.observing.call_hour import last_day
 from keyturn.engine.abuse.rate_limits import SIGN_IN
 from keyturn.engine.application import Application
 from keyturn.engine.login.challenged import Challenged
@@ -22,10 +23,24 @@ from keyturn.ports.store import ConnectionFilter
 from keyturn.web.control.caller import App, Caller, Calling
 from keyturn.web.control.operations import Operation, Takes
 from keyturn.web.control.preconditions import etag, expected_revision
-from keyturn.web.control.shapes.answers import ConnectionAnswer, ConnectionList, DisconnectAnswer, EventList, WhyAnswer
+from keyturn.web.control.shapes.answers import (
+    ConnectionAnswer,
+    ConnectionList,
+    DisconnectAnswer,
+    TimelineAnswer,
+    WhyAnswer,
+)
 from keyturn.web.control.shapes.challenges import ChallengeAnswer, challenge_answer
 from keyturn.web.control.shapes.requests import ConnectionQuery, DisconnectQuery, EventQuery, NewConnection
-from keyturn.web.control.shapes.showing import answer, connection_answer, event_list, told, why_answer
+from keyturn.web.control.shapes.showing import (
+    answer,
+    connection_answer,
+    event_list,
+    listed_connection,
+    timeline_answer,
+    told,
+    why_answer,
+)
 
 TAG: Final = "connections"
 STATES: Final = frozenset({*(each.value for each in State), "paused", "unconfirmed"})
@@ -145,7 +160,10 @@ async def _refuse_foreign(app: Application, caller: Caller, body: NewConnection)
 
 
 async def list_connections(app: App, caller: Calling, query: Annotated[ConnectionQuery, Query()]) -> Response:
-    """List connections, newest first."""
+    """List connections, newest first.
+
+    With `calls=true` each with its calls of the last 24 hours, by the hour.
+    """
     if query.state is not None and query.state not in STATES:
         message = f"The states are: {', '.join(sorted(STATES))}."
         raise ValidationFailed(errors=[Finding("/state", "invalid", message)])
@@ -158,7 +176,9 @@ async def list_connections(app: App, caller: Calling, query: Annotated[Connectio
     )  # fmt: skip
     page = await app.connections.list(which, cursor=query.cursor, limit=query.limit, project=caller.principal.project)
     now = app.clock.now()
-    rows = [connection_answer(each, await version_of(app, each), now) for each in page.items]
+    ids = [each.id for each in page.items]
+    counted = await app.overview.calls(ids, last_day(now)[0]) if query.calls else None
+    rows = [listed_connection(each, await version_of(app, each), now, counted) for each in page.items]
     response = answer(ConnectionList(data=rows, next_cursor=page.next_cursor))
     if page.next_cursor is not None:
         following = {**query.model_dump(exclude_none=True), "cursor": page.next_cursor}
@@ -189,17 +209,21 @@ async def list_connection_events(
 ) -> Response:
     """Read a connection's timeline.
 
-    With `kind` only `renewals`, tests and `calls`, `failures`, or `changes`: made, changed, ended.
+    With `kind` only `renewals`, tests and `calls`, `failures`, or `changes`: made, changed, ended. With `calls=true`
+    also the calls, folded by the hour: `hours` are those that began between the records of this page, and count with
+    them towards `limit`; with `failures` those in which a call failed. A cursor is good for one of the two.
     """
     await caller.connection(app, connection_id)
+    kind, project = RecordKind(page.kind) if page.kind else None, caller.principal.project
+    if page.calls:
+        rows, following = await app.overview.timeline(
+            connection_id, kind=kind, cursor=page.cursor, limit=page.limit, project=project
+        )
+        return answer(timeline_answer(rows, following))
     found, following = await app.audit.list(
-        connection=connection_id,
-        kind=RecordKind(page.kind) if page.kind else None,
-        cursor=page.cursor,
-        limit=page.limit,
-        project=caller.principal.project,
+        connection=connection_id, kind=kind, cursor=page.cursor, limit=page.limit, project=project
     )
-    return answer(event_list(found, following))
+    return answer(TimelineAnswer(**dict(event_list(found, following)), hours=None))
 
 
 async def disconnect(
@@ -267,7 +291,7 @@ OPERATIONS: Final = (
         "read",
         {200: ConnectionList},
         TAG,
-        answer_example={"data": [EXAMPLE], "next_cursor": None},
+        answer_example={"data": [{**EXAMPLE, "calls": None}], "next_cursor": None},
     ),
     Operation("GET", _ONE, get_connection, "read", {200: ConnectionAnswer}, TAG, answer_example=EXAMPLE),
     Operation(
@@ -299,5 +323,5 @@ OPERATIONS: Final = (
             "next": {"text": "Send the person a reconnect link.", "at": None, "at_is": ""},
         },
     ),
-    Operation("GET", f"{_ONE}/events", list_connection_events, "read", {200: EventList}, TAG),
+    Operation("GET", f"{_ONE}/events", list_connection_events, "read", {200: TimelineAnswer}, TAG),
 )

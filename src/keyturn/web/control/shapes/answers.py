@@ -80,10 +80,24 @@ class ConnectionAnswer(BaseModel):
     revocation: dict[str, Any] | None
 
 
+class HourAnswer(BaseModel):
+    """Calls in the hour from `start` on; `failed`: those that the API refused or failed."""
+
+    start: Time
+    calls: int
+    failed: int
+
+
+class ListedConnection(ConnectionAnswer):
+    """A connection in a list. `calls`: by the hour, of the last 24 hours; None unless they were asked for."""
+
+    calls: list[HourAnswer] | None
+
+
 class ConnectionList(BaseModel):
     """One page, newest first."""
 
-    data: list[ConnectionAnswer]
+    data: list[ListedConnection]
     next_cursor: str | None
 
 
@@ -135,6 +149,12 @@ class EventList(BaseModel):
 
     data: list[EventAnswer]
     next_cursor: str | None
+
+
+class TimelineAnswer(EventList):
+    """The same of one connection. `hours`: its calls by the hour between these records; None unless asked for."""
+
+    hours: list[HourAnswer] | None
 
 
 class PreviewAnswer(BaseModel):

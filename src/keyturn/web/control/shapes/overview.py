@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from keyturn.engine.observing.call_times import CallTime, Quantiles
 from keyturn.engine.overview.board import USUAL, Board, HeatRow
 from keyturn.ports.overview import Trouble
-from keyturn.web.control.shapes.answers import Time
+from keyturn.web.control.shapes.answers import HourAnswer, Time
 from keyturn.web.control.shapes.requests import Members
 from keyturn.web.control.shapes.showing import maybe_time, time_of
 
@@ -115,14 +115,6 @@ class CallTimeAnswer(BaseModel):
     provider: QuantilesAnswer
     keyturn: QuantilesAnswer
     whole: QuantilesAnswer
-
-
-class HourAnswer(BaseModel):
-    """Calls in the hour from `start` on; `failed`: those that the API refused or failed."""
-
-    start: Time
-    calls: int
-    failed: int
 
 
 class StatsAnswer(BaseModel):

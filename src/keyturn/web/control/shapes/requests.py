@@ -213,7 +213,7 @@ class ConnectionQuery(Members):
     person do. `error`: that reason, or where there is none the code of the last failure. `attention=true`: those that
     are active, and yet their last renewal or test failed, their token ended and nothing renewed it, or they end soon.
     `ends_before`: active ones without anything that could renew them, whose token ends before. `renews_before`: those
-    whose next renewal is due before.
+    whose next renewal is due before. `calls=true`: each with its calls of the last 24 hours.
     """
 
     connector: Text | None = None
@@ -225,6 +225,7 @@ class ConnectionQuery(Members):
     attention: Literal["true"] | None = None
     ends_before: Moment | None = None
     renews_before: Moment | None = None
+    calls: Literal["true"] | None = None
     cursor: Text | None = None
     limit: Annotated[int, Field(ge=1, le=200, strict=False)] = 50
 
@@ -244,9 +245,13 @@ class JobQuery(PageQuery):
 
 
 class EventQuery(PageQuery):
-    """Which part of a timeline. `kind`: only what is about `renewals`, tests and `calls`, `failures` or `changes`."""
+    """Which part of a timeline. `kind`: only what is about `renewals`, tests and `calls`, `failures` or `changes`.
+
+    `calls=true`: also the calls, folded by the hour. Its cursors are its own.
+    """
 
     kind: Literal["renewals", "calls", "failures", "changes"] | None = None
+    calls: Literal["true"] | None = None
 
 
 class AuditQuery(PageQuery):

@@ -12,11 +12,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from keyturn.core.audit.timeline import TimelineRow
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, TestRecord
 from keyturn.core.connector import Connector
 from keyturn.core.explain import Explanation, expires_soon
 from keyturn.core.lint import LintFinding
+from keyturn.core.observing.call_hour import CallHour
 from keyturn.core.renewal.attention import needs_attention, ways_of
 from keyturn.ports.access.api_keys import ApiKey
 from keyturn.ports.store import ConnectorSummary, ConnectSession, Draft, PublishedVersion
@@ -27,12 +29,15 @@ from keyturn.web.control.shapes.answers import (
     EventAnswer,
     EventList,
     FindingAnswer,
+    HourAnswer,
     KeptAnswer,
+    ListedConnection,
     NextStepAnswer,
     RetirementAnswer,
     SessionAnswer,
     StoredAnswer,
     TestAnswer,
+    TimelineAnswer,
     VersionAnswer,
     VersionRow,
     WhyAnswer,
@@ -89,6 +94,14 @@ def connection_answer(connection: Connection, connector: Connector | None, now: 
         disconnected_at=maybe_time(connection.disconnected_at),
         revocation=told(connection) if connection.ended else None,
     )
+
+
+def listed_connection(
+    connection: Connection, connector: Connector | None, now: float, calls: Mapping[str, Sequence[CallHour]] | None
+) -> ListedConnection:
+    """The same in a list. `calls`: those of all connections of the list, by id; None where nobody asked."""
+    hours = None if calls is None else hour_answers(calls.get(connection.id, ()))
+    return ListedConnection(**dict(connection_answer(connection, connector, now)), calls=hours)
 
 
 def _test(tested: TestRecord) -> TestAnswer:
@@ -161,6 +174,18 @@ def event(seq: int, record: AuditRecord) -> EventAnswer:
         request_id=record.request_id,
         facts=dict(record.facts),
     )
+
+
+def timeline_answer(rows: Sequence[TimelineRow], next_cursor: str | None) -> TimelineAnswer:
+    """A timeline with its calls, as callers see it."""
+    events = [event(*each) for each in rows if not isinstance(each, CallHour)]
+    hours = [each for each in rows if isinstance(each, CallHour)]
+    return TimelineAnswer(data=events, next_cursor=next_cursor, hours=hour_answers(hours))
+
+
+def hour_answers(hours: Sequence[CallHour]) -> list[HourAnswer]:
+    """Calls by the hour."""
+    return [HourAnswer(start=time_of(each.begins_at), calls=each.calls, failed=each.failed) for each in hours]
 
 
 def finding_answers(findings: Sequence[LintFinding]) -> list[FindingAnswer]:

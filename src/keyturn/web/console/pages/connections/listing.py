@@ -13,8 +13,11 @@ from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.connection import Connection
+from keyturn.core.observing.call_hour import last_day
 from keyturn.core.renewal.attention import needs_attention, ways_of
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction
+from keyturn.web.console.charts.board import moment
+from keyturn.web.console.charts.calls import Spark, spark
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages.connections.asked import STATES, Asked
 from keyturn.web.console.pages.connections.shown import version_of, why
@@ -40,7 +43,7 @@ ACTIONS: Final = {
 class Row:
     """A connection in the list. `attention`: it is active, and yet something is wrong; `words`: what, in one sentence.
 
-    `leads`: whether the list can be asked for this code.
+    `leads`: whether the list can be asked for this code. `calls`: of the last day.
     """
 
     connection: Connection
@@ -48,6 +51,7 @@ class Row:
     code: str | None
     words: str
     leads: bool
+    calls: Spark
 
 
 async def show_connections(console: Console, visit: Visit) -> Response:
@@ -56,6 +60,8 @@ async def show_connections(console: Console, visit: Visit) -> Response:
     which = await asked.filter(console)
     bounds = which.attention or await application.attention_bounds()
     page = await application.connections.list(which, cursor=visit.query("cursor") or None, limit=SHOWN)
+    now = console.now()
+    counted = await application.overview.calls([each.id for each in page.items], last_day(now)[0])
     counts = await application.overview.states(replace(which, state=None, attention=None))
     noticed = replace(which, state=None, attention=bounds)
     codes = Counter(await application.overview.errors(replace(which, error=None)))
@@ -63,7 +69,7 @@ async def show_connections(console: Console, visit: Visit) -> Response:
         visit,
         "connections/list.html",
         asked=asked,
-        rows=[await _row(console, each) for each in page.items],
+        rows=[await _row(console, each, spark(counted.get(each.id, ()), now, moment)) for each in page.items],
         next_cursor=page.next_cursor,
         cursor=visit.query("cursor"),
         counts=[(state, counts[state]) for state in STATES if counts.get(state)],
@@ -77,7 +83,7 @@ async def show_connections(console: Console, visit: Visit) -> Response:
     )
 
 
-async def _row(console: Console, connection: Connection) -> Row:
+async def _row(console: Console, connection: Connection, calls: Spark) -> Row:
     connector = await version_of(console, connection)
     explained = await why(console, connection, connector)
     held = connection.ended or connection.paused or connection.unconfirmed
@@ -90,6 +96,7 @@ async def _row(console: Console, connection: Connection) -> Row:
         said,
         short(explained.text) if said else "",
         said is not None and said == (connection.reason or connection.last_error),
+        calls,
     )
 
 

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from keyturn.core.access.roles import Permission
 from keyturn.core.connection import Connection
 from keyturn.core.errors import KeyturnError, NotFound
+from keyturn.core.observing.call_hour import last_day
 from keyturn.web.console.charts.board import moment
-from keyturn.web.console.charts.calls import HOUR_S, HOURS, calls_by_hour
+from keyturn.web.console.charts.calls import calls_by_hour
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages.connections.shown import connection_page, found
 from keyturn.web.console.rendering import Console
@@ -106,10 +107,10 @@ async def _page(
     for_person: bool = False,
 ) -> Response:
     now = console.now()
-    counts = await console.application.overview.calls(connection.id, now - HOURS * HOUR_S)
+    counted = await console.application.overview.calls([connection.id], last_day(now)[0])
     return await connection_page(
         console, visit, connection, TEMPLATE, failed=failed, link=link, ends=ends,
-        for_person=for_person, calls=calls_by_hour(counts, now, moment),
+        for_person=for_person, calls=calls_by_hour(counted.get(connection.id, ()), now, moment),
     )  # fmt: skip
 
 

@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from keyturn.core.observing.call_hour import last_day
 from keyturn.web.control.caller import App, Calling
 from keyturn.web.control.operations import Operation
-from keyturn.web.control.shapes.overview import HourAnswer, StatsAnswer
-from keyturn.web.control.shapes.showing import answer, time_of
+from keyturn.web.control.shapes.overview import StatsAnswer
+from keyturn.web.control.shapes.showing import answer, hour_answers, time_of
 
 TAG: Final = "connections"
-SHOWN_S: Final = 24 * 3600.0
 EXAMPLE: Final[dict[str, Any]] = {
-    "since": "2030-01-30T12:10:00.000Z",
+    "since": "2030-01-30T13:00:00.000Z",
     "hours": [{"start": "2030-01-31T11:00:00.000Z", "calls": 41, "failed": 2}],
 }
 
@@ -22,16 +22,12 @@ EXAMPLE: Final[dict[str, Any]] = {
 async def connection_stats(connection_id: str, app: App, caller: Calling) -> Response:
     """Count a connection's calls by the hour.
 
-    Of the last 24 hours, by all processes.
+    Of the last 24 hours, the one that runs included, by all processes.
     """
     await caller.connection(app, connection_id)
-    since = app.clock.now() - SHOWN_S
-    counted = await app.overview.calls(connection_id, since)
-    hours = [
-        HourAnswer(start=time_of(float(start)), calls=calls, failed=failed)
-        for start, (calls, failed) in sorted(counted.items())
-    ]
-    return answer(StatsAnswer(since=time_of(since), hours=hours))
+    since = last_day(app.clock.now())[0]
+    counted = await app.overview.calls([connection_id], since)
+    return answer(StatsAnswer(since=time_of(since), hours=hour_answers(counted.get(connection_id, ()))))
 
 
 OPERATIONS: Final = (

@@ -1,0 +1,74 @@
+"""A page of a connection's timeline: from its records and from its calls by the hour, each read by its own index.
+
+Rule: a cursor is a place in both: the number below which records follow, and the time before which hours do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from keyturn.adapters.store.audit import of_kind
+from keyturn.adapters.store.chained.audit_row import ROWS, record_in
+from keyturn.adapters.store.database.observing_tables import connection_calls
+from keyturn.adapters.store.database.schema import audit
+from keyturn.adapters.store.rows.cursors import cursor_of, position_in
+from keyturn.core.audit.kinds import RecordKind
+from keyturn.core.audit.timeline import TimelineRow, folded
+from keyturn.core.observing.call_hour import CallHour
+
+_KIND: Final = "timeline"
+_TOP: Final = [2**63 - 1, 2**63 - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """Which page is asked for."""
+
+    connection_id: str
+    project: str
+    kind: RecordKind | None
+    cursor: str | None
+    limit: int
+
+    def read(self, tx: sa.Connection) -> tuple[Sequence[TimelineRow], str | None]:
+        """Its rows, and the cursor of the next one. ValidationFailed."""
+        seq, begins_at = _TOP if self.cursor is None else position_in(self.cursor, _KIND, int, int)
+        records = [(row.seq, record_in(row, row.owner)) for row in self._records(tx, seq)]
+        hours = [CallHour(*row) for row in self._hours(tx, begins_at)]
+        shown = tuple(islice(folded(records, hours), self.limit))
+        if len(records) + len(hours) == len(shown):
+            return shown, None
+        for row in shown:
+            if isinstance(row, CallHour):
+                begins_at = row.begins_at
+            else:
+                seq = row[0]
+        return shown, cursor_of(_KIND, seq, begins_at)
+
+    def _records(self, tx: sa.Connection, before: int) -> Sequence[Any]:
+        query = (
+            ROWS.where(audit.c.project == self.project, audit.c.connection == self.connection_id, *of_kind(self.kind))
+            .where(audit.c.seq < before)
+            .order_by(audit.c.seq.desc())
+            .limit(self.limit + 1)
+        )
+        return tx.execute(query).all()
+
+    def _hours(self, tx: sa.Connection, before: int) -> Sequence[Any]:
+        if self.kind in (RecordKind.RENEWALS, RecordKind.CHANGES):
+            return ()
+        c = connection_calls.c
+        query = (
+            sa.select(c.begins_at, c.calls, c.failed)
+            .where(c.connection == self.connection_id, c.begins_at < before)
+            .order_by(c.begins_at.desc())
+            .limit(self.limit + 1)
+        )
+        if self.kind is RecordKind.FAILURES:
+            query = query.where(c.failed > 0)
+        return tx.execute(query).all()
