@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from keyturn.adapters.store.rows.connection_conditions import conditions_of
 from keyturn.adapters.store.rows.connection_row import PLAIN
 from keyturn.core.connection import ConnectionSecrets, State
 from keyturn.core.errors import KeyUnavailable, SettingsInvalid, StoreUnavailable, WrongKey
+from keyturn.ports.audit import AuditFilter
 from keyturn.ports.store import ConnectionFilter
 from tests.adapters.store.conftest import opened
 from tests.contracts.attention_contract import BOUNDS
@@ -273,6 +275,43 @@ async def test_what_is_wrong_is_found_by_index(stores: Stores, which: Connection
 
     assert any(index in step for step in steps)
     assert [] == [step for step in steps if step.startswith("SCAN connections") and "INDEX" not in step]
+
+
+@pytest.mark.parametrize(
+    ("read", "index"),
+    [
+        pytest.param(lambda s: s.audit.list(connection="cxn_1"), "connection", id="a connection's records"),
+        pytest.param(lambda s: s.overview.timeline("cxn_1", cursor=None, limit=5), "connection", id="its timeline"),
+        pytest.param(
+            lambda s: s.chain.page(AuditFilter(connection="cxn_1"), cursor=None, limit=5), "connection", id="its audit"
+        ),
+        pytest.param(
+            lambda s: s.chain.page(AuditFilter(owner="user-42"), cursor=None, limit=5), "subject", id="a person's audit"
+        ),
+    ],
+)
+async def test_records_of_one_are_not_looked_for_among_all(
+    stores: Stores, read: Callable[[Stores], Awaitable[object]], index: str
+) -> None:
+    """By an index of their own, though another fits as well as far as SQLite knows."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        asked.append((statement, parameters))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        await read(stores)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    statement, parameters = next(each for each in asked if "FROM audit" in each[0])
+    plan = await stores.database.read(
+        lambda tx: tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    )
+
+    steps = [row[-1] for row in plan if row[-1].startswith(("SEARCH audit ", "SCAN audit "))]
+    assert any(f"INDEX audit_by_{index} " in each for each in steps)
+    assert [] == [each for each in steps if "audit_by_project" in each or each.startswith("SCAN")]
 
 
 async def test_since_when_is_taken_from_the_log(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from keyturn.adapters.store.chained.audit_row import ROWS, record_in
+from keyturn.adapters.store.chained.audit_row import ROWS, in_project, record_in
 from keyturn.adapters.store.chained.chain_writer import WRITER, ChainWriter
 from keyturn.adapters.store.database.audit_tables import READS
 from keyturn.adapters.store.database.engine import Database
@@ -56,7 +56,11 @@ class SqlAuditLog:
         project: str = "default",
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """List, newest first."""
-        query = ROWS.where(audit.c.project == project, *of_kind(kind)).order_by(audit.c.seq.desc()).limit(limit + 1)
+        query = (
+            ROWS.where(in_project(project, of_one=connection is not None), *of_kind(kind))
+            .order_by(audit.c.seq.desc())
+            .limit(limit + 1)
+        )
         if connection is not None:
             query = query.where(audit.c.connection == connection)
         if cursor is not None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
-from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, record_in
+from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, in_project, record_in
 from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, WRITER, ChainWriter, begin_chain
 from keyturn.adapters.store.chained.named_within import rename_within
 from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_subjects
@@ -58,7 +58,8 @@ class SqlAuditChain:
         self, which: AuditFilter, *, cursor: str | None, limit: int, project: str = "default"
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """List, newest first."""
-        query = ROWS.where(audit.c.project == project, *_conditions(which, project))
+        of_one = which.connection is not None or which.owner is not None
+        query = ROWS.where(in_project(project, of_one=of_one), *_conditions(which, project))
         if cursor is not None:
             query = query.where(audit.c.seq < position_in(cursor, "audit", int)[0])
         query = query.order_by(audit.c.seq.desc()).limit(limit + 1)
@@ -230,7 +231,9 @@ def _conditions(which: AuditFilter, project: str) -> list[sa.ColumnElement[bool]
         of_owner = sa.select(audit_subjects.c.subject).where(
             audit_subjects.c.project == project, audit_subjects.c.owner == plain(which.owner)
         )
-        conditions.append(sa.or_(audit.c.subject == plain(which.owner), audit.c.subject.in_(of_owner)))
+        either = sa.union_all(of_owner, sa.select(sa.literal(plain(which.owner))))
+        theirs = sa.select(audit.c.seq).where(audit.c.project == project, audit.c.subject.in_(either))
+        conditions.append(audit.c.seq.in_(theirs))
     if which.since is not None:
         conditions.append(audit.c.at >= which.since)
     if which.until is not None:

@@ -19,6 +19,16 @@ ROWS: Final[sa.Select[Any]] = sa.select(audit, audit_subjects.c.owner).select_fr
 )
 
 
+def in_project(project: str, *, of_one: bool) -> sa.ColumnElement[bool]:
+    """The records of a project. `of_one`: only those of one connection or person are asked for.
+
+    SQLite keeps no count of rows for each value, so that the project's index looks as good to it as one's own, and it
+    would read everybody's records for those of one. The sign takes the first of them out of the choice.
+    """
+    column = sa.literal_column("+audit.project", sa.Text) if of_one else audit.c.project
+    return column == project
+
+
 def record_in(row: sa.Row[Any], owner: str | None) -> AuditRecord:
     """Read a record; `owner`: who the subject is, if somebody knows."""
     return AuditRecord(

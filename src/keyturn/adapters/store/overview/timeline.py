@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from keyturn.adapters.store.audit import of_kind
-from keyturn.adapters.store.chained.audit_row import ROWS, record_in
+from keyturn.adapters.store.chained.audit_row import ROWS, in_project, record_in
 from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.schema import audit
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
@@ -52,8 +52,8 @@ class TimelinePage:
 
     def _records(self, tx: sa.Connection, before: int) -> Sequence[Any]:
         query = (
-            ROWS.where(audit.c.project == self.project, audit.c.connection == self.connection_id, *of_kind(self.kind))
-            .where(audit.c.seq < before)
+            ROWS.where(in_project(self.project, of_one=True), audit.c.connection == self.connection_id)
+            .where(audit.c.seq < before, *of_kind(self.kind))
             .order_by(audit.c.seq.desc())
             .limit(self.limit + 1)
         )
