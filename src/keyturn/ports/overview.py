@@ -18,7 +18,6 @@ from keyturn.core.observing.call_hour import CallHour
 from keyturn.ports.store import ConnectionFilter, ConnectSession
 
 SOON_S: Final = 3600.0  # until a renewal that is due soon
-LATE_S: Final = 60.0  # a renewal that is due is begun within seconds; after this one is late
 # The records that tell how renewals went; a person's login is none of them.
 SENDS: Final = ("connection.renewed", "refresh.answered", "login.answered", "connection.needs_reconnect")
 # What a send ends with where the connector's set-up is at fault, not the person, in the records of these actions.

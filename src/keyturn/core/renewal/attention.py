@@ -19,7 +19,7 @@ from keyturn.core.connector import Connector, Strategy
 from keyturn.core.renewal.plan import password_allowed
 from keyturn.core.renewal.window import EXPIRES_SOON_S, IDLE_AFTER_S
 
-LATE_S: Final = 60.0  # a renewal that is due is begun within seconds
+LATE_S: Final = 60.0  # a renewal that is due is begun within seconds; after this one is late
 
 
 @dataclass(frozen=True, slots=True)

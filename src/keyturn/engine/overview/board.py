@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from keyturn.core.audit.kinds import WELL
 from keyturn.engine.observing.call_times import CallTime, CallTimes
 from keyturn.engine.overview.attention_bounds import ReadAttentionBounds
 from keyturn.engine.overview.troubles import CLIENT_MISSING, LOOK_BACK_S, RENEWED, needs_client, open_troubles
@@ -36,7 +37,6 @@ RECENT_S: Final = 3600.0
 FEWEST: Final = 5  # sends, before their share says anything of a connector
 LIMIT: Final = 0.5
 ROWS: Final = 12  # of the heat grid
-NOT_FAILED: Final = frozenset({"ok", "not_sent"})
 LOST: Final = "connection.needs_reconnect"
 
 
@@ -308,7 +308,7 @@ def _is_send(each: Tally) -> bool:
 
 
 def _has_failed(each: Tally) -> bool:
-    return each.action not in (RENEWED, LOST) and each.outcome not in NOT_FAILED
+    return each.action not in (RENEWED, LOST) and each.outcome not in WELL
 
 
 def _index(each: Tally, since: float, wanted: Range) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import sqlalchemy as sa
 
@@ -19,9 +18,8 @@ from keyturn.adapters.store.database.jobs_table import jobs
 from keyturn.adapters.store.database.migrating import HEAD
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, revocations
 from keyturn.adapters.store.database.wrapping_keys import wrapping_keys
-
-SOON_S: Final = 3600.0
-LATE_S: Final = 60.0  # a renewal that is due is begun within seconds
+from keyturn.core.renewal.attention import LATE_S
+from keyturn.ports.overview import SOON_S
 
 _c = connections.c
 

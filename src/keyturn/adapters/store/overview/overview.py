@@ -31,9 +31,9 @@ from keyturn.adapters.store.sessions import session_in
 from keyturn.core.audit.kinds import RecordKind
 from keyturn.core.audit.timeline import TimelineRow
 from keyturn.core.observing.call_hour import CallHour
+from keyturn.core.renewal.attention import LATE_S
 from keyturn.ports.overview import (
     ANY_SESSION,
-    LATE_S,
     SOON_S,
     TROUBLED,
     Backlog,

@@ -16,8 +16,9 @@ from starlette.responses import Response
 from keyturn.core.access.roles import Permission
 from keyturn.core.errors import Finding, ValidationFailed
 from keyturn.core.problems import PROBLEMS
+from keyturn.core.renewal.attention import LATE_S
 from keyturn.engine.overview.board import ENDING_S, RANGES, USUAL, Board
-from keyturn.ports.overview import LATE_S, SOON_S
+from keyturn.ports.overview import SOON_S
 from keyturn.web.console.charts.board import codes, heat, moment, pictures, states_bar
 from keyturn.web.console.charts.latency import HEAD, KEY, latency
 from keyturn.web.console.charts.proxy_calls import HEAD as CALLS_HEAD
