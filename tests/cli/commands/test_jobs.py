@@ -183,6 +183,13 @@ def test_jobs_are_listed(server: FakeServer) -> None:
     assert "--cursor c" in ran.err
 
 
+def test_a_job_about_those_that_need_attention_says_so(server: FakeServer) -> None:
+    """A filter that is a yes is named."""
+    server.answer("GET /v1/jobs/job_1", {**JOB, "filter": {"connector": "acme", "owner": None, "attention": True}})
+
+    assert "test acme attention" in run("job", "show", "job_1").out
+
+
 def test_a_job_is_shown(server: FakeServer) -> None:
     """With the connections that failed, and how many more there are."""
     server.answer("GET /v1/jobs/job_1", SOME)

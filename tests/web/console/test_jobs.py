@@ -13,6 +13,7 @@ from keyturn.core.access.roles import Role
 from keyturn.engine.actor import Actor
 from keyturn.engine.jobs.bulk.bulk_order import BulkAction, BulkOrder
 from keyturn.engine.keys.rewrap import KIND as REWRAP
+from keyturn.engine.webhooks.deliver import KIND as DELIVER
 from keyturn.ports.jobs import Job, JobState
 from keyturn.web.console.job_words import KINDS
 from keyturn.web.console.pages.jobs import course_of
@@ -100,6 +101,38 @@ async def test_cancelling_and_doing_again(visitor: Visitor) -> None:
     assert "said=nothing_to_retry" in nothing.headers["location"]
 
 
+async def test_as_many_are_done_again_as_the_report_names(visitor: Visitor) -> None:
+    """The button promises no more than that."""
+    named = await job(visitor, state=JobState.DONE)
+    cut = await job(visitor, state=JobState.DONE, failures={"grant_lost": 1200})
+
+    assert "Do the 1 that failed again" in (await visitor.get(f"/jobs/{named.id}")).text
+    assert "Do 1 of the 1200 that failed again" in (await visitor.get(f"/jobs/{cut.id}")).text
+
+
+async def test_what_nobody_asked_for_is_ended_by_an_administrator(visitor: Visitor) -> None:
+    """An operator has nothing to do with webhooks, nor with their deliveries."""
+    now, jobs = visitor.world.clock.now(), visitor.world.stores.jobs
+    made = await jobs.add(Job("job_delivery", DELIVER, now, now))
+    await visitor.get(f"/jobs/{made.id}")
+    refused = await visitor.post(f"/jobs/{made.id}/cancel")
+    after = await jobs.load(made.id)
+
+    assert 403 == refused.status_code
+    assert after is not None
+    assert JobState.QUEUED is after.state
+
+
+async def test_a_kind_without_a_job(visitor: Visitor) -> None:
+    """That there is none is said of what was asked for."""
+    of_kind = (await visitor.get("/jobs?kind=audit.verify")).text
+    of_state = (await visitor.get("/jobs?kind=audit.verify&state=failed")).text
+
+    assert "There is no job of this kind." in of_kind
+    assert "No job of this kind is failed." in of_state
+    assert 'href="/jobs?kind=audit.verify"' in of_state.partition("is failed.")[2]
+
+
 async def test_links_that_a_job_made_are_shown_when_asked_for(visitor: Visitor) -> None:
     """Not on the page of the job itself."""
     link = await visitor.world.application.connect_sessions.reconnect_link("cxn_lost", Actor("operator"))
@@ -168,6 +201,17 @@ def test_the_course_of_a_job_that_waits() -> None:
             BulkOrder(BulkAction.RECONNECT_LINKS, "acme", state="needs_reconnect", reason="grant_lost"),
             "Make reconnect links for: connections of acme needing a reconnect because of grant_lost",
             id="by state and reason",
+        ),
+        pytest.param(
+            BulkOrder(BulkAction.PAUSE, error="provider_timeout", attention=True),
+            "Pause: connections with provider_timeout that need attention",
+            id="by what is wrong",
+        ),
+        pytest.param(
+            BulkOrder(BulkAction.RENEW, "acme", ends_before=1_893_456_000.0, renews_before=1_893_459_660.0),
+            "Renew: connections of acme that end before 2030-01-01 00:00 UTC"
+            " whose renewal is due before 2030-01-01 01:01 UTC",
+            id="by time",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -52,6 +53,10 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 _STATES: Final[Mapping[str, str]] = MappingProxyType({"needs_reconnect": "needing a reconnect"})
 
+_TIMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"ends_before": "that end", "renews_before": "whose renewal is due"}
+)
+
 
 def job_title(job: Job) -> str:
     """A heading that says what is done, and with what: "Test: connections of acme"."""
@@ -75,6 +80,15 @@ def _which(chosen: Mapping[str, Any]) -> str:
         words.append(_STATES.get(given["state"], f"that are {given['state'].replace('_', ' ')}"))
     if "reason" in given:
         words.append(f"because of {given['reason']}")
+    if "error" in given:
+        words.append(f"with {given['error']}")
+    if "attention" in given:
+        words.append("that need attention")
     if "search" in given:
         words.append(f"that begin with “{given['search']}”")
+    words += [f"{verb} before {_minute(chosen[name])}" for name, verb in _TIMES.items() if name in given]
     return " ".join(words)
+
+
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")

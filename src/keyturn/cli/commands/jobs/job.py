@@ -126,7 +126,8 @@ def retry(job: str, no_watch: bool, as_json: bool) -> int:
 def _what(job: Mapping[str, Any]) -> str:
     """The action and its filter, or the kind of what recurs."""
     chosen = job.get("filter")
-    words = [str(value) for value in chosen.values() if value] if isinstance(chosen, Mapping) else []
+    given = [(name, value) for name, value in chosen.items() if value] if isinstance(chosen, Mapping) else []
+    words = [name if value is True else str(value) for name, value in given]
     if job.get("connections"):
         words.append(f"{job['connections']} named")
     return " ".join([str(job.get("action") or job.get("kind")), *words])

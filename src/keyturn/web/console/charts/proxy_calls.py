@@ -60,7 +60,8 @@ def _multiple(
     calls, refused, failed = _sums(times)
     peak = max(sum(each) for each in values)
     unit = "an hour" if step_s == HOUR_S else f"in {round(step_s / HOUR_S)} hours"
-    said = f"{calls} calls, at most {peak} {unit}; {_percent(refused, calls)} 4xx, {_percent(failed, calls)} 5xx"
+    said = f"{calls} call{'' if calls == 1 else 's'}, at most {peak} {unit}; "
+    said += f"{_percent(refused, calls)} 4xx, {_percent(failed, calls)} 5xx"
     rows = tuple((moment(each.start), each.count, each.client_errors, each.server_errors) for each in reversed(times))
     return Row(connector, columns(f"calls-{connector}", f"{connector}: {said}.", _KINDS, values), said, rows)
 

@@ -136,9 +136,9 @@ async def _events(console: Console, job: Job | None) -> AsyncIterator[str]:
 
 
 async def post_cancel(console: Console, visit: Visit) -> Response:
-    """Ask for its end; that of a re-seal takes who may begin one."""
+    """Ask for its end; that of anything but an action on connections takes an administrator: nobody else begins one."""
     job = await _found(console, visit)
-    if job.kind == REWRAP and not visit.may(Permission.ADMINISTER):
+    if job.kind != KIND and not visit.may(Permission.ADMINISTER):
         raise ForbiddenRole
     await console.application.bulk_jobs.cancel(job, visit.actor)
     return console.back(f"/jobs/{job.id}", said="cancelled")
@@ -179,7 +179,7 @@ async def _page(console: Console, visit: Visit, job: Job, *, links: list[job_lin
         left=job.report.get("data_keys_left"),
         failed=failed[:ROWS],
         unlisted=max(0, sum(job.failures.values()) - len(failed[:ROWS])),
-        retryable=job.kind == KIND and not job.open and bool(failed),
+        retries=len(failed) if job.kind == KIND and not job.open else 0,
         made=len(session_ids(job.report)),
         links=links,
         links_csv=job_links.as_csv(links) if links else "",

@@ -65,8 +65,9 @@ async def post_call(console: Console, visit: Visit) -> Response:
     sent = past_calls(visit.form.text("past"))
     application = console.application
     again = visit.form.text("again")
-    if again.isdecimal() and int(again) < len(sent):
-        typed.update(method=sent[int(again)].method, path=sent[int(again)].path)
+    taken = next((each for n, each in enumerate(sent) if again == str(n)), None)
+    if taken is not None:
+        typed.update(method=taken.method, path=taken.path)
         return await _page(console, visit, connection, typed, sent=sent)
     try:
         asked = read_request(typed["method"], typed["path"], typed["headers"], typed["body"], typed["base_url"])
