@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.opening import Stores
 from keyturn.core.connector import LoginLimits
 from keyturn.core.errors import StoreUnavailable
+from keyturn.ports.store import Use
 from tests.contracts.samples import NOW, api_key, connection, record, secrets
 
 
@@ -83,6 +85,29 @@ async def test_a_full_disk(stores: Stores) -> None:
     assert ((), None) == await stores.audit.list()
     assert (connection(), secrets()) == await stores.connections.open("cxn_1")
     assert "INSERT" not in str(refused.value)
+
+
+async def test_old_hours_of_calls_go_a_part_at_a_time(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, and no other; each write takes no more than a part."""
+    monkeypatch.setattr("keyturn.adapters.store.connections.PURGED_AT_ONCE", 2)
+    hour = int(NOW) // 3600 * 3600
+    for n in range(5):
+        await stores.connections.note_uses({f"cxn_{n}": Use(hour - 3600 * n, calls=1)})
+    gone: list[int] = []
+
+    def note(_: object, cursor: Any, statement: str, *__: object) -> None:
+        if statement.startswith("DELETE FROM connection_calls"):
+            gone.append(cursor.rowcount)
+
+    sa.event.listen(sa.Engine, "after_cursor_execute", note)
+    try:
+        await stores.connections.purge(disconnected_before=hour)
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", note)
+    left = await stores.overview.calls([f"cxn_{n}" for n in range(5)], 0.0)
+
+    assert [2, 2] == gone
+    assert ["cxn_0"] == list(left)
 
 
 async def test_errors_hold_no_values(stores: Stores) -> None:

@@ -196,6 +196,9 @@ async def test_what_was_sent_on_this_visit_can_be_taken_up_again(visitor: Visito
     assert "404 GET /second?x=1" == past.splitlines()[0]
     assert 'name="path" value="/first"' in again.text
     assert "x-mine: 1" in again.text
+    for taken in ("2", "-1", "9" * 5000, "x"):
+        none = await visitor.post(page(visitor), typed("", path="/other") | {"past": past, "again": taken})
+        assert (200, True) == (none.status_code, 'name="path" value="/other"' in none.text)
     assert 2 == len(visitor.world.upstream.sent)
     assert "/first" not in (await visitor.get(page(visitor))).text
 

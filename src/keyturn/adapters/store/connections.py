@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -40,6 +41,7 @@ from keyturn.ports.store import (
     Use,
 )
 
+PURGED_AT_ONCE: Final = 5000
 _c = connections.c
 _BY_ID: Final = sa.and_(_c.id == sa.bindparam("which"), _c.project == sa.bindparam("of_project"))
 _LOAD: Final = sa.select(*PLAIN).where(_BY_ID)
@@ -240,13 +242,20 @@ class SqlConnectionStore:
         old = sa.delete(connections).where(
             _c.state == State.DISCONNECTED.value, _c.disconnected_at < disconnected_before
         )
-        hours = sa.delete(connection_calls).where(connection_calls.c.begins_at < disconnected_before)
+        await self._purge_hours(disconnected_before)
+        return await self._database.write(lambda tx: tx.execute(old).rowcount)
 
-        def body(tx: sa.Connection) -> int:
-            tx.execute(hours)
-            return tx.execute(old).rowcount
+    async def _purge_hours(self, before: float) -> None:
+        """A part at a time, and found by a reader: a connection has seven hundred hours, and no writer waits for all.
 
-        return await self._database.write(body)
+        The oldest were added first, so that each part is found where the table begins.
+        """
+        number, too_old = sa.literal_column("rowid", sa.Integer), connection_calls.c.begins_at < before
+        some = sa.select(number).select_from(connection_calls).where(too_old).order_by(number).limit(PURGED_AT_ONCE)
+        while found := await self._database.read(lambda tx: tx.execute(some).scalars().all()):
+            # Asked once more: a number may stand for a newer hour by now.
+            gone = sa.delete(connection_calls).where(number.in_(found), too_old)
+            await self._database.write(partial(_run, statement=gone))
 
     async def _row(self, query: sa.Select[Any], connection_id: str, project: str) -> sa.Row[Any] | None:
         values = {"which": connection_id, "of_project": project}
@@ -278,6 +287,10 @@ class SqlConnectionStore:
 
 def _account(project: str, connector: str, owner: str, account: bytes) -> dict[str, Any]:
     return {"of_project": project, "of_connector": connector, "of_owner": owner, "of_account": account}
+
+
+def _run(tx: sa.Connection, *, statement: sa.Executable) -> None:
+    tx.execute(statement)
 
 
 def _refuse_other_generation(tx: sa.Connection, connection: Connection) -> None:
