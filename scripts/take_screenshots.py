@@ -57,14 +57,23 @@ def of_the_console(page: Page, house: House, folder: Path) -> None:
         {"connector": house.connector, "owner": "user-42", "username": "demo", "password": "correct-horse-7"},
     ).json()
     house.server.ask("POST", f"/v1/connections/{made['id']}/renew")
+    shown = one_with_a_history(house)
     for name, path in {
         "overview": "/?range=7d",
         "builder": "/connectors/acme/edit/2",
         "connections": "/connections",
-        "connection": f"/connections/{made['id']}/timeline",
+        "connection": f"/connections/{shown}/timeline",
     }.items():
         page.goto(house.origin + path)
         page.screenshot(path=folder / f"{name}.png")
+
+
+def one_with_a_history(house: House) -> str:
+    """The id of a seeded connection that has much to show: renewals, and calls of which some failed."""
+    found = house.server.ask("GET", "/v1/connections?connector=zeta&state=active&calls=true&limit=200").json()["data"]
+    failed = {each["id"]: sum(hour["failed"] for hour in each["calls"]) for each in found}
+    events = {name: house.server.ask("GET", f"/v1/connections/{name}/events").json()["data"] for name in failed}
+    return str(max(failed, key=lambda name: min(len(events[name]), 4) * failed[name]))
 
 
 if __name__ == "__main__":

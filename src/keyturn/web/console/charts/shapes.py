@@ -135,7 +135,7 @@ def sparkline(label: str, values: Sequence[tuple[int, int]]) -> Markup:
             well += f"M{x} 20V{number(middle)}h3V20z"
         if failed:
             bad += f"M{x} {number(middle)}V{number(top)}h3V{number(middle)}z"
-            over += f"M{number(x + 1.5)} 0l2 4h-4z"
+            over += f"M{number(x + 1.5)} 0l1.6 3.6h-3.2z"
     drawn = (("renewed", well), ("lost", bad), ("lost", over))
     pieces = [element("path", class_=kind, d=path) for kind, path in drawn if path]
     return svg(label, max(1, len(values)) * 4, 20, joined(pieces), kind="chart spark", stretch=False)
