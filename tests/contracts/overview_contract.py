@@ -154,6 +154,18 @@ class OverviewContract:
         assert expected == [_told(each) for each in whole]
         assert whole == tuple(seen)
 
+    async def test_what_comes_later_is_on_no_page_that_follows(self, stores: AllStores) -> None:
+        """Also where the pages before had rows of the other sort alone."""
+        await stores.connections.insert(connection("cxn_1"), secrets())
+        for n in range(2):
+            await stores.connections.note_uses({"cxn_1": Use(NOWS_HOUR - 3600 * n, calls=n + 1)})
+        await stores.audit.append([record("connection.created", at=NOWS_HOUR - 9000, outcome="ok")])
+        _, cursor = await stores.overview.timeline("cxn_1", cursor=None, limit=1)
+        await stores.audit.append([record("connection.tested", at=NOWS_HOUR + 9, outcome="ok")])
+        rest, _ = await stores.overview.timeline("cxn_1", cursor=cursor, limit=5)
+
+        assert [CallHour(NOWS_HOUR - 3600, 2, 0), "connection.created"] == [_told(each) for each in rest]
+
     async def test_a_timeline_of_one_kind(self, stores: AllStores) -> None:
         """Hours are among the calls, and those with a failed call among the failures."""
         await self._begin_a_timeline(stores)

@@ -1,6 +1,7 @@
 """A page of a connection's timeline: from its records and from its calls by the hour, each read by its own index.
 
-Rule: a cursor is a place in both: the number below which records follow, and the time before which hours do.
+Rule: a cursor is a place in both: the number below which records follow, and the time before which hours do. The first
+page says how far up both go, so that what comes later is on no page that follows, though it has shown none of its kind.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class TimelinePage:
         seq, begins_at = _TOP if self.cursor is None else position_in(self.cursor, _KIND, int, int)
         records = [(row.seq, record_in(row, row.owner)) for row in self._records(tx, seq)]
         hours = [CallHour(*row) for row in self._hours(tx, begins_at)]
+        if self.cursor is None:
+            seq, begins_at = records[0][0] + 1 if records else 0, hours[0].begins_at + 1 if hours else 0
         shown = tuple(islice(folded(records, hours), self.limit))
         if len(records) + len(hours) == len(shown):
             return shown, None
