@@ -226,7 +226,7 @@ async def test_calls_on_the_timeline(visitor: Visitor) -> None:
     assert [("5 calls", "2 failed")] == rows.findall(failures)
     assert [] == rows.findall(changes)
     assert f'href="{records}"' in some
-    assert "events cxn_well --calls" in some
+    assert "events cxn_well --calls</code>" in some
 
 
 async def test_disconnecting(visitor: Visitor) -> None:

@@ -84,7 +84,7 @@ async def test_calls_of_the_last_day(visitor: Visitor) -> None:
     well, bad = '<path class="renewed"', '<path class="lost"'
     assert (["<svg", well, bad, bad], ["<svg", well], []) == (drawn["well"], drawn["lost"], drawn["paused"])
     assert most is not None
-    assert "keyturn connection list --calls" in page
+    assert "keyturn connection list --calls</code>" in page
 
 
 async def test_no_connection_yet() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 KEY: Final = "KEYTURN_API_KEY"
-SWITCHES: Final = frozenset({"attention"})  # options without a value
+SWITCHES: Final = frozenset({"attention", "calls"})  # options without a value
 
 
 def elsewhere(public_url: str, command: str, path: str, asked: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
