@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -113,3 +114,15 @@ class EgressContract:
         )
 
         assert {b"a", b"b"} == {answer.body for answer in answers}
+
+    async def test_how_it_travelled_is_said_where_it_is_asked_for(self, egress: Egress, provider: ProviderStub) -> None:
+        """Plain http has no TLS to tell of; who asks for nothing is told nothing."""
+        provider.will_answer(200, (), b"")
+        provider.will_answer(200, (), b"")
+
+        told = await egress.send(OutgoingRequest("GET", provider.url), replace(POLICY, transport_facts=True))
+        untold = await egress.send(OutgoingRequest("GET", provider.url), POLICY)
+
+        assert told.transport is not None
+        assert ("IPv4", False, None) == (told.transport.family, told.transport.by_proxy, told.transport.tls)
+        assert untold.transport is None

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from keyturn.core.errors import ProviderTimeout, UrlNotAllowed
-from keyturn.core.messages import Answer, OutgoingRequest
+from keyturn.core.messages import Answer, OutgoingRequest, TlsFacts, TransportFacts
 from keyturn.ports.egress import EgressPolicy, UpstreamAnswer, UpstreamRequest
 
 Reply = Answer | Exception | Callable[[OutgoingRequest], Answer | Awaitable[Answer]]
@@ -50,10 +50,18 @@ class FakeEgress:
         reply = self._replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
-        if isinstance(reply, Answer):
-            return reply
-        made = reply(request)
-        return await made if inspect.isawaitable(made) else made
+        if not isinstance(reply, Answer):
+            made = reply(request)
+            reply = await made if inspect.isawaitable(made) else made
+        return replace(reply, transport=_transport(request)) if policy.transport_facts else reply
+
+
+def _transport(request: OutgoingRequest) -> TransportFacts:
+    """How it would have travelled, had there been a wire."""
+    parts = urlsplit(request.url)
+    own = request.tls is not None and request.tls.ca is not None
+    tls = TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384", parts.hostname or "", "Acme Trust, Acme CA", 2e9, own)
+    return TransportFacts("IPv4", tls=tls if parts.scheme == "https" else None)
 
 
 def json_answer(body: str, status: int = 200, *, received_at: float = 0.0) -> Answer:

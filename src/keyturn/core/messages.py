@@ -40,11 +40,41 @@ class OutgoingRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What was agreed by TLS, and whose certificate was shown.
+
+    `subject`, `issuer`: names out of the certificate, printable and short; empty where it has none. `ends_at`: Unix
+    seconds. `own_authorities`: whether the connector's own authorities were trusted, and not the machine's.
+    """
+
+    version: str
+    cipher: str
+    subject: str = ""
+    issuer: str = ""
+    ends_at: float | None = None
+    own_authorities: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TransportFacts:
+    """How a request travelled. Of the address no more than its kind: which it is says something of the network.
+
+    `family`: `IPv4` or `IPv6`; empty where the operator's proxy made the connection. `private`: whether the address is
+    in a private network. `by_proxy`: by the operator's proxy. `tls`: None for plain http.
+    """
+
+    family: str
+    private: bool = False
+    by_proxy: bool = False
+    tls: TlsFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came back, chunking and compression undone.
 
     `complete`: False where the body was cut short, could not be decompressed or is over the size limit; then `body`
-    is empty. `received_at`: Unix seconds.
+    is empty. `received_at`: Unix seconds. `transport`: only where the policy asks for it.
     """
 
     status: int
@@ -52,6 +82,7 @@ class Answer:
     body: bytes = field(default=b"", repr=False)
     received_at: float = 0.0
     complete: bool = True
+    transport: TransportFacts | None = None
 
     def all_values(self, name: str) -> Sequence[str]:
         """Every value of a header, in order."""

@@ -20,13 +20,15 @@ class EgressPolicy:
     """What the connector asks for; the operator's allowances are the adapter's own.
 
     `timeout_s`: for the whole exchange, from the first lookup to the last byte. `tls`: of proxied calls; other
-    requests say their own.
+    requests say their own. `transport_facts`: the answer of `Egress.send` is to say how it travelled; proxied calls
+    never do.
     """
 
     private_network: bool = False
     insecure_http: bool = False
     timeout_s: float = 30.0
     tls: TlsIdentity | None = None
+    transport_facts: bool = False
 
 
 class Egress(Protocol):
@@ -39,7 +41,7 @@ class Egress(Protocol):
             UrlNotAllowed: plain http without both allowances. Nothing was sent.
             AddressNotAllowed: no address of the host may be reached. Nothing was sent.
             ProviderUnreachable: lookup or connection failed. Nothing was sent.
-            ProviderTlsFailed: handshake or certificate failed. Nothing was sent.
+            ProviderTlsFailed: handshake or certificate failed; `check` says which check. Nothing was sent.
             ProviderTimeout: some of it may have been sent, and no status line came back: silence, a close, a reset, or
                 bytes that are no HTTP. What the request did is not known.
         An answer that goes wrong after its status line (cut, late, a broken head, two lengths, too large, a coding that

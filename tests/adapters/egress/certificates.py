@@ -31,15 +31,21 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        begins: datetime.datetime = _FROM,
+        ends: datetime.datetime = _TO,
+    ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(_FROM)
-            .not_valid_after(_TO)
+            .not_valid_before(begins)
+            .not_valid_after(ends)
         )
 
     @property
@@ -58,13 +64,20 @@ class Authority:
         return encoded.decode() + signed.public_bytes(serialization.Encoding.PEM).decode()
 
     def server_context(
-        self, *names: str, maximum: ssl.TLSVersion | None = None, asks_client: bool = False
+        self,
+        *names: str,
+        maximum: ssl.TLSVersion | None = None,
+        asks_client: bool = False,
+        begins: int = 2020,
+        ends: int = 2090,
+        called: str = "a server",
     ) -> ssl.SSLContext:
-        """A server that shows a certificate for these names and addresses."""
+        """A server that shows a certificate for these names and addresses; `begins` and `ends` are years."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a server")])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
+        valid = [datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (begins, ends)]
         certificate = (
-            self._builder(subject, key)
+            self._builder(subject, key, *valid)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
             .sign(self._key, hashes.SHA256())
         )

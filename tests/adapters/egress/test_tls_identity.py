@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import ssl
 import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -11,9 +14,9 @@ import pytest
 
 from keyturn.adapters.egress.client import AiohttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
-from keyturn.adapters.egress.tls_contexts import TlsContexts
+from keyturn.adapters.egress.tls_contexts import TlsContexts, failed_check, system_tls_context
 from keyturn.adapters.egress.upstream import PooledUpstream
-from keyturn.core.errors import KeyturnError, ProviderTimeout, ProviderTlsFailed
+from keyturn.core.errors import KeyturnError, ProviderTimeout, ProviderTlsFailed, TlsCheck
 from keyturn.core.messages import OutgoingRequest, TlsIdentity
 from keyturn.core.secret import Secret
 from keyturn.ports.egress import EgressPolicy, UpstreamRequest
@@ -55,6 +58,28 @@ async def test_an_authority_of_its_own(authority: Authority, tmp_path: Path) -> 
     assert 1 == len(server.received)
 
 
+@pytest.mark.parametrize("own", [True, False])
+async def test_what_was_agreed_is_told(authority: Authority, own: bool) -> None:
+    """Version, cipher, both names of the certificate, its end, and whether the connector's authorities were trusted."""
+    tls = authority.server_context(HOST, called="line\nend")
+    identity = TlsIdentity("a", authority.pem) if own else None
+    trusting = authority.trusted_by(system_tls_context())
+    client = AiohttpEgress(ScriptedResolver(["127.0.0.1"]), LOOPBACK, FakeClock(), None if own else trusting)
+    async with raw_server(answering(whole(b"own")), tls=tls) as server:
+        request = OutgoingRequest("GET", server.url(host=HOST, scheme="https"), tls=identity)
+        answer = await client.send(request, replace(POLICY, transport_facts=True))
+
+    assert answer.transport is not None
+    found = answer.transport.tls
+    assert found is not None
+    assert ("IPv4", True, False) == (answer.transport.family, answer.transport.private, answer.transport.by_proxy)
+    assert "TLSv1.3" == found.version
+    assert found.cipher.startswith("TLS_")
+    assert ("line?end", "tests' own authority") == (found.subject, found.issuer)
+    assert datetime(2090, 1, 1, tzinfo=UTC).timestamp() == found.ends_at
+    assert own is found.own_authorities
+
+
 @pytest.mark.parametrize("shape", ["as it is", "on one line", "without line ends"])
 async def test_a_certificate_that_is_shown(authority: Authority, shape: str) -> None:
     """A form without line ends loses nothing; no file ever holds the key."""
@@ -83,8 +108,10 @@ def test_what_cannot_be_read_makes_no_context(authority: Authority, missing: str
     halves = {"CERTIFICATE": one[:at], "PRIVATE KEY": one[at:], "both": "canary"}
     text = halves.get(missing, one[:at] + other[there:])
 
-    with pytest.raises(ProviderTlsFailed):
+    with pytest.raises(ProviderTlsFailed) as failed:
         TlsContexts().of(TlsIdentity("x", None, Secret(text)))
+
+    assert TlsCheck.OWN_UNREADABLE is failed.value.check
 
 
 async def test_no_connection_is_shared_between_identities(authority: Authority) -> None:
@@ -119,3 +146,22 @@ def test_a_context_is_made_once(authority: Authority) -> None:
 
     assert contexts.of(identity) is contexts.of(identity) is not contexts.of(None)
     assert "canary" not in repr(TlsIdentity("a", "canary", Secret("canary")))
+
+
+@pytest.mark.parametrize(
+    ("reason", "check"),
+    [
+        ("TLSV1_ALERT_PROTOCOL_VERSION", TlsCheck.OLD_VERSION),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", TlsCheck.NO_COMMON_CIPHER),
+        ("TLSV1_UNRECOGNIZED_NAME", TlsCheck.UNKNOWN_HOST),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", TlsCheck.CLIENT_CERTIFICATE),
+        ("A_REASON_OF_TOMORROW", TlsCheck.OTHER),
+        (None, TlsCheck.OTHER),
+    ],
+)
+def test_what_a_server_says_of_a_handshake(reason: str | None, check: TlsCheck) -> None:
+    """By the TLS library's word for it; one that is not known is no check that is known."""
+    error = ssl.SSLError()
+    error.reason = reason or ""
+
+    assert check is failed_check(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from keyturn.adapters.egress.tls_contexts import system_tls_context
 from keyturn.adapters.egress.tunnel import EgressProxy, egress_proxy
 from keyturn.adapters.egress.upstream import PooledUpstream
 from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable
-from keyturn.core.messages import OutgoingRequest
+from keyturn.core.messages import OutgoingRequest, TransportFacts
 from keyturn.core.secret import Secret
 from keyturn.ports.egress import EgressPolicy, UpstreamRequest
 from tests.adapters.egress.certificates import Authority
@@ -96,6 +97,15 @@ async def test_tls_is_spoken_with_the_host_of_the_url(tmp_path: Path) -> None:
             await egress.send(OutgoingRequest("GET", server.url(host="other.example", scheme="https")), POLICY)
 
     assert b"in TLS" == answer.body
+
+
+async def test_of_the_proxys_own_address_nothing_is_told() -> None:
+    """Where a request travelled by it, its family and network are not those of the host."""
+    async with proxy() as between, raw_server(answering(whole(b"through"))) as server:
+        asking = replace(POLICY, transport_facts=True)
+        answer = await through(between).send(OutgoingRequest("GET", server.url(host=HOST)), asking)
+
+    assert TransportFacts("", private=False, by_proxy=True, tls=None) == answer.transport
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "127.0.0.2"])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -22,9 +23,10 @@ from yarl import URL
 
 from keyturn.adapters.egress.content_coding import Undecodable, decoded
 from keyturn.adapters.egress.dialling import DEFAULT_PORTS, Dialler, EgressAllowances
+from keyturn.adapters.egress.tls_contexts import facts_of
 from keyturn.adapters.egress.tunnel import EgressProxy
 from keyturn.core.errors import ProviderTimeout, ProviderUnreachable, UrlNotAllowed
-from keyturn.core.messages import Answer, OutgoingRequest, TlsIdentity
+from keyturn.core.messages import Answer, OutgoingRequest, TlsIdentity, TransportFacts
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import MAX_ANSWER_BYTES, EgressPolicy, Resolver
 
@@ -68,14 +70,21 @@ class AiohttpEgress:
         headers = _head_of(request)
         connector = _OneConnection(self._dialler, policy, request.tls)
         try:
-            async with asyncio.timeout(policy.timeout_s), _session(connector) as session:
+            answer = await self._send(connector, request, url, headers)
+            return replace(answer, transport=connector.facts) if policy.transport_facts else answer
+        finally:
+            connector.tear_down()
+
+    async def _send(
+        self, connector: _OneConnection, request: OutgoingRequest, url: URL, headers: CIMultiDict[str]
+    ) -> Answer:
+        try:
+            async with asyncio.timeout(connector.policy.timeout_s), _session(connector) as session:
                 return await self._exchange(session, connector, request, url, headers)
         except TimeoutError:
             return self._without_whole_answer(connector, "no answer within the time limit")
         except (aiohttp.ClientError, OSError):
             return self._without_whole_answer(connector, "no readable answer came back")
-        finally:
-            connector.tear_down()
 
     async def _exchange(
         self,
@@ -127,10 +136,11 @@ class _OneConnection(aiohttp.BaseConnector):
     def __init__(self, dialler: Dialler, policy: EgressPolicy, tls: TlsIdentity | None) -> None:
         super().__init__(force_close=True, limit=1)
         self._dialler = dialler
-        self._policy = policy
+        self.policy = policy
         self._tls = tls
         self._transport: asyncio.Transport | None = None
         self.dialled = False
+        self.facts: TransportFacts | None = None
         self.first_bytes = bytearray()
         self.so_far: Answer | None = None
 
@@ -142,8 +152,11 @@ class _OneConnection(aiohttp.BaseConnector):
         url = req.url
         port = url.port or DEFAULT_PORTS[url.scheme]
         self._transport, protocol = await self._dialler.dial(
-            lambda: _FirstBytesKept(self), url.scheme, url.raw_host or "", port, self._policy, self._tls
+            lambda: _FirstBytesKept(self), url.scheme, url.raw_host or "", port, self.policy, self._tls
         )
+        if self.policy.transport_facts:  # at once: a connection that the peer has closed tells nothing any more
+            own = self._tls is not None and self._tls.ca is not None
+            self.facts = facts_of(self._transport, by_proxy=self._dialler.by_proxy, own_authorities=own)
         self.dialled = True
         return protocol
 

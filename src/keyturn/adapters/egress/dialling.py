@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
-from keyturn.adapters.egress.tls_contexts import TlsContexts
+from keyturn.adapters.egress.tls_contexts import TlsContexts, failed_check
 from keyturn.adapters.egress.tunnel import EgressProxy, Tunnel
 from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable, UrlNotAllowed
 from keyturn.core.messages import TlsIdentity
@@ -77,6 +77,7 @@ class Dialler:
         self._connect_s = connect_s
         self._tls_s = tls_s
         self._connect = connect or connect_tcp
+        self.by_proxy = proxy is not None
         if proxy is not None:
             self._connect = Tunnel(proxy, resolver, self._connect)
 
@@ -145,10 +146,10 @@ class Dialler:
                 ssl_handshake_timeout=self._tls_s,
                 ssl_shutdown_timeout=1.0,
             )
-        except OSError:  # ssl.SSLError is one; a handshake that takes too long is a ConnectionAbortedError
+        except OSError as error:  # ssl.SSLError is one; a handshake that takes too long is a ConnectionAbortedError
             if context is None:
                 raise ProviderUnreachable("the connection failed") from None
-            raise ProviderTlsFailed("the TLS handshake or the certificate failed") from None
+            raise ProviderTlsFailed.at(failed_check(error), "the TLS handshake or the certificate failed") from None
 
 
 def read_host(host: str) -> str:

@@ -107,6 +107,7 @@ from keyturn.core.errors.provider import (
     ProviderTlsFailed,
     ProviderUnavailable,
     ProviderUnreachable,
+    TlsCheck,
 )
 from keyturn.core.errors.sign_in import (
     OpenIdAnswerInvalid,
@@ -211,6 +212,7 @@ __all__ = [
     "SignInLinksOff",
     "SignedOut",
     "StoreUnavailable",
+    "TlsCheck",
     "TokenVendDisabled",
     "TrialNotHeld",
     "Unauthenticated",

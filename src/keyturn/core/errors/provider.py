@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from keyturn.core.errors.tree import ProviderError
 
 
@@ -17,10 +19,41 @@ class ProviderUnreachable(ProviderError):
     code = "provider_unreachable"
 
 
+class TlsCheck(StrEnum):
+    """Which check of a TLS connection failed, as far as it can be told."""
+
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    UNKNOWN_ISSUER = "unknown_issuer"
+    SELF_SIGNED = "self_signed"
+    WRONG_NAME = "wrong_name"
+    WEAK = "weak"
+    CERTIFICATE = "certificate"  # another rule for certificates
+    OLD_VERSION = "old_version"
+    NO_COMMON_CIPHER = "no_common_cipher"
+    NO_TLS = "no_tls"
+    UNKNOWN_HOST = "unknown_host"  # the server has no host of this name
+    CLIENT_CERTIFICATE = "client_certificate"
+    OWN_UNREADABLE = "own_unreadable"  # the connector's own certificates or key
+    TIMED_OUT = "timed_out"
+    CLOSED = "closed"
+    OTHER = "other"
+
+
 class ProviderTlsFailed(ProviderError):
     """The TLS handshake or the certificate failed; nothing was sent."""
 
     code = "provider_tls_failed"
+
+    @classmethod
+    def at(cls, check: TlsCheck, detail: str) -> ProviderTlsFailed:
+        """The error with the check that failed; the log is told it, and the author of a connector in a trial."""
+        return cls(detail, logged={"tls_check": check.value})
+
+    @property
+    def check(self) -> TlsCheck:
+        """Which check failed; OTHER where nobody said."""
+        return TlsCheck(self.logged.get("tls_check", TlsCheck.OTHER))
 
 
 class ProviderTimeout(ProviderError):
