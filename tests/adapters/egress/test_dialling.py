@@ -351,7 +351,7 @@ async def test_tls_to_an_address_checks_the_address(tls: TlsServer) -> None:
 
 
 async def test_tls_failures_are_told_apart_from_an_unreachable_host(tls: TlsServer) -> None:
-    """Each says which check failed, for the log and for an author, in a word of a closed list."""
+    """Each says which check failed, in a word of a closed list."""
     name, authority = "api.example.com", tls.authority
     failures = [
         await tls.dial(authority.server_context("other.example"), name),

@@ -180,3 +180,43 @@ def test_a_mended_file_that_is_no_text_ends_nothing(
     assert 6 == ran.code
     assert "is no text in UTF-8" in ran.err
     assert server.asked[-1].target.endswith("/end")
+
+
+TRAVELLED: dict[str, Any] = {
+    "family": "IPv6",
+    "private": True,
+    "by_proxy": False,
+    "tls": {
+        "version": "TLSv1.3",
+        "cipher": "TLS_A",
+        "subject": "a.example\x1b[2J",
+        "issuer": "Acme CA",
+        "ends_at": "2033-05-18T03:33:20.000Z",
+        "own_authorities": True,
+    },
+}
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_how_a_request_travelled(server: FakeServer, file: Path, verbose: bool) -> None:
+    """With --verbose, in a line that a certificate's name can't break; where a redirect points is always said."""
+    row = {**ROW, "transport": TRAVELLED, "redirects_to": "login.example"}
+    server.answer(TRIALS, trial("ended", row), 201)
+    words = ["connector", "try", str(file), "--username", "jo", "--password-stdin"]
+    ran = run(*words, *(["--verbose"] if verbose else []), given="password-canary")
+    certificate = "certificate of a.example"
+
+    assert "points to login.example; not followed" in ran.out
+    assert verbose is ("IPv6, private network, TLSv1.3 TLS_A, " in ran.out)
+    assert verbose is (certificate in ran.out)
+    assert verbose is ("issued by Acme CA until 2033-05-18, trusted by the connector's own" in ran.out)
+    assert "\x1b[2J" not in ran.out
+
+
+def test_plain_http_is_said(server: FakeServer, file: Path) -> None:
+    """A proxy of the operator's has no address family to tell."""
+    row = {**ROW, "transport": {"family": "", "private": False, "by_proxy": True, "tls": None}}
+    server.answer(TRIALS, trial("ended", row), 201)
+    ran = run("connector", "try", str(file), "--username", "jo", "--password-stdin", "--verbose", given="x")
+
+    assert "      by the operator's proxy, plain http" in ran.out.splitlines()

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from keyturn.core.errors import AddressNotAllowed, ProviderUnreachable
+from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable, TlsCheck
 from keyturn.core.messages import Answer
+from keyturn.engine.builder.diagnosing.author_words import of_error
 from keyturn.engine.builder.trial_trace import Mark, Row
 from tests.engine.builder.test_trials import AUTHOR, MFA, TYPED, begin, ended
 from tests.engine.builder.texts import parsed
@@ -136,3 +137,18 @@ async def test_a_revocation_that_finds_nothing_says_so() -> None:
     assert 4 == row.step
     assert "Nothing is at this address (404)" in row.diagnosis
     assert row.diagnosis.endswith("The token is good there until it ends.")
+
+
+@pytest.mark.parametrize("check", TlsCheck)
+async def test_a_failed_check_of_tls_is_told_to_the_author(check: TlsCheck) -> None:
+    """Each in its own words, at the login and at the test."""
+    failure = ProviderTlsFailed.at(check, "the TLS handshake or the certificate failed")
+    login, test = await failed(failure), await failed(token(1), failure, answer(200), answer(200))
+
+    words = "There is no safe connection, and nothing was sent. "
+    assert [2, 5] == [login.step, test.step]
+    assert login.diagnosis.startswith(words)
+    assert test.diagnosis.startswith(words)
+    assert "{" not in login.diagnosis
+    others = [of_error(ProviderTlsFailed.at(each, "")) for each in TlsCheck if each is not check]
+    assert login.diagnosis not in others

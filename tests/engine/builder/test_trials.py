@@ -16,6 +16,7 @@ from keyturn.core.messages import Answer
 from keyturn.core.reading import read_connector
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
+from keyturn.engine.builder.course.exchange import UNREADABLE
 from keyturn.engine.builder.trial_trace import Mark, Phase, TrialRun
 from keyturn.engine.builder.trials import KEPT_S
 from keyturn.engine.builder.typed import Typed
@@ -108,6 +109,39 @@ async def test_no_row_shows_a_secret(world: FakeWorld) -> None:
     assert "username=‹username›&password=‹password›" in run.rows[0].request
     assert "Authorization: Basic ‹base64(client_id:client_secret)›" in run.rows[0].request
     assert ("access_token", "‹access_token›", "access_token") in run.rows[0].found
+
+
+async def test_a_row_tells_how_its_request_travelled(world: FakeWorld) -> None:
+    """Protocol, certificate and kind of address of each exchange; a row that sent nothing tells nothing."""
+    run = await ended(world, await begin(world, token(1), me(), json_answer("{}", 404), token(2), *[done()] * 4))
+    told = {row.title: dict(row.travelled) for row in run.rows}
+
+    assert "TLSv1.3, TLS_AES_256_GCM_SHA384" == told["Log in"]["TLS"]
+    assert "auth.acme.example, issued by Acme Trust, Acme CA" == told["Log in"]["Certificate"]
+    assert ("IPv4", "2033-05-18 03:33 UTC") == (told["Log in"]["Address"], told["Log in"]["Valid until"])
+    assert "api.acme.example" in told["Test"]["Certificate"]
+    assert [] == [row.title for row in run.rows if bool(row.request) != bool(row.travelled)]
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://login.acme.example/a?code=canary", "login.acme.example"),
+        ("/elsewhere", "auth.acme.example"),
+        ("//jo:canary@other.example:8443/", "other.example:8443"),
+        ("https://%00canary/", UNREADABLE),
+        ("https://x:canary/", UNREADABLE),
+        ("https://password-canary.acme.example/", "***.acme.example"),
+    ],
+)
+async def test_where_a_redirect_points_is_told_by_its_host(world: FakeWorld, location: str, host: str) -> None:
+    """Nothing but the host is shown, masked as everything else; it is never followed."""
+    run = await ended(world, await begin(world, Answer(302, (("Location", location),))))
+
+    assert host == run.rows[0].redirects_to
+    assert f"points to {host}; not followed" == dict(run.rows[0].travelled)["Redirect"]
+    assert "canary" not in str(run.rows[0].travelled)
+    assert 1 == len(world.egress.requests)
 
 
 async def test_a_wrong_password_ends_it_and_counts(world: FakeWorld) -> None:

@@ -32,6 +32,10 @@ async def test_a_trial_is_looked_at() -> None:
     assert ("ended", True) == (trial["state"], trial["passed"])
     assert [2, 5, 6, 8, 9, 3, 4, 4, 4, 4] == [each["step"] for each in trial["rows"]]
     assert [] == [each for each in ("jo-canary", PASSWORD, "access-1", "refresh-2") if each in answer.text]
+    travelled = trial["rows"][0]["transport"]
+    assert ("IPv4", False, "TLSv1.3") == (travelled["family"], travelled["private"], travelled["tls"]["version"])
+    assert "2033-05-18T03:33:20.000Z" == travelled["tls"]["ends_at"]
+    assert (None, None) == (trial["rows"][0]["redirects_to"], trial["rows"][2]["transport"])
 
 
 async def test_a_code_is_asked_for_and_given() -> None:

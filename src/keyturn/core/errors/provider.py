@@ -41,19 +41,17 @@ class TlsCheck(StrEnum):
 
 
 class ProviderTlsFailed(ProviderError):
-    """The TLS handshake or the certificate failed; nothing was sent."""
+    """The TLS handshake or the certificate failed; nothing was sent. `check`: which, for the connector's author."""
 
     code = "provider_tls_failed"
+    check: TlsCheck = TlsCheck.OTHER
 
     @classmethod
     def at(cls, check: TlsCheck, detail: str) -> ProviderTlsFailed:
-        """The error with the check that failed; the log is told it, and the author of a connector in a trial."""
-        return cls(detail, logged={"tls_check": check.value})
-
-    @property
-    def check(self) -> TlsCheck:
-        """Which check failed; OTHER where nobody said."""
-        return TlsCheck(self.logged.get("tls_check", TlsCheck.OTHER))
+        """The error of a check that is known."""
+        error = cls(detail)
+        error.check = check
+        return error
 
 
 class ProviderTimeout(ProviderError):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from keyturn.core.answers.answer_body import BodyKind, decode_body
 from keyturn.core.connector import Field
-from keyturn.core.messages import Answer
+from keyturn.core.messages import Answer, TransportFacts
 from keyturn.core.redaction.redactor import Redactor
 from keyturn.core.requests.provider_request import Preview
 from keyturn.core.secret import Secret
@@ -71,7 +72,8 @@ Diagnosis: TypeAlias = "tuple[str, Suggestion | None]"  # in a sentence, and wha
 class Row:
     """One line of a trace. `request` and `answer` are masked texts; `ms`: how long the answer took.
 
-    `found`: name, shown value and the path that found it.
+    `found`: name, shown value and the path that found it. `transport`: how the request travelled. `redirects_to`: the
+    host that the answer points to, which nobody has followed; empty where it points to none.
     """
 
     mark: Mark
@@ -87,6 +89,16 @@ class Row:
     found: tuple[tuple[str, str, str], ...] = ()
     diagnosis: str = ""
     suggestion: Suggestion | None = None
+    transport: TransportFacts | None = None
+    redirects_to: str = ""
+
+    @property
+    def travelled(self) -> tuple[tuple[str, str], ...]:
+        """How the request travelled and where its answer points, as names and words."""
+        found = [] if self.transport is None else transport_words(self.transport)
+        if self.redirects_to:
+            found.append(("Redirect", f"points to {self.redirects_to}; not followed"))
+        return tuple(found)
 
 
 @dataclass(slots=True)
@@ -142,6 +154,22 @@ class TrialRun:
         return tuple(step for step in COURSE if step not in shown)
 
 
+def transport_words(facts: TransportFacts) -> list[tuple[str, str]]:
+    """How a request travelled, in words."""
+    way = [facts.family, "private network" if facts.private else "", "the operator's proxy" if facts.by_proxy else ""]
+    found = [("Address", ", ".join(each for each in way if each))]
+    tls = facts.tls
+    if tls is None:
+        return [*found, ("TLS", "none: plain http")]
+    found.append(("TLS", f"{tls.version}, {tls.cipher}"))
+    if tls.subject:
+        found.append(("Certificate", f"{tls.subject}, issued by {tls.issuer or 'nobody who is named'}"))
+    if tls.ends_at is not None:
+        found.append(("Valid until", f"{datetime.fromtimestamp(tls.ends_at, UTC):%Y-%m-%d %H:%M} UTC"))
+    trusted = "the connector's own authorities (step 2, TLS)" if tls.own_authorities else "this machine's authorities"
+    return [*found, ("Trusted by", trusted)]
+
+
 def _put(value: Any, at: tuple[str | int, ...], text: str) -> Any:
     """A copy with a text at a place."""
     if not at:
@@ -171,6 +199,11 @@ def answer_text(answer: Answer, secrets: Iterable[Secret]) -> str:
 def masked_value(value: Any, secrets: Iterable[Secret]) -> Any:
     """A decoded answer with its secrets taken out."""
     return _REDACTOR.redact_structure(value, list(secrets))
+
+
+def masked_text(text: str, secrets: Iterable[Secret]) -> str:
+    """A text with its secrets taken out."""
+    return _REDACTOR.redact_text(text, list(secrets))
 
 
 def shown_value(value: object, name: str) -> str:

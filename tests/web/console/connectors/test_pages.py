@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import re
 
 import pytest
 
 from keyturn.core.access.roles import Role
+from keyturn.core.errors import ProviderTlsFailed, TlsCheck
 from keyturn.core.renewal.quiet_hours import QuietHours, Window
+from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS
 from tests.engine.builder.test_trials import MFA, done
 from tests.engine.builder.texts import text
 from tests.engine.story import ACTOR, actions, error, log_in, me, token
@@ -169,6 +172,7 @@ async def test_a_trial_is_run_from_the_page() -> None:
     page = (await visitor.get(await begun(visitor))).text
 
     assert "The trial passed" in page
+    assert "<dt>Certificate</dt><dd>auth.acme.example, issued by Acme Trust, Acme CA</dd>" in page
     assert 'http-equiv="refresh"' not in page
     canaries = ("password-canary", "jo@acme", "access-1", "refresh-2", "client-secret-canary")
     assert [] == [each for each in canaries if each in page]
@@ -190,6 +194,17 @@ async def test_a_trial_that_fails_offers_an_edit() -> None:
     assert "access_token: data.jwt" in await source_of(visitor)
     await visitor.sign_in(Role.ADMIN)
     assert 404 == (await visitor.get(path)).status_code
+
+
+async def test_a_failed_check_of_tls_leads_to_the_fold_that_is_there() -> None:
+    """What the diagnosis calls the place for an authority of one's own is what the form of step 2 calls it."""
+    visitor = await author()
+    visitor.world.egress.will_reply(ProviderTlsFailed.at(TlsCheck.UNKNOWN_ISSUER, "canary"))
+    page = html.unescape((await visitor.get(await begun(visitor))).text)
+    place = next(each.group for each in INPUTS[2] if each.pointer == "/tls/ca")
+
+    assert f"step 2, “{place}”" in page
+    assert "canary" not in page
 
 
 async def test_a_challenge_is_added_from_the_trial() -> None:

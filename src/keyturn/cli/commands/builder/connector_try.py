@@ -27,7 +27,7 @@ _SHOWN: Final = frozenset({"text", "choice", "number", "boolean", "url", "email"
 @click.option("--username", metavar="TEXT", help="Asked for where it is left out.")
 @one_secret("password")
 @client_address_option
-@click.option("--verbose", is_flag=True, help="Show each request and answer, masked.")
+@click.option("--verbose", is_flag=True, help="Show each request and answer, masked, and its TLS.")
 @click.option(
     "--save-fixture", type=click.Path(path_type=Path), metavar="FILE", help="Record what is exchanged, made up."
 )
@@ -175,6 +175,27 @@ def _show(row: Mapping[str, Any], *, verbose: bool) -> None:
         if edit:
             value = json.dumps(edit.get("value"), ensure_ascii=False)
             write_styled(f"      {styled(one_line(str(edit.get('pointer')) + ': ' + value), 'dim')}")
+    if row.get("redirects_to"):
+        write_styled(f"      points to {one_line(row['redirects_to'])}; not followed")
     for name in ("request", "answer") if verbose else ():
         for text in str(row.get(name) or "").splitlines():
             write_styled(f"      {styled(one_line(text), 'dim')}")
+    if verbose and row.get("transport"):
+        write_styled(f"      {styled(one_line(_travelled(row['transport'])), 'dim')}")
+
+
+def _travelled(facts: Mapping[str, Any]) -> str:
+    """How a request travelled, in a line."""
+    tls = facts.get("tls") or {}
+    ends = str(tls.get("ends_at") or "")[:10]
+    issued = f" issued by {tls.get('issuer')}" if tls.get("issuer") else ""
+    until = f" until {ends}" if ends else ""
+    parts = (
+        facts.get("family"),
+        "private network" if facts.get("private") else "",
+        "by the operator's proxy" if facts.get("by_proxy") else "",
+        f"{tls.get('version')} {tls.get('cipher')}" if tls else "plain http",
+        f"certificate of {tls.get('subject')}{issued}{until}" if tls.get("subject") else "",
+        "trusted by the connector's own authorities" if tls.get("own_authorities") else "",
+    )
+    return ", ".join(str(each) for each in parts if each)

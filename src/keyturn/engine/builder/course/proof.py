@@ -54,7 +54,7 @@ async def prove(state: TrialState) -> None:
     state.exchanged("test", connector.test.request)
     row = state.answered(row)
     if not proof.passed or proof.answer is None:
-        words, suggestion = of_test(connector, proof.cause, proof.answer)
+        words, suggestion = of_test(connector, proof.cause, proof.answer, parts.egress.error)
         raise state.failed(replace(row, diagnosis=words, suggestion=suggestion))
     state.test = test_values(proof.answer)
     state.run.test_answer_paths = paths_of(state.test)

@@ -20,11 +20,11 @@ from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
 from keyturn.engine.before.own_values import OwnValues, own_names
-from keyturn.engine.builder.course.exchange import WatchedEgress
+from keyturn.engine.builder.course.exchange import UNREADABLE, WatchedEgress
 from keyturn.engine.builder.diagnosing.author_words import of_error
 from keyturn.engine.builder.diagnosing.token_diagnoses import of_unsent
 from keyturn.engine.builder.previews import LOGIN_STEP, masked_preview
-from keyturn.engine.builder.trial_trace import Mark, Row, TrialRun, answer_text, request_text, shown_value
+from keyturn.engine.builder.trial_trace import Mark, Row, TrialRun, answer_text, masked_text, request_text, shown_value
 from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.book_login import BookLogin
@@ -158,8 +158,11 @@ class TrialState:
         answer, ms = self.parts.egress.answer, self.parts.egress.ms
         if answer is None:
             return replace(row, ms=ms, text=text or row.text)
-        shown = answer_text(answer, self.secrets)
-        return replace(row, status=answer.status, ms=ms, answer=shown, text=text or row.text)
+        shown, pointed = answer_text(answer, self.secrets), self.parts.egress.redirects_to
+        if pointed and pointed != UNREADABLE:
+            pointed = masked_text(pointed, self.secrets)
+        row = replace(row, status=answer.status, ms=ms, answer=shown, text=text or row.text)
+        return replace(row, transport=answer.transport, redirects_to=pointed)
 
     def exchanged(self, request: str, spec: ProviderRequest) -> None:
         """Note the last exchange for a recording; `request`: which of the connector's it was."""

@@ -6,9 +6,10 @@ Rule 2: of the provider's answer nothing is said but its status and its word for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from keyturn.core.errors import KeyturnError
+from keyturn.core.errors import KeyturnError, ProviderTlsFailed, TlsCheck
 from keyturn.core.problems import PROBLEMS
 
 # {step}: the number of the step whose request it was.
@@ -30,8 +31,6 @@ _WORDS: Final = {
     "in step 2 keeps it from happening to people.",
     "provider_unreachable": "Nothing answers at this host, and nothing was sent. The name may be mistyped in step "
     "{step}, or the host can't be reached from here.",
-    "provider_tls_failed": "There is no safe connection, and nothing was sent: the certificate doesn't fit the host's "
-    "name, or nobody here vouches for it. A provider with a certificate authority of its own needs it in step 2, TLS.",
     "provider_timeout": "The provider did not answer in time. What was sent may have been done there all the same.",
     "provider_unavailable": "The provider is in trouble, which says nothing about the connector. If it comes each "
     "time, the request of step {step} may not be what it expects.",
@@ -48,8 +47,39 @@ _WORDS: Final = {
 }  # fmt: skip
 
 
+# Of a certificate or handshake: which check failed. The place in step 2 is a fold of its form.
+_PLACE: Final = "step 2, “Networks, addresses and certificates”"
+_TLS: Final[Mapping[TlsCheck, str]] = {
+    TlsCheck.EXPIRED: "The host's certificate has expired. Only the provider can renew it; if it has not, this "
+    "machine's clock is wrong.",
+    TlsCheck.NOT_YET_VALID: "The host's certificate is not valid yet. This machine's clock may be wrong.",
+    TlsCheck.UNKNOWN_ISSUER: "Nobody who is trusted here vouches for the host's certificate: its issuer is not known, "
+    f"or the host leaves out a certificate in between. A provider with an authority of its own needs it in {_PLACE}; "
+    "what stands there already is then not the one.",
+    TlsCheck.SELF_SIGNED: "The host's certificate is signed by itself. If it is meant, put it into "
+    f"{_PLACE}; if not, this may not be the provider.",
+    TlsCheck.WRONG_NAME: "The host's certificate is for other names. The host may be mistyped in step {step}.",
+    TlsCheck.WEAK: "The host's certificate has too weak a key or signature to be trusted.",
+    TlsCheck.CERTIFICATE: "The host's certificate breaks a rule for certificates, so that it can't be trusted.",
+    TlsCheck.OLD_VERSION: "The host speaks no TLS that is safe today; 1.2 is the least.",
+    TlsCheck.NO_COMMON_CIPHER: "The host ends the handshake: it has no cipher in common with keyturn, or wants a "
+    f"client certificate ({_PLACE}).",
+    TlsCheck.NO_TLS: "What answers there speaks no TLS: the port in step {step} may be that of plain http.",
+    TlsCheck.UNKNOWN_HOST: "The server at this address knows no host of this name. It may be mistyped in step {step}.",
+    TlsCheck.CLIENT_CERTIFICATE: "The host wants a client certificate, or doesn't take the one of the connector "
+    f"({_PLACE}).",
+    TlsCheck.OWN_UNREADABLE: f"What the connector has in {_PLACE}, can't be read: PEM is wanted, a client certificate "
+    "together with its key, the key not encrypted.",
+    TlsCheck.TIMED_OUT: "The host did not end the TLS handshake in time. It may be busy, or speak no TLS at this port.",
+    TlsCheck.CLOSED: "The host hung up in the TLS handshake. It may speak an old version only, or no TLS at this port.",
+    TlsCheck.OTHER: "The TLS handshake failed. The host or its port may be wrong in step {step}.",
+}  # fmt: skip
+
+
 def of_error(error: KeyturnError, step: int = 2) -> str:
     """Say it to the author; `step`: whose request it was."""
+    if isinstance(error, ProviderTlsFailed):
+        return f"There is no safe connection, and nothing was sent. {_TLS[error.check].format(step=step)}"
     words = _WORDS.get(error.code)
     if words is not None:
         return f"{_said(error)}{words.format(step=step)}"

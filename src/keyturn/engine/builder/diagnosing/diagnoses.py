@@ -12,11 +12,10 @@ from keyturn.core.answers.answer_body import BodyKind, decode_body
 from keyturn.core.answers.test_verdict import test_values
 from keyturn.core.building.near_paths import named, nearest
 from keyturn.core.connector import Connector
-from keyturn.core.errors import error_named
+from keyturn.core.errors import KeyturnError, error_named
 from keyturn.core.messages import Answer
 from keyturn.core.templates import Template
-from keyturn.engine.builder.diagnosing.author_words import of_error
-from keyturn.engine.builder.diagnosing.token_diagnoses import of_status
+from keyturn.engine.builder.diagnosing.token_diagnoses import of_status, of_unsent
 from keyturn.engine.builder.trial_trace import Diagnosis, Suggestion
 
 _SAID: Final = {
@@ -27,10 +26,12 @@ _SAID: Final = {
 }
 
 
-def of_test(connector: Connector, cause: str | None, answer: Answer | None) -> Diagnosis:
-    """Why the test call did not pass."""
+def of_test(
+    connector: Connector, cause: str | None, answer: Answer | None, error: KeyturnError | None = None
+) -> Diagnosis:
+    """Why the test call did not pass; `error`: where no answer came, the one that says most."""
     if answer is None:
-        return of_error(error_named(cause or ""), 5), None
+        return of_unsent(connector, error or error_named(cause or ""), 5)
     if cause == "status":
         return _of_test_status(connector, answer)
     if decode_body(answer).kind is BodyKind.MARKUP and cause in ("body", "empty"):

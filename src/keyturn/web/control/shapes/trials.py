@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from keyturn.core.messages import TransportFacts
 from keyturn.engine.builder.trial_trace import Phase, Row, Suggestion, TrialRun
 from keyturn.web.control.shapes.answers import Time
 from keyturn.web.control.shapes.challenges import QuestionAnswer, question_answer
@@ -53,8 +54,37 @@ class EditAnswer(BaseModel):
     fill_in: list[str | int]
 
 
+class TlsAnswer(BaseModel):
+    """What was agreed by TLS. `subject`, `issuer`: names out of the certificate, which is valid until `ends_at`.
+
+    `own_authorities`: whether the connector's own authorities were trusted, and not the machine's.
+    """
+
+    version: str
+    cipher: str
+    subject: str
+    issuer: str
+    ends_at: Time | None
+    own_authorities: bool
+
+
+class TransportAnswer(BaseModel):
+    """How a request travelled. `family`: `IPv4` or `IPv6`, empty where the operator's proxy made the connection.
+
+    `private`: whether the address is in a private network. `tls`: None for plain http.
+    """
+
+    family: str
+    private: bool
+    by_proxy: bool
+    tls: TlsAnswer | None
+
+
 class TrialRowAnswer(BaseModel):
-    """One step of a trial. `suggestion`: an edit that would mend it, in words; `edit`: the same for programs."""
+    """One step of a trial. `suggestion`: an edit that would mend it, in words; `edit`: the same for programs.
+
+    `transport`: how its request travelled. `redirects_to`: the host that its answer points to; it is never followed.
+    """
 
     mark: Literal["ok", "failed", "skipped"]
     step: int
@@ -70,6 +100,8 @@ class TrialRowAnswer(BaseModel):
     diagnosis: str
     suggestion: str | None
     edit: EditAnswer | None = None
+    transport: TransportAnswer | None = None
+    redirects_to: str | None = None
 
 
 class TrialAnswer(BaseModel):
@@ -153,7 +185,18 @@ def _row(row: Row) -> TrialRowAnswer:
         diagnosis=row.diagnosis,
         suggestion=row.suggestion.words if row.suggestion else None,
         edit=_edit(row.suggestion) if row.suggestion else None,
+        transport=_transport(row.transport) if row.transport else None,
+        redirects_to=row.redirects_to or None,
     )
+
+
+def _transport(facts: TransportFacts) -> TransportAnswer:
+    tls = facts.tls
+    agreed = None if tls is None else TlsAnswer(
+        version=tls.version, cipher=tls.cipher, subject=tls.subject, issuer=tls.issuer,
+        ends_at=None if tls.ends_at is None else time_of(tls.ends_at), own_authorities=tls.own_authorities,
+    )  # fmt: skip
+    return TransportAnswer(family=facts.family, private=facts.private, by_proxy=facts.by_proxy, tls=agreed)
 
 
 def _edit(suggestion: Suggestion) -> EditAnswer:
