@@ -7,10 +7,9 @@ Rule 3: a button that only changes the form, such as one for another row, saves 
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,25 +17,22 @@ from starlette.responses import JSONResponse, Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.steps import BY_NUMBER
-from keyturn.core.connector import ClientAuthentication
 from keyturn.core.errors import ConnectorInvalid, Finding, NotFound, ValidationFailed, VersionConflict
-from keyturn.core.lint.field_uses import field_uses
 from keyturn.ports.catalogue import ABSENT
 from keyturn.ports.store import Draft
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages.connectors.beside import judging
-from keyturn.web.console.pages.connectors.beside.judging import Judged
-from keyturn.web.console.pages.connectors.beside.last_trial import last_trial, typed_outcome
+from keyturn.web.console.pages.connectors.beside.last_trial import typed_outcome
 from keyturn.web.console.pages.connectors.beside.panel import make_panel
 from keyturn.web.console.pages.connectors.beside.progress import progress
-from keyturn.web.console.pages.connectors.beside.task_list import ABOUT, open_step
-from keyturn.web.console.pages.connectors.forms.inputs import edit_of, form_texts, offered, texts_of, value_at
+from keyturn.web.console.pages.connectors.beside.task_list import open_step
+from keyturn.web.console.pages.connectors.forms.inputs import edit_of, form_texts, value_at
 from keyturn.web.console.pages.connectors.forms.repeated import REPEATED
-from keyturn.web.console.pages.connectors.forms.shown import folds, more_fold, shown, step_inputs
-from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS, MODE, MODE_LABEL
+from keyturn.web.console.pages.connectors.forms.shown import step_inputs
+from keyturn.web.console.pages.connectors.forms.step_inputs import INPUTS, MODE
 from keyturn.web.console.pages.connectors.forms.wording import Words
-from keyturn.web.console.pages.connectors.hosts import by_host, host_map
 from keyturn.web.console.pages.connectors.merging import show_merge
+from keyturn.web.console.pages.connectors.step_page import Typed, document_of, step_page
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
@@ -47,33 +43,16 @@ _ELSEWHERE: Final = {
 _ID: Final = re.compile(r"[\w.-]{1,120}")  # of a fold
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """A form as its author left it, where that is not what is saved.
-
-    `revision`: of the draft that its author saw; what somebody else has saved since must not pass for seen.
-    `opened`: names of inputs, or ids of folds, that are to be open. `rows`: how many rows a table is to have.
-    """
-
-    texts: Mapping[str, str]
-    revision: int
-    mode: str = ""
-    errors: tuple[Finding, ...] = ()
-    opened: Collection[str] = ()
-    rows: Mapping[str, int] = field(default_factory=dict)
-    judged: Judged = judging.NOT_ASKED
-
-
 async def show_step(console: Console, visit: Visit) -> Response:
     """A step of the draft."""
     step, draft = _step(visit), await console.application.builder.drafts.draft(visit.path("connector"))
-    return await _page(console, visit, step, draft, None)
+    return await step_page(console, visit, step, draft, None)
 
 
 async def show_first(console: Console, visit: Visit) -> Response:
     """The first step that needs something."""
     draft = await console.application.builder.drafts.draft(visit.path("connector"))
-    tasks = await progress(console, visit, draft, await _document(console, draft.source))
+    tasks = await progress(console, visit, draft, await document_of(console, draft.source))
     following = open_step(tasks)
     said = visit.query("said")
     return console.back(
@@ -89,14 +68,14 @@ async def post_step(console: Console, visit: Visit) -> Response:
     draft = await drafts.draft(connector_id)
     typed = await _typed(console, visit, step, draft)
     if do.startswith("add."):
-        return await _page(console, visit, step, draft, _with_row(visit, typed, do.removeprefix("add.")))
+        return await step_page(console, visit, step, draft, _with_row(visit, typed, do.removeprefix("add.")))
     try:
         text = await _edited(console, step, draft, visit.form.texts)
         connector = await console.application.edit_connector.read(text)
         if do == "judge" and step == 7:
             url, method = visit.form.text("judged.url").strip(), visit.form.text("judged.method")
             judged = judging.judge(connector, url, method, console.application.builder.suffixes)
-            return await _page(console, visit, step, draft, replace(typed, judged=judged))
+            return await step_page(console, visit, step, draft, replace(typed, judged=judged))
         if typed.revision != draft.revision:
             raise VersionConflict
         if text != draft.source:
@@ -104,7 +83,7 @@ async def post_step(console: Console, visit: Visit) -> Response:
     except VersionConflict:
         return await show_merge(console, visit, await drafts.draft(connector_id), text)
     except (ValidationFailed, ConnectorInvalid) as error:
-        return await _page(console, visit, step, draft, replace(typed, errors=tuple(error.errors)), status=422)
+        return await step_page(console, visit, step, draft, replace(typed, errors=tuple(error.errors)), status=422)
     console.application.builder.looked_at.note(connector_id, step)
     said = "saved" if text != draft.source else "same"
     return await _onwards(console, visit, step, said)
@@ -113,7 +92,7 @@ async def post_step(console: Console, visit: Visit) -> Response:
 async def post_preview(console: Console, visit: Visit) -> Response:
     """What the form would send and say, as it stands; nothing is saved."""
     step, draft = _step(visit), await console.application.builder.drafts.draft(visit.path("connector"))
-    words = Words(draft.connector.id, step, await _document(console, draft.source), visit.form.texts)
+    words = Words(draft.connector.id, step, await document_of(console, draft.source), visit.form.texts)
     try:
         text = await _edited(console, step, draft, visit.form.texts)
     except (ValidationFailed, ConnectorInvalid) as error:
@@ -140,14 +119,14 @@ async def _onwards(console: Console, visit: Visit, step: int, said: str) -> Resp
     if step < len(BY_NUMBER):
         return console.back(f"{here}/edit/{step + 1}", said=said)
     draft = await console.application.builder.drafts.draft(connector_id)
-    following = open_step(await progress(console, visit, draft, await _document(console, draft.source)))
+    following = open_step(await progress(console, visit, draft, await document_of(console, draft.source)))
     if following in (None, step):
         return console.back(f"{here}/try", said=said)
     return console.back(f"{here}/edit/{following}?last=1", said=said)
 
 
 async def _typed(console: Console, visit: Visit, step: int, draft: Draft) -> Typed:
-    inputs = step_inputs(step, await _document(console, draft.source))
+    inputs = step_inputs(step, await document_of(console, draft.source))
     given = visit.form.texts
     texts = {name: value for one in inputs for name, value in form_texts(one, given).items()}
     return Typed(texts, _revision(visit), visit.form.text(MODE))
@@ -161,81 +140,10 @@ def _with_row(visit: Visit, typed: Typed, name: str) -> Typed:
     return replace(typed, opened=(name,), rows={name: len(rows) + 1})
 
 
-async def _page(
-    console: Console, visit: Visit, step: int, draft: Draft, typed: Typed | None, *, status: int = 200
-) -> Response:
-    document = await _document(console, draft.source)
-    inputs = step_inputs(step, document)
-    as_typed = typed or Typed(
-        {name: text for one in inputs for name, text in texts_of(one, document).items()},
-        draft.revision,
-        opened=(visit.query("open"),),
-        judged=_asked(console, visit, step, draft),
-    )
-    words = Words(draft.connector.id, step, document, as_typed.texts)
-    errors = [words.error(each) for each in as_typed.errors]
-    members = shown(inputs, as_typed.texts, errors, as_typed.rows)
-    opened = {*as_typed.opened, *(name for each in errors for name in each.spoken)}
-    tasks = await progress(console, visit, draft, document)
-    panel = await make_panel(console, draft.source, step)
-    newest = await console.application.connectors.version(draft.connector.id)
-    return console.page(
-        visit,
-        "connectors/step.html",
-        status=status,
-        draft=draft,
-        revision=as_typed.revision,
-        newest=newest,
-        connector=draft.connector,
-        step=BY_NUMBER.get(step),
-        about=ABOUT,
-        number=step,
-        tasks=tasks,
-        problems_in_all=sum(each.problems for each in tasks),
-        first_open=open_step([each for each in tasks if each.problems]),
-        inputs=[each for each in members if not each.input.group and not each.input.more],
-        more=more_fold(members, opened),
-        folds=list(folds(members, opened)),
-        errors=errors,
-        unsaved="" if typed is None else "wrong" if errors else "typed",
-        was_last=bool(visit.query("last")),
-        mode_label=MODE_LABEL,
-        mode=as_typed.mode or ("none" if value_at(document, "/refresh") == "none" else "used"),
-        offered=offered,
-        panel=panel,
-        told=[words.finding(each) for each in panel.findings],
-        tab=visit.query("tab", "request"),
-        aside=console.application.builder.unsaved.of(draft.connector.id, visit.actor),
-        last=await last_trial(console, visit, draft.connector, step),
-        connect_form=console.connect_form(draft.connector) if step == 1 and console.connect_form else None,
-        uses=field_uses(draft.connector) if step == 1 else {},
-        steps=BY_NUMBER,
-        added=sorted(name.lower() for name in draft.connector.request.headers),
-        ways=by_host(host_map(draft.connector)),
-        judged=as_typed.judged,
-        methods=judging.METHODS,
-        may_set_client=visit.may(Permission.OPERATE),
-        client_needed=draft.connector.client_authentication is not ClientAuthentication.NONE,
-        client_set=step == 2 and await console.application.connectors.client(draft.connector.id) is not None,
-    )
-
-
-def _asked(console: Console, visit: Visit, step: int, draft: Draft) -> Judged:
-    """What the address of the page asks of step 7."""
-    if step != 7 or not visit.query("url"):
-        return judging.NOT_ASKED
-    suffixes = console.application.builder.suffixes
-    return judging.judge(draft.connector, visit.query("url"), visit.query("method", "GET"), suffixes)
-
-
-async def _document(console: Console, text: str) -> Any:
-    return (await asyncio.to_thread(console.application.builder.drafts.catalogue.read, text)).value
-
-
 async def _edited(console: Console, step: int, draft: Draft, form: Mapping[str, str]) -> str:
     """The draft's text as the form would have it."""
     drafts = console.application.builder.drafts
-    document = await _document(console, draft.source)
+    document = await document_of(console, draft.source)
     edits: dict[str, Any] = {}
     errors: list[Finding] = []
     none_before = value_at(document, "/refresh") == "none"
