@@ -84,6 +84,23 @@ def test_a_change_is_said(old: dict[str, str], new: dict[str, str], sentence: st
     assert sorted(found, key=lambda each: not each.risky) == list(found)
 
 
+def test_what_requests_take_over_from_the_token_request_is_said_once() -> None:
+    """The refresh and a challenge's requests are sent as it is; what one of them says itself is said."""
+    more = (
+        'challenges: [{when: {body: a}, ask: [{key: code, label: Code, type: otp}], then: {extra_params: {x: "%s"}}}]'
+    )
+    old, new = (
+        parsed(more=more % "1"),
+        parsed(token=", method: PUT", url="https://auth.acme.example/2", more=more % "2"),
+    )
+    said = [each.sentence for each in changes(old, new, 3)]
+
+    assert "token.method changes from “POST” to “PUT”." in said
+    assert "challenges.0.then.params.x changes from “1” to “2”." in said
+    assert [] == [each for each in said if each.startswith(("challenges.0.then.url", "challenges.0.then.method"))]
+    assert [] == [each for each in said if each.startswith("refresh.")]
+
+
 def test_the_same_text_changes_nothing() -> None:
     """Nothing is said where both mean the same."""
     assert () == changes(parsed(), parsed(), 3)

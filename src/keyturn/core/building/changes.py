@@ -10,6 +10,7 @@ Source: the product's steps and its rules for keeping passwords; the threats to 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,9 @@ _SAID_APART: Final = (
     "/token/url", "/refresh/url", "/revoke/url", "/test/url", "/request/base_url", "/allowed_urls", "/unique_id",
     "/password/keep", "/private_network", "/insecure_http", "/request/locked",
 )  # fmt: skip
+
+# Requests that are the token request but for what they say themselves.
+_TAKEN_OVER: Final = re.compile(r"^/(?:refresh|challenges/\d+/(?:then|resend))/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +205,13 @@ def _locked(old: Connector, new: Connector) -> Iterator[Change]:
 def _rest(old: Connector, new: Connector) -> Iterator[Change]:
     """Everything else, key by key. What a challenge or refresh takes over from the token request is said once."""
     before, after = dict(leaves(dump_connector(old))), dict(leaves(dump_connector(new)))
-    said: set[tuple[str, str, str]] = set()
     for pointer in [*before, *(each for each in after if each not in before)]:
         was, now = before.get(pointer), after.get(pointer)
         if was == now or pointer.startswith(_SAID_APART):
             continue
-        once = (pointer.partition("/")[2].partition("/")[2], str(was), str(now))
-        if pointer.startswith(("/refresh/", "/challenges/")) and once in said:
+        own = _TAKEN_OVER.sub("/token/", pointer)
+        if own != pointer and (before.get(own), after.get(own)) == (was, now):
             continue
-        said.add(once)
         yield Change(step_of(pointer), _sentence(pointer.removeprefix("/").replace("/", "."), was, now))
 
 
