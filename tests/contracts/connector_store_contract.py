@@ -33,14 +33,16 @@ class ConnectorStoreContract:
         assert ["connector.saved"] == [each.action for _, each in logged]
 
     async def test_an_outdated_draft_is_refused(self, stores: AllStores) -> None:
-        """Who names a revision must name the current one; there is none where there is no draft."""
+        """Who names a revision must name the current one; where there is no draft it is 0."""
         with pytest.raises(VersionConflict):
             await stores.connectors.put_draft(connector(), SOURCE, at=NOW, expected_revision=1)
         absent = await stores.connectors.draft("acme")
-        await stores.connectors.put_draft(connector(), SOURCE, at=NOW)
+        await stores.connectors.put_draft(connector(), SOURCE, at=NOW, expected_revision=0)
         await stores.connectors.put_draft(connector(title="B"), SOURCE, at=NOW, expected_revision=1)
         with pytest.raises(VersionConflict):
             await stores.connectors.put_draft(connector(title="C"), SOURCE, at=NOW, expected_revision=1)
+        with pytest.raises(VersionConflict):
+            await stores.connectors.put_draft(connector(title="C"), SOURCE, at=NOW, expected_revision=0)
 
         assert absent is None
         assert Draft(connector(title="B"), SOURCE, NOW, 2) == await stores.connectors.draft("acme")

@@ -112,6 +112,7 @@ IN_PLACE_OF: dict[str, By | ForBrowsers] = {
         f"GET {CONNECTOR}; GET {CONNECTOR}/preview", "connector show --yaml; connector preview --step"
     ),
     "POST /connectors/{connector}/edit/{step}": SAVE,
+    "POST /connectors/{connector}/edit/{step}/together": SAVE,
     "POST /connectors/{connector}/edit/{step}/preview": By(
         f"POST {CONNECTOR}/preview; POST {CONNECTOR}/lint", "connector preview --step; connector lint"
     ),

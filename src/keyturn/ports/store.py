@@ -277,7 +277,10 @@ class ConnectorStore(Protocol):
         records: Sequence[AuditRecord] = (),
         project: str = "default",
     ) -> tuple[Draft, bool]:
-        """Write the draft; True if the connector is new. VersionConflict if `expected_revision` is not the draft's."""
+        """Write the draft; True if the connector is new. VersionConflict if `expected_revision` is not the draft's.
+
+        0 is that of a draft that is not there.
+        """
         ...
 
     async def draft(self, connector_id: str, *, project: str = "default") -> Draft | None:

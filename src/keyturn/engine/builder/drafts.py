@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from keyturn.core.building.from_curl import CurlReading
 from keyturn.core.errors import Finding, NotFound, ValidationFailed, VersionConflict
 from keyturn.engine.actor import Actor
 from keyturn.engine.builder.new_texts import Edits, catalogue_titles, edited_text, renamed_text, text_from_curl
+from keyturn.engine.builder.put_together import Choices, PutTogether, edits_between, put_together
 from keyturn.engine.edit_connector import EditConnector, Saved
 from keyturn.ports.catalogue import Catalogue
 from keyturn.ports.store import ConnectorStore, Draft
+
+TAKEN: Final = Finding("/id", "taken", "There is a connector of this id already.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +54,33 @@ class Drafts:
         current = await self.draft(connector_id)
         if current.revision != revision:
             raise VersionConflict
-        return await self.edit.save(connector_id, text, actor, expected_revision=revision or None)
+        return await self.edit.save(connector_id, text, actor, expected_revision=revision)
+
+    async def put_together(self, base: str, mine: str, theirs: str, chosen: Choices) -> tuple[str, PutTogether]:
+        """Their text with what is changed from `base` to `mine` put onto it, value by value; nothing is stored.
+
+        Raises:
+            ConnectorInvalid: one of the texts can't be read, or theirs can't be changed so.
+        """
+        return await asyncio.to_thread(self._put_together, base, mine, theirs, chosen)
+
+    def _put_together(self, base: str, mine: str, theirs: str, chosen: Choices) -> tuple[str, PutTogether]:
+        began, own, other = (self.catalogue.read(each).value for each in (base, mine, theirs))
+        found = put_together(began, own, other, chosen)
+        return edited_text(self.catalogue, theirs, dict(edits_between(other, found.value))), found
 
     async def begin(self, connector_id: str, text: str, actor: Actor) -> Saved:
         """Store the first draft of a new connector; ValidationFailed at `/id` where there is one of this id."""
         await self.check_free(connector_id)
-        return await self.edit.save(connector_id, text, actor)
+        try:
+            return await self.edit.save(connector_id, text, actor, expected_revision=0)
+        except VersionConflict:  # begun by somebody else at the same moment
+            raise ValidationFailed(errors=[TAKEN]) from None
 
     async def check_free(self, connector_id: str) -> None:
         """ValidationFailed at `/id` where there is a connector of this id."""
         if await self.store.draft(connector_id) or await self.store.version(connector_id):
-            raise ValidationFailed(errors=[Finding("/id", "taken", "There is a connector of this id already.")])
+            raise ValidationFailed(errors=[TAKEN])
 
     async def blank(self, connector_id: str) -> str:
         """The text of a connector that has everything and names no real host."""

@@ -101,25 +101,6 @@ async def test_what_is_wrong_is_said_and_nothing_is_saved() -> None:
     assert before == await source_of(visitor)
 
 
-async def test_two_authors_get_a_merge() -> None:
-    """Who saves second sees both texts; nothing is overwritten, and the merged text can be saved."""
-    visitor = await author()
-    path = "/connectors/acme/edit/6"
-    page = await visitor.get(path)
-    mine = inputs_of(page.text, path) | {"connection_name": "{{ test.name }}"}
-    await save(visitor, 8, unique_id="{{ test.name }}")
-    theirs = await source_of(visitor)
-    answer = await visitor.post(path, mine)
-
-    assert 409 == answer.status_code
-    assert "Somebody else has saved this draft meanwhile" in answer.text
-    assert theirs == await source_of(visitor)
-    merged = inputs_of(answer.text, "/connectors/acme/edit/yaml")
-    assert 'connection_name: "{{ test.name }}"' in merged["text"]
-    assert 303 == (await visitor.post("/connectors/acme/edit/yaml", merged)).status_code
-    assert 'connection_name: "{{ test.name }}"' in await source_of(visitor)
-
-
 async def test_the_request_is_shown_as_it_would_be_sent() -> None:
     """At load and, for a script, while one types; the latter saves nothing."""
     visitor = await author()

@@ -80,7 +80,8 @@
       body.set("then", here);
       try {
         const answer = await fetch(form.action, { method: "POST", body, credentials: "same-origin" });
-        if (answer.ok && answer.redirected) {
+        // Also without being led on: put onto what somebody else has saved. Not where it led to the sign-in.
+        if (answer.ok && within(new URL(answer.url)) !== null) {
           leaving = true;
           client.submit();
           return;

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
+from keyturn.core.building.changes import Change
 from keyturn.core.building.steps import BY_NUMBER
 from keyturn.core.connector import ClientAuthentication
 from keyturn.core.errors import Finding
@@ -21,11 +22,12 @@ from keyturn.web.console.pages.connectors.beside.last_trial import last_trial
 from keyturn.web.console.pages.connectors.beside.panel import make_panel
 from keyturn.web.console.pages.connectors.beside.progress import progress
 from keyturn.web.console.pages.connectors.beside.task_list import ABOUT, open_step
-from keyturn.web.console.pages.connectors.forms.inputs import offered, texts_of, value_at
+from keyturn.web.console.pages.connectors.forms.inputs import Input, offered, texts_of, value_at
 from keyturn.web.console.pages.connectors.forms.shown import folds, more_fold, shown, step_inputs
 from keyturn.web.console.pages.connectors.forms.step_inputs import MODE_LABEL
 from keyturn.web.console.pages.connectors.forms.wording import Words
 from keyturn.web.console.pages.connectors.hosts import by_host, host_map
+from keyturn.web.console.pages.connectors.merging import pack
 from keyturn.web.console.rendering import Console
 from keyturn.web.console.visit import Visit
 
@@ -34,12 +36,14 @@ from keyturn.web.console.visit import Visit
 class Typed:
     """A form as its author left it, where that is not what is saved.
 
-    `revision`: of the draft that its author saw; what somebody else has saved since must not pass for seen.
+    `revision`: of the draft that its author saw; what somebody else has saved since must not pass for seen. `base`:
+    the text of that draft, where it came along; what the form changes is held against it.
     `opened`: names of inputs, or ids of folds, that are to be open. `rows`: how many rows a table is to have.
     """
 
     texts: Mapping[str, str]
     revision: int
+    base: str | None = None
     mode: str = ""
     errors: tuple[Finding, ...] = ()
     opened: Collection[str] = ()
@@ -47,22 +51,38 @@ class Typed:
     judged: Judged = judging.NOT_ASKED
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A save that was put onto somebody else's.
+
+    `changed`: by them, in sentences. `go_on`: where the author was going, if not here.
+    """
+
+    changed: Sequence[Change] | None
+    go_on: str = ""
+
+
 async def step_page(
-    console: Console, visit: Visit, step: int, draft: Draft, typed: Typed | None, *, status: int = 200
+    console: Console,
+    visit: Visit,
+    step: int,
+    draft: Draft,
+    typed: Typed | None,
+    *,
+    status: int = 200,
+    together: Together | None = None,
 ) -> Response:
     """Show a step; `typed`: the form as its author left it, None for what is saved."""
     document = await document_of(console, draft.source)
-    inputs = step_inputs(step, document)
+    begun = document if typed is None or typed.base is None else await document_of(console, typed.base)
+    inputs = step_inputs(step, begun)
     as_typed = typed or Typed(
         {name: text for one in inputs for name, text in texts_of(one, document).items()},
         draft.revision,
         opened=(visit.query("open"),),
         judged=_asked(console, visit, step, draft),
     )
-    words = Words(draft.connector.id, step, document, as_typed.texts)
-    errors = [words.error(each) for each in as_typed.errors]
-    members = shown(inputs, as_typed.texts, errors, as_typed.rows)
-    opened = {*as_typed.opened, *(name for each in errors for name in each.spoken)}
+    words = Words(draft.connector.id, step, begun, as_typed.texts)
     tasks = await progress(console, visit, draft, document)
     panel = await make_panel(console, draft.source, step)
     newest = await console.application.connectors.version(draft.connector.id)
@@ -72,6 +92,8 @@ async def step_page(
         status=status,
         draft=draft,
         revision=as_typed.revision,
+        base=pack(draft.source if as_typed.base is None else as_typed.base),
+        together=together,
         newest=newest,
         connector=draft.connector,
         step=BY_NUMBER.get(step),
@@ -80,15 +102,8 @@ async def step_page(
         tasks=tasks,
         problems_in_all=sum(each.problems for each in tasks),
         first_open=open_step([each for each in tasks if each.problems]),
-        inputs=[each for each in members if not each.input.group and not each.input.more],
-        more=more_fold(members, opened),
-        folds=list(folds(members, opened)),
-        errors=errors,
-        unsaved="" if typed is None else "wrong" if errors else "typed",
+        unsaved="" if typed is None else "wrong" if typed.errors else "typed",
         was_last=bool(visit.query("last")),
-        mode_label=MODE_LABEL,
-        mode=as_typed.mode or ("none" if value_at(document, "/refresh") == "none" else "used"),
-        offered=offered,
         panel=panel,
         told=[words.finding(each) for each in panel.findings],
         tab=visit.query("tab", "request"),
@@ -104,7 +119,24 @@ async def step_page(
         may_set_client=visit.may(Permission.OPERATE),
         client_needed=draft.connector.client_authentication is not ClientAuthentication.NONE,
         client_set=step == 2 and await console.application.connectors.client(draft.connector.id) is not None,
+        **_form(inputs, begun, as_typed, words),
     )
+
+
+def _form(inputs: Sequence[Input], begun: Any, typed: Typed, words: Words) -> dict[str, Any]:
+    """The step's form: its inputs with what stands in them, and what is wrong with it."""
+    errors = [words.error(each) for each in typed.errors]
+    members = shown(inputs, typed.texts, errors, typed.rows)
+    opened = {*typed.opened, *(name for each in errors for name in each.spoken)}
+    return {
+        "inputs": [each for each in members if not each.input.group and not each.input.more],
+        "more": more_fold(members, opened),
+        "folds": list(folds(members, opened)),
+        "errors": errors,
+        "mode_label": MODE_LABEL,
+        "mode": typed.mode or ("none" if value_at(begun, "/refresh") == "none" else "used"),
+        "offered": offered,
+    }
 
 
 def _asked(console: Console, visit: Visit, step: int, draft: Draft) -> Judged:

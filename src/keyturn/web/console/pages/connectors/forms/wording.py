@@ -114,6 +114,10 @@ class Words:
         """Why a text does not read."""
         return self._told(each.code, "error", each.pointer, each.message)
 
+    def named(self, pointer: str) -> str:
+        """What a place of the file is called: its input's label with step and row, else its path."""
+        return self._told("", "", pointer, "").label or pointer.removeprefix("/").replace("/", ".")
+
     def step_page(self, step: int) -> str:
         """Where a step's form is."""
         return f"/connectors/{self._connector_id}/edit/{step}"
