@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -126,6 +127,11 @@ def test_what_a_command_says(text: str, pointer: str, value: Any) -> None:
     assert "canary" not in repr((reading.edits, reading.understood, reading.left))
 
 
+def nested(depth: int) -> str:
+    """A JSON object within another, so many times."""
+    return '{"password":' * depth + "1" + "}" * depth
+
+
 @pytest.mark.parametrize(
     ("text", "words", "place"),
     [
@@ -140,6 +146,9 @@ def test_what_a_command_says(text: str, pointer: str, value: Any) -> None:
         ),
         pytest.param("curl -d password=x", "no URL", (1, 1), id="no URL"),
         pytest.param("curl https://a.example -d", "no value", (1, 1), id="an option without a value"),
+        pytest.param("curl 'https://[a.example/' -d password=x", "URL can't be read", (1, 1), id="no address"),
+        pytest.param(f"curl https://a.example --json '{nested(40)}'", "nested too deep", (1, 1), id="deep"),
+        pytest.param(f"curl https://a.example --json '{nested(9000)}'", "no JSON", (1, 1), id="endless"),
     ],
 )
 def test_what_can_not_be_read(text: str, words: str, place: tuple[int, int]) -> None:
@@ -162,3 +171,49 @@ def test_what_can_not_be_read(text: str, words: str, place: tuple[int, int]) -> 
 def test_words(text: str, words: list[str]) -> None:
     """Split as a shell would."""
     assert [words] == commands(text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        '\'https://a.example/t?key=K&v=2\' --json \'{"email": "K", "password": "K", "clientSecret": "K"}\'',
+        "https://a.example/t -d 'user[email]=K' -d 'user[password]=K' -d 'user[api_key]=K'",
+        "https://a.example/t -d j_username=K -d j_password=K -d refreshToken=K -d sessionId=K",
+        "https://a.example/t -d username=K -d password=K -d userPassword=K -H 'X-Session-Id: K' -H 'X-Auth: K'",
+        'https://a.example/t --json \'{"user": 4711, "pass": "K", "token": 4711}\'',
+        "'https://a.example/t?userName=K&passWord=K' -F username=K -F password=K",
+    ],
+)
+def test_no_secret_of_a_command_comes_out(words: str) -> None:
+    """However its name is written, and also in the query of a request with a body."""
+    reading = read_curl(f"curl {words}".replace("=K", "=canary").replace(": K", ": canary").replace('"K"', '"canary"'))
+
+    assert "canary" not in repr(reading)
+    assert "4711" not in repr(reading)
+    assert "/token" in reading.edits
+
+
+def test_a_name_of_the_formats_own_makes_another_field() -> None:
+    """So that the text reads; a login's query stays in its address."""
+    found = edits("curl 'https://a.example/t?key=x&v=2' -d username=u -d password=p -d token=t -d clientSecret=s")
+
+    assert "https://a.example/t?key={{ key }}&v=2" == found["/token"]["url"]
+    assert ["key", "own_token", "own_client_secret"] == [each["key"] for each in found["/fields"]]
+    assert ["Key", "Token", "Client secret"] == [each["label"] for each in found["/fields"]]
+
+
+def test_a_token_in_the_query_of_a_call_is_the_connections() -> None:
+    """It goes onto every call, in step 9; a field that the login has as well stays."""
+    found = edits(f"{FORM} -d session=s\ncurl 'https://a.example/me?access_token=t&page=1' -H 'session: s'")
+
+    assert {"access_token": "{{ access_token }}"} == found["/request"]["query"]
+    assert {"page": "1"} == found["/test"]["params"]
+    assert ["session"] == [each["key"] for each in found["/fields"]]
+
+
+def test_a_long_word_is_read_in_passing() -> None:
+    """A command of 400 KB without a blank takes no minutes."""
+    began = time.process_time()
+    commands("curl " + "a" * 400_000)
+
+    assert time.process_time() - began < 5

@@ -21,6 +21,7 @@ _TAKE_A_WORD: Final = frozenset(
         "-D", "--dump-header", "-K", "--config", "-e", "--referer", "--max-redirs", "-r", "--range", "--aws-sigv4",
     }
 )  # fmt: skip
+_DEEPEST: Final = 24  # a connector's file has 32 levels, and the body does not begin at the first
 _SHORT_WITH_WORD: Final = frozenset("XHdFubAomwxcETDKer")
 _DATA: Final = frozenset({"-d", "--data", "--data-ascii", "--data-raw", "--data-binary", "--data-urlencode"})
 _LONG: Final = {
@@ -72,6 +73,10 @@ def read_request(words: list[str]) -> CurlRequest:
         raise CurlUnreadable("The command names no URL.")
     if "://" not in found.url:
         found.url = f"https://{found.url}"
+    try:
+        urlsplit(found.url)
+    except ValueError:  # its message quotes the text
+        raise CurlUnreadable("The command's URL can't be read.") from None
     _put_data(found, data, as_query=as_query)
     _take_basic(found)
     found.method = found.method or ("POST" if (data and not as_query) or found.encoding == "multipart" else "GET")
@@ -142,8 +147,10 @@ def _put_data(found: CurlRequest, data: list[tuple[str, str]], *, as_query: bool
     if data[0][0] == "--json" or "json" in kind.lower() or data[0][1].lstrip().startswith("{"):
         try:
             body = json.loads("".join(value for _, value in data))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise CurlUnreadable("The body of the command is no JSON.") from None
+        if _depth(body) > _DEEPEST:
+            raise CurlUnreadable("The body of the command is nested too deep.")
         if not isinstance(body, dict):
             raise CurlUnreadable("The body of the command is no JSON object.")
         found.params, found.encoding = body, "json"
@@ -158,6 +165,15 @@ def _put_data(found: CurlRequest, data: list[tuple[str, str]], *, as_query: bool
         found.encoding = "text"
     if as_query:
         found.encoding = "query"
+
+
+def _depth(value: Any) -> int:
+    """How many objects and lists stand within each other."""
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        level = [each for one in level for each in (one.values() if isinstance(one, dict) else one)]
+        depth += 1
+    return depth
 
 
 def _split_query(found: CurlRequest) -> None:

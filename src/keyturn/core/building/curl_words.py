@@ -45,7 +45,7 @@ class _Words:
         self._text = text
         self._place = place
         self._words: list[str] = []
-        self._word: str | None = None
+        self._word: list[str] | None = None  # in pieces: a word may be as long as the text
 
     def read(self) -> list[str]:
         """Read to the end of the command."""
@@ -79,11 +79,13 @@ class _Words:
 
     def _finish(self) -> None:
         if self._word is not None:
-            self._words.append(self._word)
+            self._words.append("".join(self._word))
         self._word = None
 
     def _add(self, piece: str) -> None:
-        self._word = (self._word or "") + piece
+        if self._word is None:
+            self._word = []
+        self._word.append(piece)
 
     def _until(self, mark: str, begin: int) -> str:
         end = self._text.find(mark, begin)

@@ -10,15 +10,25 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 from keyturn.core.building.curl_request import CurlRequest, read_request
 from keyturn.core.building.curl_words import CurlUnreadable, commands
+from keyturn.core.reading.names import RESERVED
 
-_PASSWORD: Final = re.compile(r"pass(?:word|wd|phrase)?|pwd|passcode|pw", re.IGNORECASE)
-_USERNAME: Final = re.compile(r"user(?:_?name|_?id)?|login(?:_?name)?|e-?mail(?:_?address)?|account", re.IGNORECASE)
+# Names are told by their words, whether they stand as userPassword, user_password or user[password].
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_PASSWORDS: Final = frozenset({"password", "passwd", "passphrase", "pass", "pwd", "passcode", "pw"})
+_USERNAMES: Final = frozenset(
+    {"username", "user", "userid", "login", "loginname", "loginid", "email", "mail", "emailaddress"}
+)
+_SECRETS: Final = frozenset(
+    {
+        "secret", "token", "signature", "key", "apikey", "jwt", "session", "sessionid", "sid", "credential",
+        "assertion", "auth", "authorization",
+    }
+)  # fmt: skip
 _CODE: Final = re.compile(r"otp|totp|mfa_?code|code|pin|two_?factor_?code", re.IGNORECASE)
-_SECRET: Final = re.compile(r"(?:^|[-_ ])(?:api[-_]?key|key|secret|token|signature)s?$|apikey$", re.IGNORECASE)
 _SILENT: Final = frozenset(
     {
         "content-type", "content-length", "host", "connection", "accept-encoding", "user-agent", "cookie",
@@ -26,6 +36,7 @@ _SILENT: Final = frozenset(
     }
 )  # fmt: skip
 _ENTER: Final = "Enter its id and secret on the connector's page."
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # of userName
 _NOT_KEY: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -81,8 +92,19 @@ def _is_private(host: str) -> bool:
         return host.lower() == "localhost" or host.lower().endswith((".local", ".internal"))
 
 
+def _ends_in(name: str, words: frozenset[str]) -> bool:
+    """Whether a name ends in one of these, written as one word or as two; of several as of one."""
+    found = [each.lower() for each in _WORDS.findall(name)]
+    last = ("".join(found[-1:]), "".join(found[-2:]))
+    return any(each in words or each.removesuffix("s") in words for each in last)
+
+
+def _is_username(name: str) -> bool:
+    return name.lower() == "account" or _ends_in(name, _USERNAMES)
+
+
 def _has_password(request: CurlRequest) -> bool:
-    return any(_PASSWORD.fullmatch(name) for name in _names(request.params)) or (
+    return any(_ends_in(name, _PASSWORDS) for name in _names(request.params)) or (
         request.basic is not None and not _bearer(request) and request.method == "POST"
     )
 
@@ -98,9 +120,9 @@ def _names(value: Any) -> list[str]:
 
 
 def _read_login(found: CurlReading, login: CurlRequest, fields: list[dict[str, Any]]) -> None:
-    url = _clean(login.url)
+    url = _address(login.url, fields)
     token: dict[str, Any] = {"url": url}
-    by_params = any(_PASSWORD.fullmatch(name) for name in _names(login.params))
+    by_params = any(_ends_in(name, _PASSWORDS) for name in _names(login.params))
     if login.method != "POST":
         token["method"] = login.method
     if login.encoding != "form":
@@ -139,13 +161,14 @@ def _params(value: Any, fields: list[dict[str, Any]], name: str = "") -> Any:
         return {key: _params(each, fields, key) for key, each in value.items()}
     if isinstance(value, list):
         return [_params(each, fields, name) for each in value]
-    if _PASSWORD.fullmatch(name):
+    if _ends_in(name, _PASSWORDS):
         return "{{ password }}"
-    if _USERNAME.fullmatch(name) and isinstance(value, str):
+    given = isinstance(value, str | int) and not isinstance(value, bool)
+    if _is_username(name) and given:
         return "{{ username }}"
     if _CODE.fullmatch(name):
         return _field(fields, name, "otp")
-    if _SECRET.search(name) and isinstance(value, str):
+    if _ends_in(name, _SECRETS) and given:
         return _field(fields, name, "secret")
     return value.replace("{{", "").replace("}}", "") if isinstance(value, str) else value
 
@@ -155,7 +178,7 @@ def _headers(request: CurlRequest, fields: list[dict[str, Any]], skip: frozenset
     for name, value in request.headers.items():
         if name.lower() in _SILENT | skip or name.lower().startswith(("sec-", ":")):
             continue
-        if name.lower() == "authorization" or _SECRET.search(name):
+        if _ends_in(name, _SECRETS):
             found[name] = _field(fields, name, "secret")
         else:
             found[name] = value.replace("{{", "").replace("}}", "")
@@ -163,17 +186,18 @@ def _headers(request: CurlRequest, fields: list[dict[str, Any]], skip: frozenset
 
 
 def _field(fields: list[dict[str, Any]], name: str, kind: str) -> str:
-    """A value that the person gives; its field is made once."""
-    key = _NOT_KEY.sub("_", name.lower()).strip("_")
+    """A value that the person gives; its field is made once, under a name that is free."""
+    key = _NOT_KEY.sub("_", _HUMP.sub("_", name).lower()).strip("_")
     key = key if key and key[0].isalpha() else f"value_{key}"
+    key = f"own_{key}" if key in RESERVED else key
     if all(each["key"] != key for each in fields):
-        label = name.replace("_", " ").replace("-", " ").strip().capitalize()
+        label = _NOT_KEY.sub(" ", _HUMP.sub(" ", name).lower()).strip().capitalize()
         fields.append({"key": key, "label": label, "type": kind})
     return f"{{{{ {key} }}}}"
 
 
 def _read_call(found: CurlReading, call: CurlRequest, fields: list[dict[str, Any]]) -> None:
-    url = _clean(call.url)
+    url = _address(call.url, fields)
     parts = urlsplit(url)
     base = f"{parts.scheme}://{parts.netloc}{parts.path.rpartition('/')[0]}"
     test: dict[str, Any] = {"url": url}
@@ -190,20 +214,36 @@ def _read_call(found: CurlReading, call: CurlRequest, fields: list[dict[str, Any
     if authorization and scheme.lower() != "bearer":
         headers["Authorization"] = f"{scheme} {{{{ access_token }}}}" if " " in authorization else "{{ access_token }}"
     elif not authorization:
-        for name in [name for name in headers if "token" in name.lower() or "session" in name.lower()]:
-            key = headers[name].strip("{} ")
-            fields[:] = [each for each in fields if each["key"] != key]
-            headers[name] = "{{ access_token }}"
+        login = repr(found.edits["/token"])
+        _take_token(headers, fields, login)
+        carried = _take_token(test.get("params", {}), fields, login)
+        if carried:
+            parameters["query"] = {name: test["params"].pop(name) for name in carried}
+    if not test.get("params", True):
+        del test["params"]
     if headers:
         parameters["headers"] = headers
     found.edits |= {"/test": test, "/allowed_urls": [base], "/request": parameters}
     found.understood.append(f"Step 5: {call.method} {parts.path or '/'} at {parts.netloc} proves a token.")
     found.understood.append(f"Step 7: calls may reach {base} and what is below.")
-    put = ", ".join(headers) if headers else "the usual Authorization header"
+    put = ", ".join([*headers, *parameters.get("query", ())]) or "the usual Authorization header"
     found.understood.append(f"Step 9: each call carries {put}.")
 
 
-def _clean(url: str) -> str:
-    """Without what can't stand in a connector: user, fragment, braces."""
+def _take_token(values: dict[str, Any], fields: list[dict[str, Any]], login: str) -> list[str]:
+    """Put the token of a connection where a call had one; the names under which it goes. `login`: what names fields."""
+    names = [name for name in values if "token" in name.lower() or "session" in name.lower()]
+    for name in names:
+        if str(values[name]) not in login:
+            key = str(values[name]).strip("{} ")
+            fields[:] = [each for each in fields if each["key"] != key]
+        values[name] = "{{ access_token }}"
+    return names
+
+
+def _address(url: str, fields: list[dict[str, Any]]) -> str:
+    """Without what can't stand in a connector: user, fragment, braces; what is secret in its query is asked for."""
     parts = urlsplit(url.replace("{{", "").replace("}}", ""))
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+    pairs = ((name, _params(value, fields, name)) for name, value in parse_qsl(parts.query, keep_blank_values=True))
+    query = "&".join(f"{quote_plus(name)}={each if '{{' in each else quote_plus(each)}" for name, each in pairs)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query, fragment="").geturl()
