@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 
 import pytest
 
 from keyturn.adapters.catalogue.yaml_reader import read_document
 from keyturn.adapters.suffix_list import load_public_suffixes
+from keyturn.core.connector import Connector
 from keyturn.core.errors import TrialNotHeld, ValidationFailed
 from keyturn.core.format.writing import digest
+from keyturn.core.messages import Answer
 from keyturn.core.reading import read_connector
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
@@ -52,6 +55,42 @@ async def test_it_goes_on_from_the_step_that_failed() -> None:
     assert 1 == sum(each == ("connector.tried", "ok") for each in actions(world))
     assert await world.application.builder.trials.passed("acme", digest(mended))
     assert not await world.application.builder.trials.passed("acme", digest(parsed(id=BAD_ID)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "answers", "begins"),
+    [
+        pytest.param({"id": "{{ test.nobody }}"}, [], 8, id="the id, which was well"),
+        pytest.param(
+            {"more": "test: {url: 'https://api.acme.example/other'}"}, [json_answer("{}", 404)], 5, id="the test"
+        ),
+    ],
+)
+async def test_what_was_well_and_is_changed_is_taken_again(
+    changed: dict[str, str], answers: list[Answer], begins: int
+) -> None:
+    """A text of which not all was shown to work does not pass, wherever the first one failed."""
+    world = make_world()
+    await publish(world)
+    trials = world.application.builder.trials
+    world.egress.will_reply(token(1, at=world.clock.now()), me(), json_answer("{}"), error("invalid_grant"))
+    run = await ended(world, await trials.begin(parsed(), TYPED, AUTHOR, hold=True))
+    assert (Phase.HELD, 3) == (run.phase, run.failed.step if run.failed else 0)
+    world.egress.will_reply(*answers)
+    mended = _with_test(changed.pop("more")) if "more" in changed else parsed(**changed)
+    await trials.go_on(run.id, mended, AUTHOR)
+    await ended(world, run)
+
+    assert (Phase.HELD, begins) == (run.phase, run.failed.step if run.failed else 0)
+    world.egress.will_reply(done(), done())
+    trials.end(run.id, AUTHOR)
+    await _over(run)
+    assert not await trials.passed("acme", digest(mended))
+
+
+def _with_test(test: str) -> Connector:
+    source = re.sub(r"^test:.*$", test, text(), flags=re.MULTILINE)
+    return read_connector(read_document(source), suffixes=load_public_suffixes())
 
 
 async def test_a_test_is_made_again_with_its_new_url() -> None:

@@ -2,7 +2,9 @@
 
 Rule 1: the login stays what it was. A text that would log in otherwise is tried from the beginning, and so is one that
 renews or revokes at another host, or calls in another domain, than the one that was tried.
-Rule 2: nothing of the login but its tokens outlives it, and they no more than ten minutes; then they are revoked, as
+Rule 2: whatever the mended text says otherwise is taken again, also where it was well before: what passes in the end
+has shown all of its text.
+Rule 3: nothing of the login but its tokens outlives it, and they no more than ten minutes; then they are revoked, as
 at the end of every trial.
 """
 
@@ -22,6 +24,10 @@ _LATER: Final = (
     "title", "trust", "docs_url", "register_url", "test", "connection_name", "allowed_urls", "unique_id",
     "on_duplicate", "request", "stale_when", "links", "notes", "retires",
 )  # fmt: skip
+# What each step of a course after the login is made of, in the course's order.
+_MADE_OF: Final = (
+    (5, ("test", "allowed_urls", "request")), (6, ("connection_name", "unique_id")), (3, ("refresh",)),
+)  # fmt: skip
 _HANDED_ON: Final = ("refresh", "revoke", "further_revokes")
 
 
@@ -32,6 +38,13 @@ def same_login(tried: Connector, mended: Connector, suffixes: PublicSuffixes) ->
         replace(mended, **later) == tried
         and _hosts(mended) <= _hosts(tried)
         and _domains(mended, suffixes) <= _domains(tried, suffixes)
+    )
+
+
+def first_changed(tried: Connector, mended: Connector) -> int | None:
+    """The first step of the course that the mended text says otherwise; None where none is."""
+    return next(
+        (step for step, names in _MADE_OF if any(getattr(tried, name) != getattr(mended, name) for name in names)), None
     )
 
 

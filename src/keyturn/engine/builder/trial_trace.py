@@ -136,11 +136,13 @@ class TrialRun:
         """The first row that failed."""
         return next((each for each in self.rows if each.mark is Mark.FAILED), None)
 
-    def take_back(self) -> int:
-        """Forget the rows from the step that failed on, to take them again; which step that is."""
+    def take_back(self, changed: int | None) -> int:
+        """Forget the rows from the step that failed on, or from one before that is `changed`; which step that is."""
         failed = self.failed
         assert failed is not None
         begin = 6 if failed.step == 8 else failed.step
+        if changed is not None:
+            begin = min(begin, changed, key=COURSE.index)
         again = COURSE[COURSE.index(begin) :]
         self.rows[:] = [each for each in self.rows if each.step not in again]
         return begin

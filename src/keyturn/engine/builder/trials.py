@@ -38,7 +38,7 @@ from keyturn.engine.before.own_values import OwnValues
 from keyturn.engine.builder.course.course import run_course
 from keyturn.engine.builder.course.exchange import WatchedEgress
 from keyturn.engine.builder.course.state import Mended, TrialParts, TrialState
-from keyturn.engine.builder.going_on import HELD_S, same_login
+from keyturn.engine.builder.going_on import HELD_S, first_changed, same_login
 from keyturn.engine.builder.trial_trace import Mark, Phase, Row, TrialRun
 from keyturn.engine.builder.typed import Typed, checked, hosts_of
 from keyturn.engine.challenges.asked_fields import check_answers
@@ -189,7 +189,7 @@ class Trials:
         return self._goes_on(run)
 
     async def go_on(self, run_id: str, connector: Connector, actor: Actor) -> TrialRun:
-        """Go on from the step that failed, with a mended text and without a login.
+        """Go on from the step that failed, or one before it that is changed, with a mended text and without a login.
 
         Raises:
             TrialNotHeld: it does not wait for that, or not any more. ValidationFailed: the text logs in otherwise, or
@@ -203,7 +203,7 @@ class Trials:
         assert live.mended is not None
         run = self.runs[run_id]
         # At once, so that who asks for the rows behind those that are kept gets every new one.
-        live.mended.set_result(Mended(connector, run.take_back()))
+        live.mended.set_result(Mended(connector, run.take_back(first_changed(tried, connector))))
         return self._goes_on(run)
 
     def end(self, run_id: str, actor: Actor) -> TrialRun:
