@@ -8,7 +8,9 @@ import pytest
 
 from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable, TlsCheck
 from keyturn.core.messages import Answer
+from keyturn.core.templates import Template
 from keyturn.engine.builder.diagnosing.author_words import of_error
+from keyturn.engine.builder.diagnosing.diagnoses import of_not_allowed, of_template
 from keyturn.engine.builder.trial_trace import Mark, Row
 from tests.engine.builder.test_trials import AUTHOR, MFA, TYPED, begin, ended
 from tests.engine.builder.texts import parsed
@@ -70,6 +72,8 @@ async def test_a_further_challenge_is_put_behind_the_first() -> None:
             answer(302, "", location="http://auth.acme.example/token2"), {}, "Put the address", None,
             id="a redirect that would leave https",
         ),
+        pytest.param(answer(302, "", location="https://[canary/x"), {}, "Put the address", None, id="an odd redirect"),
+        pytest.param(answer(302, "", location="https://a b/x"), {}, "Put the address", None, id="redirect to none"),
         pytest.param(
             answer(405, "", allow="GET, PUT"), {}, "takes no POST", ("/token/method", "PUT"), id="method",
         ),
@@ -152,3 +156,23 @@ async def test_a_failed_check_of_tls_is_told_to_the_author(check: TlsCheck) -> N
     assert "{" not in login.diagnosis
     others = [of_error(ProviderTlsFailed.at(each, "")) for each in TlsCheck if each is not check]
     assert login.diagnosis not in others
+
+
+def test_a_rule_is_suggested_where_the_host_is_written() -> None:
+    """Of a test whose host the login names, nobody knows here."""
+    words, suggestion = of_not_allowed(parsed(), "https://api.acme.example/v1/me?x=1")
+    _, unknown = of_not_allowed(parsed(), "{{ token.api }}/v1/me")
+
+    assert words.startswith("No allowed URL")
+    assert suggestion is not None
+    assert "https://api.acme.example/v1" == suggestion.value
+    assert unknown is None
+
+
+def test_a_template_is_mended_at_the_name_that_is_missing() -> None:
+    """And not within another name that begins like it."""
+    template = Template.parse("{{ test.ident }} {{ test.identity }} {{ test.ident[0] }}")
+    _, suggestion = of_template("/unique_id", template, {"id": {"ident": "1"}, "identity": "2"})
+
+    assert suggestion is not None
+    assert "{{ test.id.ident }} {{ test.identity }} {{ test.ident[0] }}" == suggestion.value

@@ -7,6 +7,7 @@ Rule 2: a change that could hurt somebody is published by who types the connecto
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from keyturn.ports.store import ConnectionStore, ConnectorStore, Draft, Publishe
 TRIAL_MISSING = "trial_missing"
 RISK = "risky_changes"
 CONTEXT = 3  # lines around a difference
+MOST_EXACT = 1000  # lines of a text that is compared exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class ReviewDraft:
             version,
             wanted,
             changes(version.connector if version else None, draft.connector, number),
-            text_changes(version.source if version else "", draft.source),
+            await asyncio.to_thread(text_changes, version.source if version else "", draft.source),
             findings,
             blocks_publishing(findings),
             corrects or await self.trials.passed(connector_id, wanted),
@@ -146,7 +148,9 @@ def side_by_side(old: str, new: str) -> tuple[SideRow, ...]:
     """Both texts beside each other, with three lines around each difference."""
     before, after = old.splitlines(), new.splitlines()
     found: list[SideRow] = []
-    for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(CONTEXT):
+    # Exact where that is quick: with lines that are all the same its time grows with the square of their number.
+    junk = max(len(before), len(after)) > MOST_EXACT
+    for group in difflib.SequenceMatcher(None, before, after, autojunk=junk).get_grouped_opcodes(CONTEXT):
         found += [SideRow("@", group[0][1] + 1, "", group[0][3] + 1, "")]
         for kind, a, b, c, d in group:
             for n in range(max(b - a, d - c)):

@@ -207,6 +207,17 @@ async def test_a_failed_check_of_tls_leads_to_the_fold_that_is_there() -> None:
     assert "canary" not in page
 
 
+@pytest.mark.parametrize("row", ["", "x", "9", "00009", "9" * 5000])
+async def test_a_row_that_is_not_there_has_nothing_to_apply(row: str) -> None:
+    """However it is written."""
+    visitor = await author()
+    visitor.world.egress.will_reply(error("invalid_grant"))
+    path = await begun(visitor)
+    await visitor.get(path)
+
+    assert 400 == (await visitor.post(f"{path}/apply", {"row": row})).status_code
+
+
 async def test_a_challenge_is_added_from_the_trial() -> None:
     """What the answer doesn't show is asked beside the button; empty it changes nothing."""
     visitor = await author()

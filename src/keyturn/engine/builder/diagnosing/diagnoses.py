@@ -60,7 +60,9 @@ def _of_test_status(connector: Connector, answer: Answer) -> Diagnosis:
 
 def of_not_allowed(connector: Connector, url: str) -> Diagnosis:
     """The test call is outside step 7; `url`: the test's, as the author wrote it."""
-    scheme, _, rest = url.partition("://")
+    scheme, written, rest = url.partition("://")
+    if not written:  # the answer of the login names the host
+        return "No allowed URL of step 7 covers the test call.", None
     base = f"{scheme}://{rest.partition('?')[0].rpartition('/')[0] or rest}"
     return "No allowed URL of step 7 covers the test call.", Suggestion(
         f"Allow {base}", f"/allowed_urls/{len(connector.allowed_urls)}", base
@@ -77,7 +79,7 @@ def of_template(pointer: str, template: Template, test: Any) -> Diagnosis:
     near = nearest(path, test)
     if near is None:
         return words, None
-    mended = template.source.replace(path, f"test.{near}")
+    mended = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w.\[])", lambda _: f"test.{near}", template.source)
     return words, Suggestion(f"Use test.{near}", pointer, mended)
 
 

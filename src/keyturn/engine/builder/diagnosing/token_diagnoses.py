@@ -17,6 +17,7 @@ from keyturn.core.building.near_paths import named, nearest
 from keyturn.core.connector import ClientAuthentication, Connector, Encoding, FieldType, ProviderRequest
 from keyturn.core.errors import KeyturnError
 from keyturn.core.messages import Answer
+from keyturn.core.urls.hostnames import HostError, normalise_host
 from keyturn.engine.builder.diagnosing.author_words import of_error
 from keyturn.engine.builder.trial_trace import Blank, Diagnosis, Suggestion, shown_value
 from keyturn.engine.send import Sent
@@ -216,7 +217,11 @@ def _target(url: str, answer: Answer) -> str | None:
     location = answer.value("location")
     if location is None or "{{" in url:
         return None
-    parts = urlsplit(urljoin(url, location))
+    try:
+        parts = urlsplit(urljoin(url, location))
+        normalise_host(parts.netloc.rpartition("@")[2].removesuffix(f":{parts.port}"))
+    except (ValueError, HostError):
+        return None
     if parts.scheme not in ("https", urlsplit(url).scheme) or not parts.netloc or "@" in parts.netloc:
         return None
     target = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

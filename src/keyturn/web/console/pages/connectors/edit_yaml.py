@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Final
 
@@ -9,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.steps import STEPS
+from keyturn.core.connector import Connector
 from keyturn.core.errors import ConnectorInvalid, Finding, VersionConflict
 from keyturn.core.lint import LintFinding, lint
 from keyturn.core.reading.document import Position
@@ -65,7 +67,7 @@ async def post_lint(console: Console, visit: Visit) -> Response:
     except ConnectorInvalid as error:
         errors = [{"message": each.message, "line": each.line, "column": each.column} for each in error.errors]
         return JSONResponse({"errors": errors, "findings": []})
-    placed = _placed(console, text, lint(connector))
+    placed = await asyncio.to_thread(_placed, console, text, connector)
     findings = [
         {
             "code": each.code,
@@ -99,15 +101,16 @@ async def _page(
         revision=revision,
         errors=errors,
         steps=json.dumps({key: [each.number, each.title] for each in (ABOUT, *STEPS) for key in each.keys}),
-        findings=() if errors else _placed(console, draft.source, lint(draft.connector)),
+        findings=() if errors else await asyncio.to_thread(_placed, console, draft.source, draft.connector),
     )
 
 
 def _placed(
-    console: Console, text: str, findings: tuple[LintFinding, ...]
+    console: Console, text: str, connector: Connector
 ) -> list[tuple[LintFinding, Position | tuple[None, None]]]:
+    """What the linter finds, each with its place; a large file takes a while, so this belongs into a thread."""
     document = console.application.builder.drafts.catalogue.read(text)
-    return [(each, document.position(each.pointer, of_key=True)) for each in findings]
+    return [(each, document.position(each.pointer, of_key=True)) for each in lint(connector)]
 
 
 def _revision(visit: Visit) -> int:

@@ -7,6 +7,7 @@ Rule 2: what both have changed is asked, each with both values; what only one ha
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import zlib
 from collections.abc import Mapping, Sequence
@@ -79,7 +80,7 @@ async def show_merge(
         draft=theirs,
         connector=theirs.connector,
         mine=mine,
-        lines=text_changes(theirs.source, mine),
+        lines=await asyncio.to_thread(text_changes, theirs.source, mine),
         errors=errors,
     )
 
@@ -92,7 +93,8 @@ async def show_choices(
     base, mine = pack(attempt.base), pack(attempt.mine)
     if not base or not mine:
         return await show_merge(console, visit, theirs, attempt.mine)
-    words = Words(theirs.connector.id, step, console.application.builder.drafts.catalogue.read(theirs.source).value)
+    document = await asyncio.to_thread(console.application.builder.drafts.catalogue.read, theirs.source)
+    words = Words(theirs.connector.id, step, document.value)
     rows = [_asked(each, words, chosen) for each in conflicts]
     errors = [
         Finding(each.name, "required", f"Choose for “{each.label}”.") for each in rows if asked and not each.chosen
@@ -112,7 +114,7 @@ async def show_choices(
         changed=await changed_meanwhile(console, attempt.base, theirs),
         going={name: visit.form.text(name) for name in ("do", "then", "at")},
         mine=attempt.mine,
-        lines=text_changes(theirs.source, attempt.mine),
+        lines=await asyncio.to_thread(text_changes, theirs.source, attempt.mine),
     )
 
 

@@ -13,7 +13,7 @@ from keyturn.core.access.roles import Permission
 from keyturn.core.building.changes import changes
 from keyturn.core.errors import Finding, NotFound, PublishBlocked, ValidationFailed, VersionConflict
 from keyturn.core.lint import Severity
-from keyturn.engine.builder.review import side_by_side, text_changes
+from keyturn.engine.builder.review import SideRow, side_by_side, text_changes
 from keyturn.ports.store import PublishedVersion
 from keyturn.web.console.page import Page
 from keyturn.web.console.pages.connectors.forms.wording import NO_STEP, Words
@@ -90,8 +90,8 @@ async def show_comparison(console: Console, visit: Visit) -> Response:
         old=old,
         new=new,
         changes=changes(old.connector, new.connector),
-        lines=text_changes(old.source, new.source),
-        sides=side_by_side(old.source, new.source) if visit.query("view") == "sides" else None,
+        lines=await asyncio.to_thread(text_changes, old.source, new.source),
+        sides=await _sides(visit, old.source, new.source),
     )
 
 
@@ -114,6 +114,11 @@ async def _version(console: Console, connector_id: str, number: int) -> Publishe
     return found
 
 
+async def _sides(visit: Visit, old: str, new: str) -> tuple[SideRow, ...] | None:
+    """Both texts side by side, where the page is asked to show them so."""
+    return await asyncio.to_thread(side_by_side, old, new) if visit.query("view") == "sides" else None
+
+
 async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = (), *, status: int = 200) -> Response:
     review = await console.application.builder.review(visit.path("connector"))
     by_severity = Counter(each.severity for each in review.findings)
@@ -126,9 +131,7 @@ async def _page(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
         review=review,
         connector=review.draft.connector,
         errors=errors,
-        sides=side_by_side(review.version.source if review.version else "", review.draft.source)
-        if visit.query("view") == "sides"
-        else None,
+        sides=await _sides(visit, review.version.source if review.version else "", review.draft.source),
         told=[words.finding(each) for each in review.findings],
         errors_found=by_severity[Severity.ERROR],
         warnings=by_severity[Severity.WARNING],

@@ -131,7 +131,8 @@ async def post_apply(console: Console, visit: Visit) -> Response:
     """Make the edit that a row suggests, and save it."""
     run, drafts = _look(console, visit), console.application.builder.drafts
     text = visit.form.text("row")
-    row = run.rows[int(text)] if text.isascii() and text.isdigit() and int(text[:4]) < len(run.rows) else None
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else len(run.rows)
+    row = run.rows[number] if number < len(run.rows) else None
     if row is None or row.suggestion is None:
         raise BadRequest
     filled = visit.form.text("blank").strip()
