@@ -144,6 +144,21 @@ async def test_where_a_redirect_points_is_told_by_its_host(world: FakeWorld, loc
     assert 1 == len(world.egress.requests)
 
 
+async def test_of_several_trials_the_newest_answer_is_kept(world: FakeWorld) -> None:
+    """An answer may be a megabyte; the step's page shows the newest alone. One that brought none forgets nothing."""
+    runs = []
+    for n in range(3):
+        world.clock.advance(1.0)
+        now = world.clock.now()
+        answers = (token(1, at=now), me() if n < 2 else json_answer("{}", 404))
+        rest = (json_answer("{}", 404), token(2, at=now), *[done()] * 4) if n < 2 else (done(), done())
+        runs.append(await ended(world, await begin(world, *answers, *rest)))
+
+    assert [False, True, False] == [bool(each.test_answer_paths) for each in runs]
+    assert runs[0].test_answer is None
+    assert runs[1].test_answer is not None
+
+
 async def test_a_wrong_password_ends_it_and_counts(world: FakeWorld) -> None:
     """It is sent once, costs one of the tries that connections have, and nothing is tried after it."""
     for _ in range(3):

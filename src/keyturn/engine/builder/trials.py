@@ -310,11 +310,19 @@ class Trials:
         except Exception as error:  # noqa: BLE001  (the trial is worth more than its recording)
             log.error("fixture_not_made", connector=run.connector, **crash_facts(error))
         state.exchanges.clear()
+        self._forget_answers(run)
         run.passed = passed and all(each.mark is not Mark.FAILED for each in run.rows)
         await self._note(run, actor)
         run.phase, run.ask, run.ends_at = Phase.ENDED, (), None
         self._changed(run)
         self.live.pop(run.id, None)
+
+    def _forget_answers(self, run: TrialRun) -> None:
+        """Of the answers to an author's test calls of a connector the newest is enough; each may be a megabyte."""
+        for each in self.runs.values():
+            older = each.started_at < run.started_at and (each.connector, each.actor) == (run.connector, run.actor)
+            if run.test_answer_paths and older:
+                each.test_answer_paths, each.test_answer = (), None
 
     async def _note(self, run: TrialRun, actor: Actor) -> None:
         failed = next((each.step for each in run.rows if each.mark is Mark.FAILED), None)

@@ -151,6 +151,8 @@ async def test_every_step_says_how_far_it_is() -> None:
         pytest.param("GET", "https://old.acme.example/v1", "which has another host", id="another host"),
         pytest.param("GET", "https://new.acme.example:8443/v1", "which has another port", id="another port"),
         pytest.param("DELETE", "https://api.acme.example/never/x", "/never says never", id="denied"),
+        pytest.param("GET", "https://api.acme.example/never#part", "/never says never", id="denied, with a fragment"),
+        pytest.param("POST", "https://new.acme.example/v1#part", "only for GET, HEAD", id="a fragment"),
     ],
 )
 async def test_a_url_is_tried_against_the_rules_as_they_are_typed(method: str, url: str, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -63,17 +64,19 @@ def _why(reason: Reason, rules: list[Rule], allowed: AllowedUrls, url: str, meth
     words = _WORDS.get(reason)
     if words is not None:
         return words
-    scheme, _, rest = url.partition("://")
-    authority, path = rest.partition("/")[0].partition("?")[0], "/" + rest.partition("/")[2].partition("?")[0]
+    scheme, _, rest = re.split("[?#]", url, maxsplit=1)[0].partition("://")
+    authority, path = rest.partition("/")[0], "/" + rest.partition("/")[2]
     origin, path = allowed.origin_of(scheme, authority), normalise_path(path)
     if not isinstance(origin, Origin):
         return "no rule covers it"
     here = [each for each in rules if each.covers_origin(origin)]
     if reason is Reason.DENIED:
-        denying = next(each for each in here if each.deny and each.denies(path, method, as_base=False))
-        return f"the rule {_told(denying)} says never"
+        denying = next((each for each in here if each.deny and each.denies(path, method, as_base=False)), None)
+        return f"the rule {_told(denying)} says never" if denying else "a rule says never"
     if reason is Reason.METHOD:
-        covering = next(each for each in here if not each.deny and each.covers_path(path))
+        covering = next((each for each in here if not each.deny and each.covers_path(path)), None)
+        if covering is None:
+            return "a rule covers it, but not for this method"
         return f"the rule {_told(covering)} covers it, but only for {', '.join(sorted(covering.methods))}"
     allowing = [each for each in rules if not each.deny]
     if not allowing:
