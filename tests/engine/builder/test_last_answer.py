@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from keyturn.core.building.near_paths import paths_of
+from keyturn.core.templates import Template
 from keyturn.engine.builder.last_answer import ID_STEP, NAME_STEP, Outcome, outcome_of, values_of
 from keyturn.engine.builder.trial_trace import TrialRun
 from tests.engine.builder.texts import parsed
@@ -59,3 +61,20 @@ def test_values_are_listed_by_the_names_of_templates() -> None:
     run = run_with({"id": 42, "user": {"name": "Jo"}, "token": "***"}, "id", "user.name", "token", "gone")
 
     assert (("test.id", "42"), ("test.user.name", "Jo"), ("test.token", "***")) == values_of(run)
+
+
+def test_every_name_that_is_listed_can_be_inserted() -> None:
+    """A hyphen and a list are named as templates name them; what no template can name is not listed."""
+    for answer in ({"user-id": "7", "a b": "8", 'q"\\': "9", "x": {"y-z": "1"}}, [{"id": "7"}]):
+        run = run_with(answer, *paths_of(answer))
+        listed = dict(values_of(run))
+        assert {"test.user-id", "test.x.y-z"} == listed.keys() or {"test[0].id"} == listed.keys()
+        for name, value in listed.items():
+            assert value == Template.parse(f"{{{{ {name} }}}}").render({"test": answer})
+
+
+async def test_a_near_name_is_one_that_a_template_takes() -> None:
+    """As it would have to be written there."""
+    outcome_ = await outcome(make_world(), ID_STEP, {"user-id": "7"}, id="{{ test.user_id }}")
+
+    assert ("test.user_id is not in the last trial's answer. Did you mean test.user-id?",) == outcome_.notes

@@ -6,14 +6,18 @@ Rule 1: paths are shown, values never: they may be anybody's.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
+
+from keyturn.core.templates import PATH
 
 MOST_PATHS: Final = 40
 _MOST_NAMED: Final = 12
 _DEPTH: Final = 5
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUOTED: Final = re.compile(r'"([A-Za-z_][A-Za-z0-9_-]*)"')  # a hyphen needs quotes here, and none in a template
 _TOKEN_NAMES: Final = (
     "access_token", "accesstoken", "token", "jwt", "id_token", "auth_token", "authtoken", "session", "sessionid",
     "ticket", "key",
@@ -74,10 +78,17 @@ def nearest(wanted: str, value: Any) -> str | None:
     return by_last[close[0]] if close else None
 
 
+def template_name(path: str) -> str | None:
+    """What a template calls a path of the test's answer; None where none can name it."""
+    bare = _QUOTED.sub(r"\1", path)
+    name = f"test{bare}" if bare.startswith("[") else f"test.{bare}"
+    return name if PATH.fullmatch(name) else None
+
+
 def _last(path: str) -> str:
     return re.sub(r"\[\d+\]", "", path).rpartition(".")[2].strip('"').lower()
 
 
 def _name(key: object) -> str:
     text = str(key)
-    return text if _NAME.fullmatch(text) else '"' + text.replace('"', '\\"') + '"'
+    return text if _NAME.fullmatch(text) else json.dumps(text, ensure_ascii=False)

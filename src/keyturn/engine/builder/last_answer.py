@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from keyturn.core.building.near_paths import nearest
+from keyturn.core.building.near_paths import nearest, template_name
 from keyturn.core.connector import Connector
 from keyturn.core.errors import ValueAbsent
 from keyturn.core.redaction.values import MASK
@@ -36,8 +36,9 @@ class Outcome:
 
 def values_of(run: TrialRun) -> tuple[tuple[str, str], ...]:
     """The paths of the test's answer, as templates name them, with their values."""
-    found = ((path, as_text(look_up(f"test.{path}", {"test": run.test_answer}))) for path in run.test_answer_paths)
-    return tuple((f"test.{path}", shown_value(text, path)) for path, text in found if text is not None)
+    names = (name for path in run.test_answer_paths if (name := template_name(path)) is not None)
+    found = ((name, as_text(look_up(name, {"test": run.test_answer}))) for name in names)
+    return tuple((name, shown_value(text, name)) for name, text in found if text is not None)
 
 
 async def outcome_of(connector: Connector, run: TrialRun, step: int, connections: ConnectionStore) -> Outcome:
@@ -71,5 +72,6 @@ def _absent(template: Template, test: Any) -> Iterator[str]:
     """A sentence for each path that the answer doesn't have."""
     for name in dict.fromkeys(template.names()):
         if name.startswith("test") and as_text(look_up(name, {"test": test})) is None:
-            near = nearest(name, test)
-            yield f"{name} is not in the last trial's answer.{f' Did you mean test.{near}?' if near else ''}"
+            found = nearest(name, test)
+            near = template_name(found) if found is not None else None
+            yield f"{name} is not in the last trial's answer.{f' Did you mean {near}?' if near else ''}"

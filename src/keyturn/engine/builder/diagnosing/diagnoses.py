@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from keyturn.core.answers.answer_body import BodyKind, decode_body
 from keyturn.core.answers.test_verdict import test_values
-from keyturn.core.building.near_paths import named, nearest
+from keyturn.core.building.near_paths import named, nearest, template_name
 from keyturn.core.connector import Connector
 from keyturn.core.errors import KeyturnError, error_named
 from keyturn.core.messages import Answer
@@ -76,11 +76,12 @@ def of_template(pointer: str, template: Template, test: Any) -> Diagnosis:
         return "A value that it takes in is empty, or is an object or a list.", None
     path = missing[0]
     words = f"{path} is not in the test's answer (it has: {named(test)})."
-    near = nearest(path, test)
+    found = nearest(path, test)
+    near = template_name(found) if found is not None else None
     if near is None:
         return words, None
-    mended = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w.\[])", lambda _: f"test.{near}", template.source)
-    return words, Suggestion(f"Use test.{near}", pointer, mended)
+    mended = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w.\[])", lambda _: near, template.source)
+    return words, Suggestion(f"Use {near}", pointer, mended)
 
 
 def of_revocation(answer: Answer, url: str, pointer: str) -> Diagnosis:
