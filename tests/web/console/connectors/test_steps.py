@@ -181,3 +181,14 @@ async def test_there_is_no_tenth_step() -> None:
     """Another number is no page."""
     visitor = await author()
     assert 404 == (await visitor.get("/connectors/acme/edit/10")).status_code
+
+
+async def test_the_rows_beside_an_edited_one_stay_as_they_are() -> None:
+    """Blanks around a value, and kinds that an input shows as text."""
+    params = 'params: {username: "{{ username }}", password: "{{ password }}", pad: " x ", n: 5, s: "5", yes: "true"}'
+    visitor = await author(text(token=f", {params}"))
+    before = YamlCatalogue().read(await source_of(visitor)).value["token"]["params"]  # type: ignore[index]
+    await save(visitor, 2, token__params__0__value="{{ username | lower }}")
+    after = YamlCatalogue().read(await source_of(visitor)).value["token"]["params"]  # type: ignore[index]
+
+    assert before | {"username": "{{ username | lower }}"} == after

@@ -294,7 +294,7 @@ def _read_pairs(one: Input, form: Mapping[str, str], old: Any, read: Read) -> An
     for row in rows_in(one, form):
         if not _is_blank(one, row):
             name = row["name"]
-            found[name] = _scalar(f"{one.pointer}/{name}", row.get("value", ""), before.get(name), read)
+            found[name] = _scalar(f"{one.pointer}/{name}", row.get("value", ""), before.get(name, ABSENT), read)
     # An empty object says that nothing is sent, where none at all would mean the usual parameters.
     return found if found or isinstance(old, Mapping) else ABSENT
 
@@ -323,7 +323,7 @@ def _field(one: Input, row: Mapping[str, str], old: Mapping[str, Any], read: Rea
         elif part in ("min_length", "max_length"):
             made[part] = _number(one, text)
         else:
-            made[part] = _scalar(f"{one.pointer}/{row['key']}", text, old.get(part), read)
+            made[part] = _scalar(f"{one.pointer}/{row['key']}", text, old.get(part, ABSENT), read)
     return made | found
 
 
@@ -338,11 +338,14 @@ def _rule(one: Input, row: Mapping[str, str], old: Mapping[str, Any], read: Read
 
 
 def _scalar(pointer: str, text: str, old: Any, read: Read) -> Any:
-    """A text, unless it is written as an object or list, or a number or yes and no stood there before."""
+    """A text, unless it is written as an object or list, or a number or yes and no stood there before.
+
+    What stands there as it was shown stays what it is, blanks around it and all.
+    """
+    if old is not ABSENT and text == _clean(as_text(old)):
+        return old
     if text[:1] in "[{" and not text.startswith("{{") and text:
         return _yaml(pointer, text, read)
-    if isinstance(old, bool | int | float) and text == as_text(old):
-        return old
     if isinstance(old, bool) and text in ("true", "false"):
         return text == "true"
     if isinstance(old, int | float) and re.fullmatch(r"-?\d{1,15}(\.\d{1,9})?", text):
