@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from keyturn.engine.renewal.renew import LEASE_S
+from keyturn.engine.renewal.leasing import LEASE_S
 from tests.end_to_end.running import CHECKOUT, Reply, Server, wait_for
 from tests.end_to_end.scripted.connectors import call, connected, shown
 from tests.end_to_end.scripted.provider import Scripted, fingerprint, scripted_provider

@@ -32,7 +32,7 @@ from keyturn.bootstrap.runtimes import prepare_process, run, serve
 from keyturn.bootstrap.settings import read_settings
 from keyturn.bootstrap.system import SystemClock
 from keyturn.core.errors import StoreUnavailable
-from keyturn.engine.renewal import renew
+from keyturn.engine.renewal import leasing
 
 LEASE_S = 4.0
 HEARTBEAT_S = 1.0
@@ -199,7 +199,7 @@ def serve_armed(order: dict[str, Any]) -> None:
             return super().now() + orders.knob("clock_s", 0.0)
 
     vars(wiring)["SystemClock"] = SteppedClock
-    vars(renew).update(LEASE_S=LEASE_S, HEARTBEAT_S=HEARTBEAT_S)
+    vars(leasing).update(LEASE_S=LEASE_S, HEARTBEAT_S=HEARTBEAT_S)
     settings = read_settings(data=Path(order["data"]), listen=order["listen"])
     known = prepare_process(settings)
     run(serve(settings, known, wrap=Points(orders).over))

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -27,31 +26,20 @@ from keyturn.core.errors import (
     NeedsReconnect,
     NotFound,
     RenewalInProgress,
-    StoreUnavailable,
 )
 from keyturn.engine.actor import SCHEDULER, Actor
 from keyturn.engine.renewal.attempt import RenewalAttempt
+from keyturn.engine.renewal.leasing import POLL_S, Held, Leasing
 from keyturn.ports.clock import Clock
 from keyturn.ports.lease import Lease
 from keyturn.ports.observing.tracing import NO_TRACING, Tracing, coded
 from keyturn.ports.store import ConnectionStore
 
-LEASE_S: Final = 15.0
-HEARTBEAT_S: Final = 5.0
 WAIT_FOR_ANOTHER_S: Final = 10.0
 LONGEST_RENEWAL_S: Final = 75.0  # two sends of 30 s and the wait between them
-POLL_S: Final = 0.1
 STEPS_AT_MOST: Final = 20  # no renewal takes more; a row that others write all the time is left to the next call
 
 log = structlog.get_logger("keyturn.renew")
-
-
-@dataclass(slots=True)
-class _Held:
-    """A lease that is ours. `confirmed_at`: when that was last heard, monotonic."""
-
-    token: str
-    confirmed_at: float
 
 
 class Renewals:
@@ -66,7 +54,7 @@ class Renewals:
         tracing: Tracing = NO_TRACING,
     ) -> None:
         self._connections = connections
-        self._lease = lease
+        self._leasing = Leasing(lease, clock)
         self._attempt = attempt
         self._clock = clock
         self._tracing = tracing
@@ -172,23 +160,13 @@ class Renewals:
                 if connection.state is State.NEEDS_RECONNECT:
                     raise NeedsReconnect(extensions={"reason": connection.reason})
                 renewed = await self._attempt.once(
-                    connection, actor, forced=forced, stale=stale, leased=lambda: self._still_ours(held)
+                    connection, actor, forced=forced, stale=stale, leased=lambda: self._leasing.still_ours(held)
                 )
                 if renewed is not None:
                     return renewed
-                if not await self._confirm(connection_id, held):
+                if not await self._leasing.confirm(held):
                     break  # another renews now; what its intent means is its own affair
             raise RenewalInProgress(retry_after_s=1.0)
-
-    def _still_ours(self, held: _Held) -> bool:
-        return self._clock.monotonic() < held.confirmed_at + LEASE_S
-
-    async def _confirm(self, connection_id: str, held: _Held) -> bool:
-        asked_at = self._clock.monotonic()
-        ours = await self._lease.extend(connection_id, held.token, for_s=LEASE_S)
-        if ours:
-            held.confirmed_at = asked_at
-        return ours
 
     async def _read(self, connection_id: str, project: str) -> Connection:
         connection = await self._connections.load(connection_id, project=project)
@@ -197,11 +175,10 @@ class Renewals:
         return connection
 
     @asynccontextmanager
-    async def _leased(self, connection_id: str, generation: int, project: str) -> AsyncIterator[Connection | _Held]:
+    async def _leased(self, connection_id: str, generation: int, project: str) -> AsyncIterator[Connection | Held]:
         """Hold the lease, or give the connection whose generation moved while another held it."""
         deadline = self._clock.monotonic() + WAIT_FOR_ANOTHER_S
-        asked_at = self._clock.monotonic()
-        while (token := await self._lease.acquire(connection_id, for_s=LEASE_S)) is None:
+        while (held := await self._leasing.take(connection_id)) is None:
             connection = await self._read(connection_id, project)
             if connection.generation > generation:
                 yield connection
@@ -209,23 +186,8 @@ class Renewals:
             if self._clock.monotonic() >= deadline:
                 raise RenewalInProgress(retry_after_s=1.0)
             await self._clock.sleep(POLL_S)
-            asked_at = self._clock.monotonic()
-        held = _Held(token, asked_at)
-        heartbeat = asyncio.create_task(self._beat(connection_id, held))
-        try:
+        async with self._leasing.kept(held):
             yield held
-        finally:
-            heartbeat.cancel()
-            with suppress(asyncio.CancelledError):
-                await heartbeat
-            with suppress(StoreUnavailable):  # it lapses by itself
-                await self._lease.release(connection_id, token)
-
-    async def _beat(self, connection_id: str, held: _Held) -> None:
-        while True:
-            await self._clock.sleep(HEARTBEAT_S)
-            with suppress(StoreUnavailable):
-                await self._confirm(connection_id, held)
 
 
 def refuse_unusable(connection: Connection) -> None:
