@@ -8,6 +8,7 @@ import io
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote_plus
 
@@ -262,6 +263,30 @@ async def test_revocation(caller: Caller, kind: str | None, me_status: int, refr
     assert (200, b"") == (answer.status_code, answer.content)
     assert me_status == (await caller.me(pair["access_token"])).status_code
     assert refresh_status == (await caller.refresh(pair["refresh_token"])).status_code
+
+
+# --- few sessions
+
+
+async def test_a_login_too_many_is_refused() -> None:
+    """Until a session of the account ends: by its refresh token revoked, or by its time. Others' don't count."""
+    clock = FakeClock()
+    provider = make_provider(Settings(max_sessions=1), None)
+    provider.clock = clock
+    transport = httpx.ASGITransport(make_app(provider))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+        caller = Caller(provider, http, clock, io.StringIO())
+        first = (await caller.log_in()).json()
+        refused, other = await caller.log_in(), await caller.log_in(ODD.username, ODD.password)
+        renewed = await caller.refresh(first["refresh_token"])
+        await http.post("/oauth/revoke", data={"token": renewed.json()["refresh_token"]}, auth=CLIENT)
+        after_logout = await caller.log_in()
+        clock.now += 86_400
+        after_its_time = await caller.log_in()
+
+    assert (400, "invalid_grant") == (refused.status_code, refused.json()["error"])
+    assert "too many sessions: end one of them first" == refused.json()["error_description"]
+    assert [200, 200, 200, 200] == [each.status_code for each in (other, renewed, after_logout, after_its_time)]
 
 
 # --- lock-out and second factor
@@ -640,6 +665,8 @@ async def test_the_connector_knows_each_refusal(caller: Caller) -> None:
         "locked": await caller.log_in(),
         "client_wrong": await caller.http.post("/oauth/token", data={"grant_type": "password"}),
     }
+    caller.provider.settings = replace(caller.provider.settings, max_sessions=1)
+    answers["must_act"] = [await caller.log_in(ODD.username, ODD.password) for _ in range(2)][-1]
     matched = {
         name: [
             rule

@@ -18,7 +18,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return 0, or 1 when the port or the log file can't be had."""
     options = _parser().parse_args(argv)
     client_id, client_secret = read_client(os.environ)
-    settings = Settings(options.access_ttl, options.refresh_ttl, client_id, client_secret, options.debug_endpoints)
+    settings = Settings(
+        options.access_ttl,
+        options.refresh_ttl,
+        client_id,
+        client_secret,
+        options.debug_endpoints,
+        options.max_sessions,
+    )
     with contextlib.ExitStack() as stack:
         try:
             sink = stack.enter_context(_open_log(options.log)) if options.log else None
@@ -51,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--refresh-ttl", type=_seconds, default=86_400, metavar="S", help="seconds (default: %(default)s)"
     )
+    parser.add_argument(
+        "--max-sessions", type=_sessions, default=0, metavar="N", help="of one account at once; 0: any (the default)"
+    )
     parser.add_argument("--log", metavar="FILE", help="append each request as a line of JSON, without secrets")
     parser.add_argument("--debug-endpoints", action="store_true", help="serve /debug: the log and the fault knobs")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input ends")
@@ -69,6 +79,13 @@ def _seconds(text: str) -> int:
     if seconds < 1:
         raise ValueError
     return seconds
+
+
+def _sessions(text: str) -> int:
+    sessions = int(text)
+    if sessions < 0:
+        raise ValueError
+    return sessions
 
 
 if __name__ == "__main__":

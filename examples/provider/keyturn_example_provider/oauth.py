@@ -27,6 +27,7 @@ REFUSALS = {
     Refusal.WRONG_CODE: "wrong one-time code",
     Refusal.MFA_TOKEN_DEAD: "unknown or expired mfa_token",
 }
+TOO_MANY_SESSIONS = "too many sessions: end one of them first"
 DEAD_REFRESH_TOKEN = {
     End.UNKNOWN: "unknown refresh token",
     End.EXPIRED: "the refresh token has expired",
@@ -137,8 +138,11 @@ def _refresh(provider: Provider, form: dict[str, str], entry: Entry) -> tuple[Re
 
 
 def _start(provider: Provider, account: Account, scope: str, entry: Entry) -> tuple[Response, Entry]:
-    settings = provider.settings
-    pair = provider.tokens.start_family(account.username, settings.client_id, scope, now=provider.clock())
+    settings, now = provider.settings, provider.clock()
+    if 0 < settings.max_sessions <= provider.tokens.sessions_of(account.username, now=now):
+        error = OAuthError("invalid_grant", TOO_MANY_SESSIONS, outcome="too_many_sessions")
+        raise _RefusedError(error, replace(entry, account=account.username))
+    pair = provider.tokens.start_family(account.username, settings.client_id, scope, now=now)
     return _pair_answer(settings.access_ttl_s, pair), _about_pair(pair, entry, "issued")
 
 

@@ -13,13 +13,14 @@ DEFAULT_CLIENT_SECRET = "acme-secret-for-trying-out-only"  # noqa: S105 - printe
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the server behaves. Lives are in seconds."""
+    """How the server behaves. Lives are in seconds. `max_sessions`: logins of an account that live at once; 0: any."""
 
     access_ttl_s: int = 60
     refresh_ttl_s: int = 86_400
     client_id: str = DEFAULT_CLIENT_ID
     client_secret: str = field(default=DEFAULT_CLIENT_SECRET, repr=False)
     debug_endpoints: bool = False
+    max_sessions: int = 0
 
 
 def read_client(environment: Mapping[str, str]) -> tuple[str, str]:

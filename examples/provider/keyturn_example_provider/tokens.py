@@ -177,6 +177,15 @@ class Tokens:
             token.expires_at = now
         return len(good)
 
+    def sessions_of(self, username: str, *, now: float) -> int:
+        """Count the families of an account that have a good token."""
+        live = {
+            token.family.number
+            for token in self._tokens.values()
+            if token.family.username == username and token.end_at(now) is None
+        }
+        return len(live)
+
     def families(self) -> list[Family]:
         """List the families, newest first."""
         return sorted(self._families.values(), key=lambda family: -family.number)
