@@ -16,7 +16,6 @@ from keyturn.core.errors import ConnectorInvalid, Finding
 from keyturn.core.problems import PROBLEMS, Cause, Who
 from keyturn.core.reading.codes import MEANINGS, Fault
 from keyturn.core.reading.fields import FIELD_TABLE, PASSWORD, USERNAME
-from keyturn.core.reading.later import LATER
 from keyturn.core.reading.requests import FAILURES, REFRESH, RESEND, RESPONSE, REVOKE, TEST, THEN, TOKEN, When
 from keyturn.core.reading.secret_placement import RULES, Place
 from keyturn.core.reading.shapes import Key, Table
@@ -32,7 +31,6 @@ __all__ = [
     "FAILURES",
     "FIELD_TABLE",
     "FILTERS",
-    "LATER",
     "LINKS",
     "MEANINGS",
     "NOTES",

@@ -13,7 +13,6 @@ from scripts.reference_sources import (
     FAILURES,
     FIELD_TABLE,
     FILTERS,
-    LATER,
     LINKS,
     MEANINGS,
     NOTES,
@@ -85,7 +84,7 @@ def connector_page() -> str:
     parts = [HEAD]
     for heading, schema, sentence in SECTIONS:
         parts.append(f"## {heading}\n\n{sentence}\n\n{_table(schema)}\n")
-    parts += [_templates(), _later(), _codes()]
+    parts += [_templates(), _codes()]
     return "\n".join(parts)
 
 
@@ -204,19 +203,6 @@ Filters: {filters}.
 
 Where a name may stand is part of the format; a file that breaks it can't be saved. A filter changes nothing: a hash of
 a secret is as secret as the secret.
-
-{chr(10).join(rows)}
-"""
-
-
-def _later() -> str:
-    rows = ["| where | key or value | what an author reads |", "|---|---|---|"]
-    for place, words in LATER.items():
-        rows += [f"| {place} | {f'`{word}`' if word else '(an object)'} | {text} |" for word, text in words.items()]
-    return f"""## What this version doesn't do yet
-
-Version 1 of the format has these. This release refuses them with the code `key_not_supported_yet`, so that no connector
-seems to work and doesn't.
 
 {chr(10).join(rows)}
 """

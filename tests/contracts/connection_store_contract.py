@@ -307,6 +307,8 @@ class ConnectionListContract:
             pytest.param(ConnectionFilter(connector="acme", owner="other", state="active"), "c", id="all at once"),
             pytest.param(ConnectionFilter(not_ended=True), "abcdef", id="those that live"),
             pytest.param(ConnectionFilter(unique_id="account of c"), "c", id="an account"),
+            pytest.param(ConnectionFilter(account="k1"), "eg", id="a login's hash"),
+            pytest.param(ConnectionFilter(account="k1", not_ended=True), "e", id="of those that live"),
             pytest.param(ConnectionFilter(search="othe"), "c", id="what an owner begins with"),
             pytest.param(ConnectionFilter(search="aD"), "abcdefg", id="what a name begins with, in any case"),
             pytest.param(ConnectionFilter(search="d", state="paused"), "d", id="what an id begins with"),
@@ -321,10 +323,10 @@ class ConnectionListContract:
             connection("b", connector="other"),
             connection("c", owner="other"),
             connection("d", paused=True, unconfirmed=True),
-            connection("e", unconfirmed=True),
-            connection("f", state=State.NEEDS_RECONNECT),
-            connection("g", state=State.DISCONNECTED, paused=True),
-            connection("h", project="other"),
+            connection("e", unconfirmed=True, account="k1"),
+            connection("f", state=State.NEEDS_RECONNECT, account="k2"),
+            connection("g", state=State.DISCONNECTED, paused=True, account="k1"),
+            connection("h", project="other", account="k1"),
         ):
             await stores.connections.insert(made, NOTHING)
         page = await stores.connections.list(which, cursor=None, limit=50)

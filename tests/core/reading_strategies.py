@@ -168,6 +168,8 @@ CONNECTOR_FILES = objects(
     failures=FAILURES,
     stale_when=CONDITIONS | st.just({}),
     limits=objects(logins=st.integers(1, 20), per=st.sampled_from(["15m", 90, "1h"])),
+    session=st.fixed_dictionaries({"limit": st.integers(1, 9)}, optional={"logout_first": st.booleans()})
+    | st.just({"logout_first": True}),
     links=objects(unlock=st.just("https://a.example/unlock")),
     notes=objects(setup=TEXTS, warning=TEXTS),
     private_network=st.booleans(),

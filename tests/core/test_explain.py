@@ -126,6 +126,14 @@ def because(cause: Cause) -> dict[str, object]:
             {"unconfirmed": True}, SMALL, None, "unconfirmed", "connection_unconfirmed", Who.CALLER, None, id="planted"
         ),
         pytest.param(
+            {"last_error": "session_limit_reached"},
+            SMALL, None, "active", "session_limit_reached", Who.END_USER, NOW + 3000, id="no room for its session",
+        ),
+        pytest.param(
+            {"state": State.NEEDS_RECONNECT, "reason": "session_ended", "expires_at": NOW},
+            SMALL, None, "needs_reconnect", "session_ended", Who.END_USER, None, id="its session was ended for a login",
+        ),
+        pytest.param(
             {"state": State.UNCERTAIN, "intent": SENT},
             SMALL, None, "uncertain", "renewal_outcome_unknown", Who.END_USER, NOW + HOUR, id="answer lost, rotating",
         ),

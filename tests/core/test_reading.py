@@ -21,15 +21,16 @@ from keyturn.core.connector import (
     LoginLimits,
     OnDuplicate,
     PasswordInput,
+    SessionRules,
     Strategy,
     TokenKind,
     TrustReason,
     UsernameInput,
     When,
 )
+from keyturn.core.format.writing import dump_connector
 from keyturn.core.reading import Fault, read_connector
 from keyturn.core.reading.codes import MEANINGS
-from keyturn.core.reading.later import LATER
 from keyturn.core.templates import Template
 from tests.core.connector_files import FILES, SMALLEST, SUFFIXES, changed, faults, read
 
@@ -415,34 +416,38 @@ def test_what_only_the_whole_file_tells(changes: list[tuple[str, Any]], expected
     assert expected == faults(changed(*changes))
 
 
-PLACES = {
-    "connector": "",
-    "provider request": "/token",
-    "token": "/token",
-    "response": "/token/response",
-    "refresh": "/refresh",
-}
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [
+        pytest.param({"limit": 2}, SessionRules(limit=2), id="how many"),
+        pytest.param({"logout_first": True}, SessionRules(logout_first=True), id="who makes room"),
+        pytest.param({"limit": 1, "logout_first": True}, SessionRules(True, 1), id="both"),
+        pytest.param({"limit": 1, "logout_first": False}, SessionRules(limit=1), id="the provider makes it"),
+    ],
+)
+def test_few_sessions(session: dict[str, object], expected: SessionRules) -> None:
+    """What is said is kept, and written back."""
+    found = read(changed(("session", session)))
+
+    assert expected == found.session
+    assert {"logout_first": expected.logout_first} | session == dump_connector(found)["session"]
+    assert "session" not in dump_connector(read(changed()))
 
 
 @pytest.mark.parametrize(
-    ("pointer", "key"),
-    [(PLACES[place], key) for place in PLACES for key in LATER.get(place, ()) if " " not in key],
+    ("session", "expected"),
+    [
+        pytest.param({}, ("/session", "required_key"), id="nothing"),
+        pytest.param({"logout_first": False}, ("/session", "required_key"), id="what is so anyhow"),
+        pytest.param({"limit": 0}, ("/session/limit", "out_of_range"), id="none at all"),
+        pytest.param({"limit": 101}, ("/session/limit", "out_of_range"), id="no limit worth the name"),
+        pytest.param({"limit": "1"}, ("/session/limit", "wrong_type"), id="a text"),
+        pytest.param({"limit": 1, "logout": True}, ("/session/logout", "unknown_key"), id="no such key"),
+    ],
 )
-def test_keys_for_later_say_so(pointer: str, key: str) -> None:
-    """A key that the format has and this release doesn't do is never passed over, and never called unknown."""
-    start = changed(("fields", [FIELD]), ("challenges", [{"when": WHEN, "then": {}}]), ("token.response", {}))
-    place = f"{pointer.lstrip('/').replace('/', '.')}.{key}".lstrip(".")
-
-    assert [(f"{pointer}/{key}", "key_not_supported_yet")] == faults(changed((place, {"a": "b"}), start=start))
-
-
-@pytest.mark.parametrize(
-    ("place", "value"),
-    [],
-)
-def test_values_for_later_say_so(place: str, value: object) -> None:
-    """The same for values."""
-    assert ["key_not_supported_yet"] == [code for _, code in faults(changed((place, value)))]
+def test_no_sessions(session: dict[str, object], expected: tuple[str, str]) -> None:
+    """What would mean nothing is no way to say it."""
+    assert [expected] == faults(changed(("session", session)))
 
 
 def test_not_an_object() -> None:

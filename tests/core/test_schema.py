@@ -44,7 +44,7 @@ def test_it_takes_what_the_reader_takes(value: dict[str, Any]) -> None:
     ("place", "value"),
     [
         pytest.param("colour", "red", id="an unknown key"),
-        pytest.param("session", {}, id="a key for later"),
+        pytest.param("session", {"limit": 0}, id="no session at all"),
         pytest.param("derive", {"a": {"filters": ["hex"]}}, id="made of nothing"),
         pytest.param("unique_id", None, id="a missing key"),
         pytest.param("token.url", None, id="a missing key inside"),

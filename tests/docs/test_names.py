@@ -11,7 +11,6 @@ import pytest
 from scripts.reference_sources import (
     CLIENT_NAMES,
     FILTERS,
-    LATER,
     PREFIX,
     PROBLEMS,
     Cause,
@@ -28,7 +27,7 @@ SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 # Members of REST documents, a folder, and the first half of a kind of job.
 OTHER_NAMES = {
     "app_name", "owner_label", "return_url", "keep_password", "next_action", "last_error", "expires_soon", "error_code",
-    "connection_id", "keep_totp_seed", "sign_in",
+    "connection_id", "keep_totp_seed", "sign_in", "logged_out",
     "client_id", "client_secret", "expires_at", "renews_at", "request_id", "retry_after", "required_scope",
     "end_to_end", "acme_authorization", "reconnect_links", "login_watch",
     "refresh_expires_at", "client_address", "step_sent", "step_answered", "access_denied", "expired_token",
@@ -57,7 +56,6 @@ KNOWN = (
     | {fault.value for fault in Fault}
     | set(names_in(connector_schema()))
     | set(FILTERS)
-    | {word for words in LATER.values() for word in words}
     | OTHER_NAMES
 )
 

@@ -239,6 +239,7 @@ def matches(which: ConnectionFilter, each: Connection) -> bool:
         and not (which.not_ended and each.ended)
         and which.reason in (None, each.reason)
         and which.unique_id in (None, each.unique_id)
+        and which.account in (None, each.account)
         and (which.search is None or _begins(each, which.search))
         and _is_wrong(which, each)
     )

@@ -16,10 +16,16 @@ from typing import Any, NoReturn
 from keyturn.bootstrap.assembly import Ports
 from keyturn.bootstrap.runtimes import prepare_process, run, serve
 from keyturn.bootstrap.settings import read_settings
+from keyturn.ports.store import UNCHANGED
 
 RENEWAL_POINTS = (
     "lease.before", "lease.after", "intent.before", "intent.after", "send.before", "send.after", "keep.before",
     "keep.after", "release.before",
+)  # fmt: skip
+# Of a login at a provider that allows few sessions: declared, logged out, that written, logged in.
+SESSION_POINTS = (
+    "declared.before", "declared.after", "logout.before", "logout.after", "over.before", "over.after", "send.before",
+    "send.after",
 )  # fmt: skip
 LOGIN_POINTS = (
     "reserve.after", "send.before", "send.after", "settle.before", "test.before", "test.after", "insert.before",
@@ -63,11 +69,20 @@ def deadly(point: str, ports: Ports) -> Ports:
     name, _, when = step.partition(".")
     grant = "grant_type=refresh_token" if story == "renewal" else "grant_type=password"
 
+    connected: list[bool] = []
+
     def on(wanted: bool) -> str:
         return when if wanted else ""
 
-    def saves(args: tuple[Any, ...], _: Any) -> str:
+    def inserts(_args: tuple[Any, ...], _kwargs: Any) -> str:
+        connected.append(True)
+        return on(name == "insert")
+
+    def saves(args: tuple[Any, ...], kwargs: Any) -> str:
         connection = args[0]
+        if story == "session":
+            over = "sealed" in kwargs and kwargs["sealed"].token_set is not UNCHANGED
+            return on(connection.intent is not None and name == ("over" if over else "declared"))
         if name == "intent":
             return on(connection.intent is not None)
         if name == "keep":
@@ -77,7 +92,9 @@ def deadly(point: str, ports: Ports) -> Ports:
     def sends(args: tuple[Any, ...], _: Any) -> str:
         body = args[0].body.decode("latin-1")
         if name == "send":
-            return on(grant in body)
+            return on(grant in body and (story != "session" or bool(connected)))
+        if name == "logout":
+            return on(args[0].url.endswith("/oauth/revoke"))
         if name == "test":
             return on(args[0].method == "GET")
         return ""
@@ -87,7 +104,7 @@ def deadly(point: str, ports: Ports) -> Ports:
 
     return replace(
         ports,
-        connections=Deadly(ports.connections, {"save": saves, "insert": always("insert")}),
+        connections=Deadly(ports.connections, {"save": saves, "insert": inserts}),
         egress=Deadly(ports.egress, {"send": sends}),
         lease=Deadly(ports.lease, {"acquire": always("lease"), "release": always("release")}),
         logins=Deadly(ports.logins, {"reserve": always("reserve"), "settle": always("settle")}),

@@ -27,7 +27,7 @@ from tests.end_to_end.running import (
     running_provider,
     wait_for,
 )
-from tests.faults.server import LOGIN_POINTS, RENEWAL_POINTS
+from tests.faults.server import LOGIN_POINTS, RENEWAL_POINTS, SESSION_POINTS
 
 FAULTY = (sys.executable, str(CHECKOUT / "tests/faults/server.py"))
 # Until here nothing was sent, so a restart renews with the same refresh token and nothing is lost.
@@ -128,6 +128,72 @@ def test_a_login_killed_at(step: str, tmp_path: Path) -> None:
             again = connect(server, connector, provider.username, provider.password, owner="o")
             assert again.status == (200 if stored else 201)
             assert 200 == server.ask("GET", f"/v1/proxy/{again.json()['id']}/me").status
+        finally:
+            faulty.stop()
+            server.stop()
+
+
+# The old session lives: what is kept finds that out. Later ones have lost it, and say so.
+LIVES = {"declared.before", "declared.after", "logout.before"}
+FEW = {"insecure_http: true": "insecure_http: true\nsession: {logout_first: true}"}
+KEEPS = {
+    "keep: never": "keep: required, reason: The provider gives nothing else.",
+    "strategy: refresh_only": "strategy: password_only",
+}
+
+
+@pytest.mark.parametrize("step", steps(SESSION_POINTS, "logout.after"))
+def test_a_login_after_a_logout_killed_at(step: str, tmp_path: Path) -> None:
+    """The session that lives, or a state that says that it was ended; nobody waits for a token that is dead."""
+    with running_provider("--access-ttl", "120") as provider:
+        faulty = Server(tmp_path / "data", tmp_path / "log", (*FAULTY, f"session:{step}")).start()
+        server = Server(faulty.data, faulty.log, port=faulty.port)
+        try:
+            connector = install_connector(faulty, example_connector(provider.port, **FEW))
+            connection = connect(faulty, connector, provider.username, provider.password).json()
+            body = {"connector": connector, "owner": "owner-1", "username": "demo", "password": provider.password}
+            die_while(faulty, "POST", "/v1/connections", body)
+            server.start()
+            time.sleep(2.5)  # the scheduler has looked twice
+            after = get(server, connection["id"])
+            call = server.ask("GET", f"/v1/proxy/{connection['id']}/me")
+            again = connect(server, connector, provider.username, provider.password)
+
+            assert [] == answered_tokens_sent_again(provider.log())
+            if step in LIVES:
+                assert ("active", 200) == (after["state"], call.status)
+            else:
+                lost = "grant_lost" if step in ("logout.after", "over.before") else "session_ended"
+                assert ("needs_reconnect", lost) == (after["state"], after["reason"])
+                assert "connection_needs_reconnect" == call.code
+            assert (200, connection["id"], "active") == (again.status, again.json()["id"], again.json()["state"])
+        finally:
+            faulty.stop()
+            server.stop()
+
+
+@pytest.mark.parametrize("step", steps(SESSION_POINTS, "over.after"))
+def test_a_renewal_after_a_logout_killed_at(step: str, tmp_path: Path) -> None:
+    """The kept password brings a session back; it is sent twice at most, and the person is not needed."""
+    with running_provider("--access-ttl", "120") as provider:
+        faulty = Server(tmp_path / "data", tmp_path / "log", (*FAULTY, f"session:{step}")).start()
+        server = Server(faulty.data, faulty.log, port=faulty.port)
+        try:
+            connector = install_connector(faulty, example_connector(provider.port, **FEW, **KEEPS))
+            connection = connect(faulty, connector, provider.username, provider.password).json()
+            die_while(faulty, "POST", f"/v1/connections/{connection['id']}/renew")
+            server.start()
+            time.sleep(2.5)
+            renewed = server.ask("POST", f"/v1/connections/{connection['id']}/renew")
+            call = server.ask("GET", f"/v1/proxy/{connection['id']}/me")
+            sent = [row for row in provider.log() if row.get("grant_type") == "password"]
+
+            assert (200, 200) == (renewed.status, call.status)
+            assert "active" == renewed.json()["state"]
+            assert {"issued"} == {row["outcome"] for row in sent}
+            assert (
+                len(sent) <= 4
+            )  # to connect, the one that was killed, the scheduler's, and the one that was asked for
         finally:
             faulty.stop()
             server.stop()

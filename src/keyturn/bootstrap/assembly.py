@@ -44,6 +44,7 @@ from keyturn.engine.login.finish_session import FinishSession
 from keyturn.engine.login.login_course import LoginCourse
 from keyturn.engine.login.poll_challenges import PollChallenges
 from keyturn.engine.login.revoke_session import RevokeSession
+from keyturn.engine.login.room.make_room import MakeRoom
 from keyturn.engine.login.store_login import StoreLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.mail.mails import Mails
@@ -67,11 +68,15 @@ from keyturn.engine.person.person_links import PersonLinks
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
+from keyturn.engine.renewal.account_turns import AccountTurns
 from keyturn.engine.renewal.answer_by_seed import AnswerBySeed
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
 from keyturn.engine.renewal.attempt import RenewalAttempt
+from keyturn.engine.renewal.end_session import EndSession
 from keyturn.engine.renewal.keep import KeepTokens
+from keyturn.engine.renewal.leasing import Leasing
 from keyturn.engine.renewal.renew import Renewals
+from keyturn.engine.renewal.renewal_room import RenewalRoom
 from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.revocation.erase_owner import EraseOwner
@@ -173,19 +178,19 @@ def assemble(
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
     connections = ObservedConnections(ports.connections)
     published = PublishedConnectors(ports.connectors, ports.client_assertions)
-    (guards, budget), tests = _guards(ports), TestCalls(ports.egress, ports.suffixes)
-    keep_tokens, quiet = _keeping(ports, connections)
-    apply_spilled = ApplySpilled(connections, published, ports.spill, keep_tokens)
-    renewals = _renewals(ports, connections, published, keep_tokens, budget, gate, known)
+    (guards, budget), (keep_tokens, quiet) = _guards(ports), _keeping(ports, connections)
+    tests = TestCalls(ports.egress, ports.suffixes)
     revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known, quiet)
+    room, make_room = _few_sessions(ports, published, keep_tokens, budget, revoke)
+    disconnect = Disconnect(connections, published, revoke, clock, entropy)
+    renewals = _renewals(ports, connections, published, room, budget, gate, known)
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
-    connect, challenges = _logins(ports, published, store_login, budget, guards, gate, known)
+    connect, challenges = _logins(ports, published, store_login, make_room, budget, guards, gate, known)
     sessions = ConnectSessions(ports.sessions, connections, published, connect, challenges, keep_tokens, clock,
                                entropy, public_url, return_origins)  # fmt: skip
     api_keys, call_times = ApiKeys(ports.api_keys, clock, entropy, admin_api_key), CallTimes(ports.call_times, clock)
-    disconnect = Disconnect(connections, published, revoke, clock, entropy)
     pause, ways = Pause(connections, published, keep_tokens, clock), ReadAttentionBounds(connections, published, clock)
     testing = TestConnection(connections, published, renewals, tests, clock, known)
     migrate = MigrateConnection(connections, published, renewals, tests, keep_tokens, known)
@@ -195,8 +200,8 @@ def assemble(
     watching = _watching(ports, connections, published, auditing, keep_tokens)
     background = _background(ports, connections, bulk, ways, challenges, deliveries, watching, call_times)
     scheduler = Scheduler(
-        connections, published, renewals, apply_spilled, revoke, calls, gate, quiet, clock, entropy,
-        offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys),
+        connections, published, renewals, ApplySpilled(connections, published, ports.spill, keep_tokens), revoke, calls,
+        gate, quiet, clock, entropy, offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys),
         others=OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys, published),
         background=background, challenges_due=challenges.poll_due,
         counts=each_second(api_keys.flush_uses, guards.rate_limits.exchange, call_times.look))  # fmt: skip
@@ -209,7 +214,7 @@ def assemble(
         revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate, published),
         quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
         board=_board(ports, gate, ways, call_times), call_times=call_times,
-        builder=_builder(ports, connections, published, budget, guards, gate, known), upstream=ports.upstream,
+        builder=_builder(ports, connections, published, guards, gate, known, room.turns), upstream=ports.upstream,
         api_keys=api_keys, guards=guards, people=people, openid=openid, scheduler=scheduler, attention_bounds=ways,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
@@ -273,22 +278,34 @@ def _fail_closed(calls: Calls, api_keys: ApiKeys) -> Callable[[], None]:
     return forget
 
 
+def _few_sessions(
+    ports: Ports, published: PublishedConnectors, keep_tokens: KeepTokens, budget: LoginBudget, revoke: Revoke
+) -> tuple[RenewalRoom, MakeRoom]:
+    """Logins at providers that allow few sessions: those of renewals, and those of people."""
+    clock, entropy, connections = ports.clock, ports.entropy, keep_tokens.connections
+    settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
+    turns, ending = (
+        AccountTurns(connections, budget, Leasing(ports.lease, clock), clock),
+        EndSession(revoke, settlement),
+    )
+    return RenewalRoom(turns, ending, settlement), MakeRoom(connections, published, turns, ending, clock, entropy)
+
+
 def _renewals(
     ports: Ports,
     connections: ConnectionStore,
     published: PublishedConnectors,
-    keep_tokens: KeepTokens,
+    room: RenewalRoom,
     budget: LoginBudget,
     gate: ProviderGate,
     known: InFlight,
 ) -> Renewals:
     """What renews, with a kept TOTP seed where there is one."""
-    clock, entropy, egress = ports.clock, ports.entropy, ports.egress
-    settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
+    clock, entropy, egress, settlement = ports.clock, ports.entropy, ports.egress, room.settlement
     by_seed = AnswerBySeed(egress, settlement, SeedCodes(connections, clock), known)
     attempt = RenewalAttempt(
-        connections, published, egress, budget, gate, settlement, clock, entropy, known, by_seed, keep_tokens.quiet
-    )
+        connections, published, egress, budget, gate, settlement, clock, entropy, known, by_seed,
+        settlement.keep_tokens.quiet, room)  # fmt: skip
     return Renewals(connections, ports.lease, attempt, clock, ports.tracing)
 
 
@@ -296,17 +313,17 @@ def _builder(
     ports: Ports,
     connections: ConnectionStore,
     published: PublishedConnectors,
-    budget: LoginBudget,
     guards: Guards,
     gate: ProviderGate,
     known: InFlight,
+    turns: AccountTurns,
 ) -> Builder:
     """What writes connectors in the console, over the parts that connections use."""
     edit = _edit_connector(ports, gate, published)
     codes = SeedCodes(connections, ports.clock)
     trials = Trials(
-        published, ports.egress, ports.suffixes, budget, guards.spraying, gate, ports.audit, codes, ports.clock,
-        ports.entropy, known)  # fmt: skip
+        published, ports.egress, ports.suffixes, turns.budget, guards.spraying, gate, ports.audit, codes, ports.clock,
+        ports.entropy, known, turns)  # fmt: skip
     return Builder(
         Drafts(edit, ports.connectors, ports.catalogue),
         trials,
@@ -320,6 +337,7 @@ def _logins(
     ports: Ports,
     published: PublishedConnectors,
     store_login: StoreLogin,
+    make_room: MakeRoom,
     budget: LoginBudget,
     guards: Guards,
     gate: ProviderGate,
@@ -328,7 +346,7 @@ def _logins(
     """Logins, those that wait for an answer, and what ends by itself of them."""
     clock, entropy, codes = ports.clock, ports.entropy, SeedCodes(store_login.connections, ports.clock)
     course = LoginCourse(
-        ports.challenges, ports.egress, budget, gate, ports.audit, store_login, codes, clock, entropy, known
+        ports.challenges, ports.egress, budget, gate, ports.audit, store_login, codes, make_room, clock, entropy, known
     )
     rows = ChallengeRows(ports.challenges, published, clock, entropy)
     finish_session = FinishSession(ports.sessions, clock)

@@ -135,7 +135,8 @@ class Connection:
     `worked_generation`: the newest generation that an API accepted. `failures_in_a_row`: renewals that failed for a
     passing reason since the last that did not. `totp_step`: the last time step (RFC 6238 §4.2) whose code may have
     been sent; none is ever used twice. `state_since`: when state or reason last changed, which the store sees to; None
-    where that is not known.
+    where that is not known. `account`: a keyed hash of where and with which username its last login was made, for
+    providers that allow few sessions; None for all others.
     """
 
     id: str
@@ -176,6 +177,7 @@ class Connection:
     refresh_expires_at: float | None = None
     refresh_end_fixed: bool = False
     state_since: float | None = None
+    account: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -424,6 +424,18 @@ class LoginLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRules:
+    """What a provider that allows few sessions says of them.
+
+    `limit`: how many one account may have at once; None where that is not said. `logout_first`: a new login does not
+    end an old one there, so that room has to be made before it.
+    """
+
+    logout_first: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Connector:
     """How one API logs in, in nine steps, every default resolved."""
 
@@ -462,6 +474,7 @@ class Connector:
     generate: Mapping[str, Generator] = field(default_factory=_empty)  # name → what is made once per connection
     remember: Mapping[str, str] = field(default_factory=_empty)  # name → where in a login's last answer
     client_address_header: str | None = None  # in which a login passes the end user's address on
+    session: SessionRules | None = None  # where the provider allows few sessions
     interactive: bool = False  # `login: interactive`: each login needs a code, so none is tried without the person
 
     @property

@@ -101,6 +101,10 @@ _LOST: Final[Mapping[str, tuple[str, str]]] = {
         "The key that sealed its tokens is lost, and the operator gave them up; the provider was not told.",
         _RECONNECT,
     ),
+    Cause.SESSION_ENDED: (
+        "The provider allows few sessions, so this one was ended for a new login, and that login did not succeed.",
+        _RECONNECT,
+    ),
     Cause.NO_ANSWER: ("The kept password was sent twice and no answer came; it is not sent a third time.", _RECONNECT),
 }
 

@@ -85,6 +85,7 @@ _EXIT_BY_CODE: Final = {
     "version_immutable": 5,
     "generation_conflict": 5,
     "connection_exists": 5,
+    "session_limit_reached": 5,
     "connection_paused": 5,
     "connection_unconfirmed": 5,
     "idempotency_in_progress": 5,
@@ -182,6 +183,8 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
      "Use an https URL without a fragment or credentials."),
     ("connection_exists", 409, "This account is already connected.", Who.CALLER,
      "Use the connection that “connection_id” names, or disconnect it first."),
+    ("session_limit_reached", 409, "Other connections hold all the sessions that the provider allows this account.",
+     Who.END_USER, "Use a connection that is there, or disconnect one first; then sign in again."),
     ("connection_paused", 409, "The connection is paused.", Who.OPERATOR, "Resume it."),
     ("connection_unconfirmed", 409, "The connection has not been confirmed.", Who.CALLER,
      "Confirm the connect session with the code that came back to your return URL."),
@@ -299,3 +302,4 @@ class Cause(StrEnum):
     ACCESS_DENIED = "provider_access_denied"
     NO_ANSWER = "provider_timeout"
     KEY_LOST = "key_lost"
+    SESSION_ENDED = "session_ended"

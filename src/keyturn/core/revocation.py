@@ -16,6 +16,7 @@ class RevocationCause(StrEnum):
     DISCONNECTED = "disconnected"
     REPLACED = "replaced"  # by a login
     REFUSED = "refused"  # the login ended after its token came: test, identity, reject
+    LOGGED_OUT = "logged_out"  # before a login, where the provider allows few sessions
     LATE = "late"  # a renewal's answer came after the generation had moved, or after the disconnect
 
 

@@ -29,6 +29,10 @@ class LoginBudget:
         self._clock = clock
         self._stops = stops
 
+    async def account(self, connector: Connector, host: str, username: str, project: str = "default") -> str:
+        """The keyed hash under which an account is counted; a username is told apart by no blanks and no capitals."""
+        return await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
+
     async def refuse_stopped(self, connector: Connector, project: str = "default") -> None:
         """Raise LoginsStopped where an operator has stopped this connector's logins."""
         await self._stops.refuse(connector.id, project=project)
@@ -41,7 +45,7 @@ class LoginBudget:
             LoginBudgetSpent: with the seconds until one more is allowed.
         """
         await self.refuse_stopped(connector, project)
-        account = await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
+        account = await self.account(connector, host, username, project)
         deadline = self._clock.monotonic() + WAIT_FOR_OTHERS_S
         while True:
             got = await self._ledger.reserve(
@@ -66,7 +70,7 @@ class LoginBudget:
 
         Nothing waits for it and nothing refuses it, as it took place. Returns how many more may fail in this window.
         """
-        account = await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
+        account = await self.account(connector, host, username, project)
         endless = LoginLimits(logins=ENDLESS, per_s=connector.limits.per_s)
         got = await self._ledger.reserve(
             account, now=self._clock.now(), limits=endless, successes=endless, challenges=endless
@@ -83,7 +87,7 @@ class LoginBudget:
             LoginsStopped. LoginBudgetSpent: as many were asked for as a person is to bear.
         """
         await self.refuse_stopped(connector, project)
-        account = await self._ledger.account_key(connector.id, host, username.strip().lower(), project=project)
+        account = await self.account(connector, host, username, project)
         endless = LoginLimits(logins=ENDLESS, per_s=CHALLENGES.per_s)
         got = await self._ledger.reserve(
             account, now=self._clock.now(), limits=endless, successes=endless, challenges=CHALLENGES

@@ -70,6 +70,7 @@ class ConnectionFilter:
     not_ended: bool = False  # leaves out those that are disconnected or about to be
     reason: str | None = None  # why those that need the person do
     unique_id: str | None = None  # the account at the provider, exactly
+    account: str | None = None  # the keyed hash of host and username that it last logged in with
     search: str | None = None  # what id, owner or name begins with; of a name A to Z count as a to z
     error: str | None = None  # the reason, or where there is none the code of the last failure
     attention: AttentionBounds | None = None  # active, and yet something is wrong, by these bounds

@@ -32,6 +32,8 @@ FOUND = [
     ("K305", "/refresh", [("refresh", {"with": "token"})]),
     ("K306", "/refresh/keep_alive", [("refresh", {"keep_alive": True})]),
     ("K307", "/refresh", [("refresh", {"lifetime": "30d"})]),
+    ("K403", "/session/logout_first", [("session", {"logout_first": True, "limit": 2}), ("revoke", None)]),
+    ("K404", "/session/limit", [("session", {"limit": 2}), ("revoke", None)]),
 ]
 
 
@@ -57,6 +59,9 @@ def test_each_rule_is_tested() -> None:
         ),
         pytest.param("K222", [before({**FIRST, "url": "https://id.example.com/"}), USED], id="without the password"),
         pytest.param("K222", [before({**FIRST, "params": {"p": "{{ password }}"}}), USED], id="one host"),
+        pytest.param("K403", [("session", {"logout_first": True})], id="with a logout"),
+        pytest.param("K403", [("session", {"limit": 1}), ("revoke", None)], id="the provider ends the old session"),
+        pytest.param("K404", [("session", {"limit": 1})], id="few sessions, and each is ended"),
         pytest.param("K304", [("refresh", BY_TOKEN)], id="a default"),
         pytest.param("K305", [("refresh", {"with": "token", "params": {"t": "{{ token.account }}"}})], id="kept"),
         pytest.param("K306", [("refresh", {"keep_alive": True, "lifetime": "30d"})], id="a lifetime"),

@@ -90,6 +90,8 @@ def expected(made: Connector, one: Connection) -> tuple[Step, Cause | None]:
     cause = Cause.CREDENTIALS_REJECTED if one.password_rejected else Cause.TOKEN_ENDED
     if not known and one.intent is not None:
         if one.intent.kind is IntentKind.LOGIN:
+            if one.password_kept_at is None:  # it was the person's, in the midst of which a process died
+                return (Step.REFRESH, None) if may_refresh else (Step.GIVE_UP, Cause.SESSION_ENDED)
             again = may_log_in and one.intent.tries < 2
             return (Step.LOGIN, None) if again else (Step.GIVE_UP, Cause.NO_ANSWER)
         age = NOW - one.intent.sent_at

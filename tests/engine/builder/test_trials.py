@@ -22,7 +22,7 @@ from keyturn.engine.builder.trials import KEPT_S
 from keyturn.engine.builder.typed import Typed
 from keyturn.ports.store import ClientCredentials
 from tests.engine.builder.texts import parsed, text
-from tests.engine.story import actions, connector_from, error, me, publish, token
+from tests.engine.story import ACTOR, actions, connector_from, error, log_in, me, publish, token
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.clock import FakeClock
 from tests.fakes.egress import json_answer
@@ -346,3 +346,23 @@ async def test_a_trial_stops_where_logins_do(world: FakeWorld) -> None:
     assert "different accounts" in run.rows[0].diagnosis
     with pytest.raises(LoginsStopped):
         await begin(world)
+
+
+async def test_a_trial_ends_no_connections_session(world: FakeWorld) -> None:
+    """Where the provider allows few, its login would; another account, and one that holds none, may be tried."""
+    more = "session: {limit: 1}"
+    await publish(world, more=more)
+    connected = (await log_in(world, token(1, expires_in=None), username="jo@acme.example")).connection
+    world.egress.requests.clear()
+    refused = await ended(world, await begin(world, more=more))
+    sent = len(world.egress.requests)
+    ann = Typed("ann@acme.example", Secret("password-canary"))
+    other = await ended(world, await begin(world, token(2, refresh=None), me(), me(), done(), typed=ann, more=more))
+    world.egress.will_reply(done(), done())
+    await world.application.disconnect(connected.id, ACTOR)
+    free = await ended(world, await begin(world, token(3, refresh=None), me(), me(), done(), more=more))
+
+    assert ([(2, "failed")], 0) == (marks(refused)[:1], sent)
+    assert "This account is connected here" in refused.rows[0].diagnosis
+    assert (True, True) == (other.passed, free.passed)
+    assert "token=access-3" == world.egress.requests[-1].body.decode()

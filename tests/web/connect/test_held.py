@@ -7,8 +7,10 @@ from ipaddress import ip_network
 import pytest
 
 from keyturn.engine.actor import Actor
+from keyturn.engine.login.connect_sessions import SessionRequest
 from keyturn.web.kit.admission.addresses import client_address, told_address
-from tests.web.connect.browsing import CONNECTOR, ME, TOKEN, make_site
+from tests.fakes.egress import json_answer
+from tests.web.connect.browsing import CONNECTOR, ME, ORIGIN, TOKEN, make_site
 
 PROXIES = (ip_network("10.0.0.0/8"),)
 
@@ -90,3 +92,59 @@ async def test_the_page_says_nothing_of_an_address_that_stays_here() -> None:
     page = await site.sign_in_page(site.browser())
 
     assert "network address" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("key", "language", "sentences"),
+    [
+        ("limit: 1", "en", ["allows one session at a time: connecting ends the one that is there."]),
+        ("limit: 3", "en", ["allows 3 sessions at a time: connecting may end one that is there."]),
+        (
+            "logout_first: true",
+            "en",
+            ["allows few sessions at a time", "that session ends before your password is checked."],
+        ),
+        ("limit: 1", "de", ["erlaubt nur eine Sitzung: Das Verbinden beendet die, die es schon gibt."]),
+        ("limit: 3", "de", ["erlaubt 3 Sitzungen zugleich"]),
+        (
+            "logout_first: true",
+            "de",
+            ["erlaubt nur wenige Sitzungen zugleich", "endet dessen Sitzung, bevor Ihr Passwort geprüft wird."],
+        ),
+    ],
+)
+async def test_the_page_says_whose_session_ends(key: str, language: str, sentences: list[str]) -> None:
+    """Before the password is typed; nothing of it where the provider counts no sessions."""
+    site = await make_site(CONNECTOR + f"session: {{{key}}}\n")
+    page = await site.sign_in_page(site.browser(accept_language=language))
+    without = await make_site()
+    plain = await without.sign_in_page(without.browser(accept_language=language))
+
+    assert [] == [each for each in sentences if each not in page.text]
+    assert "Sitzung" not in plain.text
+    assert "session at a time" not in plain.text
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "other connections hold them all"), ("de", "Ihr Passwort wurde nicht gesendet.")],
+)
+async def test_a_session_too_many_is_said_on_the_page(language: str, sentence: str) -> None:
+    """No form to try again at once: first one has to go."""
+    endless = json_answer('{"access_token": "at-canary"}')
+    site = await make_site(CONNECTOR + "session: {limit: 1}\n", replies=(endless, ME))
+    other = site.browser()
+    await other.submit(await site.sign_in_page(other), username="ada", password="password-canary")
+    site.world.egress.requests.clear()
+    browser = site.browser(accept_language=language)
+    made = await site.world.application.connect_sessions.create(
+        SessionRequest("acme", "owner-2", app_name="Ledgerly"), Actor("key:test")
+    )
+    landing = await browser.get(made.url.reveal().removeprefix(ORIGIN))
+    page = await browser.submit(landing)
+    refused = await browser.submit(page, username="Ada ", password="password-canary")
+
+    assert sentence in refused.text
+    assert 409 == refused.status
+    assert 'name="password"' not in refused.text
+    assert [] == site.world.egress.requests

@@ -30,6 +30,7 @@ _MADE = (
     "rule.",
     "exists.",
     "my.state_",
+    "statement.session.",
 )  # put together
 
 

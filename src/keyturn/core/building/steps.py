@@ -46,7 +46,7 @@ STEPS: Final = (
         4,
         "Revoke token URL",
         "Tells the provider when the person disconnects. Recommended: without it a token stays good there.",
-        ("revoke",),
+        ("revoke", "session"),
         False,
     ),
     Step(

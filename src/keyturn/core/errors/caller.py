@@ -224,6 +224,12 @@ class ConnectionExists(CallerError):
     code = "connection_exists"
 
 
+class SessionLimitReached(CallerError):
+    """Other connections hold all the sessions that the provider allows the account; nothing was sent."""
+
+    code = "session_limit_reached"
+
+
 class ConnectionPaused(CallerError):
     """An operator paused the connection."""
 

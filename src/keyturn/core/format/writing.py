@@ -32,6 +32,7 @@ from keyturn.core.connector import (
     RequestParameters,
     ResponseMapping,
     Revoke,
+    SessionRules,
     TestCall,
     Tls,
     When,
@@ -69,6 +70,7 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "failures": _failures(connector.failures),
         "stale_when": _when(connector.stale_when),
         "limits": {"logins": connector.limits.logins, "per": _seconds(connector.limits.per_s)},
+        "session": _session(connector.session) if connector.session else None,
         "links": _plain(connector.links),
         "notes": _plain(connector.notes),
         "retires": _plain(connector.retires) if connector.retires else None,
@@ -214,6 +216,10 @@ def _tls(tls: Tls) -> dict[str, Any]:
         ca=tls.ca.source if tls.ca else None,
         client_certificate=tls.client_certificate.source if tls.client_certificate else None,
     )
+
+
+def _session(session: SessionRules) -> dict[str, Any]:
+    return _present(logout_first=session.logout_first, limit=session.limit)
 
 
 def _revokes(revokes: tuple[Revoke, ...]) -> list[dict[str, Any]] | dict[str, Any] | None:

@@ -52,4 +52,18 @@ LOGIN_RULES: Final = (
         "A connection that nobody uses for 30 days ends with its refresh token.",
         "Give `refresh.keep_alive: true`, if such connections are to live on.",
     ),
+    LintRule(
+        "K403",
+        "logout_first_without_revoke",
+        _E,
+        "A login is to end the session that there is first, and nothing says how.",
+        "Give `revoke`: the provider's logout. Where a new login ends the old one, take `session.logout_first` out.",
+    ),
+    LintRule(
+        "K404",
+        "sessions_of_which_none_ends",
+        _W,
+        "The provider allows few sessions, and those that keyturn is done with stay open.",
+        "Give `revoke`: the provider's logout.",
+    ),
 )

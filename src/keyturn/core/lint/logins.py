@@ -20,6 +20,7 @@ def lint_logins(subject: Subject) -> Iterator[LintFinding]:
     """Look at the requests before the login, and at what renews its token."""
     yield from _before(subject)
     yield from _renewal(subject)
+    yield from _sessions(subject)
 
 
 def _before(subject: Subject) -> Iterator[LintFinding]:
@@ -53,3 +54,13 @@ def _renewal(subject: Subject) -> Iterator[LintFinding]:
         yield found("K306", "/refresh/keep_alive")
     elif refresh_ends and not refresh.keep_alive:
         yield found("K307", "/refresh")
+
+
+def _sessions(subject: Subject) -> Iterator[LintFinding]:
+    connector = subject.connector
+    if connector.session is None or connector.revokes:
+        return
+    if connector.session.logout_first:
+        yield found("K403", "/session/logout_first")
+    else:
+        yield found("K404", "/session/limit")

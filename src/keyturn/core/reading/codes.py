@@ -28,7 +28,6 @@ class Fault(StrEnum):
     NUMBER_NOT_FINITE = "number_not_finite"
     REQUIRED_KEY = "required_key"
     UNKNOWN_KEY = "unknown_key"
-    KEY_NOT_SUPPORTED_YET = "key_not_supported_yet"
     VERSION_NOT_SUPPORTED = "version_not_supported"
     WRONG_TYPE = "wrong_type"
     WRONG_VALUE = "wrong_value"
@@ -68,7 +67,6 @@ MEANINGS: Final[Mapping[Fault, str]] = {
     Fault.NUMBER_NOT_FINITE: "A number that is infinite, not a number, or too long.",
     Fault.REQUIRED_KEY: "A key that has no default is absent.",
     Fault.UNKNOWN_KEY: "The format has no such key here.",
-    Fault.KEY_NOT_SUPPORTED_YET: "The format has this key or value; this release of keyturn does not do it yet.",
     Fault.VERSION_NOT_SUPPORTED: "A version of the format that this release does not read.",
     Fault.WRONG_TYPE: "Another type of value is expected.",
     Fault.WRONG_VALUE: "Not one of the values that are possible here.",

@@ -23,6 +23,7 @@ from keyturn.core.reading.judges.challenges import judge_challenges, judge_codes
 from keyturn.core.reading.judges.refresh import judge_refresh
 from keyturn.core.reading.judges.visible_when import judge_visibility
 from keyturn.core.reading.keys.address import judge_address_header
+from keyturn.core.reading.keys.sessions import judge_session
 from keyturn.core.reading.keys.tls import judge_tls
 from keyturn.core.reading.names import RESERVED, Kind, Names, collect_names
 from keyturn.core.reading.secret_placement import judge_authentication, judge_names
@@ -161,6 +162,7 @@ _JUDGES: tuple[Callable[[Reading, Names, Mapping[str, Any]], None], ...] = (
     _judge_refresh_url,
     _judge_placement,
     judge_tls,
+    judge_session,
     judge_bodies,
     judge_client_key,
     judge_address_header,

@@ -127,17 +127,13 @@ def meant(name: str, known: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An object with known keys; reads to a dict of what could be read. A key that is null counts as not given.
-
-    `later`: keys that the format has and this release doesn't do, each with a sentence.
-    """
+    """An object with known keys; reads to a dict of what could be read. A key that is null counts as not given."""
 
     what: str
     keys: tuple[Key, ...]
-    later: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, at: Cursor) -> dict[str, Any] | Absent:
-        """Read each known key; note the unknown, the unsupported and the missing ones."""
+        """Read each known key; note the unknown and the missing ones."""
         if not isinstance(at.value, Mapping):
             return at.fault(Fault.WRONG_TYPE, f"{self.what} is an object with keys")
         known = {key.name: key for key in self.keys}
@@ -148,10 +144,8 @@ class Table:
                 read = known[name].shape.read(below) if value is not None else ABSENT
                 if read is not ABSENT:
                     found[name] = read
-            elif name in self.later:
-                below.fault(Fault.KEY_NOT_SUPPORTED_YET, self.later[name], at_key=True)
             elif not at.reading.full:
-                message = f"{self.what} has no such key; {meant(name, sorted({*known, *self.later}))}"
+                message = f"{self.what} has no such key; {meant(name, sorted(known))}"
                 below.fault(Fault.UNKNOWN_KEY, message, at_key=True)
         for key in self.keys:
             if key.required and at.value.get(key.name) is None:

@@ -13,8 +13,8 @@ from keyturn.core.reading.fields import ASK, FIELDS, PASSWORD, USERNAME
 from keyturn.core.reading.keys.address import ADDRESS_HEADER
 from keyturn.core.reading.keys.advice import RETIRES
 from keyturn.core.reading.keys.calls import ALLOWED_URL, CALL_HEADERS, CALL_QUERY, ENCODED_SLASHES, ONLY
+from keyturn.core.reading.keys.sessions import SESSION
 from keyturn.core.reading.keys.tls import TLS
-from keyturn.core.reading.later import LATER
 from keyturn.core.reading.requests import (
     CAPTURE,
     FAILURES,
@@ -178,6 +178,7 @@ CONNECTOR: Final = Table(
             ),
             "stays below the provider's lock-out",
         ),
+        Key("session", SESSION, "where the provider allows few sessions per account: how many, and who makes room"),
         Key("links", LINKS, "where pages send the person"),
         Key("notes", NOTES, "what pages say besides"),
         Key("retires", RETIRES, "when the provider ends this way of connecting"),
@@ -190,5 +191,4 @@ CONNECTOR: Final = Table(
         Key("insecure_http", Boolean(), "plain http; needs the operator's allowance", default=False),
         Key("tls", TLS, "authorities of its own, and a certificate that is shown"),
     ),
-    LATER["connector"],
 )

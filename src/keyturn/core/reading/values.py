@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -125,15 +125,14 @@ def finite(at: Cursor) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of an enumeration's words, or of `only`. `later`: words that the format has, and this release doesn't do."""
+    """One of an enumeration's words, or of `only`."""
 
     words: type[StrEnum]
-    later: Mapping[str, str] = field(default_factory=dict)
     only: tuple[StrEnum, ...] = ()
 
     @property
     def _possible(self) -> list[str]:
-        return [each.value for each in self.only or self.words if each.value not in self.later]
+        return [each.value for each in self.only or self.words]
 
     def read(self, at: Cursor) -> object:
         """Take the word as a member of the enumeration."""
@@ -141,8 +140,6 @@ class Choice:
         if isinstance(at.value, str):
             if at.value in possible:
                 return self.words(at.value)
-            if at.value in self.later:
-                return at.fault(Fault.KEY_NOT_SUPPORTED_YET, self.later[at.value])
             return at.fault(Fault.WRONG_VALUE, f"no such choice; {meant(at.value, possible)}")
         return at.fault(Fault.WRONG_TYPE, f"expected one of {', '.join(possible)}")
 

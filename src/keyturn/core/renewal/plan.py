@@ -233,6 +233,9 @@ def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
     if intent.kind is IntentKind.LOGIN:
         if password_usable(connection, connector) and intent.tries < LOGIN_TRIES_WITHOUT_ANSWER:
             return Plan(Step.LOGIN, not_before=intent.sent_at + LOGIN_SECOND_TRY_AFTER_S)
+        if connection.password_kept_at is None:  # the person's, for which the session was to be ended
+            again = refresh_usable(connection, connector, now)
+            return Plan(Step.REFRESH) if again else Plan(Step.GIVE_UP, Cause.SESSION_ENDED)
         return Plan(Step.GIVE_UP, Cause.NO_ANSWER)
     leeway_s = connector.refresh.leeway_s
     # A clock that was set back makes an old intent look like one of the future: then nobody knows how old it is.

@@ -48,6 +48,7 @@ from keyturn.engine.login.book_login import BookLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renewal.account_turns import AccountTurns
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
@@ -92,6 +93,7 @@ class Trials:
     clock: Clock
     entropy: Entropy
     known: InFlight
+    turns: AccountTurns
     runs: dict[str, TrialRun] = field(default_factory=dict)
     live: dict[str, _Live] = field(default_factory=dict)
     closing: list[bool] = field(default_factory=list)  # has one once the process is about to end
@@ -126,7 +128,7 @@ class Trials:
         own = OwnValues(self.codes.connections, self.entropy)
         parts = TrialParts(
             TestCalls(watched, self.suffixes), watched, booking, self.budget, self.gate, self.audit, self.codes, own,
-            self.clock, self.known)  # fmt: skip
+            self.clock, self.known, self.turns)  # fmt: skip
 
         def show(row: Row) -> None:
             run.rows.append(row)

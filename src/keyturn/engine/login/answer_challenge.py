@@ -74,7 +74,7 @@ class Challenges:
 
         Raises:
             NotFound, ChallengeUsed, ChallengeExpired. ValidationFailed: at `/answers/<key>`; nothing was used up.
-            LoginsStopped: nothing was used up.
+            LoginsStopped, SessionLimitReached, GenerationConflict before the send: nothing was used up.
             ProviderRateLimited: the provider asks to wait; nothing was used up, if it said so before.
             OtpInvalid: the third wrong code. CredentialsRejected: with `retry: sign_in` where password and code can't
             be told apart. What `Connect` raises after its send.
@@ -150,9 +150,12 @@ class Challenges:
             except ValidationFailed as error:
                 raise at_answers(error, ask) from None
             refuse_while_held(self.course.gate, ready.host)
+
+            async def use() -> Connected | Challenged:
+                return await self._send(await self._take(row, ready), ask, challenge, ready)
+
             with self.course.known.in_flight(*ready.secrets):
-                taken = await self._take(row, ready)
-                return await self._send(taken, ask, challenge, ready)
+                return await self.course.make_room(going.request, going.checked, going.host, going.actor, use)
 
     async def _take(self, row: ChallengeRow, ready: Ready) -> ChallengeRow:
         """Use the answer up. From here on a crash leaves a row that reads as failed when its time has come."""

@@ -31,7 +31,7 @@ from keyturn.engine.before.run_before import Opening, RunBefore, Step
 from keyturn.engine.challenges.refusals import hear, refusal, refuse_while_held
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
-from keyturn.engine.login.book_login import BookLogin
+from keyturn.engine.login.book_login import Booked, BookLogin
 from keyturn.engine.login.challenged import Challenged
 from keyturn.engine.login.login_course import LoginCourse, outcome_of
 from keyturn.engine.login.login_request import Checked, Connected, LoginRequest
@@ -48,6 +48,21 @@ from keyturn.ports.store import Attempt, AttemptResult, AuditLog
 __all__ = ["Connect", "Connected", "LoginRequest"]
 
 log = structlog.get_logger("keyturn.connect")
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A login that is booked. `step`: of a seed's code; `sending`: its turn has come."""
+
+    request: LoginRequest
+    checked: Checked
+    actor: Actor
+    host: str
+    opening: Opening
+    booking: BookLogin
+    booked: Booked
+    step: int | None
+    sending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,7 @@ class Connect:
             LoginsStopped, LoginBudgetSpent, LoginSpraying: nothing was sent.
             CredentialsRejected and its kin: with `tries_left`; ProviderError: as the provider answered.
             ProviderRateLimited: the provider asked to wait; nothing was sent, or this was its answer.
+            SessionLimitReached, GenerationConflict: there is no room for another session; nothing was sent.
             ConnectionTestFailed, UniqueIdMissing, ConnectionExists, IdentityMismatch: the token set is revoked.
 
         Where the provider asks for something in between, what it asks is returned, and `Challenges` goes on.
@@ -148,21 +164,42 @@ class Connect:
         tried = Tried(connector.id, host, request.username, request.owner, request.project)
         booking = BookLogin(self.spraying, self.budget, self.audit)
         booked = await booking(connector, tried, actor, self._record(request, "login.sent", actor, host=host))
+        begun = _Begun(request, checked, actor, host, opening, booking, booked, step)
+        try:
+            return await self.course.make_room(request, checked, host, actor, lambda: self._send(begun))
+        except KeyturnError as error:
+            if not begun.sending:
+                await self._not_sent(begun, error)
+            raise
+
+    async def _send(self, begun: _Begun) -> Connected | Challenged:
+        request, actor, host, connector = begun.request, begun.actor, begun.host, begun.checked.connector
+        begun.sending = True
         with ExitStack() as held:
             run = RunBefore(self.egress, self.known)
-            ran = await run(opening, lambda each, sent: self._watch(request, actor, each, sent), held)
+            ran = await run(begun.opening, lambda each, sent: self._watch(request, actor, each, sent), held)
             sent = ran.ended
             if ran.request is not None:
                 sent = await send_for_token(self.egress, connector, connector.token, ran.request, login=True)
             assert sent is not None
             hear(self.gate, host, sent)
             result = ran.result(counted(sent.outcome))
-            await booking.told_spraying(booked, sent, result)
-            tries_left = await self._written_down(request, booked.attempt, sent, result, host, actor)
+            await begun.booking.told_spraying(begun.booked, sent, result)
+            tries_left = await self._written_down(request, begun.booked.attempt, sent, result, host, actor)
             if sent.token_set is None and sent.challenge is None:
                 raise refusal(sent, tries_left if result is not AttemptResult.NOT_SENT else None)
-            going = UnderWay(request, checked, actor, host, captured=ran.found, totp_step=step)
+            going = UnderWay(request, begun.checked, actor, host, captured=ran.found, totp_step=begun.step)
             return await self.course.follow(going, sent)
+
+    async def _not_sent(self, begun: _Begun, error: KeyturnError) -> None:
+        """There was no room: the login is as if it had not been, and the log says why."""
+        await begun.booking.told_unknown(begun.booked)
+        answered = self._record(begun.request, "login.answered", begun.actor, outcome=error.code, host=begun.host)
+        try:
+            await self.budget.settle(begun.booked.attempt, AttemptResult.NOT_SENT)
+            await self.audit.append([answered])
+        except KeyturnError as failed:
+            log.warning("login_not_written_down", connector=begun.request.connector, code=failed.code)
 
     async def _watch(self, request: LoginRequest, actor: Actor, step: Step, sent: Sent | None) -> None:
         """Log each request that runs before the token request: first that it is sent, then what it was answered."""

@@ -34,6 +34,7 @@ from keyturn.engine.challenges.seed_codes import SeedCodes, seed_among, with_cod
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.challenged import CODES, Challenged, view_of
 from keyturn.engine.login.login_request import Connected
+from keyturn.engine.login.room.make_room import MakeRoom
 from keyturn.engine.login.store_login import StoreLogin, login_from
 from keyturn.engine.login.under_way import UnderWay, without_codes
 from keyturn.engine.login_budget import LoginBudget
@@ -84,6 +85,7 @@ class LoginCourse:
     audit: AuditLog
     store_login: StoreLogin
     codes: SeedCodes
+    make_room: MakeRoom
     clock: Clock
     entropy: Entropy
     known: InFlight
@@ -231,7 +233,8 @@ class LoginCourse:
         return key if seed is not None and not going.wrong_codes else None
 
     async def _connect(self, going: UnderWay, token_set: TokenSet, answered: Asked | None) -> Connected:
-        login = login_from(going.request, going.checked, token_set, going.host, going.totp_step)
+        account = await self.make_room.account_of(going.request, going.checked, going.host)
+        login = login_from(going.request, going.checked, token_set, going.host, going.totp_step, account)
         if answered is not None:
             if going.connector.challenges[answered.place].answers_challenge:
                 await self.store_login.revoke_weaker(login, going.actor)

@@ -23,6 +23,7 @@ from keyturn.core.connector import Challenge
 from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     ChallengeExpired,
+    GenerationConflict,
     KeyturnError,
     LoginsStopped,
     ProviderRateLimited,
@@ -48,6 +49,14 @@ _PASSES: Final = frozenset(
 )
 
 log = structlog.get_logger("keyturn.challenges")
+
+
+class _Pending(Exception):
+    """Nothing was decided yet."""
+
+    def __init__(self, retry_after_s: float | None) -> None:
+        super().__init__("pending")
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +124,34 @@ class PollChallenges:
             await self._again(row, challenge, error.retry_after_s)
             return
         with self.course.known.in_flight(*ready.secrets):
+            await self._decided(row, challenge, ready)
+
+    async def _decided(self, row: ChallengeRow, challenge: Challenge, ready: Ready) -> None:
+        going = ready.going
+        result: Connected | Challenged | KeyturnError | None = None
+        begun = False
+
+        async def send() -> Connected | Challenged:
+            nonlocal begun
+            begun = True
             sent = of_poll(await self.course.send(ready))
             if still_pending(challenge, sent) or (sent.outcome in _PASSES and not _lost_password(ready, sent)):
-                await self._again(row, challenge, sent.retry_after_s)
-                return
-            await self._decided(row, ready, sent)
+                raise _Pending(sent.retry_after_s)
+            return await self.course.follow(going, sent, answered=Asked(row.place))
 
-    async def _decided(self, row: ChallengeRow, ready: Ready, sent: Sent) -> None:
-        result: Connected | Challenged | KeyturnError | None = None
         try:
-            result = await self.course.follow(ready.going, sent, answered=Asked(row.place))
+            result = await self.course.make_room(going.request, going.checked, going.host, going.actor, send)
             if isinstance(result, Connected):
                 session = await self.finish_session.of_holder(row.holder, row.project)
                 if session is not None and session.state == "claimed":
-                    await self.finish_session(session, result, ready.going.actor)
+                    await self.finish_session(session, result, going.actor)
+        except _Pending as pending:
+            await self._again(row, challenge, pending.retry_after_s)
+            return
         except KeyturnError as error:
+            if not begun and isinstance(error, GenerationConflict):  # another login of the account takes long
+                await self._again(row, challenge, None)
+                return
             result = result or error  # a session that can't be written makes no connection undone
         except Exception:
             await self._end(row, KeyturnError())

@@ -93,10 +93,18 @@ class Login:
     allow_account_change: bool = False
     unconfirmed: bool = False
     totp_step: int | None = None  # the last whose code was sent
+    account: str | None = None  # as `Connection` has it
     project: str = "default"
 
 
-def login_from(request: LoginRequest, checked: Checked, token_set: TokenSet, host: str, totp_step: int | None) -> Login:
+def login_from(
+    request: LoginRequest,
+    checked: Checked,
+    token_set: TokenSet,
+    host: str,
+    totp_step: int | None,
+    account: str | None = None,
+) -> Login:
     """The login that a provider accepted; `host`: where its token request went."""
     kept = {each.key: each.keep for each in checked.connector.fields}
     kept |= dict.fromkeys(own_names(checked.connector), Keep.SEALED)
@@ -116,6 +124,7 @@ def login_from(request: LoginRequest, checked: Checked, token_set: TokenSet, hos
         allow_account_change=request.allow_account_change,
         unconfirmed=request.unconfirmed,
         totp_step=totp_step,
+        account=account,
         project=request.project,
     )
 
@@ -323,6 +332,7 @@ class StoreLogin:
             worked_generation=generation,
             totp_step=max(login.totp_step or 0, base.totp_step or 0) or None,
             unconfirmed=login.unconfirmed and (base.unconfirmed or not _usable(base, now)),
+            account=login.account,
             updated_at=now,
         )
         return replace(fresh, renews_at=self.keep_tokens.due(fresh, login.connector))

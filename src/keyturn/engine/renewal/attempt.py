@@ -25,6 +25,7 @@ from keyturn.core.errors import (
     LoginsStopped,
     NeedsReconnect,
     NotFound,
+    ProviderError,
     RenewalInProgress,
     RenewalNotPossible,
     StoreUnavailable,
@@ -45,6 +46,7 @@ from keyturn.core.renewal.plan import (
     Step,
     plan,
 )
+from keyturn.core.renewal.provider_sessions import Room
 from keyturn.core.renewal.retry import asked_to_wait_s, back_off_s
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
@@ -59,6 +61,7 @@ from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.answer_by_seed import AnswerBySeed, Stopped
+from keyturn.engine.renewal.renewal_room import RenewalRoom
 from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.renewal.steps_told import StepsTold
 from keyturn.engine.send import Sent, build, send_for_token
@@ -105,6 +108,7 @@ class RenewalAttempt:
     known: InFlight
     answer_by_seed: AnswerBySeed
     quiet: QuietTimes
+    room: RenewalRoom
     unsent: dict[str, tuple[str, Intent | None]] = field(default_factory=dict)  # declared, and surely not sent
 
     async def once(
@@ -211,6 +215,15 @@ class RenewalAttempt:
         return ready
 
     async def _declare_and_send(self, ready: _Ready, actor: Actor, leased: Callable[[], bool]) -> Connection | None:
+        if ready.kind is not IntentKind.LOGIN:
+            return await self._send(ready, actor, leased)
+        connection, secrets, connector = ready.connection, ready.secrets, ready.connector
+        async with self.room.turn(connection, secrets, connector, ready.host, ready.username) as room:
+            return await self._send(ready, actor, leased, ends_own=room is Room.END_OWN)
+
+    async def _send(
+        self, ready: _Ready, actor: Actor, leased: Callable[[], bool], *, ends_own: bool = False
+    ) -> Connection | None:
         booked = await self._book(ready) if ready.kind is IntentKind.LOGIN else None
         declared: Connection | None = None
         try:
@@ -220,6 +233,11 @@ class RenewalAttempt:
                 await self._settle(booked, AttemptResult.NOT_SENT)
         if declared is None:
             return None
+        if ends_own:
+            ended = await self._end_own(replace(ready, connection=declared), booked, actor, leased)
+            if ended is None:
+                return None
+            ready, declared = ended, ended.connection
         with self.known.in_flight(*_secrets_of(ready)), ExitStack() as held:
             ran = Ran(request=ready.request)
             if ready.opening is not None and ready.connector.before:
@@ -241,6 +259,37 @@ class RenewalAttempt:
             await self._settle(booked, ran.result(counted(sent.outcome)))
         self._tell_gate(ready, sent)
         return await self._follow(replace(ready, connection=declared), sent, actor)
+
+    async def _end_own(
+        self, ready: _Ready, booked: Attempt | None, actor: Actor, leased: Callable[[], bool]
+    ) -> _Ready | None:
+        """End the connection's session before the login that was declared; None where another has spoken.
+
+        Raises:
+            ProviderError: it was not heard; no password was sent.
+        """
+        connection, error = ready.connection, None
+        try:
+            with self.known.in_flight(*_secrets_of(ready)):
+                ended = await self.room.end(connection, ready.secrets, ready.connector, actor)
+        except ProviderError as failed:
+            ended, error = None, failed
+        except KeyturnError:  # nothing was sent; the intent that stays counts as a login without an answer
+            if booked:
+                await self._settle(booked, AttemptResult.NOT_SENT)
+            raise
+        if ended is not None and leased():
+            return replace(ready, connection=ended[0], secrets=ended[1])
+        if booked:
+            await self._settle(booked, AttemptResult.NOT_SENT)
+        if error is not None:
+            failures = connection.failures_in_a_row + 1
+            wait = error.retry_after_s or back_off_s(failures, fraction=self.entropy.fraction())
+            record = self.settlement.record(connection, "login.answered", actor, outcome=error.code, host=ready.host)
+            if await self.settlement.failed_for_now(connection, error.code, failures, wait, record) is not None:
+                error.retry_after_s = wait
+                raise error
+        return None
 
     async def _declare(self, ready: _Ready, actor: Actor, leased: Callable[[], bool]) -> Connection | None:
         """Commit the intent; None where another was faster.

@@ -16,6 +16,8 @@ from keyturn.core.errors import KeyturnError, NeedsReconnect, ProviderTimeout, S
 from keyturn.core.problems import Cause
 from keyturn.core.renewal.plan import SendOutcome, Step, loss_cause, password_usable, plan
 from keyturn.core.renewal.retry import back_off_s
+from keyturn.core.secret import Secret
+from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import SCHEDULER, Actor
 from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.renewal.keep import KeepTokens
@@ -192,6 +194,39 @@ class Settlement:
             return replace(current, totp_step=current.totp_step if totp_step is None else totp_step)
 
         return await self._write(connection, noted, [record], after_send=after_send)
+
+    async def session_over(self, connection: Connection, token_set: TokenSet, record: AuditRecord) -> Connection | None:
+        """The provider was told to end the session, for a login that follows: what is left is what the account is.
+
+        The token is over for every caller from now on; its intent says what it was ended for.
+        """
+        now = self.clock.now()
+        left = SealedChange(token_set=replace(token_set, access_token=Secret(""), refresh_token=None))
+
+        def ended(current: Connection) -> Connection:
+            return replace(current, expires_at=now, refreshable=False, refresh_expires_at=None, refresh_end_fixed=False)
+
+        return await self._write(connection, ended, [record], left, after_send=True)
+
+    async def not_begun(self, declared: Connection, before: Connection) -> None:
+        """A person's login was on its way and no password was sent: the connection is as it was before."""
+
+        def as_before(current: Connection) -> Connection:
+            return replace(current, intent=before.intent, renews_at=before.renews_at, refreshable=before.refreshable)
+
+        await self._write(declared, as_before, [])
+
+    async def not_logged_in(self, connection: Connection, connector: Connector, cause: Cause, actor: Actor) -> None:
+        """A person's login for which the session was ended has brought no other: the kept password does, or nobody.
+
+        Where the person is asked for something in between, it is theirs to answer: no password is sent beside that.
+        """
+        now = self.clock.now()
+        if cause is Cause.SESSION_ENDED and password_usable(connection, connector):
+            await self._write(connection, lambda current: replace(current, intent=None, renews_at=now), [])
+            return
+        record = self.record(connection, "connection.needs_reconnect", actor, outcome=cause.value)
+        await self._write(connection, lambda current: _lost(current, cause), [record])
 
     async def unanswered_login(self, connection: Connection, record: AuditRecord) -> None:
         """The intent stays: the plan sees how often this login was tried."""

@@ -105,6 +105,7 @@ class Disconnect:
             renews_at=None,
             refreshable=False,
             password_kept_at=None,
+            account=None,
             disconnected_at=now,
             updated_at=now,
             revocation=nothing_to_revoke(connector)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from keyturn.core.connection import Connection
 from keyturn.core.connector import ClientAuthentication, Connector, ProviderRequest, Revoke
+from keyturn.core.renewal.provider_sessions import has_tokens
 from keyturn.core.requests.request_encoding import request_templates
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
@@ -60,7 +61,7 @@ def revocation_row(
         stored: whether the connection is in the store.
     """
     requests = requests_for(connector, cause)
-    if token_set is None or not requests:
+    if token_set is None or not has_tokens(token_set) or not requests:
         return None
     used = frozenset().union(*(names_used(each.request) for each in requests), tls_names(connector))
     if any(each.request.authentication is ClientAuthentication.PRIVATE_KEY_JWT for each in requests):

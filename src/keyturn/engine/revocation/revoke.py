@@ -29,6 +29,7 @@ from keyturn.core.messages import Answer
 from keyturn.core.renewal.retry import REVOCATION_CAP_S, asked_to_wait_s, back_off_s, quiet_s
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.revocation import Revocation
+from keyturn.engine.actor import SCHEDULER, Actor
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
@@ -189,7 +190,7 @@ class Revoke:
             if self.clock.now() >= row.give_up_at:
                 await self._over(tried)
             else:
-                await self.revocations.save(tried, records=[self._record(tried, "revocation.tried", KeyturnError.code)])
+                await self.revocations.save(tried, records=[self.record(tried, "revocation.tried", KeyturnError.code)])
         except StoreUnavailable as error:
             log.warning("revocation_failed", revocation=row.id, code=error.code)
 
@@ -207,14 +208,14 @@ class Revoke:
         )
         # The last try is made when the time is over, not after it.
         later = replace(tried, due_at=min(now + wait, revocation.give_up_at))
-        await self.revocations.save(later, records=[self._record(tried, "revocation.tried", told.error, told.open)])
+        await self.revocations.save(later, records=[self.record(tried, "revocation.tried", told.error, told.open)])
         await self._note(tried, over=False, left=told.open)
         return told
 
     async def _over(self, tried: Revocation, left: Mapping[str, str] = _NOTHING) -> None:
         """Done or given up. The connection is written first: what is then left after a crash is tried once more."""
         await self._note(tried, over=True, left=left)
-        record = self._record(tried, "revocation.tried", tried.last_error or "ok", left)
+        record = self.record(tried, "revocation.tried", tried.last_error or "ok", left)
         await self.revocations.remove(tried.id, records=[record])
         if tried.connection is not None:
             await self.end_disconnect(tried.connection, tried.project)
@@ -234,9 +235,18 @@ class Revoke:
         if alarm is not None and alarm[2] > 0 and not last:
             return Told(tuple(done), alarm[0], alarm[2])
         await self._claim(revocation, connector)
+        return await self._tell_all(revocation, spoken, last=last)
+
+    async def tell(self, revocation: Revocation, connector: Connector, *, last: bool) -> Told:
+        """Send all of one that rests in no row: once, now. Who asks writes down what came of it."""
+        client = await self.published.client(connector, project=revocation.project)
+        return await self._tell_all(revocation, _Spoken(connector, client), last=last)
+
+    async def _tell_all(self, revocation: Revocation, spoken: _Spoken, *, last: bool) -> Told:
+        done = list(revocation.done)
         left: dict[str, str] = {}
         retry_after: float | None = None
-        for one in sends(connector, revocation):
+        for one in sends(spoken.connector, revocation):
             if one.name in done:
                 continue
             code, wait = await self._tell_one(revocation, spoken, one, last=last)
@@ -250,7 +260,7 @@ class Revoke:
     async def _claim(self, revocation: Revocation, connector: Connector) -> None:
         """Say that it is being sent, before it is; nobody else takes it up meanwhile."""
         claimed = replace(revocation, due_at=self.clock.now() + claimed_for_s(connector, revocation))
-        await self.revocations.save(claimed, records=[self._record(revocation, "revocation.sent", "ok")])
+        await self.revocations.save(claimed, records=[self.record(revocation, "revocation.sent")])
 
     async def _tell_one(
         self, revocation: Revocation, spoken: _Spoken, one: Send, *, last: bool
@@ -291,16 +301,23 @@ class Revoke:
             records = []
             if over and not any(each.id != tried.id for each in rows):
                 new = replace(new, state=advance(new.state, Event.PROVIDER_TOLD))
-                records = [self._record(tried, "connection.disconnected", "ok")]
+                records = [self.record(tried, "connection.disconnected", "ok")]
             try:
                 await self.connections.save(new, records=records)
                 return
             except RevisionConflict:
                 continue
 
-    def _record(
-        self, revocation: Revocation, action: str, outcome: str, left: Mapping[str, str] = _NOTHING
+    def record(
+        self,
+        revocation: Revocation,
+        action: str,
+        outcome: str = "ok",
+        left: Mapping[str, str] = _NOTHING,
+        *,
+        actor: Actor = SCHEDULER,
     ) -> AuditRecord:
+        """An audit record about a revocation."""
         facts: dict[str, Any] = {"cause": revocation.cause.value, "tries": revocation.tries}
         facts["done"] = list(revocation.done)
         if of_several(left):
@@ -308,10 +325,11 @@ class Revoke:
         return AuditRecord(
             self.clock.now(),
             action,
-            "scheduler",
+            actor.name,
             outcome=outcome,
             connector=revocation.connector,
             connection=revocation.connection,
+            request_id=actor.request_id,
             facts=facts,
             project=revocation.project,
         )

@@ -58,6 +58,7 @@ _ROWS: Final = {
     "unique_id_missing": Outcome("unique_id_missing", form=False, again=False),
     "identity_mismatch": Outcome("identity_mismatch"),
     "connection_exists": Outcome("connection_exists", form=False, again=False),
+    "session_limit_reached": Outcome("session_limit_reached", form=False),
     "provider_rate_limited": Outcome("provider_rate_limited", form=False),
     "login_budget_spent": Outcome("login_budget_spent", form=False, links=("unlock", "reset_password")),
     "rate_limited": Outcome("rate_limited", form=False, again=False),

@@ -255,3 +255,14 @@ async def test_what_is_wrong_with_a_paste_is_asked_before_it_is_sent() -> None:
     assert {"errors": []} == (await visitor.post("/connectors/new/check", {"way": "blank", "id": "free"})).json()
     assert re.search(r'<textarea [^>]*id="text"[^>]*aria-invalid="true"', posted.text)
     assert not re.search(r'<input id="id"[^>]*aria-invalid', posted.text)
+
+
+async def test_few_sessions_are_said_at_the_logout() -> None:
+    """Step 4 has them in a fold of their own, and what is wrong with them is said there."""
+    visitor = await author()
+    saved = await send(visitor, 4, {"do": "stay", "session.limit": "1", "session.logout_first": "true"})
+    without = await send(visitor, 4, {"do": "stay", "session.limit": "0"})
+
+    assert "said=saved" in saved.headers["location"]
+    assert "session: {limit: 1, logout_first: true}" in (await source_of(visitor)).replace("\n  ", " ")
+    assert '<a href="#session.limit">Sessions that one account may have</a>' in without.text

@@ -125,6 +125,7 @@ connections: Final = sa.Table(
     flag_column("refresh_end_fixed"),
     time_column("state_since", empty=True),
     text_column("test_cause", empty=True),
+    text_column("account", empty=True),
 )
 
 NOT_ENDED: Final = "state NOT IN ({})".format(", ".join(f"'{each}'" for each in sorted(ENDED)))
@@ -142,6 +143,7 @@ sa.Index("connections_due", _c.renews_at, sqlite_where=sa.text(f"renews_at IS NO
 sa.Index("connections_newest", _c.project, _c.created_at, _c.id)
 sa.Index("connections_by_owner", _c.project, _c.owner, _c.created_at, _c.id)
 sa.Index("connections_by_connector", _c.project, _c.connector, _c.state)
+sa.Index("connections_by_login", _c.project, _c.account, sqlite_where=sa.text("account IS NOT NULL"))
 
 revocations: Final = sa.Table(
     "revocations",

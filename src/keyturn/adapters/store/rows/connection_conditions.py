@@ -48,6 +48,8 @@ def conditions_of(which: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(_c.reason == which.reason)
     if which.unique_id is not None:
         conditions.append(_c.unique_id == which.unique_id)
+    if which.account is not None:
+        conditions.append(_c.account == which.account)
     if which.search is not None:
         conditions.append(_c.id.in_(_beginning_with(which.search)))
     return conditions + _what_is_wrong(which)

@@ -69,6 +69,7 @@ def columns_of(connection: Connection) -> dict[str, Any]:
         "refresh_end_fixed": connection.refresh_end_fixed,
         "state_since": connection.state_since,
         "test_cause": test.cause if test else None,
+        "account": connection.account,
     }
 
 
@@ -113,6 +114,7 @@ def connection_in(row: sa.Row[Any]) -> Connection:
         refresh_expires_at=row.refresh_expires_at,
         refresh_end_fixed=row.refresh_end_fixed,
         state_since=row.state_since,
+        account=row.account,
     )
 
 

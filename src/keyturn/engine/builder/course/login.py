@@ -67,6 +67,7 @@ async def log_in(state: TrialState) -> TokenSet:
     try:
         state.host = host_of(opening.check()[-1])
         refuse_while_held(parts.gate, state.host)
+        await parts.turns.refuse_trial(connector, state.host, state.username, state.fields)
         tried = Tried(connector.id, state.host, state.username, state.actor.name)
         record = state.record("connector.trial_sent", host=state.host)
         booked = await parts.booking(connector, tried, state.actor, record)

@@ -30,6 +30,7 @@ from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.book_login import BookLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.renewal.account_turns import AccountTurns
 from keyturn.engine.template_values import client_values, token_values
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.clock import Clock
@@ -71,6 +72,7 @@ class TrialParts:
     own: OwnValues
     clock: Clock
     known: InFlight
+    turns: AccountTurns
 
 
 @dataclass(slots=True)

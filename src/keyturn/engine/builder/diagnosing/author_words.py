@@ -27,6 +27,8 @@ _WORDS: Final = {
     "provider_interaction_required": "The provider wants this account to sign in on its own site first. Do that once, "
     "then try again.",
     "provider_access_denied": "This account may not use the API. Try one that may.",
+    "session_limit_reached": "This account is connected here, and a trial's login could end that session. Nothing was "
+    "sent: try another account, or disconnect that connection first.",
     "provider_rate_limited": "The provider asks to wait; nothing of the connector is wrong. A smaller limit of logins "
     "in step 2 keeps it from happening to people.",
     "provider_unreachable": "Nothing answers at this host, and nothing was sent. The name may be mistyped in step "

@@ -68,6 +68,11 @@ _PAGES: Final = {
     "statement.also_kept": "Also kept: {labels}.",
     "statement.address": "{provider} asks for it: your network address (IP) is passed on to them as you sign in. "
     "We do not keep it.",
+    "statement.session.one": "{provider} allows one session at a time: connecting ends the one that is there.",
+    "statement.session.other": "{provider} allows {count} sessions at a time: connecting may end one that is there.",
+    "statement.session.few": "{provider} allows few sessions at a time: connecting may end one that is there.",
+    "statement.session.first": "If this account is connected here already, that session ends before your password is "
+    "checked.",
     "statement.reach": "With this, {app} can use {provider} in your name at: {hosts}.",
     "statement.stop": "Do not go on if you did not start this in {app}.",
     "statement.any_below": "any address below {domain}",
@@ -204,6 +209,9 @@ _OUTCOMES: Final = {
     "identity_mismatch.next": "Sign in with that account. Nothing was changed.",
     "connection_exists.title": "This account is already connected. Nothing was changed.",
     "connection_exists.next": "Go back to {app} and use that connection, or disconnect it first.",
+    "session_limit_reached.title": "{provider} allows this account no further session: other connections hold them "
+    "all. Your password was not sent.",
+    "session_limit_reached.next": "Use a connection that is there, or disconnect one; then try again.",
     "provider_rate_limited.title": "{provider} is asking us to wait.",
     "provider_rate_limited.next": "Try again after the wait.",
     "login_budget_spent.title": "Sign-in for this account failed too often lately. Your password was not sent.",

@@ -70,6 +70,13 @@ _PAGES: Final = {
     "statement.also_kept": "Ebenfalls aufbewahrt: {labels}.",
     "statement.address": "{provider} verlangt es so: Ihre Netzadresse (IP) wird bei der Anmeldung dorthin "
     "weitergegeben. Wir bewahren sie nicht auf.",
+    "statement.session.one": "{provider} erlaubt nur eine Sitzung: Das Verbinden beendet die, die es schon gibt.",
+    "statement.session.other": "{provider} erlaubt {count} Sitzungen zugleich: Das Verbinden kann eine beenden, die es "
+    "schon gibt.",
+    "statement.session.few": "{provider} erlaubt nur wenige Sitzungen zugleich: Das Verbinden kann eine beenden, die "
+    "es schon gibt.",
+    "statement.session.first": "Wenn dieses Konto hier schon verbunden ist, endet dessen Sitzung, bevor Ihr Passwort "
+    "geprüft wird.",
     "statement.reach": "{app} kann damit {provider} in Ihrem Namen benutzen, unter: {hosts}.",
     "statement.stop": "Fahren Sie nicht fort, wenn Sie dies nicht über {app} begonnen haben.",
     "statement.any_below": "jede Adresse unter {domain}",
@@ -222,6 +229,10 @@ _OUTCOMES: Final = {
     "identity_mismatch.next": "Melden Sie sich mit dem richtigen Konto an. Es wurde nichts geändert.",
     "connection_exists.title": "Dieses Konto ist schon verbunden. Es wurde nichts geändert.",
     "connection_exists.next": "Öffnen Sie {app} und benutzen Sie die Verbindung dort, oder trennen Sie sie zuerst.",
+    "session_limit_reached.title": "{provider} erlaubt diesem Konto keine weitere Sitzung: Andere Verbindungen haben "
+    "schon alle. Ihr Passwort wurde nicht gesendet.",
+    "session_limit_reached.next": "Benutzen Sie eine Verbindung, die es schon gibt, oder trennen Sie eine; versuchen "
+    "Sie es dann noch einmal.",
     "provider_rate_limited.title": "{provider} bittet uns zu warten.",
     "provider_rate_limited.next": "Versuchen Sie es nach der Wartezeit noch einmal.",
     "login_budget_spent.title": "Die Anmeldung für dieses Konto ist zuletzt zu oft misslungen. Ihr Passwort wurde "

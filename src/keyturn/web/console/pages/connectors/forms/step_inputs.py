@@ -29,6 +29,8 @@ _REFUSALS: Final = "What refusals mean, and limits"
 _REFUSALS_HINT: Final = "The provider's own ways of saying no, and how many logins may fail."
 _VALUES: Final = "Values made here"
 _VALUES_HINT: Final = "Further names for templates: made of others, made once for each connection, or given by a login."
+_SESSIONS: Final = "Few sessions per account"
+_SESSIONS_HINT: Final = "Only where the provider counts the sessions of an account."
 _TLS: Final = "Networks, addresses and certificates"
 _TLS_HINT: Final = "Each needs the operator's allowance as well, where it opens something."
 
@@ -234,7 +236,26 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         ),
         *_folded(request_more("/refresh")),
     ),
-    4: (*revoke_inputs("/revoke"), *_folded(request_more("/revoke"))),
+    4: (
+        *revoke_inputs("/revoke"),
+        *_folded(request_more("/revoke")),
+        *(
+            each.in_group(_SESSIONS, _SESSIONS_HINT)
+            for each in (
+                Input("/session/limit", "Sessions that one account may have", Kind.NUMBER),
+                Input(
+                    "/session/logout_first",
+                    "What becomes of the old session at a new login?",
+                    Kind.CHOICE,
+                    choices={
+                        "": "the provider ends it (the default)",
+                        "false": "the provider ends it",
+                        "true": "nothing: keyturn has to log out first",
+                    },
+                ),
+            )
+        ),
+    ),
     5: (
         Input("/test/url", "URL", hint="Has to be covered by step 7."),
         Input("/test/method", "Method", Kind.CHOICE, choices=_TEST_METHODS),

@@ -1,0 +1,1 @@
+"""Logins at providers that allow few sessions."""
