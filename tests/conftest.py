@@ -5,6 +5,7 @@ HYPOTHESIS_PROFILE=thorough looks for new ones.
 Rule 2: settings of the machine do not reach the tests.
 Rule 3: files that start processes come first, in random order like all others: whatever is left at the end is short,
 so that no worker waits long for the other.
+Rule 4: a file of tests leaves the process as it found it (tests/house/left_behind.py).
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.house.left_behind import left_behind, state
 
 # A machine that is busy with the other worker is slow, not wrong: no time limit per example.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -50,10 +53,29 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _settings_of_the_machine_do_not_matter() -> Iterator[None]:
-    """Take away every KEYTURN_ setting and proxy that the person running the tests has set."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.upper().startswith("KEYTURN_") or name.upper() in {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}:
-                patch.delenv(name)
-        yield
+def _settings_of_the_machine_do_not_matter() -> None:
+    """Take away every KEYTURN_ setting and proxy that the person running the tests has set; the process is ours."""
+    for name in list(os.environ):
+        if name.upper().startswith("KEYTURN_") or name.upper() in {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}:
+            del os.environ[name]
+
+
+_FOUND = pytest.StashKey[dict[str, object]]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _as_it_is_found(
+    request: pytest.FixtureRequest, _an_interrupt_interrupts: None, _settings_of_the_machine_do_not_matter: None
+) -> None:
+    request.config.stash[_FOUND] = state()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """Fail the last test of a file that leaves something behind."""
+    yield
+    found = item.config.stash.get(_FOUND, None)
+    if found is not None and (nextitem is None or nextitem.path != item.path):
+        item.config.stash[_FOUND] = now = state()
+        if differences := left_behind(found, now):
+            pytest.fail(f"{item.path.name} leaves behind: {'; '.join(differences)}", pytrace=False)

@@ -10,7 +10,6 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -39,19 +38,6 @@ class _Log:
     @property
     def records(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.text.splitlines()]
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    kept = root.handlers[:], root.level
-    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
-    yield
-    root.handlers[:], root.level = kept[0], kept[1]
-    root.setLevel(kept[1])
-    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(params=[pytest.param(True, id="json"), pytest.param(False, id="console")])

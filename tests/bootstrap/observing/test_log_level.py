@@ -21,18 +21,12 @@ EARLY = structlog.get_logger("keyturn.early")
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """Where this process logs to, at info; all is as it was afterwards."""
-    root = logging.getLogger()
-    handlers, level, config = list(root.handlers), root.level, structlog.get_config()
+    """Where this process logs to, at info."""
     written = io.StringIO()
     known = KnownSecrets()
     configure_logging(level="info", json=True, redactor=Redactor(known), stream=written)
     with known.in_flight(Secret("canary-of-the-level")):
         yield written
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    structlog.configure(**config)
 
 
 async def test_it_changes_and_goes_back(stream: io.StringIO) -> None:
