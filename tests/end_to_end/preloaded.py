@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -246,5 +247,6 @@ def _load() -> None:
 
 if __name__ == "__main__":
     _load()
+    gc.freeze()  # what is forked need not look through all that for garbage
     if (what := _Forking(sys.stdin, sys.stdout).run()) is not None:
         _become(what)
