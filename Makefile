@@ -39,7 +39,7 @@ test: ready ## Lint, then all tests that need nothing but this machine (about se
 	@$(BIN)/python scripts/run_stages.py lint test
 
 test-peers: ready ## Live beside five servers that others wrote; the first run installs them into .cache/peers
-	@$(BIN)/pytest -m slow -n 2 --dist loadfile tests/peers/suite
+	@$(BIN)/pytest -m slow -n 2 --dist loadfile tests/peers
 
 test-faults: ready ## Kill, cut and delay things while connections are renewed; FAULTS="--fault-seed N" replays a run
 	@$(BIN)/pytest -m 'slow or short' -n 2 --dist loadgroup tests/faults tests/security $(FAULTS)

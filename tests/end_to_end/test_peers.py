@@ -28,6 +28,8 @@ ODD_SECRET = "s:e+c%72r&t /=~"
 PEERS = ("django-oauth-toolkit", "authlib")
 NUMBERS = itertools.count(1)
 
+pytestmark = pytest.mark.timeout(600)  # a first start installs the server
+
 
 @pytest.fixture(scope="module")
 def peers() -> Iterator[Callable[[str], Peer]]:

@@ -8,13 +8,21 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests.peers.running import QUICK_NAMES, Peer, PeerNotStartedError, reserve_port, running_peer
 
+F = TypeVar("F", bound=Callable[..., object])
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def starts_a_peer(test: F) -> F:
+    """One of `make test-peers`, which a first start gives the time to install the server."""
+    return pytest.mark.slow(pytest.mark.timeout(600)(test))
 
 
 def log_in(peer: Peer, username: str, password: str | None) -> dict[str, object]:
@@ -30,7 +38,7 @@ def log_in(peer: Peer, username: str, password: str | None) -> dict[str, object]
     return answer
 
 
-@pytest.mark.timeout(600)  # a first start installs the server
+@starts_a_peer
 @pytest.mark.parametrize("name", QUICK_NAMES)
 def test_both_accounts_log_in(name: str) -> None:
     """A peer takes the plain password and the one full of characters that want escaping, and refuses a near miss."""
@@ -45,7 +53,7 @@ def test_both_accounts_log_in(name: str) -> None:
     assert 400 == refused.value.code
 
 
-@pytest.mark.timeout(600)
+@starts_a_peer
 def test_a_peer_is_gone_afterwards() -> None:
     """The server ends with the block, also when the block fails."""
     seen: list[Peer] = []
@@ -62,7 +70,7 @@ def test_a_peer_is_gone_afterwards() -> None:
         log_in(seen[0], seen[0].username, seen[0].password)
 
 
-@pytest.mark.timeout(600)
+@starts_a_peer
 def test_two_of_one_peer_have_their_own_ports() -> None:
     """Peers that run at once share neither port nor process."""
     with running_peer("authlib") as one, running_peer("authlib") as two:
@@ -87,7 +95,7 @@ def test_an_unknown_peer_is_refused() -> None:
         pass
 
 
-@pytest.mark.timeout(600)
+@starts_a_peer
 def test_a_peer_needs_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without HOME the files still have a place: inside the checkout."""
     for name in ("HOME", "XDG_CACHE_HOME", "PEERS_HOME"):
