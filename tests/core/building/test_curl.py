@@ -103,6 +103,33 @@ def edits(text: str) -> dict[str, Any]:
             id="a header of its own",
         ),
         pytest.param(
+            FORM + '\ncurl https://b.example/v1/me -H "X-Auth: $JWT"',
+            "/request",
+            {"base_url": "https://b.example/v1", "headers": {"X-Auth": "{{ access_token }}"}},
+            id="a header of its own with a variable of the shell",
+        ),
+        pytest.param(
+            FORM + "\ncurl https://b.example/v1/me -H 'X-Auth: eyJ-canary'",
+            "/request",
+            {"base_url": "https://b.example/v1", "headers": {"X-Auth": "{{ access_token }}"}},
+            id="a header of its own with a token",
+        ),
+        pytest.param(
+            FORM + "\ncurl https://b.example/v1/me -H 'X-Auth: canary canary'",
+            "/request",
+            {"base_url": "https://b.example/v1", "headers": {"X-Auth": "{{ access_token }}"}},
+            id="a header of its own with a token of two words",
+        ),
+        pytest.param(
+            FORM + "\ncurl https://b.example/v1/me -H 'X-Caller: Bearer <your_access_token>' -H 'X-Tenant: 7'",
+            "/request",
+            {
+                "base_url": "https://b.example/v1",
+                "headers": {"X-Caller": "Bearer {{ access_token }}", "X-Tenant": "7"},
+            },
+            id="what stands for the token names it",
+        ),
+        pytest.param(
             FORM + "\n$ curl https://b.example/v1/me -H 'Authorization: Bearer t-canary' -H 'X-Api-Key: k-canary'",
             "/fields",
             [{"key": "x_api_key", "label": "X Api Key", "type": "secret"}],
@@ -125,6 +152,18 @@ def test_what_a_command_says(text: str, pointer: str, value: Any) -> None:
 
     assert value == found
     assert "canary" not in repr((reading.edits, reading.understood, reading.left))
+
+
+def test_what_stands_for_a_value_is_told() -> None:
+    """A placeholder that nothing is known of would be sent as it stands: its name is said, and it alone."""
+    call = "curl https://b.example/me -H 'X-Auth: $JWT' -H 'X-Tenant: $TENANT' -H 'X-Region: eu'"
+    reading = read_curl(f"{FORM} -d device=<device_id>\n{call}")
+
+    assert [each.split(":")[0] for each in reading.left if "placeholder" in each] == [
+        "A placeholder is the value of “X-Tenant”",
+        "A placeholder is the value of “device”",
+    ]
+    assert "Step 9: each call carries X-Auth with the token, X-Tenant, X-Region." in reading.understood
 
 
 def nested(depth: int) -> str:

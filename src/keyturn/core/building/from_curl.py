@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote_plus, urlsplit
@@ -35,8 +36,11 @@ _SILENT: Final = frozenset(
         "origin", "referer", "accept-language", "cache-control", "pragma", "dnt", "priority",
     }
 )  # fmt: skip
-_ENTER: Final = "Enter its id and secret on the connector's page."
+_ENTER: Final = "Its id and secret are no part of the text: an operator sets them in step 2."
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # of userName
+_TOKEN_NAME: Final = re.compile(r"token|session|ticket|jwt|(?:^|[-_])auth$", re.IGNORECASE)
+_SCHEMES: Final = frozenset({"bearer", "token", "jwt", "oauth"})  # any other first word may be half of a token
+_STANDS_FOR: Final = re.compile(r"\$\w+|\$\{\w+\}|<[^<>]+>")  # as documentation writes what the reader puts in
 _NOT_KEY: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -68,10 +72,12 @@ def read_curl(text: str) -> CurlReading:
         found.edits["/fields"] = fields
         found.understood.append(f"Step 1: asked besides: {', '.join(each['label'] for each in fields)}.")
     found.left.append("Step 3 and 4: a command doesn't show how to refresh and to revoke.")
-    found.left.append("Step 6 and 8: check that the API's answer has `id` and `name`.")
+    found.left.append("Step 6 and 8: check that the API's answer has “id” and “name”.")
+    stands = sorted(set(_standing_for(found.edits)))
+    found.left += [f"A placeholder is the value of “{name}”: put the value in its place." for name in stands]
     names = sorted({each for request in requests for each in request.unread})
     found.left += [f"Not taken over: {name}" for name in names]
-    found.left.append("Delete the command from your shell's history: it has a password in it.")
+    found.left.append("If the password in the command is real, delete the command from your shell's history.")
     return found
 
 
@@ -215,8 +221,8 @@ def _read_call(found: CurlReading, call: CurlRequest, fields: list[dict[str, Any
         headers["Authorization"] = f"{scheme} {{{{ access_token }}}}" if " " in authorization else "{{ access_token }}"
     elif not authorization:
         login = repr(found.edits["/token"])
-        _take_token(headers, fields, login)
-        carried = _take_token(test.get("params", {}), fields, login)
+        _take_token(headers, call.headers, fields, login)
+        carried = _take_token(test.get("params", {}), call.params, fields, login)
         if carried:
             parameters["query"] = {name: test["params"].pop(name) for name in carried}
     if not test.get("params", True):
@@ -226,19 +232,47 @@ def _read_call(found: CurlReading, call: CurlRequest, fields: list[dict[str, Any
     found.edits |= {"/test": test, "/allowed_urls": [base], "/request": parameters}
     found.understood.append(f"Step 5: {call.method} {parts.path or '/'} at {parts.netloc} proves a token.")
     found.understood.append(f"Step 7: calls may reach {base} and what is below.")
-    put = ", ".join([*headers, *parameters.get("query", ())]) or "the usual Authorization header"
-    found.understood.append(f"Step 9: each call carries {put}.")
+    put = {**headers, **parameters.get("query", {})}
+    names = ", ".join(f"{name} with the token" if "access_token" in str(put[name]) else name for name in put)
+    found.understood.append(f"Step 9: each call carries {names or 'the usual Authorization header'}.")
 
 
-def _take_token(values: dict[str, Any], fields: list[dict[str, Any]], login: str) -> list[str]:
-    """Put the token of a connection where a call had one; the names under which it goes. `login`: what names fields."""
-    names = [name for name in values if "token" in name.lower() or "session" in name.lower()]
+def _take_token(values: dict[str, Any], written: dict[str, Any], fields: list[dict[str, Any]], login: str) -> list[str]:
+    """Put the token of a connection where a call had one; the names under which it goes.
+
+    Args:
+        values: what was made of them, changed here.
+        written: the same as they stand in the command.
+        fields: what people are asked; one that was made of the token is taken out again.
+        login: what names fields.
+    """
+    names = [name for name in values if _carries_token(name, written.get(name))]
     for name in names:
         if str(values[name]) not in login:
             key = str(values[name]).strip("{} ")
             fields[:] = [each for each in fields if each["key"] != key]
-        values[name] = "{{ access_token }}"
+        scheme, blank, _ = str(written.get(name)).partition(" ")
+        put = f"{scheme} " if blank and scheme.lower() in _SCHEMES else ""
+        values[name] = f"{put}{{{{ access_token }}}}"
     return names
+
+
+def _carries_token(name: str, written: object) -> bool:
+    """Whether a value is the token, by its name or by what its placeholder is called."""
+    stands = isinstance(written, str) and _STANDS_FOR.search(written) is not None
+    return bool(_TOKEN_NAME.search(name) or (stands and _TOKEN_NAME.search(str(written))))
+
+
+def _standing_for(value: Any, name: str = "") -> Iterator[str]:
+    """The names whose value is still a placeholder of the documentation, or a variable of a shell."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _standing_for(each, str(key))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _standing_for(each, name)
+    elif isinstance(value, str) and _STANDS_FOR.fullmatch(value):
+        yield name
 
 
 def _address(url: str, fields: list[dict[str, Any]]) -> str:
