@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from keyturn.bootstrap.dev import Welcome
-from keyturn.cli.commands.dev import show
+from keyturn.cli.commands.dev import DATA, show
 from tests.cli.running import LOAD_ALL, PROGRAM, Ran, run_process
 from tests.end_to_end.preloaded import MODULE, Process, preloaded
 
@@ -150,7 +150,7 @@ def test_welcome_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch
     key = "kt_" + "k" * 43 + "00000000"
     link = f"http://127.0.0.1:8800/c/{'l' * 43}"
     console = f"http://127.0.0.1:8800/sign-in/{'l' * 43}"
-    show(Welcome("http://127.0.0.1:8800", "http://127.0.0.1:8801", link, key, console), Path(".keyturn", "dev"))
+    show(Welcome("http://127.0.0.1:8800", "http://127.0.0.1:8801", link, key, console), DATA, f"--data {DATA}")
     lines = capsys.readouterr().out.splitlines()
 
     assert len(lines) <= 24

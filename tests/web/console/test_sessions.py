@@ -7,6 +7,7 @@ import pytest
 from keyturn.core.access.roles import Permission, Role
 from keyturn.engine.actor import Actor
 from keyturn.engine.people.people import FRESH_S, IDLE_S
+from keyturn.web.console.instance import Instance
 from keyturn.web.console.page import OpenPage, Page
 from keyturn.web.console.pages import ALL
 from tests.fakes.application import make_world
@@ -111,6 +112,19 @@ def test_what_asks_for_a_fresh_sign_in() -> None:
     pages = [each for each in ALL if not isinstance(each, OpenPage)]
 
     assert {each.path for each in pages if each.fresh} == FRESH
+
+
+async def test_the_command_for_a_link_can_be_pasted(clock: FakeClock) -> None:
+    """It means this instance's data wherever it is run; where they lie is told to administrators alone."""
+    for role, options in ((Role.ADMIN, " --data /srv/acme --url https://k.example"), (Role.OPERATOR, "")):
+        visitor = make_visitor(make_world(clock=clock), Instance(link_options=options.strip()))
+        person = await visitor.sign_in(role)
+        await visitor.get("/")
+        clock.advance(FRESH_S + 1)
+        asked = await visitor.post("/sessions/end-others")
+
+        assert (role, 403) == (role, asked.status_code)
+        assert f"<code>keyturn person link {person}{options}</code>" in asked.text
 
 
 async def test_an_old_sign_in_is_asked_for_anew_and_nothing_is_lost(visitor: Visitor, clock: FakeClock) -> None:

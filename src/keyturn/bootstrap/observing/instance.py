@@ -6,7 +6,9 @@ Rule 2: a setting that is new shows without its value until it is named among th
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from keyturn.bootstrap.settings import PREFIX, Settings, sources_of
@@ -26,6 +28,7 @@ PLAIN: Final = frozenset(
         "oidc_roles", "oidc_domains", "oidc_acr", "oidc_amr",
     }
 )  # fmt: skip
+_LISTEN: Final = Settings.model_fields["listen"].default
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
@@ -37,7 +40,26 @@ def instance_of(settings: Settings, log_level: LogLevelSwitch, other_paths: Mapp
         log_level: the process's.
         other_paths: other zones' calls, as `paths` of an OpenAPI document.
     """
-    return Instance(tuple(_settings(settings)), (*_own_calls(), *_other_calls(other_paths)), log_level, settings.brand)
+    return Instance(
+        tuple(_settings(settings)),
+        (*_own_calls(), *_other_calls(other_paths)),
+        log_level,
+        settings.brand,
+        link_options(settings),
+    )
+
+
+def link_options(settings: Settings, *, data: Path | None = None, address: str | None = None) -> str:
+    """The words that make `keyturn person link` mean this server, whatever its shell has set.
+
+    Args:
+        settings: as the server runs with them.
+        data: its directory as a person in the same folder would write it; by default from the root on.
+        address: where it is reached, if it is known better than the settings know it.
+    """
+    place = f"--data {shlex.quote(str(data or settings.data.absolute()))}"
+    here = address or settings.public_url or f"http://{settings.listen}"
+    return place if here == f"http://{_LISTEN}" else f"{place} --url {shlex.quote(here)}"
 
 
 def setting_answers(instance: Instance) -> tuple[SettingAnswer, ...]:

@@ -47,15 +47,20 @@ def dev(data: Path | None, listen: str | None, provider_port: int) -> None:
     settings = read_settings(data=folder, listen=listen)
     with listening(settings):
         from keyturn.bootstrap.dev import dev_settings, run_dev
+        from keyturn.bootstrap.observing.instance import link_options
         from keyturn.bootstrap.runtimes import prepare_process, run
 
         settings = dev_settings(settings)
         known = prepare_process(settings)
-        run(run_dev(settings, known, provider_port, lambda welcome: show(welcome, folder)))
+
+        def ready(welcome: Welcome) -> None:
+            show(welcome, folder, link_options(settings, data=folder, address=welcome.address))
+
+        run(run_dev(settings, known, provider_port, ready))
 
 
-def show(welcome: Welcome, folder: Path) -> None:
-    """Print what somebody who has just started it needs."""
+def show(welcome: Welcome, folder: Path, link_options: str) -> None:
+    """Print what somebody who has just started it needs; `link_options`: by which a command means this data."""
     _heading("keyturn is running", f"{welcome.address}   Ctrl-C ends it.")
     say()
     _heading("1  Connect an account", "open this link; it works once")
@@ -75,6 +80,7 @@ def show(welcome: Welcome, folder: Path) -> None:
     say()
     _heading("4  Look around", "the console; this link signs you in once, for 10 minutes")
     say(f"   {welcome.console}")
+    say(f"   another: keyturn person link dev {link_options}")
     say(f"Data: {folder}. Nothing leaves this machine; the accounts are made up.")
 
 

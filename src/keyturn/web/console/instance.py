@@ -40,9 +40,13 @@ class ShownCall:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """All of it. `log_level`: None where the process has no log of its own. `brand`: as the connect page has it."""
+    """All of it. `log_level`: None where the process has no log of its own. `brand`: as the connect page has it.
+
+    `link_options`: what `keyturn person link` needs in any shell of the machine to mean this instance.
+    """
 
     settings: tuple[ShownSetting, ...] = ()
     calls: tuple[ShownCall, ...] = ()
     log_level: LogLevelSwitch | None = None
     brand: Brand = _PLAIN
+    link_options: str = ""

@@ -11,6 +11,7 @@ import click
 from keyturn.cli.api_client import connect, path_of
 from keyturn.cli.command import command
 from keyturn.cli.commands.serve import usable_data
+from keyturn.cli.failures import NOT_FOUND, Failure
 from keyturn.cli.options import json_option
 from keyturn.cli.output import one_line, say, say_json, table, tell
 from keyturn.cli.times import when
@@ -97,8 +98,9 @@ def remove(person: str) -> None:
 @click.argument("name", metavar="NAME")
 @click.option("--role", type=click.Choice(ROLES), default="admin", help="Of somebody who is not there yet (admin).")
 @click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Data directory (KEYTURN_DATA).")
+@click.option("--url", metavar="URL", help="Where this instance is reached (KEYTURN_PUBLIC_URL).")
 @click.option("--open", "open_it", is_flag=True, help="Open the link in a browser here.")
-def link(name: str, role: str, data: Path | None, open_it: bool) -> None:
+def link(name: str, role: str, data: Path | None, url: str | None, open_it: bool) -> None:
     """Works on the data directory itself, beside a running server: whoever may read it may sign in.
 
     NAME may be an id as well. A person with this name is made where there is none. The link is written alone to
@@ -107,18 +109,24 @@ def link(name: str, role: str, data: Path | None, open_it: bool) -> None:
     import asyncio
 
     from keyturn.bootstrap.settings import read_settings
+    from keyturn.engine.people.people import ID_PREFIX
 
-    settings = read_settings(data=data)
+    settings = read_settings(data=data, public_url=url)
+    if name.startswith(ID_PREFIX) and not settings.data.exists():
+        raise Failure(
+            f"There is no data in {settings.data}, so nobody has this id there: name the server's own with --data.",
+            NOT_FOUND,
+        )
     with usable_data():
         from keyturn.bootstrap.initialise import sign_in_link
 
-        url, made = asyncio.run(sign_in_link(settings, name, role))
-    if made:
+        made, new = asyncio.run(sign_in_link(settings, name, role))
+    if new:
         tell(f"{one_line(name)} was added, with the role {role}.")
-    say(url.reveal())
+    say(made.reveal())
     tell("Works once, for 10 minutes.")
     if open_it:
-        click.launch(url.reveal())
+        click.launch(made.reveal())
 
 
 @command("person sessions")
