@@ -228,6 +228,14 @@ def test_each_rule_is_tested() -> None:
         pytest.param("K203", [("token.default_ttl", None), ("token.response.expires", {"from": "e"})], id="expires"),
         pytest.param("K204", [("token.headers", {"X-A": "{{ client_secret }}"})], id="a secret in a header"),
         pytest.param("K204", [("request.query", {"site": "{{ site }}", "t": "{{ token.account }}"})], id="no secret"),
+        pytest.param(
+            "K205",
+            [("insecure_http", True), ("private_network", True), ("token.url", "http://192.0.2.1/t")],
+            id="no certificate would speak for it",
+        ),
+        pytest.param(
+            "K207", [("token.params.scope", None), ("token.encoding", "json")], id="a login that is not OAuth's"
+        ),
         pytest.param("K208", [("limits", {"logins": 10})], id="ten logins"),
         pytest.param(
             "K209", [("password", KEPT), fields({"key": "more", "label": "More"}), param("{{ more }}")], id="kept"
@@ -280,6 +288,14 @@ def test_what_is_taken_over_is_found_once() -> None:
         ("K204", "/refresh/params/refresh_token"),
         ("K204", "/token/params/password"),
     ] == codes_of(value)
+
+
+def test_an_address_is_found_where_it_was_written() -> None:
+    """Not again at the base URL, which is only taken from the allowed one."""
+    places = ("https://192.0.2.1/v1/me", ["https://192.0.2.1/v1"])
+    value = changed(("test.url", places[0]), ("allowed_urls", places[1]), start=CLEAN)
+
+    assert [("K205", "/allowed_urls/0"), ("K205", "/test/url")] == codes_of(value)
 
 
 def test_security_comes_first() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from keyturn.core.lint.findings import LintFinding, found
 from keyturn.core.lint.subject import Subject
+from keyturn.core.templates import Template
 from keyturn.core.urls.allowed_urls import AllowedUrls, Origin, Reason, Rule
 from keyturn.core.urls.denied_paths import lies_below
 from keyturn.core.urls.hostnames import literal_address
@@ -49,12 +50,10 @@ def _origin(subject_url: str, guard: AllowedUrls) -> Origin | None:
 
 
 def _placeholders(subject: Subject) -> Iterator[LintFinding]:
-    """The hosts of a new file, in whatever is sent or shown; a base that is only taken from step 7 is said there."""
+    """The hosts of a new file, in whatever is sent or shown."""
     connector, links = subject.connector, subject.connector.links
-    rules = {each.url.source for each in connector.allowed_urls}
-    for pointer, url in subject.urls():
-        if pointer != "/request/base_url" or url.source not in rules:
-            yield from _placeholder(pointer, url.source)
+    for pointer, url in _written(subject):
+        yield from _placeholder(pointer, url.source)
     shown = {
         "/docs_url": connector.docs_url,
         "/register_url": connector.register_url,
@@ -67,14 +66,22 @@ def _placeholders(subject: Subject) -> Iterator[LintFinding]:
         yield from _placeholder(pointer, text or "")
 
 
+def _written(subject: Subject) -> Iterator[tuple[str, Template]]:
+    """The URLs that somebody wrote: a base that is only taken from step 7 is said there."""
+    rules = {each.url.source for each in subject.connector.allowed_urls}
+    return (each for each in subject.urls() if each[0] != "/request/base_url" or each[1].source not in rules)
+
+
 def _placeholder(pointer: str, url: str) -> Iterator[LintFinding]:
     if _PLACEHOLDER.search(url):
         yield found("K011", pointer)
 
 
 def _literal_addresses(subject: Subject, guard: AllowedUrls) -> Iterator[LintFinding]:
-    for pointer, url in subject.urls():
-        origin = _origin(subject.sample(url), guard)
+    """Where a certificate would have to speak for an address; plain http has none, which K007 says once for all."""
+    for pointer, url in _written(subject):
+        sample = subject.sample(url)
+        origin = _origin(sample, guard) if sample.startswith("https:") else None
         if origin is not None and literal_address(origin.host) is not None:
             yield found("K205", pointer)
     if subject.host_names():

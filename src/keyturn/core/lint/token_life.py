@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from keyturn.core.connector import ClientAuthentication, PasswordKeep
+from keyturn.core.connector import ClientAuthentication, Encoding, PasswordKeep
 from keyturn.core.lint.findings import LintFinding, found
 from keyturn.core.lint.subject import Subject
 from keyturn.core.reading.names import Kind
@@ -24,7 +24,8 @@ def lint_token_life(subject: Subject) -> Iterator[LintFinding]:
         yield found("K010", "/client_address_header")
     if token.response.expires is None and connector.default_ttl_s is None:
         yield found("K203", "/token")
-    if "scope" not in token.params:
+    oauth = token.encoding is Encoding.FORM or "grant_type" in token.params  # a login of another kind has no scopes
+    if oauth and "scope" not in token.params:
         yield found("K207", "/token")
     if connector.client_authentication is ClientAuthentication.BASIC_RAW:
         yield found("K206", "/client/authentication")
