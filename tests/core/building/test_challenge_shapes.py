@@ -44,6 +44,10 @@ CODE = "{{ otp }}"
             200, {"verification": {"method": "sms"}, "tmp_id": "t-1"}, False, "tmp_id", {"tmp_id": "tmp_id"},
             {"extra_params": {"tmp_id": "{{ tmp_id }}", "otp": CODE}}, id="with a good status",
         ),
+        pytest.param(
+            200, {"ok": False, "reason": "NEED_CODE", "tx": "m-1"}, False, "reason == 'NEED_CODE'", {"tx": "tx"},
+            {"extra_params": {"tx": "{{ tx }}", "otp": CODE}}, id="a demand for a code, and what is likely its state",
+        ),
     ],
 )  # fmt: skip
 def test_a_shape_becomes_a_challenge(

@@ -100,6 +100,33 @@ async def test_a_further_challenge_is_put_behind_the_first() -> None:
         pytest.param(
             json_answer('{"ok": false, "access_token": "canary"}'), {}, "says no in the body", None, id="no in 200",
         ),
+        pytest.param(
+            json_answer('{"ok": false, "reason": "BAD_PASSWORD", "who": "canary"}'), {},
+            "says no, though the status is 200: reason == 'BAD_PASSWORD'.",
+            ("/token/rejected_when", {"body": "reason == 'BAD_PASSWORD'"}), id="a word in 200",
+        ),
+        pytest.param(
+            json_answer('{"success": false, "message": "Sorry, canary."}'), {}, "says no, though",
+            ("/token/rejected_when", {"body": "success == `false`"}), id="a sentence in 200",
+        ),
+        pytest.param(
+            json_answer('{"ok": false, "reason": "NO"}'), {"token": ", rejected_when: {body: other}"},
+            "in step 2 is another answer", None, id="a second word in 200",
+        ),
+        pytest.param(
+            json_answer('{"ok": false, "reason": "NEED_CODE", "tx": "canary"}'), {"token": JSON},
+            "asks for a code. Add a challenge",
+            ("/challenges", [{
+                "when": {"status": [200], "body": "reason == 'NEED_CODE'"},
+                "ask": [{"key": "otp", "label": "Code", "type": "otp"}],
+                "capture": {"tx": "tx"},
+                "then": {"params": {"grant_type": "", "tx": "{{ tx }}", "otp": "{{ otp }}"}},
+            }]), id="a demand in 200",
+        ),
+        pytest.param(
+            json_answer('{"state": "ok", "type": "LOGIN"}'), {}, "has no token at access_token (it has: state, type)",
+            None, id="a word that is no refusal",
+        ),
         pytest.param(error("invalid_grant"), {}, "answered 400, invalid_grant. Username or", None, id="no"),
         pytest.param(ProviderUnreachable("x"), {}, "Nothing answers at this host", None, id="no host"),
         pytest.param(

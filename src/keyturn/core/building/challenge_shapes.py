@@ -29,6 +29,11 @@ _STATES: Final = frozenset(
         "authsession", "flowid",
     }
 )  # fmt: skip
+# Names that tie the code to the sign-in where the answer asks for one in words; alone they say nothing.
+_LIKELY_STATES: Final = frozenset(
+    {"tx", "txid", "transaction", "transactionid", "session", "sessionid", "ticket", "nonce", "temptoken"}
+)
+_DEMANDS: Final = frozenset({"need", "needs", "needed", "require", "required", "requires", "enter", "verify"})
 _FACTORS: Final = frozenset({"mfa", "otp", "totp", "2fa", "tfa", "twofactor", "passcode"})
 _SAYING: Final = frozenset({"error", "errordescription", "message", "code", "errorcode", "reason", "type", "detail"})
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]+|\d+")
@@ -62,8 +67,11 @@ def challenge_shape(status: int, value: Any, *, oauth: bool) -> ChallengeShape |
     """
     paths = list(_looked_at(value))
     state = next((path for path in paths if _letters(path) in _STATES), None)
-    if state is None and not any(_says_so(path, value) for path in paths):
+    in_words = any(_says_so(path, value) for path in paths)
+    if state is None and not in_words:
         return None
+    if state is None:
+        state = next((path for path in paths if _letters(path) in _LIKELY_STATES), None)
     code_parameter = "totp" if any("totp" in _words(path, value) for path in paths) else "otp"
     challenge: dict[str, Any] = {
         "when": _when(status, value, paths, state),
@@ -97,7 +105,9 @@ def _says_so(path: str, value: Any) -> bool:
     text = query(path, value)
     if not isinstance(text, str):
         return False
-    return bool(_FACTORS & set(_words(path, value))) or second_factor_asked(text) is not None
+    words = set(_words(path, value))
+    named = _FACTORS & words or ("code" in words and _DEMANDS & words)
+    return bool(named) or second_factor_asked(text) is not None
 
 
 def _words(path: str, value: Any) -> list[str]:

@@ -14,6 +14,7 @@ from keyturn.core.answers.answer_body import Body, BodyKind, decode_body
 from keyturn.core.answers.answer_values import extract
 from keyturn.core.building.challenge_shapes import GRANT_TYPE, challenge_shape
 from keyturn.core.building.near_paths import named, nearest
+from keyturn.core.building.refusal_shapes import refusal_shape
 from keyturn.core.connector import ClientAuthentication, Connector, Encoding, FieldType, ProviderRequest
 from keyturn.core.errors import KeyturnError
 from keyturn.core.messages import Answer
@@ -43,7 +44,7 @@ def of_token_answer(connector: Connector, spec: ProviderRequest, pointer: str, s
     if step == 2 and error.code in _CODES and (found := _challenge(connector, spec, pointer, answer, body, error)):
         return found
     if error.code in ("provider_bad_response", "provider_grant_disabled"):
-        for look in (_elsewhere, _encoding, _method, _token_place, _page, _refused):
+        for look in (_elsewhere, _encoding, _method, _said_no, _token_place, _page, _refused):
             if found := look(spec, pointer, answer, body):
                 return found
     if error.code == "connector_client_rejected":
@@ -86,7 +87,7 @@ def _challenge(
     how = (
         f"as “{shape.code_parameter}” with the same request once more."
         if shape.state is None
-        else f"with {shape.state} of this answer. Compare the names with the provider's documentation."
+        else f"with {shape.state} of this answer. Compare names and address with the provider's documentation."
     )
     words = (
         f"This provider asks for a {again}code. Add a challenge: it recognises this answer, asks the person, and sends "
@@ -129,6 +130,25 @@ def _method(spec: ProviderRequest, pointer: str, answer: Answer, body: Body) -> 
     allowed = {each.strip().upper() for text in answer.all_values("allow") for each in text.split(",")}
     other = next((each for each in _METHODS if each in allowed and each != spec.method), None)
     return words, Suggestion(f"Send it as {other}", f"{pointer}/method", other) if other else None
+
+
+def _said_no(spec: ProviderRequest, pointer: str, answer: Answer, body: Body) -> Diagnosis | None:
+    """A refusal whose status is that of a success."""
+    if not 200 <= answer.status < 300 or pointer == "/refresh" or body.kind is not BodyKind.JSON:
+        return None
+    condition = refusal_shape(body.value)
+    wanted = spec.response.access_token or "access_token"
+    if condition is None or nearest(wanted, body.value) is not None or extract(wanted, answer, body) is not None:
+        return None
+    words = (
+        f"The provider says no, though the status is {answer.status}: {condition}. If that is what it says to a wrong "
+        "password, the connector should say so: people are then told, and it counts as a failed try. If it asks for "
+        "more, such as a code, step 2 needs a challenge."
+    )
+    if spec.rejected_when is not None:
+        return f"{words} “What a refusal looks like” in step 2 is another answer.", None
+    mended = Suggestion("Take this answer for a wrong password", f"{pointer}/rejected_when", {"body": condition})
+    return words, mended
 
 
 def _token_place(spec: ProviderRequest, pointer: str, answer: Answer, body: Body) -> Diagnosis | None:
