@@ -203,3 +203,61 @@ def test_a_template_is_mended_at_the_name_that_is_missing() -> None:
 
     assert suggestion is not None
     assert "{{ test.id.ident }} {{ test.identity }} {{ test.ident[0] }}" == suggestion.value
+
+
+LATE = '"access_token": "canary", "data": {"validFor": 3600000}'
+
+
+@pytest.mark.parametrize(
+    ("reply", "parts", "words", "edit", "place"),
+    [
+        pytest.param(token(), {}, "", None, "expires_in", id="where it usually is"),
+        pytest.param(
+            json_answer('{"access_token": "canary", "expires": 900}'), {}, "", None, "expires",
+            id="at another usual name",
+        ),
+        pytest.param(
+            json_answer(f"{{{LATE}}}"), {"token": ", default_ttl: 60, response: {expires: {from: validFor, unit: ms}}"},
+            "no lifetime at validFor: the one that step 2 gives for such an answer was taken. data.validFor may be it",
+            {"from": "data.validFor", "unit": "ms"}, "", id="elsewhere, and a default in its place",
+        ),
+        pytest.param(
+            json_answer(f"{{{LATE}}}"), {}, "no lifetime at expires_in. data.validFor may be it",
+            {"from": "data.validFor", "unit": "s"}, None, id="elsewhere, and nobody has said where",
+        ),
+        pytest.param(
+            json_answer('{"access_token": "canary"}'), {"token": ", response: {expires: {from: validFor}}"},
+            "The answer has no lifetime at validFor.", None, None, id="nowhere",
+        ),
+        pytest.param(
+            json_answer('{"access_token": "canary"}'), {"token": ", default_ttl: 60"}, "", None, "",
+            id="nowhere, and nobody has said that there is one",
+        ),
+        pytest.param(
+            json_answer(f"{{{LATE}}}"), {"token": ", response: {expires: {from: data.validFor}}"},
+            "By data.validFor the token lives 42 days.", {"from": "data.validFor", "unit": "ms"}, "data.validFor",
+            id="milliseconds taken for seconds",
+        ),
+        pytest.param(
+            json_answer(f"{{{LATE}}}"), {"token": ", response: {expires: {from: data.validFor, unit: ms}}"},
+            "", None, "data.validFor", id="as it is",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_lifetime_that_is_not_where_it_was_looked_for(
+    reply: Answer, parts: dict[str, str], words: str, edit: dict[str, str] | None, place: str | None
+) -> None:
+    """The login goes well all the same: the row says where the lifetime came from, and what would be nearer."""
+    world = make_world()
+    await publish(world)
+    world.egress.will_reply(reply, me())
+    run = await ended(world, await world.application.builder.trials.begin(parsed(**parts), TYPED, AUTHOR))
+    row = run.rows[0]
+    suggested = None if row.suggestion is None else (row.suggestion.pointer, row.suggestion.value)
+
+    assert Mark.OK is row.mark
+    assert words in row.diagnosis
+    assert bool(words) == bool(row.diagnosis)
+    assert (None if edit is None else ("/token/response/expires", edit)) == suggested
+    assert ([] if place is None else [place]) == [where for name, _, where in row.found if name == "lifetime"]
+    assert "canary" not in f"{row.diagnosis}{row.suggestion}"

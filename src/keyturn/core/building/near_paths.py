@@ -24,6 +24,10 @@ _TOKEN_NAMES: Final = (
 )  # fmt: skip
 _IDENTITY_NAMES: Final = ("id", "uid", "uuid", "sub", "user_id", "userid", "account_id", "guid")
 
+_LIFETIME_NAMES: Final = frozenset(
+    {"expiresin", "expires", "expirein", "expiration", "expiry", "validfor", "validity", "ttl", "lifetime", "maxage"}
+)
+
 
 def scalar_paths(value: Any, path: str = "", depth: int = 0) -> Iterator[str]:
     """The JMESPath of each text and number, outer ones first."""
@@ -83,6 +87,21 @@ def template_name(path: str) -> str | None:
     bare = _QUOTED.sub(r"\1", path)
     name = f"test{bare}" if bare.startswith("[") else f"test.{bare}"
     return name if PATH.fullmatch(name) else None
+
+
+def nearest_lifetime(wanted: str, value: Any) -> str | None:
+    """The path that most likely says how long a token lives; None where none does.
+
+    Args:
+        wanted: a path that leads nowhere.
+        value: the decoded answer.
+    """
+    paths = paths_of(value)
+    last = _last(wanted)
+    return next(
+        (path for path in paths if _last(path) == last),
+        next((path for path in paths if re.sub(r"[^a-z]", "", _last(path)) in _LIFETIME_NAMES), None),
+    )
 
 
 def _last(path: str) -> str:

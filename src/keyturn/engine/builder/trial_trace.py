@@ -72,8 +72,9 @@ Diagnosis: TypeAlias = "tuple[str, Suggestion | None]"  # in a sentence, and wha
 class Row:
     """One line of a trace. `request` and `answer` are masked texts; `ms`: how long the answer took.
 
-    `found`: name, shown value and the path that found it. `transport`: how the request travelled. `redirects_to`: the
-    host that the answer points to, which nobody has followed; empty where it points to none.
+    `found`: name, shown value and the path that found it; empty where none did. `diagnosis`: why it failed; of a row
+    that did not, what its author should look at all the same. `transport`: how the request travelled. `redirects_to`:
+    the host that the answer points to, which nobody has followed; empty where it points to none.
     """
 
     mark: Mark

@@ -218,6 +218,18 @@ async def test_a_row_that_is_not_there_has_nothing_to_apply(row: str) -> None:
     assert 400 == (await visitor.post(f"{path}/apply", {"row": row})).status_code
 
 
+async def test_a_trial_that_passes_can_still_have_something_to_look_at() -> None:
+    """Its row stands open, what it says is no error, and the headline leads there."""
+    visitor = await author(text(token=", default_ttl: 60, response: {expires: {from: lives}}"))
+    visitor.world.egress.will_reply(token(), me(), json_answer("{}", 404), token(2), *[done()] * 4)
+    page = (await visitor.get(await begun(visitor))).text
+
+    assert "The trial passed" in page
+    assert "safe to publish this text, once you have looked at what stands open below." in page
+    assert '<p class="warning">The answer has no lifetime at lives' in page
+    assert 1 == page.count("<details open>")
+
+
 async def test_a_challenge_is_added_from_the_trial() -> None:
     """What the answer doesn't show is asked beside the button; empty it changes nothing."""
     visitor = await author()

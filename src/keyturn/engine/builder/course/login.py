@@ -26,6 +26,7 @@ from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.before.run_before import Opening, Ran, RunBefore, Step
 from keyturn.engine.builder.course.state import FURTHER_TRIES, TrialState, found_tokens
 from keyturn.engine.builder.diagnosing.author_words import of_error
+from keyturn.engine.builder.diagnosing.lifetimes import of_lifetime
 from keyturn.engine.builder.diagnosing.token_diagnoses import of_token_answer
 from keyturn.engine.builder.trial_trace import Mark, Row
 from keyturn.engine.challenges.refusals import hear, of_own_request, of_poll, refuse_while_held, unknown_answer
@@ -41,6 +42,7 @@ from keyturn.ports.store import AttemptResult
 
 _KEPT_ANSWERS: Final = frozenset({FieldType.CHOICE, FieldType.BOOLEAN})  # of which no code is one
 TITLE: Final = "Challenge"
+TOKEN: Final = "/token"  # noqa: S105  (where the file has the request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ async def log_in(state: TrialState) -> TokenSet:
     row = state.row(2, "Log in", connector.token, shown)
     counts = result is AttemptResult.FAILED and left is not None
     row = replace(row, text=_counted(connector.limits.logins, left)) if counts and left is not None else row
-    return await _follow(state, _Told(sent, row, connector.token, "/token"))
+    return await _follow(state, _Told(sent, row, connector.token, TOKEN))
 
 
 async def _first_values(state: TrialState) -> dict[str, Any]:
@@ -192,9 +194,12 @@ def _token_came(state: TrialState, told: _Told, token_set: TokenSet) -> TokenSet
     remembered = remembered_in(state.connector, told.sent)
     state.know(remembered)
     state.fields |= remembered
-    found = found_tokens(told.spec, token_set)
+    found = found_tokens(told.spec, token_set, told.sent)
     found += tuple((name, f"‹{name}›", state.connector.remember[name]) for name in remembered)
-    state.show(state.answered(replace(told.row, found=found)))
+    words, suggestion = "", None
+    if told.pointer == TOKEN and told.sent.answer is not None:
+        words, suggestion = of_lifetime(told.spec, TOKEN, token_set, told.sent.answer, told.sent.body)
+    state.show(state.answered(replace(told.row, found=found, diagnosis=words, suggestion=suggestion)))
     return token_set
 
 

@@ -159,4 +159,4 @@ async def renew_once(state: TrialState) -> None:
     state.token_set = sent.token_set
     if sent.token_set.refresh_token is None and token_set.refresh_token is not None:
         state.token_set = replace(sent.token_set, refresh_token=token_set.refresh_token)
-    state.show(state.answered(replace(row, found=found_tokens(refresh.request, sent.token_set))))
+    state.show(state.answered(replace(row, found=found_tokens(refresh.request, sent.token_set, sent))))

@@ -22,6 +22,7 @@ from keyturn.engine.actor import Actor
 from keyturn.engine.before.own_values import OwnValues, own_names
 from keyturn.engine.builder.course.exchange import UNREADABLE, WatchedEgress
 from keyturn.engine.builder.diagnosing.author_words import of_error
+from keyturn.engine.builder.diagnosing.lifetimes import lifetime_place
 from keyturn.engine.builder.diagnosing.token_diagnoses import of_unsent
 from keyturn.engine.builder.previews import LOGIN_STEP, masked_preview
 from keyturn.engine.builder.trial_trace import Mark, Row, TrialRun, answer_text, masked_text, request_text, shown_value
@@ -31,6 +32,7 @@ from keyturn.engine.login.book_login import BookLogin
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.renewal.account_turns import AccountTurns
+from keyturn.engine.send import Sent
 from keyturn.engine.template_values import client_values, token_values
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.clock import Clock
@@ -194,15 +196,15 @@ class TrialState:
         )
 
 
-def found_tokens(spec: ProviderRequest, token_set: TokenSet) -> tuple[tuple[str, str, str], ...]:
-    """What was found in a token answer, and by which path."""
+def found_tokens(spec: ProviderRequest, token_set: TokenSet, sent: Sent) -> tuple[tuple[str, str, str], ...]:
+    """What was found in a token answer, and by which path; what the connector assumes instead has none."""
     mapping = spec.response
     found = [("access_token", "‹access_token›", mapping.access_token or "access_token")]
     if token_set.refresh_token is not None:
         found.append(("refresh_token", "‹refresh_token›", mapping.refresh_token or "refresh_token"))
-    if token_set.expires_at is not None:
+    if token_set.expires_at is not None and sent.answer is not None:
         seconds = round(token_set.expires_at - token_set.issued_at)
-        found.append(("lifetime", f"{seconds} s", mapping.expires.source if mapping.expires else "expires_in"))
+        found.append(("lifetime", f"{seconds} s", lifetime_place(spec, sent.answer, sent.body)))
     found += [
         (f"token.{name}", shown_value(value, f"token.{name}"), mapping.keep.get(name, ""))
         for name, value in token_set.kept.items()
