@@ -178,3 +178,16 @@ def test_each_key_of_a_step_belongs_to_one() -> None:
     assert list(range(1, 10)) == [step.number for step in STEPS]
     assert len(set(keys)) == len(keys)
     assert (2, 0) == (step_of("/token/url"), step_of("/title"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [
+        pytest.param("test.name", "displayName", id="what people are called"),
+        pytest.param("test.id", "login", id="no id: what names the account all the same"),
+        pytest.param("test.user_name", "displayName", id="a name is no id"),
+    ],
+)
+def test_nearest_of_an_answer_that_has_no_id(wanted: str, near: str) -> None:
+    """The template of a new connector asks for id and name; many answers have neither under these words."""
+    assert near == nearest(wanted, {"login": "x", "displayName": "X"})

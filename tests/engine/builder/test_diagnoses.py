@@ -157,6 +157,24 @@ async def test_the_test_calls_status_is_told_likewise() -> None:
     assert (5, True) == (row.step, "URL of step 5" in row.diagnosis)
 
 
+@pytest.mark.parametrize(
+    ("expects", "words", "edit"),
+    [
+        pytest.param(
+            "id", "expects “id” of the answer's body, which it doesn't have (it has: login)", "login", id="no"
+        ),
+        pytest.param("login == 'x'", "which is not true of it (it has: login)", None, id="untrue"),
+    ],
+)
+async def test_what_the_test_expects_is_said_as_the_form_says_it(expects: str, words: str, edit: str | None) -> None:
+    """With what the answer has in its place; whoever began with a blank file has not written it."""
+    row = await failed(token(), json_answer('{"login": "canary"}'), expects=expects)
+    found = None if row.suggestion is None else (row.suggestion.pointer, row.suggestion.value)
+
+    assert words in row.diagnosis
+    assert (None if edit is None else ("/test/expect/body", edit)) == found
+
+
 async def test_a_revocation_that_finds_nothing_says_so() -> None:
     """With what it means for the token."""
     world = make_world()

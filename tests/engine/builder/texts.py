@@ -17,6 +17,7 @@ def text(identifier: str = "{{ test.id }}", **parts: str) -> str:
 
 
 def parsed(**parts: str) -> Connector:
-    """The connector; `id`: the template of its unique id."""
-    identifier = parts.pop("id", "{{ test.id }}")
-    return read_connector(read_document(text(identifier, **parts)), suffixes=load_public_suffixes())
+    """The connector; `id`: the template of its unique id, `expects`: what the test has to answer."""
+    identifier, expects = parts.pop("id", "{{ test.id }}"), parts.pop("expects", "id")
+    source = text(identifier, **parts).replace("body: id", f'body: "{expects}"')
+    return read_connector(read_document(source), suffixes=load_public_suffixes())

@@ -22,7 +22,13 @@ _TOKEN_NAMES: Final = (
     "access_token", "accesstoken", "token", "jwt", "id_token", "auth_token", "authtoken", "session", "sessionid",
     "ticket", "key",
 )  # fmt: skip
-_IDENTITY_NAMES: Final = ("id", "uid", "uuid", "sub", "user_id", "userid", "account_id", "guid")
+# What never changes first; what people may change names an account only where nothing else does.
+_IDENTITY_NAMES: Final = (
+    "id", "uid", "uuid", "sub", "user_id", "userid", "account_id", "guid", "login", "username", "user_name", "email",
+)  # fmt: skip
+_PEOPLES_NAMES: Final = (
+    "name", "display_name", "displayname", "full_name", "fullname", "username", "user_name", "login", "email",
+)  # fmt: skip
 
 _LIFETIME_NAMES: Final = frozenset(
     {"expiresin", "expires", "expirein", "expiration", "expiry", "validfor", "validity", "ttl", "lifetime", "maxage"}
@@ -72,7 +78,7 @@ def nearest(wanted: str, value: Any) -> str | None:
     same = [path for path in paths if _last(path) == last]
     if same:
         return same[0]
-    for names in (_TOKEN_NAMES, _IDENTITY_NAMES):
+    for names in (_TOKEN_NAMES, _PEOPLES_NAMES if last.endswith("name") else _IDENTITY_NAMES):
         if last in names:
             ranked = sorted((names.index(_last(path)), n, path) for n, path in enumerate(paths) if _last(path) in names)
             if ranked:

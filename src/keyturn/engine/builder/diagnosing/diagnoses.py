@@ -39,8 +39,10 @@ def of_test(
     if cause == "body":
         expression = connector.test.expect.body or ""
         value = test_values(answer)
-        near = nearest(expression, value) if re.fullmatch(r"[\w.\[\]]+", expression) else None
-        words = f"{expression} is not true of the answer (it has: {named(value)})."
+        absent = re.fullmatch(r"[\w.\[\]]+", expression) is not None and not _there(f"test.{expression}", value)
+        near = nearest(expression, value) if absent else None
+        wrong = "which it doesn't have" if absent else "which is not true of it"
+        words = f"Step 5 expects “{expression}” of the answer's body, {wrong} (it has: {named(value)})."
         return words, Suggestion(f"Expect {near}", "/test/expect/body", near) if near else None
     if cause == "empty":
         return "The answer has no body, so nothing of it can name the account.", None
