@@ -79,6 +79,9 @@ def tried(visit: Visit, connector: str) -> None:
 def typed(visit: Visit) -> None:
     """What one types is held against the last answer; buttons put in a path, and a filter."""
     field = visit.page.locator("#unique_id")
+    assert "{{ test.id }}" == field.input_value()
+    visit.page.get_by_role("button", name="Insert test.name", exact=True).click()
+    assert "{{ test.name }}" == field.input_value()  # nobody had put the cursor anywhere
     field.fill("{{ test.idd }}")
     expect(visit.page.get_by_text("test.idd is not in the last trial's answer. Did you mean test.id?")).to_be_visible()
     field.fill("")

@@ -9,12 +9,20 @@ function changed(input, from, to) {
   input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// Where nobody has put the cursor yet it would stand at the beginning: a lone reference is replaced then, other text
+// goes on.
+const visited = new WeakSet();
 for (const button of document.querySelectorAll("[data-insert]")) {
   button.hidden = false;
+  inputOf(button).addEventListener("focus", ({ target }) => visited.add(target));
   button.addEventListener("click", () => {
     const input = inputOf(button);
-    const at = input.selectionStart ?? input.value.length;
-    input.setRangeText(button.dataset.insert, at, input.selectionEnd ?? at, "end");
+    const here = visited.has(input) || input === document.activeElement;
+    const lone = /^\{\{[^{}]*\}\}$/.test(input.value.trim());
+    const [at, to] = here
+      ? [input.selectionStart, input.selectionEnd]
+      : [lone ? 0 : input.value.length, input.value.length];
+    input.setRangeText(button.dataset.insert, at, to, "end");
     changed(input, at + button.dataset.insert.length, at + button.dataset.insert.length);
   });
 }
