@@ -323,6 +323,34 @@ async def test_rows_come_as_events() -> None:
     assert "event: row" not in (await visitor.get(f"{path}/events?after=1")).text
 
 
+async def test_no_password_is_asked_for_before_the_application_is_known() -> None:
+    """A trial could not send it: what is missing stands in the form's place, with the way there for whoever may."""
+    source = text().replace("connector: acme", "connector: fresh")
+    visitor = await author()
+    await visitor.world.application.edit_connector.save("fresh", source, OPERATOR)
+    page = (await visitor.get("/connectors/fresh/try")).text
+    of_operator = await author(role=Role.ADMIN)
+    await of_operator.world.application.edit_connector.save("fresh", source, OPERATOR)
+    led = (await of_operator.get("/connectors/fresh/try")).text
+
+    assert 'name="password"' not in page + led
+    assert "An operator sets them in step 2" in page
+    assert '<a href="/connectors/fresh/edit/2#client">Set them in step 2</a>' in led
+
+
+async def test_a_trial_that_waits_is_found_before_another_is_begun() -> None:
+    """On the page to which the tab leads: going on needs no password."""
+    visitor = await author(re.sub(r"(?m)^revoke: .*\n", "", text("{{ test.uid }}")))
+    visitor.world.egress.will_reply(token(1, at=visitor.world.clock.now()), me())
+    path = await begun(visitor)
+    run, page = (await visitor.get(path)).text, (await visitor.get(TRY)).text
+
+    assert "waits at step 8, and needs no other login" in page
+    assert f'<a href="{path}">go on from there</a>' in page
+    assert "stay good at the provider until they end" in run
+    assert "revoke the tokens" not in run
+
+
 async def test_what_is_typed_wrong_is_said() -> None:
     """Nothing is sent, and nothing that was typed stands in the page."""
     visitor = await author()

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from keyturn.core.access.roles import Permission
 from keyturn.core.building.fixtures import SUFFIX
 from keyturn.core.building.steps import BY_NUMBER
-from keyturn.core.connector import Connector, Field, FieldType
+from keyturn.core.connector import ClientAuthentication, Connector, Field, FieldType
 from keyturn.core.errors import (
     BadRequest,
     ConnectorClientMissing,
@@ -68,7 +68,7 @@ async def post_try(console: Console, visit: Visit) -> Response:
         message = "An operator has stopped the logins of this connector; nothing was sent."
         return await _form(console, visit, (Finding("/connector", "logins_stopped", message),))
     except ConnectorClientMissing:
-        message = "The application's id and secret are not set; an operator enters them on the connector's page."
+        message = "The application's id and secret are not set; nothing was sent."
         return await _form(console, visit, (Finding("/client", "missing", message),))
     return console.back(f"/connectors/{draft.connector.id}/try/{run.id}")
 
@@ -190,6 +190,8 @@ async def _form(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
     application = console.application
     draft = await application.builder.drafts.draft(visit.path("connector"))
     connector = draft.connector
+    runs = application.builder.trials.of_connector(connector.id, visit.actor)
+    proves = connector.client_authentication is not ClientAuthentication.NONE
     return console.page(
         visit,
         "connectors/try.html",
@@ -197,9 +199,11 @@ async def _form(console: Console, visit: Visit, errors: tuple[Finding, ...] = ()
         connector=connector,
         draft=draft,
         hosts=hosts_of(connector, {}),
-        runs=application.builder.trials.of_connector(connector.id, visit.actor),
+        runs=runs,
+        waiting=next((each for each in runs if each.phase is Phase.HELD), None),
+        client_missing=proves and await application.connectors.client(connector.id) is None,
         errors=errors,
-        anchors=_anchors(connector),
+        anchors=_anchors(connector) | {"/client": "client"},
         minutes=span_words(connector.limits.per_s),
     )
 
