@@ -475,16 +475,26 @@ async def press(caller: Caller, path: str, origin: str | None = BASE, **form: st
 
 
 async def test_the_page_shows_fingerprints_only(caller: Caller) -> None:
-    """The page lists the tokens by fingerprint and holds none of them, nor the client secret."""
+    """The page lists the tokens by fingerprint and holds none of them."""
     pair = (await caller.log_in()).json()
     page = await caller.http.get("/")
 
     for key in ("access_token", "refresh_token"):
         assert hashlib.sha256(pair[key].encode()).hexdigest()[:12] in page.text
         assert pair[key] not in page.text
-    assert DEFAULT_CLIENT_SECRET not in page.text
     assert "<script" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("secret", [DEFAULT_CLIENT_SECRET, "secret-canary"])
+async def test_the_page_has_what_a_connector_needs(secret: str) -> None:
+    """Also the client secret, where it is the README's; one of somebody's own is shown nowhere."""
+    app = make_app(make_provider(Settings(client_secret=secret)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
+        page = (await http.get("/")).text
+
+    assert (secret in page) is (secret == DEFAULT_CLIENT_SECRET)
+    assert f"{BASE}/oauth/token" in page
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,11 @@ class Settings:
     debug_endpoints: bool = False
     max_sessions: int = 0
 
+    @property
+    def has_made_up_secret(self) -> bool:
+        """Whether the client secret is the README's: anybody may see it."""
+        return self.client_secret == DEFAULT_CLIENT_SECRET
+
 
 def read_client(environment: Mapping[str, str]) -> tuple[str, str]:
     """Give the client id and secret that `environment` sets, each with its default when absent or empty."""

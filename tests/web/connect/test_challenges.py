@@ -390,6 +390,7 @@ async def test_cancelling_at_a_challenge() -> None:
     old = await browser.submit(page, field__otp=CODE)
 
     assert ["You stopped here"] * 2 == [failed.title, old.title]
+    assert "This link is used up. To connect after all, ask Ledgerly for a new one." in failed.text
 
 
 async def test_an_outcome_after_the_code_is_told_at_the_sign_in() -> None:

@@ -66,7 +66,7 @@ async def test_another_account() -> None:
     done = await browser.submit(sign_in, username="sam", password=CANARY)
 
     assert "Connect your Acme CRM account" == sign_in.title
-    assert "Ledgerly can now use Sam of Southwind." in done.text
+    assert "Ledgerly can now use this account: Sam of Southwind." in done.text
     assert ["Jo of Northwind", "Sam of Southwind"] == await _names(site)
 
 

@@ -45,7 +45,7 @@ async def test_a_person_connects_an_account() -> None:
     assert "They will be sent to auth.acme.co.uk." in landing.text
     assert ["username", "password"] == [name for name in sign_in.parsed.forms[0].inputs if name != "form"]
     assert (200, "Your Acme CRM account is connected") == (done.status, done.title)
-    assert "Ledgerly can now use Jo of Northwind." in done.text
+    assert "Ledgerly can now use this account: Jo of Northwind." in done.text
     assert "Your password is not stored." in done.text
     assert None is done.parsed.refresh
     assert [("Jo of Northwind", "owner-1", "active", None)] == [

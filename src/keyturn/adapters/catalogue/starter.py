@@ -73,7 +73,7 @@ unique_id: "{{ test.id }}"
 
 # Step 9: what is put on every call. The access token goes into the Authorization header where nothing else is said.
 request:
-  base_url: https://api.provider.example/v1
+  # base_url: …             # where calls begin; without it at the first allowed URL
   headers: {Accept: application/json}
 
 stale_when: {status: [401]} # what an answer looks like when the token is no longer good

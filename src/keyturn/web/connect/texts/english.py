@@ -103,7 +103,7 @@ _PAGES: Final = {
     "form.keep_seed_missing": "Tick the box if “{label}” may be kept, or leave it empty",
     "form.stale": "Nothing was sent: this form was out of date. Check the address and type your password again.",
     "done.heading": "Your {provider} account is connected",
-    "done.lead": "{app} can now use {account}.",
+    "done.lead": "{app} can now use this account: {account}.",
     "done.updated": "It was connected before, since {date}. That connection was kept and has new access keys now.",
     "done.unchanged": "It is the connection that has been there since {date}. Nothing about it was changed.",
     "done.confirm": "Go back to {app} to finish: until then it can do nothing with the connection.",
@@ -121,6 +121,7 @@ _PAGES: Final = {
     "done.close": "You can close this page.",
     "failed.heading": "You stopped here",
     "failed.lead": "Nothing was connected. The password was not kept.",
+    "failed.again": "This link is used up. To connect after all, ask {app} for a new one.",
 }  # fmt: skip
 
 # What the provider asks in between, and what to decide where an account is connected already.

@@ -113,7 +113,7 @@ _PAGES: Final = {
     "form.stale": "Es wurde nichts gesendet: Dieses Formular war veraltet. Prüfen Sie die Adresse und geben Sie Ihr "
     "Passwort noch einmal ein.",
     "done.heading": "Ihr Konto bei {provider} ist verbunden",
-    "done.lead": "{app} kann jetzt {account} benutzen.",
+    "done.lead": "{app} kann jetzt dieses Konto benutzen: {account}.",
     "done.updated": "Es war schon verbunden, seit dem {date}. Diese Verbindung wurde behalten und hat jetzt neue "
     "Zugangsschlüssel.",
     "done.unchanged": "Es ist die Verbindung, die es seit dem {date} gibt. An ihr wurde nichts geändert.",
@@ -133,6 +133,7 @@ _PAGES: Final = {
     "done.close": "Sie können diese Seite schließen.",
     "failed.heading": "Sie haben hier abgebrochen",
     "failed.lead": "Es wurde nichts verbunden. Das Passwort wurde nicht aufbewahrt.",
+    "failed.again": "Dieser Link ist verbraucht. Möchten Sie doch verbinden, bitten Sie {app} um einen neuen.",
 }  # fmt: skip
 
 _STEPS: Final = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from keyturn.core.connector import FailureClass
 from keyturn.web.console.pages.connectors.forms.inputs import Input, Kind
 
 AUTHENTICATION: Final = {
@@ -12,8 +13,11 @@ AUTHENTICATION: Final = {
     "basic_raw": "HTTP Basic header, without percent-encoding",
     "post": "id and secret in the body",
     "private_key_jwt": "a JWT signed with the application's private key",
-    "none": "no secret",
+    "none": "not at all, or by its id alone",
 }
+FAILURES_HINT: Final = (
+    "Such as - {when: {body: \"reason == 'LOCKED'\"}, class: locked}. Classes: " + ", ".join(FailureClass) + "."
+)
 ENCODING: Final = {
     "": "as a form (the default)",
     "form": "as a form",
@@ -93,7 +97,7 @@ def request_more(at: str, *, response: bool = True) -> tuple[Input, ...]:
             "Where the status alone doesn't tell: such as {status: [403]}.",
             more=True,
         ),
-        Input(f"{at}/failures", "What refusals mean here", Kind.YAML, "A list of when, class and help.", more=True),
+        Input(f"{at}/failures", "What refusals mean here", Kind.YAML, FAILURES_HINT, more=True),
     )
 
 

@@ -10,6 +10,7 @@ from keyturn.web.console.pages.connectors.forms.inputs import Input, Kind
 from keyturn.web.console.pages.connectors.forms.request_inputs import (
     AUTHENTICATION,
     ENCODING,
+    FAILURES_HINT,
     METHODS,
     PATH,
     TEMPLATE,
@@ -19,7 +20,7 @@ from keyturn.web.console.pages.connectors.forms.request_inputs import (
 )
 
 MODE: Final = "mode"  # of step 3: whether there is a refresh at all
-MODE_LABEL: Final = "Do the provider's refresh tokens work?"
+MODE_LABEL: Final = "Does the provider give refresh tokens?"
 _TEST_METHODS: Final = {"": "GET (the default)", "GET": "GET", "HEAD": "HEAD", "POST": "POST"}
 _KEEP: Final = "Afterwards {{ token.NAME }}. A host: {from: instance_url, hosts: ['*.example.com']}."
 _YES: Final = {"": "no (the default)", "true": "yes", "false": "no"}
@@ -139,7 +140,7 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
                     "/failures",
                     "What refusals mean, everywhere",
                     Kind.YAML,
-                    "A list of when, class and help.",
+                    FAILURES_HINT,
                 ),
                 Input("/limits/logins", "Failed logins allowed", Kind.NUMBER, fallback="5"),
                 Input(
