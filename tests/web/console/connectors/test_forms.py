@@ -129,6 +129,20 @@ async def test_a_blank_file_is_not_started_anywhere() -> None:
     assert ("done", "1 problem", "not started") == (then[3], then[5], then[8])
 
 
+async def test_a_warning_keeps_nobody_from_trying() -> None:
+    """It may be meant; only what keeps a connector from being published leads back to its step."""
+    warned = await author(text(url="https://192.0.2.1"))
+    refused = await author(text(url="https://login.provider.example"))
+    found = states((await warned.get("/connectors/acme/edit/9")).text)
+    for visitor in (warned, refused):
+        for step in range(9):
+            await send(visitor, step, {})
+
+    assert "1 problem" in found[2]
+    assert "/connectors/acme/try?said=same" == (await send(warned, 9, {})).headers["location"]
+    assert "/connectors/acme/edit/2?last=1&said=same" == (await send(refused, 9, {})).headers["location"]
+
+
 async def test_a_finding_stands_at_the_step_where_it_can_be_mended() -> None:
     """Whatever the rule is about; an information is no problem."""
     visitor = await author(text(url="https://192.0.2.1").replace("https://api.acme.example", "https://192.0.2.2"))

@@ -27,7 +27,7 @@ from keyturn.web.console.pages.connectors.beside import judging
 from keyturn.web.console.pages.connectors.beside.last_trial import typed_outcome
 from keyturn.web.console.pages.connectors.beside.panel import make_panel
 from keyturn.web.console.pages.connectors.beside.progress import progress
-from keyturn.web.console.pages.connectors.beside.task_list import open_step
+from keyturn.web.console.pages.connectors.beside.task_list import missing_step, open_step
 from keyturn.web.console.pages.connectors.forms.inputs import edit_of, form_texts, value_at
 from keyturn.web.console.pages.connectors.forms.repeated import REPEATED
 from keyturn.web.console.pages.connectors.forms.shown import step_inputs
@@ -176,7 +176,7 @@ async def _onwards(console: Console, visit: Visit, step: int, said: str) -> Resp
     if step < len(BY_NUMBER):
         return console.back(f"{here}/edit/{step + 1}", said=said)
     draft = await console.application.builder.drafts.draft(connector_id)
-    following = open_step(await progress(console, visit, draft, await document_of(console, draft.source)))
+    following = missing_step(await progress(console, visit, draft, await document_of(console, draft.source)))
     if following in (None, step):
         return console.back(f"{here}/try", said=said)
     return console.back(f"{here}/edit/{following}?last=1", said=said)

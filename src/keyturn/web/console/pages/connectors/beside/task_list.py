@@ -26,12 +26,14 @@ GLYPHS: Final[Mapping[str, str]] = {"good": "✓", "bad": "▲", "todo": "○", 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A step and its state. `kind`: the class of its mark. `problems`: errors and warnings."""
+    """A step and its state. `kind`: the class of its mark. `problems`: errors and warnings. `blocks`: whether one of
+    them is an error."""
 
     step: Step
     kind: str
     words: str
     problems: int = 0
+    blocks: bool = False
 
     @property
     def glyph(self) -> str:
@@ -69,15 +71,21 @@ def open_step(tasks: Sequence[Task], after: int = -1) -> int | None:
     return next((each for each in waiting if each > after), waiting[0] if waiting else None)
 
 
+def missing_step(tasks: Sequence[Task]) -> int | None:
+    """The first step without which nothing can be published; None where only warnings are left, which may be meant."""
+    return next((each.step.number for each in tasks if each.blocks or each.kind == "todo"), None)
+
+
 def _task(
     step: Step, document: Any, findings: Sequence[LintFinding], blank: Any, settled: Callable[[int], bool]
 ) -> Task:
     given = _given(step, document)
     bad = sum(each.severity is not Severity.INFO for each in problems(step.number, findings))
+    blocks = any(each.severity is Severity.ERROR for each in problems(step.number, findings))
     if given == _given(step, blank) and given and not settled(step.number):
         return Task(step, "todo", "not started", bad)
     if bad:
-        return Task(step, "bad", "1 problem" if bad == 1 else f"{bad} problems", bad)
+        return Task(step, "bad", "1 problem" if bad == 1 else f"{bad} problems", bad, blocks)
     if not given:
         return Task(step, "todo" if step.required else "optional", "not started" if step.required else "optional")
     return Task(step, "good", "done")
