@@ -113,6 +113,20 @@ def test_setting_the_secret_saves_the_step(author: Visit) -> None:
     assert "https://login.acme.example/token" == page.get_by_label("Token URL", exact=True).input_value()
 
 
+def test_saving_the_step_sets_the_secret(author: Visit) -> None:
+    """Whoever fills in both forms and presses the button that goes on means both."""
+    page = author.page
+    step(author, 2)
+    page.get_by_label("Token URL", exact=True).fill("https://login.acme.example/token")
+    page.get_by_label("Client id").fill("app")
+    page.get_by_role("button", name="Save and continue").last.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("3. Refresh token URL")
+    step(author, 2)
+
+    expect(page.get_by_text("They are set.")).to_be_visible()
+    assert "https://login.acme.example/token" == page.get_by_label("Token URL", exact=True).input_value()
+
+
 def test_a_row_is_added_in_place(author: Visit) -> None:
     """Without a reload: empty, in the same fold, with the next number, and the caret in it."""
     page = author.page

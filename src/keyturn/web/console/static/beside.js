@@ -58,6 +58,23 @@ document.addEventListener("keyturn:previewed", ({ detail: { last } }) => {
   );
 });
 
+// Step 2: the application's id and secret are a form of their own; typed there, they go along when the step is saved.
+const application = document.querySelector("form[action$='/client']");
+const ofStep = document.querySelector("form[data-preview]");
+if (application && ofStep) {
+  ofStep.addEventListener("submit", async (event) => {
+    if (!application.elements.client_id.value.trim()) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const body = new URLSearchParams(new FormData(application));
+    const asked = { method: "POST", body, redirect: "manual" };
+    const answer = await fetch(application.getAttribute("action"), asked).catch(() => null);
+    if (answer?.type !== "opaqueredirect") return application.requestSubmit(); // the page says what is wrong
+    application.reset();
+    ofStep.requestSubmit(event.submitter);
+  });
+}
+
 // Step 9: what is put on a call stays marked while one types.
 const marked = document.querySelector("[data-added]");
 if (marked) {
