@@ -240,8 +240,12 @@ LATE = '"access_token": "canary", "data": {"validFor": 3600000}'
             {"from": "data.validFor", "unit": "ms"}, "", id="elsewhere, and a default in its place",
         ),
         pytest.param(
-            json_answer(f"{{{LATE}}}"), {}, "no lifetime at expires_in. data.validFor may be it",
-            {"from": "data.validFor", "unit": "s"}, None, id="elsewhere, and nobody has said where",
+            json_answer(f"{{{LATE}}}"), {}, "no lifetime at expires_in. data.validFor may be it, in milliseconds.",
+            {"from": "data.validFor", "unit": "ms"}, None, id="elsewhere, and nobody has said where",
+        ),
+        pytest.param(
+            json_answer('{"access_token": "canary", "ttl": 900}'), {}, "ttl may be it, in seconds.",
+            {"from": "ttl", "unit": "s"}, None, id="elsewhere, in seconds",
         ),
         pytest.param(
             json_answer('{"access_token": "canary"}'), {"token": ", response: {expires: {from: validFor}}"},

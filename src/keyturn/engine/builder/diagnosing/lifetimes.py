@@ -10,7 +10,8 @@ from typing import Final
 
 from keyturn.core.answers.answer_body import Body
 from keyturn.core.answers.answer_values import extract
-from keyturn.core.answers.lifetimes import usual_expiry
+from keyturn.core.answers.json_query import query
+from keyturn.core.answers.lifetimes import read_number, usual_expiry
 from keyturn.core.building.near_paths import nearest_lifetime
 from keyturn.core.connector import ExpiryUnit, ProviderRequest
 from keyturn.core.messages import Answer
@@ -20,6 +21,8 @@ from keyturn.engine.builder.trial_trace import Diagnosis, Suggestion
 USUAL: Final = "expires_in"
 _USUAL_NAMES: Final = (USUAL, "expires_at", "expires")  # in the order in which they count
 _RARELY_SO_LONG_S: Final = 1_000_000  # eleven days, or a quarter of an hour in milliseconds
+
+_UNITS: Final = {ExpiryUnit.SECONDS: "seconds", ExpiryUnit.MILLISECONDS: "milliseconds", ExpiryUnit.MINUTES: "minutes"}
 
 
 def lifetime_place(spec: ProviderRequest, answer: Answer, body: Body) -> str:
@@ -46,17 +49,24 @@ def of_lifetime(spec: ProviderRequest, pointer: str, token_set: TokenSet, answer
     if near is None:
         return words, None
     unit = where.unit if where else ExpiryUnit.SECONDS
-    return f"{words} {near} may be it; look at what it is given in.", Suggestion(
-        f"Use {near}", place, {"from": near, "unit": unit.value}
-    )
+    number = read_number(query(near, body.value))
+    if unit is ExpiryUnit.SECONDS and number is not None and _counts_milliseconds(number):
+        unit = ExpiryUnit.MILLISECONDS
+    words += f" {near} may be it, in {_UNITS[unit]}." if unit in _UNITS else f" {near} may be it."
+    return words, Suggestion(f"Use {near}", place, {"from": near, "unit": unit.value})
 
 
 def _of_span(place: str, source: str, token_set: TokenSet) -> Diagnosis:
     """A number of seconds that looks like one of milliseconds."""
     span = None if token_set.expires_at is None else token_set.expires_at - token_set.issued_at
-    if span is None or span < _RARELY_SO_LONG_S or round(span) % 1000:
+    if span is None or not _counts_milliseconds(span):
         return "", None
     days = round(span / 86_400)
     words = f"By {source} the token lives {days} days. If the provider doesn't say so, it may count milliseconds."
     value = {"from": source, "unit": ExpiryUnit.MILLISECONDS.value}
     return words, Suggestion("Count milliseconds", place, value)
+
+
+def _counts_milliseconds(number: float) -> bool:
+    """Whether a number of seconds is more likely one of milliseconds."""
+    return number >= _RARELY_SO_LONG_S and not round(number) % 1000
