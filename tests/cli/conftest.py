@@ -9,6 +9,15 @@ import pytest
 from tests.cli.fake_server import KEY, FakeServer, running
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _this_process_stays_as_it_is() -> Iterator[None]:
+    """Commands that handle secrets harden the process for good, and `run` runs them in that of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("key_files", "initialise", "upkeep.back_up", "runtimes"):
+            patch.setattr(f"keyturn.bootstrap.{module}.harden_process", lambda: None)
+        yield
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
     """A fake server, named by KEYTURN_URL and with a key in KEYTURN_API_KEY."""

@@ -381,3 +381,11 @@ async def test_plain_http_where_tls_is_expected_is_told(tls: TlsServer) -> None:
             await dialler.dial(asyncio.Protocol, "https", "api.example.com", server.port, WISHES_PRIVATE)
 
     assert TlsCheck.NO_TLS is failed.value.check
+
+
+def test_the_systems_context_asks_for_what_it_should() -> None:
+    """TLS 1.2 at least, names and certificates checked."""
+    context = system_tls_context()
+
+    assert ssl.TLSVersion.TLSv1_2 == context.minimum_version
+    assert (True, ssl.CERT_REQUIRED) == (context.check_hostname, context.verify_mode)
