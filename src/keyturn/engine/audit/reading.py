@@ -2,7 +2,8 @@
 
 Rule 1: of each reader there is one record for each hour of UTC, whichever process answers: what is read often, as by a
 program that asks each minute, drowns nothing.
-Rule 2: it is recorded before anything is read; what can't be recorded is not read, like everything that is audited.
+Rule 2: what can't be recorded is not handed out, like everything that is audited. A read does not show its own record:
+whoever looks for what was done last finds that first.
 Rule 3: a connection's own timeline is read with the connection, and the head, its verdict and the figures made of it
 show no record: none of them is recorded.
 """
@@ -37,13 +38,15 @@ class ReadAudit:
         self, which: AuditFilter, actor: Actor, *, cursor: str | None, limit: int, project: str = "default"
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """As the chain's. Raises StoreUnavailable, also where it can't be recorded."""
+        found = await self._chain.page(which, cursor=cursor, limit=limit, project=project)
         await self._note(actor, project)
-        return await self._chain.page(which, cursor=cursor, limit=limit, project=project)
+        return found
 
     async def entry(self, seq: int, actor: Actor, *, project: str = "default") -> Entry | None:
         """As the chain's. Raises StoreUnavailable, also where it can't be recorded."""
+        found = await self._chain.entry(seq, project=project)
         await self._note(actor, project)
-        return await self._chain.entry(seq, project=project)
+        return found
 
     async def _note(self, actor: Actor, project: str) -> None:
         now = self._clock.now()
