@@ -217,6 +217,19 @@ async def test_an_alarm_is_tried_again_after_1_2_4_up_to_15_minutes(gate: Provid
     assert 60 == gate.alarm("acme", "grant_disabled")
 
 
+async def test_a_change_that_is_heard_of_late_ends_no_later_alarm(gate: ProviderGate, clock: FakeClock) -> None:
+    """What was refused after a change was refused with what it was changed to."""
+    before = clock.now()
+    clock.advance(1)
+    gate.alarm("acme", "connector_client_rejected")
+    gate.end_alarm("acme", changed_at=before)
+    stayed = gate.alarmed("acme")
+    gate.end_alarm("acme", changed_at=clock.now())
+
+    assert stayed is not None
+    assert gate.alarmed("acme") is None
+
+
 async def test_sends_that_are_refused_side_by_side_are_one_alarm(gate: ProviderGate, clock: FakeClock) -> None:
     """Eight at once do not make the first wait a quarter of an hour."""
     gate.alarm("acme", "connector_client_rejected")

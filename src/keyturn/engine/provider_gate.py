@@ -157,6 +157,12 @@ class ProviderGate:
             return None
         return found.code, found.since, max(0.0, found.quiet_until - self._clock.monotonic())
 
-    def end_alarm(self, connector_id: str) -> None:
-        """The set-up works again, or was changed."""
-        self._alarms.pop(connector_id, None)
+    def end_alarm(self, connector_id: str, *, changed_at: float | None = None) -> None:
+        """The set-up works again, or was changed.
+
+        `changed_at`: Unix seconds, where the change was only heard of: an alarm that began later is one of what it was
+        changed to, and stays.
+        """
+        found = self._alarms.get(connector_id)
+        if found is not None and (changed_at is None or found.since <= changed_at):
+            del self._alarms[connector_id]
