@@ -142,9 +142,9 @@ def test_a_hanging_provider_slows_nobody_else(server: Server, provider: Scripted
         for each in callers:
             each.join()
 
-    assert sorted(took)[-2] < 1.5, took  # who had to wait would for four seconds
+    assert sorted(took)[-2] < 0.3, took
     assert 201 == another.status
-    assert made < 3
+    assert made < 1.5
     assert 200 == renewed.status
 
 
