@@ -26,7 +26,6 @@ SAMPLES = [
 ]
 READ = {case["id"]: case for sample in SAMPLES for case in sample["cases"] if case["must"]}
 PLAYED = {case["id"]: case for sample in SAMPLES for case in sample["wire"] if case["must"]}
-PATIENCE_S = 20.0
 BOUNDED = {name: case for name, case in PLAYED.items() if "max_rss_mib" in case}
 JUDGED = ("id", "status", "headers", "body", "body_b64", "request_scope", "received_at", "profile")
 
@@ -135,12 +134,10 @@ def _playing(case: dict[str, Any]) -> Iterator[_Played]:
 @pytest.mark.parametrize("case", PLAYED.values(), ids=PLAYED)
 def test_bytes_on_the_wire_are_read_as_the_contract_says(case: dict[str, Any]) -> None:
     """Every wire case that counts comes out as expected, in time, after one request."""
-    given = {key: case[key] for key in (*JUDGED, "max_rss_mib") if key in case}
+    given = {key: case[key] for key in (*JUDGED, "deadline_s", "max_rss_mib") if key in case}
     accepted = [case["expect"], *(case["expect"] | {"outcome": each} for each in case.get("or", ()))]
-    # Shorter than the contract's where silence counts as an answer, so that it costs the suite little; elsewhere long
-    # enough for a machine that is busy with something else.
-    silent = any(each["outcome"] == "temporarily_unavailable" for each in accepted)
-    given["deadline_s"] = 1.0 if silent else PATIENCE_S
+    if any(each["outcome"] == "temporarily_unavailable" for each in accepted):
+        given["deadline_s"] = 1.0  # shorter than the contract's, so that silence costs the suite little
 
     with _playing(case) as played:
         began = time.monotonic()
@@ -149,7 +146,7 @@ def test_bytes_on_the_wire_are_read_as_the_contract_says(case: dict[str, Any]) -
 
     assert any(_close(_comparable(each), found) for each in accepted), (accepted, found)
     assert 1 == played.requests
-    assert took < given["deadline_s"] + 2.0
+    assert took < 3.0 if given["deadline_s"] == 1.0 else took < given["deadline_s"]
 
 
 @pytest.mark.parametrize("case", BOUNDED.values(), ids=BOUNDED)
@@ -171,7 +168,7 @@ def test_an_answer_without_end_costs_no_memory(case: dict[str, Any]) -> None:
 def test_the_door_opens_from_anywhere() -> None:
     """From many threads at once, and from a program that runs an event loop already."""
     case = PLAYED["adv-w-plain"]
-    given = {key: case[key] for key in JUDGED if key in case} | {"deadline_s": PATIENCE_S}
+    given = {key: case[key] for key in (*JUDGED, "deadline_s") if key in case}
 
     async def within_a_loop(url: str) -> dict[str, Any]:
         return fetch_token_response(url, given)
