@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.browsing import House, Visit, running_house, visiting
 from tests.fakes.openid_provider import CLIENT_ID, CLIENT_SECRET, ScriptedProvider, running
@@ -42,6 +42,14 @@ def sign_in(visit: Visit, link: str) -> None:
     expect(visit.page.locator("nav.menu")).to_be_visible()
 
 
+def sign_in_there(tab: Page, link: str) -> None:
+    """Sign in in another tab of the same browser, and close it."""
+    tab.goto(link)
+    tab.get_by_role("button", name="Sign in").click()
+    expect(tab.locator("nav.menu")).to_be_visible()
+    tab.close()
+
+
 def make_old(data: Path) -> None:
     """Let every sign-in be an hour ago."""
     database = sqlite3.connect(data / "keyturn.db", timeout=10)
@@ -66,11 +74,7 @@ def test_a_form_waits_for_a_fresh_sign_in(house: House, browser: Browser, script
         if scripts:
             visit.was_answered(403)
             visit.held_to_the_rules("the page that asks for a sign-in")
-        tab = visit.context.new_page()
-        tab.goto(house.link_for(person))
-        tab.get_by_role("button", name="Sign in").click()
-        expect(tab.locator("nav.menu")).to_be_visible()
-        tab.close()
+        sign_in_there(visit.context.new_page(), house.link_for(person))
         visit.page.get_by_role("button", name="Go on").click()
         expect(visit.page.get_by_role("heading", name='Grace "H" <b>')).to_be_visible()
 
@@ -162,10 +166,7 @@ def test_a_form_stays_while_one_signs_in_again(house: House, browser: Browser) -
         with visit.context.expect_page() as opened:
             dialog.get_by_role("link", name="Sign in, in a new tab").click()
         expect(opened.value).to_have_url(f"{house.origin}/login?next=%2Fsigned-in-again")
-        opened.value.goto(house.link_for(person))
-        opened.value.get_by_role("button", name="Sign in").click()
-        expect(opened.value.locator("nav.menu")).to_be_visible()
-        opened.value.close()
+        sign_in_there(opened.value, house.link_for(person))
         visit.page.bring_to_front()
         visit.page.evaluate("dispatchEvent(new Event('focus'))")  # which a browser without a window never sends
         expect(dialog).to_be_hidden()
@@ -203,11 +204,7 @@ def test_somebody_else_sends_nothing_of_it(house: House, browser: Browser) -> No
         sign_in(visit, house.sign_in_link())
         open_long_ago(visit, "/people")
         visit.page.get_by_label("Name").fill("Typed by the one before")
-        tab = visit.context.new_page()
-        tab.goto(house.sign_in_link())
-        tab.get_by_role("button", name="Sign in").click()
-        expect(tab.locator("nav.menu")).to_be_visible()
-        tab.close()
+        sign_in_there(visit.context.new_page(), house.sign_in_link())
         visit.page.get_by_role("button", name=re.compile("Add")).click()
         expect(visit.page.get_by_role("dialog", name="Somebody else is signed in")).to_be_visible()
         visit.held_to_the_rules("the dialog where somebody else is signed in")
@@ -244,10 +241,7 @@ def test_a_form_is_kept_without_scripts(house: House, browser: Browser) -> None:
         expect(visit.page.get_by_role("heading", name="You are signed out")).to_be_visible()
         with visit.context.expect_page() as opened:
             visit.page.get_by_role("link", name="sign in, in a new tab").click()
-        opened.value.goto(house.link_for(person))
-        opened.value.get_by_role("button", name="Sign in").click()
-        expect(opened.value.locator("nav.menu")).to_be_visible()
-        opened.value.close()
+        sign_in_there(opened.value, house.link_for(person))
         visit.page.get_by_role("button", name="Go on").click()
         expect(visit.page.get_by_role("heading", name="Send it once more?")).to_be_visible()
         expect(visit.page.get_by_role("row", name="name")).to_contain_text('Plain "G" <b>')
@@ -267,11 +261,7 @@ def test_the_pages_of_a_kept_form(house: House, browser: Browser) -> None:
         expect(visit.page.get_by_role("heading", name="You are signed out")).to_be_visible()
         visit.was_answered(403)
         visit.held_to_the_rules("the page that keeps a form")
-        tab = visit.context.new_page()
-        tab.goto(house.link_for(person))
-        tab.get_by_role("button", name="Sign in").click()
-        expect(tab.locator("nav.menu")).to_be_visible()
-        tab.close()
+        sign_in_there(visit.context.new_page(), house.link_for(person))
         visit.page.get_by_role("button", name="Go on").click()
         expect(visit.page.get_by_role("heading", name="Send it once more?")).to_be_visible()
         visit.was_answered(403)
