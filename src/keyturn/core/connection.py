@@ -97,7 +97,8 @@ class Intent:
 
     An intent whose attempt is no longer running means that nobody knows the outcome. `sent_at`: Unix seconds; of a
     refresh token that is sent again, when it was sent first: the provider counts from there. `tries`: how often it was
-    sent without an outcome, this time included.
+    sent without an outcome, this time included. `last_resort`: one of them was the one more time that the connector's
+    `refresh.last_resort` allows, so that there is no other.
     """
 
     kind: IntentKind
@@ -105,6 +106,7 @@ class Intent:
     attempt: str
     sent_at: float
     tries: int = 1
+    last_resort: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,9 @@ class Connection:
     passing reason since the last that did not. `totp_step`: the last time step (RFC 6238 §4.2) whose code may have
     been sent; none is ever used twice. `state_since`: when state or reason last changed, which the store sees to; None
     where that is not known. `account`: a keyed hash of where and with which username its last login was made, for
-    providers that allow few sessions; None for all others.
+    providers that allow few sessions; None for all others. `renews_at`: when this generation is due; it is written with
+    it, and by pause and resume. `retry_at`: this connection's own back-off, which callers wait for too. `parked_at`,
+    `parked_why`: since when and by which class of error its row could not be read.
     """
 
     id: str
@@ -178,6 +182,9 @@ class Connection:
     refresh_end_fixed: bool = False
     state_since: float | None = None
     account: str | None = None
+    retry_at: float | None = None
+    parked_at: float | None = None
+    parked_why: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -190,6 +197,20 @@ class Connection:
         if self.ended:
             return self.state.value
         return "paused" if self.paused else "unconfirmed" if self.unconfirmed else self.state.value
+
+
+def looked_at_next(connection: Connection) -> float | None:
+    """When the scheduler has something to do for it, Unix seconds; None: never, until it is written anew.
+
+    Not before it is due, nor within its own back-off. One that may not be called is only kept from ending, which a
+    refresh token alone can do.
+    """
+    held = connection.paused or connection.unconfirmed
+    if connection.ended or connection.renews_at is None or (held and not connection.refreshable):
+        return None
+    if connection.parked_at is not None:
+        return None
+    return max(connection.renews_at, connection.retry_at or connection.renews_at)
 
 
 @dataclass(frozen=True, slots=True)

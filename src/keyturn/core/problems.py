@@ -197,6 +197,7 @@ _ROWS: Final[tuple[tuple[str, int, str, Who, str], ...]] = (
      "Sign in with the account that this connection is for."),
     ("unique_id_missing", 424, "The provider did not say which account this is.", Who.AUTHOR,
      "Compare step 8 with the answer of the test call."),
+    ("server_stopping", 503, "This server is stopping.", Who.NOBODY, "Send the call again in a second."),
     ("renewal_in_progress", 409, "A renewal is under way and takes long.", Who.NOBODY, "Send the call again."),
     ("migration_needs_login", 409, "This connection can't go over to the newest version without its person.",
      Who.END_USER, "Send the person a reconnect link: signing in moves the connection as well."),

@@ -254,6 +254,15 @@ class RenewalInProgress(CallerError):
     code = "renewal_in_progress"
 
 
+class ServerStopping(CallerError):
+    """This server was told to stop: nothing is sent to a provider any more."""
+
+    code = "server_stopping"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after_s=1.0)
+
+
 class RenewalNotPossible(CallerError):
     """Nothing is kept that a renewal could use, or its use is not allowed now."""
 

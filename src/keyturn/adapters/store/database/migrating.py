@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from keyturn.core.errors import StoreUnavailable
 
-HEAD: Final = "0021"
+HEAD: Final = "0022"
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 
 

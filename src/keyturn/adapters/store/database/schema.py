@@ -126,6 +126,13 @@ connections: Final = sa.Table(
     time_column("state_since", empty=True),
     text_column("test_cause", empty=True),
     text_column("account", empty=True),
+    time_column("retry_at", empty=True),  # this connection's own back-off: callers and the scheduler wait for it
+    time_column("look_at", empty=True),  # when the scheduler looks next, for it alone; empty: never
+    text_column("lease_holder", empty=True),
+    time_column("lease_until", empty=True),  # on the monotonic clock of the holder's boot
+    flag_column("intent_last_resort", empty=True),
+    time_column("parked_at", empty=True),
+    text_column("parked_why", empty=True),
 )
 
 NOT_ENDED: Final = "state NOT IN ({})".format(", ".join(f"'{each}'" for each in sorted(ENDED)))
@@ -140,6 +147,8 @@ sa.Index(
     sqlite_where=sa.text(f"is_unique = 1 AND {NOT_ENDED}"),
 )
 sa.Index("connections_due", _c.renews_at, sqlite_where=sa.text(f"renews_at IS NOT NULL AND {NOT_ENDED}"))
+sa.Index("connections_look", _c.connector, _c.look_at, sqlite_where=sa.text("look_at IS NOT NULL"))
+sa.Index("connections_parked", _c.parked_at, sqlite_where=sa.text("parked_at IS NOT NULL"))
 sa.Index("connections_newest", _c.project, _c.created_at, _c.id)
 sa.Index("connections_by_owner", _c.project, _c.owner, _c.created_at, _c.id)
 sa.Index("connections_by_connector", _c.project, _c.connector, _c.state)
@@ -163,6 +172,10 @@ revocations: Final = sa.Table(
     text_column("key_owner"),
     bytes_column("data_key", empty=False),
     bytes_column("sealed_tokens", empty=False),
+    text_column("claim", empty=True),  # who sends it now
+    time_column("claim_until", empty=True),
+    time_column("parked_at", empty=True),
+    text_column("parked_why", empty=True),
     sa.Index("revocations_due", "due_at"),
     sa.Index("revocations_by_connection", "connection"),
 )
@@ -285,6 +298,14 @@ idempotency: Final = sa.Table(
     number_column("status", empty=True),
     bytes_column("sealed_reply"),
     sa.Index("idempotency_outdated", "claimed_at"),
+)
+
+processes: Final = sa.Table(
+    "processes",
+    metadata,
+    text_column("holder", key=True),  # boot, process-id namespace, process id and start time
+    time_column("beat_s"),  # on the monotonic clock of that boot
+    time_column("begun_at"),
 )
 
 leases: Final = sa.Table(

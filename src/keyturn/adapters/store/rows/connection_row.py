@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.rows.plain_columns import json_of, mapping_in, texts_in
-from keyturn.core.connection import Connection, Intent, IntentKind, State, TestRecord
+from keyturn.core.connection import Connection, Intent, IntentKind, State, TestRecord, looked_at_next
 
 # What a read needs that opens nothing.
 PLAIN: tuple[sa.Column[Any], ...] = tuple(
@@ -70,6 +70,11 @@ def columns_of(connection: Connection) -> dict[str, Any]:
         "state_since": connection.state_since,
         "test_cause": test.cause if test else None,
         "account": connection.account,
+        "retry_at": connection.retry_at,
+        "look_at": looked_at_next(connection),
+        "intent_last_resort": intent.last_resort if intent else None,
+        "parked_at": connection.parked_at,
+        "parked_why": connection.parked_why,
     }
 
 
@@ -115,6 +120,9 @@ def connection_in(row: sa.Row[Any]) -> Connection:
         refresh_end_fixed=row.refresh_end_fixed,
         state_since=row.state_since,
         account=row.account,
+        retry_at=row.retry_at,
+        parked_at=row.parked_at,
+        parked_why=row.parked_why,
     )
 
 
@@ -127,6 +135,7 @@ def _intent(row: sa.Row[Any]) -> Intent | None:
         attempt=row.intent_attempt,
         sent_at=row.intent_sent_at,
         tries=row.intent_tries,
+        last_resort=bool(row.intent_last_resort),
     )
 
 
