@@ -17,6 +17,7 @@ from keyturn.ports.observing.call_times import CallTimesStore
 from keyturn.ports.operating.quiet_hours import QuietHoursStore
 from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
+from keyturn.ports.renewals import Processes, RenewalStore
 from keyturn.ports.store import (
     AuditLog,
     ConnectionStore,
@@ -121,6 +122,16 @@ class AllStores(Protocol):
     @property
     def jobs(self) -> Jobs:
         """The queue of jobs."""
+        ...
+
+    @property
+    def renewals(self) -> RenewalStore:
+        """The two commits of a renewal."""
+        ...
+
+    @property
+    def processes(self) -> Processes:
+        """The processes that live."""
         ...
 
     @property

@@ -66,6 +66,10 @@ FULL_CONNECTION = Connection(
     totp_step=56_666_666,
     refresh_expires_at=NOW + 86_400.5,
     state_since=NOW + 0.25,
+    retry_at=NOW + 3001.25,
+    retry_asked=True,
+    parked_at=NOW + 10,
+    parked_why="ValueError",
 )
 
 

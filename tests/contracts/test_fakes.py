@@ -32,6 +32,7 @@ from tests.contracts.overview_contract import OverviewContract
 from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.person_link_store_contract import PersonLinkStoreContract
 from tests.contracts.quiet_hours_contract import QuietHoursContract
+from tests.contracts.renewal_store_contract import RenewalStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
@@ -134,6 +135,10 @@ class TestFakeIdempotencyStore(IdempotencyStoreContract):
 
 class TestFakeJobs(JobsContract):
     """Jobs."""
+
+
+class TestFakeRenewalStore(RenewalStoreContract):
+    """RenewalStore."""
 
 
 class TestFakeLease(LeaseContract):

@@ -55,6 +55,8 @@ def make_world(
         revocations=stores.revocations,
         connectors=stores.connectors,
         client_assertions=JwtAssertions(clock, entropy),
+        renewals=stores.renewals,
+        processes=stores.processes,
         logins=stores.logins,
         login_watch=stores.login_watch,
         login_stops=stores.login_stops,

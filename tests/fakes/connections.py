@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from keyturn.ports.store import (
 )
 from tests.fakes.cursors import page_of
 from tests.fakes.database import FakeDatabase, plain_copy
+from tests.fakes.leases import FakeLease
 
 Part = TypeVar("Part")
 
@@ -65,12 +66,10 @@ def _latest_use(connections: Iterable[Connection]) -> dict[str, Any]:
 class FakeConnectionStore:
     """Promises: `tests/contracts/connection_store_contract.py`."""
 
-    def __init__(
-        self, database: FakeDatabase, revocations: FakeRevocationStore, is_leased: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, database: FakeDatabase, revocations: FakeRevocationStore, leases: FakeLease) -> None:
         self._database = database
         self._revocations = revocations
-        self._is_leased = is_leased
+        self._leases = leases
         self.rows: dict[str, tuple[Connection, ConnectionSecrets]] = {}
         self.calls: dict[tuple[str, int], tuple[int, int]] = {}
 
@@ -109,9 +108,20 @@ class FakeConnectionStore:
     ) -> Connection:
         """Write over the row with this revision."""
         await self._database.write("connections.save")
-        stored, secrets = self._row(connection.id, connection.project)
+        stored, _ = self._row(connection.id, connection.project)
         if stored is None or stored.revision != connection.revision:
             raise RevisionConflict("the connection was written by another")
+        written = self.put(connection, sealed, revocations)
+        if connection.intent is None:
+            self._leases.drop(f"row {connection.id}")
+        self._database.log(records)
+        return written
+
+    def put(
+        self, connection: Connection, sealed: SealedChange = NOTHING_SEALED, revocations: Sequence[Revocation] = ()
+    ) -> Connection:
+        """Write over the row, within another write."""
+        stored, secrets = self.rows[connection.id]
         moved = stored.generation != connection.generation
         if moved and secrets.token_set is not None and isinstance(sealed.token_set, Unchanged):
             raise ValueError("a new generation needs its token set")
@@ -124,7 +134,6 @@ class FakeConnectionStore:
         used = _latest_use((connection, stored))
         written = _settled(replace(connection, revision=connection.revision + 1, state_since=since, **used))
         self.rows[connection.id] = (written, kept)
-        self._database.log(records)
         self._revocations.put(revocations)
         return written
 
@@ -155,7 +164,8 @@ class FakeConnectionStore:
             and each.renews_at <= now
             and not each.ended
             and (each.refreshable or not (each.paused or each.unconfirmed))
-            and not self._is_leased(each.id)
+            and not self._leases.is_held(f"row {each.id}")
+            and not self._leases.is_held(each.id)
         ]
         return tuple(each for _, each in sorted(ready, key=lambda pair: (pair[0], pair[1].id))[:limit])
 

@@ -39,6 +39,15 @@ class FakeLease:
         if connection_id in self._held and self._held[connection_id][0] == token:
             del self._held[connection_id]
 
+    def hold(self, name: str, for_s: float) -> None:
+        """Take it within another write."""
+        self._taken += 1
+        self._held[name] = (f"lease-{self._taken}", self._clock.monotonic() + for_s)
+
+    def drop(self, name: str) -> None:
+        """Give it back within another write."""
+        self._held.pop(name, None)
+
     def is_held(self, connection_id: str) -> bool:
         """Whether anybody has it now."""
         return connection_id in self._held and self._held[connection_id][1] > self._clock.monotonic()

@@ -38,6 +38,12 @@ class FakeLoginLedger:
     ) -> Attempt | float | None:
         """Book a login."""
         await self._database.write("logins.reserve")
+        return self.reserve_now(account, now=now, limits=limits, successes=successes, challenges=challenges)
+
+    def reserve_now(
+        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
+    ) -> Attempt | float | None:
+        """The same within another write."""
         own = [each for each in self._logins.values() if each.account == account]
         failed = sorted(each.at for each in own if each.failed(now) and each.at + limits.per_s > now)
         passed = sorted(
@@ -66,6 +72,10 @@ class FakeLoginLedger:
     async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
         """Say how it ended."""
         await self._database.write("logins.settle")
+        return self.settle_now(attempt, result)
+
+    def settle_now(self, attempt: Attempt, result: AttemptResult) -> int:
+        """The same within another write."""
         login = self._logins.get(attempt.id)
         if login is None:
             return attempt.tries_left

@@ -19,6 +19,7 @@ from tests.fakes.people import FakePeopleStore
 from tests.fakes.person_links import FakePersonLinkStore
 from tests.fakes.quiet_hours import FakeQuietHoursStore
 from tests.fakes.records import FakeApiKeyStore, FakeAuditLog, FakeIdempotencyStore, FakeSessionStore
+from tests.fakes.renewals import FakeProcesses, FakeRenewalStore
 from tests.fakes.webhooks import FakeEventStore, FakeWebhookStore
 
 
@@ -30,10 +31,12 @@ class FakeStores:
         self.database = FakeDatabase()
         self.leases = FakeLease(self.database, self.clock)
         self.revocations = FakeRevocationStore(self.database)
-        self.connections = FakeConnectionStore(self.database, self.revocations, self.leases.is_held)
+        self.connections = FakeConnectionStore(self.database, self.revocations, self.leases)
         self.spill = FakeSpill()
         self.connectors = FakeConnectorStore(self.database)
         self.logins = FakeLoginLedger(self.database)
+        self.renewals = FakeRenewalStore(self.database, self.connections, self.logins, self.leases)
+        self.processes = FakeProcesses(self.database)
         self.login_watch = FakeLoginWatch(self.database)
         self.login_stops = FakeLoginStops(self.database)
         self.quiet_hours = FakeQuietHoursStore(self.database)

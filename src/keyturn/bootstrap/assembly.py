@@ -107,6 +107,7 @@ from keyturn.ports.observing.tracing import NO_TRACING, Tracing
 from keyturn.ports.operating.quiet_hours import QuietHoursStore
 from keyturn.ports.overview import Overview
 from keyturn.ports.people import PeopleStore
+from keyturn.ports.renewals import Processes, RenewalStore
 from keyturn.ports.store import (
     AuditLog,
     ConnectionStore,
@@ -127,6 +128,8 @@ class Ports:
     connections: ConnectionStore
     revocations: RevocationStore
     connectors: ConnectorStore
+    renewals: RenewalStore
+    processes: Processes
     logins: LoginLedger
     login_watch: LoginWatch
     login_stops: LoginStops

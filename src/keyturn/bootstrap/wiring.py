@@ -69,6 +69,8 @@ STORES: Final = (
     "webhooks",
     "events",
     "spill",
+    "renewals",
+    "processes",
 )
 
 

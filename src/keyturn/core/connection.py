@@ -139,8 +139,9 @@ class Connection:
     been sent; none is ever used twice. `state_since`: when state or reason last changed, which the store sees to; None
     where that is not known. `account`: a keyed hash of where and with which username its last login was made, for
     providers that allow few sessions; None for all others. `renews_at`: when this generation is due; it is written with
-    it, and by pause and resume. `retry_at`: this connection's own back-off, which callers wait for too. `parked_at`,
-    `parked_why`: since when and by which class of error its row could not be read.
+    it, and by pause and resume. `retry_at`: this connection's own back-off, which callers wait for too; `retry_asked`:
+    the provider said how long. `parked_at`, `parked_why`: since when and by which class of error its row could not be
+    read.
     """
 
     id: str
@@ -183,6 +184,7 @@ class Connection:
     state_since: float | None = None
     account: str | None = None
     retry_at: float | None = None
+    retry_asked: bool = False
     parked_at: float | None = None
     parked_why: str | None = None
 

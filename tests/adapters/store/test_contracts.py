@@ -28,6 +28,7 @@ from tests.contracts.overview_contract import OverviewContract
 from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.person_link_store_contract import PersonLinkStoreContract
 from tests.contracts.quiet_hours_contract import QuietHoursContract
+from tests.contracts.renewal_store_contract import RenewalStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
@@ -130,6 +131,10 @@ class TestSqlWebhookStore(WebhookStoreContract):
 
 class TestSqlEventStore(EventStoreContract):
     """EventStore."""
+
+
+class TestSqlRenewalStore(RenewalStoreContract):
+    """RenewalStore."""
 
 
 class TestSqliteLease(LeaseContract):

@@ -22,6 +22,7 @@ from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.overview_indexes import PLAINLY_ACTIVE
 from keyturn.adapters.store.database.schema import NOT_ENDED, connections
 from keyturn.adapters.store.leases import SqliteLease
+from keyturn.adapters.store.processes import LEASED, lease_values
 from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
 from keyturn.adapters.store.rows.call_hours import ADD_CALLS, call_rows
 from keyturn.adapters.store.rows.connection_conditions import conditions_of
@@ -30,6 +31,7 @@ from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import ENDED, Connection, ConnectionSecrets, State
+from keyturn.core.errors import StoreUnavailable
 from keyturn.core.revocation import Revocation
 from keyturn.ports.store import (
     NOTHING_SEALED,
@@ -46,6 +48,7 @@ _c = connections.c
 _BY_ID: Final = sa.and_(_c.id == sa.bindparam("which"), _c.project == sa.bindparam("of_project"))
 _LOAD: Final = sa.select(*PLAIN).where(_BY_ID)
 _OPEN: Final = sa.select(connections).where(_BY_ID)
+_REVISION: Final = sa.select(_c.revision).where(_BY_ID)
 _ACCOUNT: Final = (
     sa.select(_c.id)
     .where(_c.project == sa.bindparam("of_project"), _c.connector == sa.bindparam("of_connector"))
@@ -100,7 +103,7 @@ class SqlConnectionStore:
             add_records(tx, records)
             return connection
 
-        return await self._written(connection, columns["unique_hash"], body)
+        return await self._written(connection, columns["unique_hash"], body, new=True)
 
     async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
         """Read without opening anything sealed."""
@@ -129,6 +132,8 @@ class SqlConnectionStore:
         written = replace(connection, revision=connection.revision + 1)
         to_revoke = [await self._revocations.sealed(each) for each in revocations]
         columns = self._columns(written) | await self._seals.changed_columns(connection, sealed)
+        if connection.intent is None:
+            columns |= {"lease_holder": None, "lease_until": None}  # what it was held for is over
         change = (
             sa.update(connections)
             .where(_BY_ID, _c.revision == sa.bindparam("of_revision"))
@@ -183,11 +188,12 @@ class SqlConnectionStore:
             sa.select(*PLAIN)
             .where(_c.renews_at <= now, sa.text(NOT_ENDED))
             .where(sa.or_(_c.refreshable, sa.not_(sa.or_(_c.paused, _c.unconfirmed))))
-            .where(_c.id.not_in(held))
+            .where(_c.id.not_in(held), sa.not_(LEASED))
             .order_by(_c.renews_at, _c.id)
             .limit(limit)
         )
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        values = lease_values(self._leases.host)
+        rows = await self._database.read(lambda tx: tx.execute(query, values).all())
         return tuple(connection_in(row) for row in rows)
 
     async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
@@ -258,22 +264,27 @@ class SqlConnectionStore:
             await self._database.write(partial(_run, statement=gone))
 
     async def _row(self, query: sa.Select[Any], connection_id: str, project: str) -> sa.Row[Any] | None:
-        values = {"which": connection_id, "of_project": project}
+        values = _of(connection_id, project)
         return await self._database.read(lambda tx: tx.execute(query, values).one_or_none())
 
     async def _written(
-        self, connection: Connection, account: bytes, body: Callable[[sa.Connection], Connection]
+        self, connection: Connection, account: bytes, body: Callable[[sa.Connection], Connection], *, new: bool = False
     ) -> Connection:
         values = _account(connection.project, connection.connector, connection.owner, account)
 
         def guarded(tx: sa.Connection) -> Connection:
             try:
                 return body(tx)
-            except IntegrityError:
+            except IntegrityError as error:
                 other = tx.execute(_ACCOUNT, values).scalar()
                 if other is not None and other != connection.id:
                     raise DuplicateAccount(other) from None
-                raise RevisionConflict("this id is taken") from None
+                stored = tx.execute(_REVISION, _of(connection.id, connection.project)).scalar()
+                if stored is not None and (new or stored != connection.revision):
+                    raise RevisionConflict("the connection was written by another") from None
+                # Anything else is a database that does not do as it should, and no word of another writer.
+                name = getattr(error.orig, "sqlite_errorname", None) or "SQLITE_CONSTRAINT"
+                raise StoreUnavailable(f"the database can't be used: {name}") from None
 
         return await self._database.write(guarded)
 
@@ -283,6 +294,10 @@ class SqlConnectionStore:
 
     def _account_hash(self, project: str, connector: str, owner: str, unique_id: str) -> bytes:
         return self._store_keys.hash_of("unique id", project, connector, owner, unique_id)
+
+
+def _of(connection_id: str, project: str) -> dict[str, Any]:
+    return {"which": connection_id, "of_project": project}
 
 
 def _account(project: str, connector: str, owner: str, account: bytes) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class SqliteLease:
         self._host = host
         self._entropy = entropy
 
+    @property
+    def host(self) -> Host:
+        """Who this process is."""
+        return self._host
+
     async def acquire(self, connection_id: str, *, for_s: float) -> str | None:
         """Take the lease, if nobody alive has it."""
         token = self._entropy.token(16)

@@ -37,6 +37,23 @@ class SqlLoginLedger:
         self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
     ) -> Attempt | float | None:
         """Book a login before it is sent."""
+
+        def body(tx: sa.Connection) -> Attempt | float | None:
+            return self.reserve_in(tx, account, now=now, limits=limits, successes=successes, challenges=challenges)
+
+        return await self._database.write(body)
+
+    def reserve_in(
+        self,
+        tx: sa.Connection,
+        account: str,
+        *,
+        now: float,
+        limits: LoginLimits,
+        successes: LoginLimits,
+        challenges: LoginLimits,
+    ) -> Attempt | float | None:
+        """The same within a write transaction."""
         attempt_id = self._entropy.identifier("att")
         row = {
             "id": attempt_id,
@@ -47,37 +64,34 @@ class SqlLoginLedger:
             "keep_until": now + max(limits.per_s, successes.per_s, challenges.per_s) + UNDER_WAY_S,
         }
 
-        def body(tx: sa.Connection) -> Attempt | float | None:
-            tx.execute(sa.delete(logins).where(_c.keep_until < now))
-            own = tx.execute(sa.select(logins).where(_c.account == account)).all()
-            left = _left(own, now, limits, successes, challenges)
-            if isinstance(left, int):
-                tx.execute(sa.insert(logins), row)
-                return Attempt(attempt_id, left)
-            return left
-
-        return await self._database.write(body)
+        tx.execute(sa.delete(logins).where(_c.keep_until < now))
+        own = tx.execute(sa.select(logins).where(_c.account == account)).all()
+        left = _left(own, now, limits, successes, challenges)
+        if isinstance(left, int):
+            tx.execute(sa.insert(logins), row)
+            return Attempt(attempt_id, left)
+        return left
 
     async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
         """Say how it ended."""
+        return await self._database.write(lambda tx: self.settle_in(tx, attempt, result))
 
-        def body(tx: sa.Connection) -> int:
-            login = tx.execute(sa.select(logins).where(_c.id == attempt.id)).one_or_none()
-            if login is None:
-                return attempt.tries_left
-            own = tx.execute(sa.select(logins).where(_c.account == login.account, _c.id != login.id)).all()
-            if result is AttemptResult.SUCCEEDED:
-                forgotten = [each.id for each in own if _failed(each, login.at)]
-                tx.execute(sa.delete(logins).where(_c.id.in_(forgotten)))
-                own = [each for each in own if each.id not in forgotten]
-            if result is AttemptResult.NOT_SENT:
-                tx.execute(sa.delete(logins).where(_c.id == login.id))
-            else:
-                tx.execute(sa.update(logins).where(_c.id == login.id).values(result=result.value))
-            spent = sum(_may_fail(each, login.at, login.limit_per_s) for each in own)
-            return max(0, int(login.limit_logins) - spent - (result is AttemptResult.FAILED))
-
-        return await self._database.write(body)
+    def settle_in(self, tx: sa.Connection, attempt: Attempt, result: AttemptResult) -> int:
+        """The same within a write transaction."""
+        login = tx.execute(sa.select(logins).where(_c.id == attempt.id)).one_or_none()
+        if login is None:
+            return attempt.tries_left
+        own = tx.execute(sa.select(logins).where(_c.account == login.account, _c.id != login.id)).all()
+        if result is AttemptResult.SUCCEEDED:
+            forgotten = [each.id for each in own if _failed(each, login.at)]
+            tx.execute(sa.delete(logins).where(_c.id.in_(forgotten)))
+            own = [each for each in own if each.id not in forgotten]
+        if result is AttemptResult.NOT_SENT:
+            tx.execute(sa.delete(logins).where(_c.id == login.id))
+        else:
+            tx.execute(sa.update(logins).where(_c.id == login.id).values(result=result.value))
+        spent = sum(_may_fail(each, login.at, login.limit_per_s) for each in own)
+        return max(0, int(login.limit_logins) - spent - (result is AttemptResult.FAILED))
 
     async def purge(self, *, now: float) -> int:
         """Take away what counts in no window any more."""

@@ -44,6 +44,8 @@ from keyturn.adapters.store.leases import SqliteLease
 from keyturn.adapters.store.logins import SqlLoginLedger
 from keyturn.adapters.store.operating.quiet_hours import SqlQuietHoursStore
 from keyturn.adapters.store.overview.overview import SqlOverview
+from keyturn.adapters.store.processes import SqlProcesses
+from keyturn.adapters.store.renewals import SqlRenewalStore
 from keyturn.adapters.store.revocations import SqlRevocationStore
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.sessions import SqlSessionStore
@@ -88,6 +90,8 @@ class Stores:
     lost_keys: SqlLostKeys
     key_ring: KeyRing
     leases: SqliteLease
+    processes: SqlProcesses
+    renewals: SqlRenewalStore
     database: Database
 
     async def ping(self) -> None:
@@ -134,7 +138,9 @@ async def open_store(
     ring, data_keys, store_keys, chain = await _keys_in(database, keys, clock, lost_key)
     seals = ConnectionSeals(database, data_keys)
     revocations = SqlRevocationStore(database, data_keys, seals)
-    leases = SqliteLease(database, host or Host(), entropy)
+    host = host or Host()
+    leases, logins = SqliteLease(database, host, entropy), SqlLoginLedger(database, store_keys, entropy)
+    processes = SqlProcesses(database, host, clock)
     return Stores(
         connections=SqlConnectionStore(database, store_keys, seals, revocations, leases),
         revocations=revocations,
@@ -143,7 +149,7 @@ async def open_store(
         lost_keys=SqlLostKeys(database),
         key_ring=ring,
         connectors=SqlConnectorStore(database, data_keys, dump, load),
-        logins=SqlLoginLedger(database, store_keys, entropy),
+        logins=logins,
         **_against_abuse(database, store_keys),
         audit=SqlAuditLog(database),
         chain=SqlAuditChain(database, chain),
@@ -158,6 +164,8 @@ async def open_store(
         webhooks=SqlWebhookStore(database, data_keys),
         events=SqlEventStore(database),
         leases=leases,
+        processes=processes,
+        renewals=SqlRenewalStore(database, seals, revocations, logins, processes),
         database=database,
     )
 

@@ -127,6 +127,7 @@ connections: Final = sa.Table(
     text_column("test_cause", empty=True),
     text_column("account", empty=True),
     time_column("retry_at", empty=True),  # this connection's own back-off: callers and the scheduler wait for it
+    flag_column("retry_asked", empty=True),  # the provider said how long
     time_column("look_at", empty=True),  # when the scheduler looks next, for it alone; empty: never
     text_column("lease_holder", empty=True),
     time_column("lease_until", empty=True),  # on the monotonic clock of the holder's boot

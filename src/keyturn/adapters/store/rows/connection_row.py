@@ -71,6 +71,7 @@ def columns_of(connection: Connection) -> dict[str, Any]:
         "test_cause": test.cause if test else None,
         "account": connection.account,
         "retry_at": connection.retry_at,
+        "retry_asked": connection.retry_asked,
         "look_at": looked_at_next(connection),
         "intent_last_resort": intent.last_resort if intent else None,
         "parked_at": connection.parked_at,
@@ -121,6 +122,7 @@ def connection_in(row: sa.Row[Any]) -> Connection:
         state_since=row.state_since,
         account=row.account,
         retry_at=row.retry_at,
+        retry_asked=bool(row.retry_asked),
         parked_at=row.parked_at,
         parked_why=row.parked_why,
     )

@@ -11,7 +11,8 @@ branch_labels = None
 depends_on = None
 
 _COLUMNS = (
-    ("retry_at", sa.Float()), ("look_at", sa.Float()), ("lease_holder", sa.Text()), ("lease_until", sa.Float()),
+    ("retry_at", sa.Float()), ("retry_asked", sa.Boolean()), ("look_at", sa.Float()),
+    ("lease_holder", sa.Text()), ("lease_until", sa.Float()),
     ("intent_last_resort", sa.Boolean()), ("parked_at", sa.Float()), ("parked_why", sa.Text()),
 )  # fmt: skip
 _OF_REVOCATIONS = (
