@@ -21,7 +21,7 @@ from keyturn.engine.builder.unsaved import Unsaved
 from keyturn.engine.calls.ask_api import AskApi
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
-from keyturn.engine.calls.observed_connections import ObservedConnections
+from keyturn.engine.calls.observed_connections import ObservedConnections, ObservedRenewals
 from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.in_flight import InFlight
@@ -78,6 +78,8 @@ from keyturn.engine.renewal.leasing import Leasing
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.renewal.renewal_room import RenewalRoom
 from keyturn.engine.renewal.settlement import Settlement
+from keyturn.engine.renewal.stopping import Stopping
+from keyturn.engine.renewal.unstored import Unstored
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.revocation.revoke import Revoke
@@ -179,14 +181,16 @@ def assemble(
 ) -> Application:
     """Build the application; nothing runs yet. `plain_http`: the operator allows http to webhook endpoints."""
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
-    connections = ObservedConnections(ports.connections)
+    unstored, stopping = Unstored(), Stopping()
+    connections = ObservedConnections(ports.connections, unstored)
+    renewing = ObservedRenewals(ports.renewals, connections.tell)
     published = PublishedConnectors(ports.connectors, ports.client_assertions)
-    (guards, budget), (keep_tokens, quiet) = _guards(ports), _keeping(ports, connections)
+    (guards, budget), (keep_tokens, quiet) = _guards(ports), _keeping(ports, connections, renewing, unstored)
     tests = TestCalls(ports.egress, ports.suffixes)
     revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known, quiet)
     room, make_room = _few_sessions(ports, published, keep_tokens, budget, revoke)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
-    renewals = _renewals(ports, connections, published, room, budget, gate, known)
+    renewals = _renewals(ports, connections, published, room, budget, gate, known, stopping)
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
@@ -224,7 +228,8 @@ def assemble(
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), plan_migration=PlanMigration(connections, published),
         published=published, gate=gate, connections=connections, connectors=ports.connectors, sessions=ports.sessions,
         audit=ports.audit, idempotency=ports.idempotency, clock=clock, entropy=entropy, operator_name=operator_name,
-        public_url=public_url, person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
+        public_url=public_url, stopping=stopping,
+        person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
 
 
 def _board(ports: Ports, gate: ProviderGate, ways: ReadAttentionBounds, call_times: CallTimes) -> ReadBoard:
@@ -243,10 +248,15 @@ def _edit_connector(ports: Ports, gate: ProviderGate, published: PublishedConnec
     )
 
 
-def _keeping(ports: Ports, connections: ConnectionStore) -> tuple[KeepTokens, QuietTimes]:
+def _keeping(
+    ports: Ports, connections: ObservedConnections, renewing: RenewalStore, unstored: Unstored
+) -> tuple[KeepTokens, QuietTimes]:
     """Who writes new token sets, and says when the next is due; and what is quiet then."""
     quiet = QuietTimes(ports.quiet_hours, ports.clock, ports.entropy)
-    return KeepTokens(connections, ports.revocations, ports.spill, ports.clock, ports.entropy, quiet), quiet
+    keep_tokens = KeepTokens(
+        connections, renewing, ports.revocations, ports.spill, unstored, ports.clock, ports.entropy, quiet
+    )
+    return keep_tokens, quiet
 
 
 def _sign_in(
@@ -286,7 +296,7 @@ def _few_sessions(
 ) -> tuple[RenewalRoom, MakeRoom]:
     """Logins at providers that allow few sessions: those of renewals, and those of people."""
     clock, entropy, connections = ports.clock, ports.entropy, keep_tokens.connections
-    settlement = Settlement(connections, ports.spill, keep_tokens, clock, entropy)
+    settlement = Settlement(keep_tokens.renewals, ports.spill, keep_tokens, keep_tokens.unstored, clock, entropy)
     turns, ending = (
         AccountTurns(connections, budget, Leasing(ports.lease, clock), clock),
         EndSession(revoke, settlement),
@@ -302,14 +312,15 @@ def _renewals(
     budget: LoginBudget,
     gate: ProviderGate,
     known: InFlight,
+    stopping: Stopping,
 ) -> Renewals:
     """What renews, with a kept TOTP seed where there is one."""
     clock, entropy, egress, settlement = ports.clock, ports.entropy, ports.egress, room.settlement
     by_seed = AnswerBySeed(egress, settlement, SeedCodes(connections, clock), known)
     attempt = RenewalAttempt(
-        connections, published, egress, budget, gate, settlement, clock, entropy, known, by_seed,
-        settlement.keep_tokens.quiet, room)  # fmt: skip
-    return Renewals(connections, ports.lease, attempt, clock, ports.tracing)
+        settlement.renewals, ports.processes, published, egress, budget, gate, settlement, stopping, clock, entropy,
+        known, by_seed, settlement.keep_tokens.quiet, room)  # fmt: skip
+    return Renewals(settlement.renewals, attempt, settlement.unstored, clock, ports.tracing)
 
 
 def _builder(

@@ -204,15 +204,16 @@ class Connection:
 def looked_at_next(connection: Connection) -> float | None:
     """When the scheduler has something to do for it, Unix seconds; None: never, until it is written anew.
 
-    Not before it is due, nor within its own back-off. One that may not be called is only kept from ending, which a
-    refresh token alone can do.
+    Not before it is due, nor within its own back-off; one whose send has no outcome yet, as soon as nobody has its
+    lease.
+    One that may not be called is only kept from ending, which a refresh token alone can do.
     """
     held = connection.paused or connection.unconfirmed
-    if connection.ended or connection.renews_at is None or (held and not connection.refreshable):
+    open_still = connection.intent if connection.state is State.ACTIVE else None
+    due = connection.renews_at if open_still is None else open_still.sent_at
+    if connection.ended or due is None or (held and not connection.refreshable) or connection.parked_at is not None:
         return None
-    if connection.parked_at is not None:
-        return None
-    return max(connection.renews_at, connection.retry_at or connection.renews_at)
+    return max(due, connection.retry_at or due)
 
 
 @dataclass(frozen=True, slots=True)

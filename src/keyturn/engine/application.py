@@ -31,6 +31,7 @@ from keyturn.engine.person.person_links import PersonLinks
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.renew import Renewals
+from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.scheduler import Scheduler
@@ -94,6 +95,7 @@ class Application:
     upstream: Upstream
     clock: Clock
     entropy: Entropy
+    stopping: Stopping
     public_url: str
     operator_name: str = ""
     openid: OpenIdSignIn | None = None

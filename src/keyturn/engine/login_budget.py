@@ -12,6 +12,7 @@ from keyturn.core.errors import LoginBudgetSpent
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.engine.abuse.stop_logins import StopLogins
 from keyturn.ports.clock import Clock
+from keyturn.ports.renewals import Booking
 from keyturn.ports.store import Attempt, AttemptResult, LoginLedger
 
 SUCCESSES: Final = LoginLimits(logins=60, per_s=900.0)
@@ -62,6 +63,12 @@ class LoginBudget:
             if self._clock.monotonic() >= deadline:
                 raise LoginBudgetSpent(retry_after_s=POLL_S)
             await self._clock.sleep(POLL_S)
+
+    async def booking(self, connector: Connector, host: str, username: str, project: str = "default") -> Booking:
+        """What books one with another write; raises LoginsStopped."""
+        await self.refuse_stopped(connector, project)
+        account = await self.account(connector, host, username, project)
+        return Booking(account, connector.limits, SUCCESSES, CHALLENGES)
 
     async def note(
         self, connector: Connector, host: str, username: str, result: AttemptResult, project: str = "default"

@@ -11,6 +11,9 @@ FIRST_S: Final = 2.0
 CAP_S: Final = 60.0
 RETRY_AFTER_CAP_S: Final = 3600.0
 REVOCATION_CAP_S: Final = 3600.0
+WRITE_FIRST_S: Final = 0.1
+WRITE_CAP_S: Final = 5.0
+ON_DEMAND_AGAIN_S: Final = 5.0  # a caller waits no longer for a provider that was down
 STALE_QUIET_CAP_S: Final = 15 * 60.0
 
 
@@ -33,3 +36,8 @@ def asked_to_wait_s(retry_after_s: float | None, failures: int, *, fraction: flo
 def quiet_s(refusals: int) -> float:
     """How long a stale answer causes no renewal after so many renewals did not cure it: 1, 2, 4 … 15 min."""
     return min(60.0 * float(1 << min(max(refusals, 1) - 1, 20)), STALE_QUIET_CAP_S)
+
+
+def write_again_s(failures: int) -> float:
+    """Seconds until the database is asked once more to take what a provider answered: 0.1, 0.2 … 5 s."""
+    return min(WRITE_CAP_S, WRITE_FIRST_S * float(1 << min(max(failures, 1) - 1, 20)))

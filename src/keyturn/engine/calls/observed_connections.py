@@ -6,22 +6,36 @@ from collections.abc import Callable, Mapping, Sequence
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State
+from keyturn.core.errors import StoreUnavailable
 from keyturn.core.revocation import Revocation
-from keyturn.ports.store import NOTHING_SEALED, ConnectionFilter, ConnectionStore, Page, SealedChange, Use
+from keyturn.engine.renewal.unstored import Unstored
+from keyturn.ports.renewals import Booking, Claimed, Found, RenewalStore
+from keyturn.ports.store import (
+    NOTHING_SEALED,
+    Attempt,
+    AttemptResult,
+    ConnectionFilter,
+    ConnectionStore,
+    Page,
+    SealedChange,
+    Use,
+)
 
 
 class ObservedConnections:
-    """Implements `ConnectionStore` over another one."""
+    """Implements `ConnectionStore` over another one; what the database could not take yet is read from memory."""
 
-    def __init__(self, store: ConnectionStore) -> None:
+    def __init__(self, store: ConnectionStore, unstored: Unstored) -> None:
         self._store = store
+        self._unstored = unstored
         self._listeners: list[Callable[[Connection], None]] = []
 
     def listen(self, listener: Callable[[Connection], None]) -> None:
         """Call this with each connection as it was written."""
         self._listeners.append(listener)
 
-    def _tell(self, connection: Connection) -> Connection:
+    def tell(self, connection: Connection) -> Connection:
+        """It was written, or what callers read of it is another now."""
         for listener in self._listeners:
             listener(connection)
         return connection
@@ -30,7 +44,7 @@ class ObservedConnections:
         self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
     ) -> Connection:
         """See the port."""
-        return self._tell(await self._store.insert(connection, secrets, records=records))
+        return self.tell(await self._store.insert(connection, secrets, records=records))
 
     async def save(
         self,
@@ -42,17 +56,29 @@ class ObservedConnections:
     ) -> Connection:
         """See the port."""
         saved = await self._store.save(connection, sealed=sealed, records=records, revocations=revocations)
-        return self._tell(saved)
+        return self.tell(saved)
 
     async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
         """See the port."""
-        return await self._store.load(connection_id, project=project)
+        if self._unstored.of(connection_id, project) is None:
+            return await self._store.load(connection_id, project=project)
+        opened = await self.open(connection_id, project=project)
+        return None if opened is None else opened[0]
 
     async def open(
         self, connection_id: str, *, project: str = "default"
     ) -> tuple[Connection, ConnectionSecrets] | None:
         """See the port."""
-        return await self._store.open(connection_id, project=project)
+        if self._unstored.of(connection_id, project) is None:
+            return await self._store.open(connection_id, project=project)
+        try:
+            opened = await self._store.open(connection_id, project=project)
+        except StoreUnavailable:
+            held = self._unstored.over(connection_id, project, None)
+            if held is None:
+                raise
+            return held
+        return None if opened is None else self._unstored.over(connection_id, project, opened[0]) or opened
 
     async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
         """See the port."""
@@ -89,3 +115,44 @@ class ObservedConnections:
     async def purge(self, *, disconnected_before: float) -> int:
         """See the port."""
         return await self._store.purge(disconnected_before=disconnected_before)
+
+
+class ObservedRenewals:
+    """Implements `RenewalStore` over another one. A claim changes nothing that a call goes by, and is not told."""
+
+    def __init__(self, store: RenewalStore, tell: Callable[[Connection], Connection]) -> None:
+        self._store = store
+        self._tell = tell
+
+    async def read(self, connection_id: str, *, project: str = "default") -> Found | None:
+        """See the port."""
+        return await self._store.read(connection_id, project=project)
+
+    async def claim(
+        self,
+        read: Connection,
+        claimed: Connection,
+        *,
+        now: float,
+        booking: Booking | None = None,
+        records: Sequence[AuditRecord] = (),
+    ) -> Claimed | None:
+        """See the port."""
+        return await self._store.claim(read, claimed, now=now, booking=booking, records=records)
+
+    async def settle(
+        self,
+        claimed: Connection,
+        after: Connection,
+        *,
+        sealed: SealedChange = NOTHING_SEALED,
+        records: Sequence[AuditRecord] = (),
+        revocations: Sequence[Revocation] = (),
+        booked: tuple[Attempt, AttemptResult] | None = None,
+        goes_on: bool = False,
+    ) -> Connection:
+        """See the port."""
+        settled = await self._store.settle(
+            claimed, after, sealed=sealed, records=records, revocations=revocations, booked=booked, goes_on=goes_on
+        )
+        return self._tell(settled)

@@ -1,17 +1,19 @@
 """One step of a renewal, with the lease held: decide, declare the intent, send, and store what follows.
 
-Between any two lines the process may die. What is on disk then says enough: no intent means that nothing was sent;
-an intent with no newer generation means that nobody knows.
+Rule 1: all that can fail without the provider fails before the claim; who waits for a place holds nothing.
+Rule 2: between any two lines the process may die. What is on disk then says enough: no intent means that nothing was
+sent; an intent of nobody who lives, with no newer generation, means that nobody knows.
 
 Source: the renewal design, steps 3 to 6 and the outcome table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind
@@ -24,7 +26,6 @@ from keyturn.core.errors import (
     LoginBudgetSpent,
     LoginsStopped,
     NeedsReconnect,
-    NotFound,
     ProviderError,
     RenewalInProgress,
     RenewalNotPossible,
@@ -47,7 +48,7 @@ from keyturn.core.renewal.plan import (
     plan,
 )
 from keyturn.core.renewal.provider_sessions import Room
-from keyturn.core.renewal.retry import asked_to_wait_s, back_off_s
+from keyturn.core.renewal.retry import ON_DEMAND_AGAIN_S, asked_to_wait_s, back_off_s
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -56,19 +57,24 @@ from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.before.run_before import Opening, Ran, RunBefore
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
-from keyturn.engine.login_budget import LoginBudget, counted
+from keyturn.engine.login_budget import POLL_S, WAIT_FOR_OTHERS_S, LoginBudget, counted
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.answer_by_seed import AnswerBySeed, Stopped
+from keyturn.engine.renewal.keep import Kept
 from keyturn.engine.renewal.renewal_room import RenewalRoom
-from keyturn.engine.renewal.settlement import Settlement
+from keyturn.engine.renewal.settlement import Settlement, is_untold
 from keyturn.engine.renewal.steps_told import StepsTold
+from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.template_values import answered_hosts, client_values, connection_values, login_values
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
-from keyturn.ports.store import Attempt, AttemptResult, ClientCredentials, ConnectionStore, RevisionConflict
+from keyturn.ports.renewals import LEASE_S, BudgetSpent, Claimed, Found, Processes, RenewalStore
+from keyturn.ports.store import Attempt, AttemptResult, ClientCredentials, RevisionConflict
+
+PLACE_AT_ONCE_S: Final = 0.05  # a place that took longer to get was waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,109 +99,147 @@ class _Ready:
         return host_of(self.request)
 
 
+@dataclass(slots=True)
+class Asked:
+    """What a renewal was asked for, and what it holds meanwhile.
+
+    `forced`: a person asks; no back-off holds it up. `stale`: the API refused the token. `on_demand`: a caller waits.
+    `under_way`: set when the request leaves. `held`: the place at a host, given back with it; `host`: which.
+    """
+
+    actor: Actor
+    held: AsyncExitStack
+    under_way: asyncio.Event
+    forced: bool = False
+    stale: bool = False
+    on_demand: bool = False
+    host: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class RenewalAttempt:
     """The ports and parts that a step needs."""
 
-    connections: ConnectionStore
+    renewals: RenewalStore
+    processes: Processes
     published: PublishedConnectors
     egress: Egress
     budget: LoginBudget
     gate: ProviderGate
     settlement: Settlement
+    stopping: Stopping
     clock: Clock
     entropy: Entropy
     known: InFlight
     answer_by_seed: AnswerBySeed
     quiet: QuietTimes
     room: RenewalRoom
-    unsent: dict[str, tuple[str, Intent | None]] = field(default_factory=dict)  # declared, and surely not sent
+    unsent: dict[str, tuple[str, Connection]] = field(default_factory=dict)  # claimed, and surely not sent
 
-    async def once(
-        self, connection: Connection, actor: Actor, *, forced: bool, stale: bool, leased: Callable[[], bool]
-    ) -> Connection | None:
+    async def once(self, found: Found, asked: Asked) -> Connection | None:
         """Take one step; returns the renewed connection, or None: read the row again and decide anew.
 
-        `leased`: whether the lease is still ours, as far as this process can tell. Raises as `Renewals.renew`.
+        `found`: as just read; nobody who lives holds it. Raises as `Renewals.renew`.
         """
+        connection = found.connection
         connector = await self.published.version(
             connection.connector, connection.connector_version, project=connection.project
         )
+        if connector.session is None:
+            return await self._step(found, connector, asked)
+        async with self.room.alone(connection.id) as ours:
+            if not ours:
+                raise RenewalInProgress(retry_after_s=1.0)
+            return await self._step(found, connector, asked)
+
+    async def _step(self, found: Found, connector: Connector, asked: Asked) -> Connection | None:
+        connection = found.connection
         if (spilled := await self.settlement.apply_spilled(connection, connector)) is not None:
             return spilled
-        if await self._withdrew(connection, actor):
-            return None
         now = self.clock.now()
-        step = plan(connection, connector, now=now)
-        if step.step is Step.LOGIN and (connection.paused or connection.unconfirmed):
-            # what is held is kept alive by refresh, and nothing else is sent for it
-            raise ConnectionPaused if connection.paused else ConnectionUnconfirmed
-        if step.step is Step.HOLD and stale:
-            step = replace(step, step=Step.GIVE_UP)
+        step = self._plan(connection, connector, stale=asked.stale, now=now)
         if step.step is Step.GIVE_UP:
-            await self._give_up(connection, step.cause or Cause.TOKEN_ENDED, actor)
+            await self._give_up(connection, step.cause or Cause.TOKEN_ENDED, asked.actor)
             return None
         if step.step is Step.HOLD:
             await self.settlement.hold(connection)
             raise RenewalNotPossible(extensions={"reason": str(step.cause)})
         self.quiet.refuse(connection.connector, connection.project, strictly=True)
-        self._respect_waits(connection, forced=forced, now=now)
+        self._respect_waits(connection, asked, now=now)
         try:
-            ready = await self._prepare(connection, connector, step)
+            ready = await self._prepare(found, connector, step)
         except (ValueAbsent, ValidationFailed, ConnectorInvalid, UrlNotAllowed) as error:
-            await self._cannot_be_made(connection, error, actor, stale=stale)
+            await self._cannot_be_made(connection, error, asked)
             return None
-        if ready is None:
-            return None
-        async with self.gate.slot(ready.host):
-            if step.not_before > now:
-                await self.clock.sleep(min(step.not_before - now, LOGIN_SECOND_TRY_AFTER_S))
-            return await self._declare_and_send(ready, actor, leased)
+        if await self._placed(ready, asked):
+            return None  # it waited: the row and the time may be others now
+        if step.not_before > now:
+            await self.clock.sleep(min(step.not_before - now, LOGIN_SECOND_TRY_AFTER_S))
+        if ready.kind is not IntentKind.LOGIN:
+            return await self._claim_and_send(ready, asked)
+        async with self.room.turn(connection, found.secrets, connector, ready.host, ready.username) as room:
+            return await self._claim_and_send(ready, asked, ends_own=room is Room.END_OWN)
+
+    def _plan(self, connection: Connection, connector: Connector, *, stale: bool, now: float) -> Plan:
+        step = plan(connection, connector, now=now)
+        if step.step is Step.LOGIN and (connection.paused or connection.unconfirmed):
+            # what is held is kept alive by refresh, and nothing else is sent for it
+            raise ConnectionPaused if connection.paused else ConnectionUnconfirmed
+        return replace(step, step=Step.GIVE_UP) if step.step is Step.HOLD and stale else step
+
+    async def _placed(self, ready: _Ready, asked: Asked) -> bool:
+        """Have a place at the host, before anything is written; says whether there was another before it."""
+        if asked.host == ready.host:
+            return False
+        before = self.clock.monotonic()
+        await asked.held.aclose()
+        asked.host = None
+        await asked.held.enter_async_context(self.gate.slot(ready.host))
+        asked.host = ready.host
+        return self.clock.monotonic() - before > PLACE_AT_ONCE_S
 
     async def _give_up(self, connection: Connection, cause: Cause, actor: Actor) -> None:
         """Raise NeedsReconnect; or return, where somebody newer has spoken."""
         if await self.settlement.lose(connection, cause, actor) is not None:
             raise NeedsReconnect(extensions={"reason": cause.value})
 
-    async def _cannot_be_made(self, connection: Connection, error: KeyturnError, actor: Actor, *, stale: bool) -> None:
+    async def _cannot_be_made(self, connection: Connection, error: KeyturnError, asked: Asked) -> None:
         """The values at hand make no request, and no waiting helps: the token is used to its end, then it is over."""
         cause = Cause.OUTCOME_UNKNOWN if connection.intent is not None else Cause.TOKEN_ENDED
         ended = connection.expires_at is not None and self.clock.now() >= connection.expires_at
-        if ended or stale:
-            await self._give_up(connection, cause, actor)
+        if ended or asked.stale:
+            await self._give_up(connection, cause, asked.actor)
             return
         await self.settlement.hold(connection, error.code)
         raise RenewalNotPossible(extensions={"reason": error.code})
 
-    async def _withdrew(self, connection: Connection, actor: Actor) -> bool:
+    async def withdrew(self, connection: Connection) -> bool:
         """Take back an intent that this process declared and knows not to have sent; False where there is none."""
         attempt, before = self.unsent.get(connection.id, (None, None))
-        if connection.intent is None or connection.intent.attempt != attempt:
+        if before is None or connection.intent is None or connection.intent.attempt != attempt:
             self.unsent.pop(connection.id, None)
             return False
-        await self.settlement.withdraw(connection, before, actor)
+        await self.settlement.withdraw(connection, before)
         self.unsent.pop(connection.id, None)
         return True
 
-    def _respect_waits(self, connection: Connection, *, forced: bool, now: float) -> None:
+    def _respect_waits(self, connection: Connection, asked: Asked, *, now: float) -> None:
         """Fail fast while a back-off or an alarm lasts, with the reason of the failure that began it."""
         alarm = self.gate.alarmed(connection.connector)
-        if alarm is not None and alarm[2] > 0 and not forced:
+        if alarm is not None and alarm[2] > 0 and not asked.forced:
             raise error_named(alarm[0], alarm[2])
-        if connection.failures_in_a_row == 0 or connection.renews_at is None or forced:
+        until, since = connection.retry_at, connection.last_error_at or 0.0
+        if until is None or asked.forced:
             return
+        if asked.on_demand and not connection.retry_asked:
+            until = min(until, since + ON_DEMAND_AGAIN_S)
         # A clock that was set back would stretch the wait; then it counts as over.
-        if (connection.last_error_at or 0.0) <= now < connection.renews_at:
-            raise error_named(connection.last_error or "provider_unavailable", connection.renews_at - now)
+        if since <= now < until:
+            raise error_named(connection.last_error or "provider_unavailable", until - now)
 
-    async def _prepare(self, connection: Connection, connector: Connector, step: Plan) -> _Ready | None:
-        opened = await self.connections.open(connection.id, project=connection.project)
-        if opened is None:
-            raise NotFound("There is no such connection.")
-        current, secrets = opened
-        if current.revision != connection.revision:
-            return None  # the plan was made for another row
-        client = await self.published.client(connector, project=connection.project)
+    async def _prepare(self, found: Found, connector: Connector, step: Plan) -> _Ready:
+        current, secrets = found.connection, found.secrets
+        client = await self.published.client(connector, project=current.project)
         login = step.step is Step.LOGIN
         spec = connector.token if login else connector.refresh.request
         values = _login_values(current, secrets, client) if login else connection_values(current, secrets, client)
@@ -214,34 +258,21 @@ class RenewalAttempt:
             raise UrlNotAllowed("The connection is pinned to other hosts; it needs a new login.")
         return ready
 
-    async def _declare_and_send(self, ready: _Ready, actor: Actor, leased: Callable[[], bool]) -> Connection | None:
-        if ready.kind is not IntentKind.LOGIN:
-            return await self._send(ready, actor, leased)
-        connection, secrets, connector = ready.connection, ready.secrets, ready.connector
-        async with self.room.turn(connection, secrets, connector, ready.host, ready.username) as room:
-            return await self._send(ready, actor, leased, ends_own=room is Room.END_OWN)
-
-    async def _send(
-        self, ready: _Ready, actor: Actor, leased: Callable[[], bool], *, ends_own: bool = False
-    ) -> Connection | None:
-        booked = await self._book(ready) if ready.kind is IntentKind.LOGIN else None
-        declared: Connection | None = None
-        try:
-            declared = await self._declare(ready, actor, leased)
-        finally:
-            if declared is None and booked:
-                await self._settle(booked, AttemptResult.NOT_SENT)
-        if declared is None:
+    async def _claim_and_send(self, ready: _Ready, asked: Asked, *, ends_own: bool = False) -> Connection | None:
+        claimed = await self._claim(ready, asked)
+        if claimed is None:
             return None
+        declared, attempt = claimed.connection, claimed.attempt
+        asked.under_way.set()
         if ends_own:
-            ended = await self._end_own(replace(ready, connection=declared), booked, actor, leased)
+            ended = await self._end_own(replace(ready, connection=declared), attempt, asked.actor)
             if ended is None:
                 return None
             ready, declared = ended, ended.connection
         with self.known.in_flight(*_secrets_of(ready)), ExitStack() as held:
             ran = Ran(request=ready.request)
             if ready.opening is not None and ready.connector.before:
-                watch = StepsTold(self.settlement, self.gate, declared, actor)
+                watch = StepsTold(self.settlement, self.gate, declared, asked.actor)
                 ran = await RunBefore(self.egress, self.known)(ready.opening, watch, held)
                 declared = watch.connection
             login = ready.kind is IntentKind.LOGIN
@@ -254,98 +285,104 @@ class RenewalAttempt:
             if login and sent.challenge is not None:
                 values = {**ran.found, **ready.values}
                 stopped = Stopped(declared, ready.connector, ready.client, values, ready.secrets.token_set)
-                declared, sent = await self.answer_by_seed(stopped, sent, actor)
-        if booked:
-            await self._settle(booked, ran.result(counted(sent.outcome)))
+                declared, sent = await self.answer_by_seed(stopped, sent, asked.actor)
+        booked = (attempt, ran.result(counted(sent.outcome))) if attempt is not None else None
         self._tell_gate(ready, sent)
-        return await self._follow(replace(ready, connection=declared), sent, actor)
+        return await self._follow(replace(ready, connection=declared), sent, asked.actor, booked)
 
-    async def _end_own(
-        self, ready: _Ready, booked: Attempt | None, actor: Actor, leased: Callable[[], bool]
-    ) -> _Ready | None:
+    async def _end_own(self, ready: _Ready, attempt: Attempt | None, actor: Actor) -> _Ready | None:
         """End the connection's session before the login that was declared; None where another has spoken.
 
         Raises:
             ProviderError: it was not heard; no password was sent.
         """
         connection, error = ready.connection, None
+        not_sent = (attempt, AttemptResult.NOT_SENT) if attempt is not None else None
         try:
             with self.known.in_flight(*_secrets_of(ready)):
                 ended = await self.room.end(connection, ready.secrets, ready.connector, actor)
         except ProviderError as failed:
             ended, error = None, failed
         except KeyturnError:  # nothing was sent; the intent that stays counts as a login without an answer
-            if booked:
-                await self._settle(booked, AttemptResult.NOT_SENT)
+            await self._unbook(not_sent)
             raise
-        if ended is not None and leased():
+        if ended is not None and self.processes.fresh():
             return replace(ready, connection=ended[0], secrets=ended[1])
-        if booked:
-            await self._settle(booked, AttemptResult.NOT_SENT)
         if error is not None:
             failures = connection.failures_in_a_row + 1
             wait = error.retry_after_s or back_off_s(failures, fraction=self.entropy.fraction())
-            record = self.settlement.record(connection, "login.answered", actor, outcome=error.code, host=ready.host)
-            if await self.settlement.failed_for_now(connection, error.code, failures, wait, record) is not None:
+            record = self.settlement.answered(connection, actor, error.code, ready.host)
+            written = await self.settlement.failed_for_now(
+                connection, error.code, failures, wait, record, asked=error.retry_after_s is not None, booked=not_sent
+            )
+            if written is not None:
                 error.retry_after_s = wait
                 raise error
+        await self._unbook(not_sent)
         return None
 
-    async def _declare(self, ready: _Ready, actor: Actor, leased: Callable[[], bool]) -> Connection | None:
+    async def _claim(self, ready: _Ready, asked: Asked) -> Claimed | None:
         """Commit the intent; None where another was faster.
 
         Raises:
+            LoginsStopped, LoginBudgetSpent: the budget of logins, of a login.
             StoreUnavailable: whether it was committed is not known; that nothing was sent is, and is remembered.
-            RenewalInProgress: the lease ran out on the way (a process that was stopped and woke up).
+            ServerStopping, RenewalInProgress: this process was told to stop, or was stopped and woke up.
         """
-        before, now = ready.connection.intent, self.clock.now()
-        again = before is not None and before.kind is ready.kind
-        intent = Intent(
-            ready.kind,
-            ready.connection.generation,
-            self.entropy.identifier("att"),
-            before.sent_at if before is not None and again and ready.kind is IntentKind.REFRESH else now,
-            before.tries + 1 if before is not None and again else 1,
-        )
-        records = [self.settlement.record(ready.connection, f"{ready.kind}.sent", actor, host=ready.host)]
-        if before is not None:
-            unknown = self.settlement.record(ready.connection, f"{before.kind}.answered", actor, outcome="unknown")
-            records.insert(0, unknown)
-        # A refresh token of unknown fate that the password takes over from is not sent any more, whatever comes next.
-        refreshable = ready.connection.refreshable and (before is None or ready.kind is IntentKind.REFRESH)
-        # Due at once, should this process die: the scheduler passes over what a living renewer holds.
-        marked = replace(ready.connection, intent=intent, renews_at=now, refreshable=refreshable)
-        if ready.totp_step is not None:
-            marked = replace(marked, totp_step=ready.totp_step)
+        read, now = ready.connection, self.clock.now()
+        marked = _claimed(ready, self.entropy.identifier("att"), now)
+        records = [self.settlement.orphaned(read, asked.actor)] if is_untold(read) else []
+        began = self.clock.monotonic()
         try:
-            declared = await self.connections.save(marked, records=records)
+            claimed = await self._booked_claim(ready, marked, records, now)
         except RevisionConflict:
             return None
         except StoreUnavailable:
-            self.unsent[ready.connection.id] = (intent.attempt, before)
+            self.unsent[read.id] = (marked.intent.attempt if marked.intent else "", read)
             # At once, as only this process knows: another that came to the row first would call it uncertain.
             with suppress(KeyturnError):
-                found = await self.connections.load(ready.connection.id, project=ready.connection.project)
-                if found is not None and found.intent is not None:
-                    await self._withdrew(found, actor)
+                found = await self.renewals.read(read.id, project=read.project)
+                if found is not None:
+                    await self.withdrew(found.connection)
             raise
-        if not leased():
-            self.unsent[ready.connection.id] = (intent.attempt, before)
-            await self._withdrew(declared, actor)
+        if claimed is None:
+            return None
+        late = self.clock.monotonic() - began >= LEASE_S or not self.processes.fresh()
+        if late or self.stopping.begun:
+            self.unsent[read.id] = (marked.intent.attempt if marked.intent else "", read)
+            await self.settlement.withdraw(claimed.connection, read, _not_sent(claimed.attempt))
+            self.unsent.pop(read.id, None)
+            self.stopping.refuse()
             raise RenewalInProgress(retry_after_s=1.0)
-        return declared
+        return claimed
 
-    async def _book(self, ready: _Ready) -> Attempt:
+    async def _booked_claim(
+        self, ready: _Ready, marked: Connection, records: list[AuditRecord], now: float
+    ) -> Claimed | None:
+        """Claim; of a login with the budget that it spends, waiting while logins under way could still spend it."""
+        if ready.kind is not IntentKind.LOGIN:
+            return await self.renewals.claim(ready.connection, marked, now=now, records=records)
         try:
-            return await self.budget.reserve(ready.connector, ready.host, ready.username, ready.connection.project)
+            booking = await self.budget.booking(ready.connector, ready.host, ready.username, ready.connection.project)
+            deadline = self.clock.monotonic() + WAIT_FOR_OTHERS_S
+            while True:
+                try:
+                    return await self.renewals.claim(
+                        ready.connection, marked, now=self.clock.now(), booking=booking, records=records
+                    )
+                except BudgetSpent as spent:
+                    if spent.wait_s is not None or self.clock.monotonic() >= deadline:
+                        raise LoginBudgetSpent(retry_after_s=spent.wait_s or POLL_S) from None
+                await self.clock.sleep(POLL_S)
         except (LoginBudgetSpent, LoginsStopped) as error:
             await self.settlement.postpone(ready.connection, error.code, error.retry_after_s or 60.0)
             raise
 
-    async def _settle(self, booked: Attempt, result: AttemptResult) -> None:
+    async def _unbook(self, not_sent: tuple[Attempt, AttemptResult] | None) -> None:
         """An attempt that can't be settled counts as failed in the end; nothing else may hang on it."""
-        with suppress(StoreUnavailable):
-            await self.budget.settle(booked, result)
+        if not_sent is not None:
+            with suppress(StoreUnavailable):
+                await self.budget.settle(*not_sent)
 
     def _tell_gate(self, ready: _Ready, sent: Sent) -> None:
         if sent.outcome in (SendOutcome.UNAVAILABLE, SendOutcome.NOT_SENT, SendOutcome.NO_ANSWER):
@@ -358,67 +395,101 @@ class RenewalAttempt:
         if sent.outcome is SendOutcome.TOKEN:
             self.gate.end_alarm(ready.connector.id)
 
-    async def _follow(self, ready: _Ready, sent: Sent, actor: Actor) -> Connection | None:
+    async def _follow(
+        self, ready: _Ready, sent: Sent, actor: Actor, booked: tuple[Attempt, AttemptResult] | None
+    ) -> Connection | None:
         follow = FOLLOWS[ready.kind][sent.outcome]
         connection, error = ready.connection, sent.error
-        record = self.settlement.record(
-            connection, f"{ready.kind}.answered", actor, outcome=error.code if error else "ok", host=ready.host
-        )
         if follow is Follow.KEEP and sent.token_set is not None:
-            return await self._keep(ready, sent, sent.token_set, record)
+            return await self._keep(ready, sent, sent.token_set, actor, booked)
         assert error is not None
+        record = self.settlement.answered(connection, actor, error.code, ready.host)
         # Three tries are three of the same; a back-off grows with every failure.
         same = connection.last_error == error.code or follow is not Follow.THREE_TRIES
         failures = connection.failures_in_a_row + 1 if same else 1
         fraction = self.entropy.fraction()
+        waits_as_told = False
         match follow:
             case Follow.TRY_PASSWORD:
                 return await self.settlement.refresh_refused(connection, ready.connector, ready.secrets, record)
             case Follow.GRANT_LOST:
                 rejected = ready.kind is IntentKind.LOGIN and sent.outcome is SendOutcome.REJECTED
                 return await self.settlement.grant_lost(
-                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=rejected
+                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=rejected, booked=booked
                 )
             case Follow.ALARM:
-                wait = self.gate.alarm(ready.connector.id, error.code)
+                wait, waits_as_told = self.gate.alarm(ready.connector.id, error.code), True
             case Follow.WAIT:
                 wait = asked_to_wait_s(sent.retry_after_s, failures, fraction=fraction)
+                waits_as_told = sent.retry_after_s is not None
             case Follow.UNKNOWN:
                 return await self.settlement.unknown(connection, ready.connector, error, record)
             case Follow.ONE_MORE_TRY:
-                await self.settlement.unanswered_login(connection, record)
+                await self.settlement.unanswered_login(connection, record, booked)
                 return None
             case Follow.THREE_TRIES if failures >= REFRESH_TRIES_UNCLASSIFIED:
                 return await self.settlement.grant_lost(
-                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=False
+                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=False, booked=booked
                 )
             case _:
                 wait = back_off_s(failures, fraction=fraction)
-        if await self.settlement.failed_for_now(connection, error.code, failures, wait, record) is None:
+        written = await self.settlement.failed_for_now(
+            connection, error.code, failures, wait, record, asked=waits_as_told, booked=booked
+        )
+        if written is None:
             return None
         error.retry_after_s = error.retry_after_s or wait
         raise error
 
-    async def _keep(self, ready: _Ready, sent: Sent, token_set: TokenSet, record: AuditRecord) -> Connection:
+    async def _keep(
+        self,
+        ready: _Ready,
+        sent: Sent,
+        token_set: TokenSet,
+        actor: Actor,
+        booked: tuple[Attempt, AttemptResult] | None,
+    ) -> Connection:
         before = ready.secrets.token_set
         kept: Mapping[str, Any] = {**(before.kept if before else {}), **token_set.kept}
         if before is not None:  # a host from an answer is pinned: only the person's login takes another
             pinned = answered_hosts(ready.connector) & before.kept.keys()
             kept = {**kept, **{name: before.kept[name] for name in pinned}}
-        whole = replace(token_set, kept=kept)
-        if ready.kind is IntentKind.REFRESH and before is not None:
+        whole, login = replace(token_set, kept=kept), ready.kind is IntentKind.LOGIN
+        if not login and before is not None:
             whole = _with_refresh_token(whole, before)
-        replaced = before if ready.kind is IntentKind.LOGIN else None
-        renewed = self.settlement.record_renewed(ready.connection, record)
         return await self.settlement.keep_tokens.keep(
-            ready.connection,
-            whole,
-            ready.connector,
-            records=[record, renewed],
-            replaced=replaced,
-            sealed_fields=ready.secrets.fields,
-            remembered=remembered_in(ready.connector, sent) if ready.kind is IntentKind.LOGIN else {},
+            Kept(
+                ready.connection,
+                ready.secrets,
+                whole,
+                ready.connector,
+                [self.settlement.renewed(ready.connection, actor, ready.host)],
+                replaced=before if login else None,
+                remembered=remembered_in(ready.connector, sent) if login else {},
+                booked=booked,
+            )
         )
+
+
+def _claimed(ready: _Ready, attempt: str, now: float) -> Connection:
+    """The row as it says what is about to be sent."""
+    read, before = ready.connection, ready.connection.intent
+    again = before is not None and before.kind is ready.kind
+    intent = Intent(
+        ready.kind,
+        read.generation,
+        attempt,
+        before.sent_at if before is not None and again and ready.kind is IntentKind.REFRESH else now,
+        before.tries + 1 if before is not None and again else 1,
+    )
+    # A refresh token of unknown fate that the password takes over from is not sent any more, whatever comes next.
+    refreshable = read.refreshable and (before is None or ready.kind is IntentKind.REFRESH)
+    step = read.totp_step if ready.totp_step is None else ready.totp_step
+    return replace(read, intent=intent, refreshable=refreshable, totp_step=step, updated_at=now)
+
+
+def _not_sent(attempt: Attempt | None) -> tuple[Attempt, AttemptResult] | None:
+    return None if attempt is None else (attempt, AttemptResult.NOT_SENT)
 
 
 def _with_refresh_token(whole: TokenSet, before: TokenSet) -> TokenSet:

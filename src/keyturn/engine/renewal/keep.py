@@ -6,27 +6,30 @@ Source: the renewal design, step 5, and its invariants I6 and I13.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, Event, IntentKind, advance
+from keyturn.core.connection import Connection, ConnectionSecrets, Event, IntentKind, advance
 from keyturn.core.connector import Connector, Rotation
 from keyturn.core.errors import KeyUnavailable, StoreUnavailable
 from keyturn.core.renewal.plan import can_refresh, keeps_alive, password_usable, refresh_ends, refresh_usable
-from keyturn.core.renewal.retry import back_off_s
+from keyturn.core.renewal.retry import write_again_s
 from keyturn.core.renewal.window import kept_alive_at, renews_at
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import SCHEDULER
 from keyturn.engine.audit.connection_record import connection_record
+from keyturn.engine.calls.observed_connections import ObservedConnections
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
+from keyturn.engine.renewal.unstored import Unstored
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
 from keyturn.ports.clock import Clock, Entropy
-from keyturn.ports.store import ConnectionStore, RevisionConflict, RevocationStore, SealedChange, Spill
+from keyturn.ports.renewals import RenewalStore
+from keyturn.ports.store import Attempt, AttemptResult, RevisionConflict, RevocationStore, SealedChange, Spill
 
 SAME_END_S: Final = 60.0  # what a provider says in seconds from now is a little another instant each time
 _LATE: Final = RevocationCause.LATE
@@ -35,107 +38,142 @@ log = structlog.get_logger("keyturn.keep")
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A token set on its way into the row.
+
+    `claimed`: the row as it was when the request was sent, `secrets`: what it kept. `token_set`: complete: a refresh
+    token that the answer did not repeat has been put in. `records`: what to say in the audit log, in the same
+    transaction. `replaced`: the token set that a login (not a refresh) replaced, to be revoked. `remembered`: what a
+    login's answer gave for later ones; no spill file has it: the next login does without. `booked`: the login that it
+    came of, and how that ended.
+    """
+
+    claimed: Connection
+    secrets: ConnectionSecrets
+    token_set: TokenSet
+    connector: Connector
+    records: Sequence[AuditRecord] = ()
+    replaced: TokenSet | None = None
+    remembered: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    booked: tuple[Attempt, AttemptResult] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeepTokens:
     """Writes the token set of a renewal as the next generation, whatever it takes."""
 
-    connections: ConnectionStore
+    connections: ObservedConnections
+    renewals: RenewalStore
     revocations: RevocationStore
     spill: Spill
+    unstored: Unstored
     clock: Clock
     entropy: Entropy
     quiet: QuietTimes
 
-    async def keep(
-        self,
-        connection: Connection,
-        token_set: TokenSet,
-        connector: Connector,
-        *,
-        records: Sequence[AuditRecord] = (),
-        replaced: TokenSet | None = None,
-        sealed_fields: Mapping[str, Secret] | None = None,
-        remembered: Mapping[str, Secret] | None = None,
-    ) -> Connection:
-        """Store the set that follows `connection.generation`, and return the connection as it then is.
+    async def keep(self, kept: Kept) -> Connection:
+        """Store the set that follows the claimed generation, and return the connection as it then is.
 
-        If the generation moved meanwhile, or the connection ended, the set is handed to revocation instead. While
-        the database can't be written the set lies in a spill file and this goes on trying; it does not give up.
-
-        Args:
-            connection: as it was when the request was sent.
-            token_set: complete: a refresh token that the answer did not repeat has been put in.
-            connector: the version that the connection is pinned to.
-            records: what to say in the audit log, in the same transaction.
-            replaced: the token set that a login (not a refresh) replaced, to be revoked.
-            sealed_fields: as they were when the request was sent, for a revocation; None: as they are now.
-            remembered: what a login's answer gave for later ones. No spill file has it: the next login does without.
+        If the generation moved meanwhile, or the connection ended, the set is handed to revocation instead. While the
+        database can't take it the set lies in a spill file, callers go on with it from memory, and the write is tried
+        again until it succeeds.
         """
-        failures = 0
-        spilled = False
-        while True:
-            try:
-                kept = await self._try(
-                    connection, token_set, connector, records, replaced, sealed_fields, remembered or {}
-                )
-                break
-            except RevisionConflict:
-                continue
-            except (StoreUnavailable, KeyUnavailable):
-                failures += 1
-                spilled = spilled or await self._spill(connection, token_set)
-                await self.clock.sleep(back_off_s(failures, fraction=self.entropy.fraction(), cap_s=10.0))
-            except Exception:
-                await self._spill(connection, token_set)  # a bug of ours must not cost the person's connection
-                raise
-        if spilled:
-            await self._forget_spilled(connection.id, connection.generation)
-        return kept
+        try:
+            return await self._store(kept)
+        except (StoreUnavailable, KeyUnavailable):
+            spilled = await self._spill(kept)
+        except Exception:
+            await self._spill(kept)  # a bug of ours must not cost the person's connection
+            raise
+        following = self.renewed(kept.claimed, kept.token_set, kept.connector)
+        fields = {**kept.secrets.fields, **kept.remembered}
+        self.unstored.hold(following, replace(kept.secrets, token_set=kept.token_set, fields=fields))
+        self.connections.tell(following)
+        self.unstored.go_on(self._go_on(kept, spilled=spilled), following.id)
+        return following
 
     async def apply_spilled(
         self, connection: Connection, token_set: TokenSet, connector: Connector, generation: int
     ) -> Connection:
-        """Store a set from a spill file that follows `generation`, or revoke it if that has passed."""
-        record = self._record(connection, "connection.spill_applied")
-        kept = await self.keep(replace(connection, generation=generation), token_set, connector, records=[record])
-        await self._forget_spilled(connection.id, generation)
-        return kept
+        """Store a set from a spill file that follows `generation`, or revoke it if that has passed.
 
-    async def _try(
-        self,
-        connection: Connection,
-        token_set: TokenSet,
-        connector: Connector,
-        records: Sequence[AuditRecord],
-        replaced: TokenSet | None,
-        sealed_fields: Mapping[str, Secret] | None,
-        remembered: Mapping[str, Secret],
-    ) -> Connection:
-        opened = await self.connections.open(connection.id, project=connection.project)
-        if opened is None:
-            await self._revoke_orphan(connection, token_set, connector, records, sealed_fields or {})
-            return connection
-        current, secrets = opened
-        fields = secrets.fields if sealed_fields is None else sealed_fields
-        if current.ended or current.generation != connection.generation:
-            live = secrets.token_set
-            if live is not None and live.access_token == token_set.access_token:
-                return current  # this very set: it was stored, and only the word of it was lost
-            told = [self._record(current, "connection.late_answer"), *records]
-            late = [] if self._same_grant(connection, current, connector) else [without_live(token_set, live)]
-            rows = [each for done in late for each in self._row(connector, connection, fields, done, _LATE)]
-            return await self.connections.save(current, records=told, revocations=rows)
-        done_with = without_live(replaced, token_set)
-        old = self._row(connector, current, fields, done_with, RevocationCause.REPLACED)
-        renewed, sealed = self.renewed(current, token_set, connector), SealedChange(token_set=token_set)
-        if remembered:
-            renewed = replace(renewed, sealed_fields=tuple(sorted({*renewed.sealed_fields, *remembered})))
-            sealed = replace(sealed, fields={**secrets.fields, **remembered})
-        return await self.connections.save(
-            renewed,
-            sealed=sealed,
-            records=records,
-            revocations=old,
-        )
+        Raises:
+            StoreUnavailable, KeyUnavailable: the file stays.
+        """
+        record = self._record(connection, "connection.spill_applied")
+        following = replace(connection, generation=generation)
+        stored = await self._store_over(Kept(following, ConnectionSecrets(), token_set, connector, [record]))
+        await self._forget_spilled(connection.id, generation)
+        return stored
+
+    async def _go_on(self, kept: Kept, *, spilled: bool) -> None:
+        failures = 1
+        while True:
+            await self.clock.sleep(write_again_s(failures))
+            try:
+                await self._store_over(kept)
+                break
+            except (StoreUnavailable, KeyUnavailable):
+                failures += 1
+                spilled = spilled or await self._spill(kept)
+        self.unstored.drop(kept.claimed)
+        if spilled:
+            await self._forget_spilled(kept.claimed.id, kept.claimed.generation)
+
+    async def _store(self, kept: Kept) -> Connection:
+        """Store it over the row as it was claimed, without reading it again; else over the row as it is."""
+        claimed = kept.claimed
+        old = self._replaced(kept, claimed, kept.secrets)
+        renewed, sealed = self._next(kept, claimed, kept.secrets)
+        try:
+            return await self.renewals.settle(
+                claimed, renewed, sealed=sealed, records=kept.records, revocations=old, booked=kept.booked
+            )
+        except RevisionConflict:
+            return await self._store_over(kept)
+
+    async def _store_over(self, kept: Kept) -> Connection:
+        while True:
+            found = await self.renewals.read(kept.claimed.id, project=kept.claimed.project)
+            if found is None:
+                await self._revoke_orphan(kept)
+                return kept.claimed
+            current, secrets = found.connection, found.secrets
+            try:
+                if current.ended or current.generation != kept.claimed.generation:
+                    return await self._too_late(kept, current, secrets)
+                renewed, sealed = self._next(kept, current, secrets)
+                old = self._replaced(kept, current, secrets)
+                return await self.renewals.settle(
+                    current, renewed, sealed=sealed, records=kept.records, revocations=old, booked=kept.booked
+                )
+            except RevisionConflict:
+                continue
+
+    async def _too_late(self, kept: Kept, current: Connection, secrets: ConnectionSecrets) -> Connection:
+        """Somebody was faster: the set is revoked, unless it is the very one that is live."""
+        live, token_set = secrets.token_set, kept.token_set
+        if live is not None and live.access_token == token_set.access_token:
+            return current  # it was stored, and only the word of it was lost
+        told = [self._record(current, "connection.late_answer"), *kept.records]
+        same = self._same_grant(kept.claimed, current, kept.connector)
+        late = [] if same else [without_live(token_set, live)]
+        fields = kept.secrets.fields or secrets.fields
+        rows = [row for done in late for row in self._row(kept.connector, kept.claimed, fields, done, _LATE)]
+        return await self.connections.save(current, records=told, revocations=rows)
+
+    def _next(self, kept: Kept, current: Connection, secrets: ConnectionSecrets) -> tuple[Connection, SealedChange]:
+        renewed, sealed = self.renewed(current, kept.token_set, kept.connector), SealedChange(token_set=kept.token_set)
+        if kept.remembered:
+            names = tuple(sorted({*renewed.sealed_fields, *kept.remembered}))
+            renewed = replace(renewed, sealed_fields=names)
+            sealed = replace(sealed, fields={**secrets.fields, **kept.remembered})
+        return renewed, sealed
+
+    def _replaced(self, kept: Kept, current: Connection, secrets: ConnectionSecrets) -> list[Revocation]:
+        done_with = without_live(kept.replaced, kept.token_set)
+        fields = kept.secrets.fields or secrets.fields
+        return self._row(kept.connector, current, fields, done_with, RevocationCause.REPLACED)
 
     def _same_grant(self, sent: Connection, current: Connection, connector: Connector) -> bool:
         """Whether what is live may stem from the same refresh token: to revoke one would then end both.
@@ -146,17 +184,11 @@ class KeepTokens:
         sent_again = connector.refresh.rotation is Rotation.STABLE or connector.refresh.leeway_s > 0
         return refreshed and sent_again and not current.ended
 
-    async def _revoke_orphan(
-        self,
-        connection: Connection,
-        token_set: TokenSet,
-        connector: Connector,
-        records: Sequence[AuditRecord],
-        sealed_fields: Mapping[str, Secret],
-    ) -> None:
+    async def _revoke_orphan(self, kept: Kept) -> None:
         """The connection was erased meanwhile: nothing but this process knows whose tokens these are."""
-        told = [self._record(connection, "connection.late_answer"), *records]
-        for row in self._row(connector, connection, sealed_fields, token_set, _LATE):
+        connection = kept.claimed
+        told = [self._record(connection, "connection.late_answer"), *kept.records]
+        for row in self._row(kept.connector, connection, kept.secrets.fields, kept.token_set, _LATE):
             await self.revocations.add(replace(row, connection=None), records=told)
 
     def renewed(self, current: Connection, token_set: TokenSet, connector: Connector) -> Connection:
@@ -176,6 +208,8 @@ class KeepTokens:
             last_error=None,
             last_error_at=None,
             failures_in_a_row=0,
+            retry_at=None,
+            retry_asked=False,
             updated_at=self.clock.now(),
         )
         return replace(new, renews_at=self.due(new, connector))
@@ -211,11 +245,11 @@ class KeepTokens:
         )
         return self.quiet.placed(connection, connector, due)
 
-    async def _spill(self, connection: Connection, token_set: TokenSet) -> bool:
+    async def _spill(self, kept: Kept) -> bool:
         try:
-            await self.spill.write(connection, token_set)
+            await self.spill.write(kept.claimed, kept.token_set)
         except (StoreUnavailable, KeyUnavailable):
-            return False  # the disk is full as well; memory is all there is, and the loop goes on
+            return False  # the disk is full as well; memory is all there is, and the tries go on
         return True
 
     async def _forget_spilled(self, connection_id: str, generation: int) -> None:

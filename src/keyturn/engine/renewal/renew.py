@@ -1,6 +1,6 @@
-"""One renewal, however many callers ask: lease, re-read, intent, send, keep.
+"""One renewal, however many callers ask: a place, a claim, one send, and what came of it.
 
-Rule 1: what is sent was committed as an intent first; what is answered is kept or revoked, never dropped.
+Rule 1: what is sent was claimed first; what is answered is kept or revoked, never dropped.
 Rule 2: a renewal runs in a task of its own; a caller that hangs up neither aborts nor doubles it.
 Rule 3: no database transaction is open while a provider is awaited.
 
@@ -10,9 +10,9 @@ Source: the renewal design.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -26,39 +26,47 @@ from keyturn.core.errors import (
     NeedsReconnect,
     NotFound,
     RenewalInProgress,
+    StoreUnavailable,
 )
 from keyturn.engine.actor import SCHEDULER, Actor
-from keyturn.engine.renewal.attempt import RenewalAttempt
-from keyturn.engine.renewal.leasing import POLL_S, Held, Leasing
+from keyturn.engine.renewal.attempt import Asked, RenewalAttempt
+from keyturn.engine.renewal.leasing import POLL_S
+from keyturn.engine.renewal.unstored import Unstored
 from keyturn.ports.clock import Clock
-from keyturn.ports.lease import Lease
 from keyturn.ports.observing.tracing import NO_TRACING, Tracing, coded
-from keyturn.ports.store import ConnectionStore
+from keyturn.ports.renewals import Found, RenewalStore
 
 WAIT_FOR_ANOTHER_S: Final = 10.0
-LONGEST_RENEWAL_S: Final = 75.0  # two sends of 30 s and the wait between them
 STEPS_AT_MOST: Final = 20  # no renewal takes more; a row that others write all the time is left to the next call
 
 log = structlog.get_logger("keyturn.renew")
 
 
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A renewal in this process. `under_way`: its request has left; from then on those who wait hear its answer."""
+
+    task: asyncio.Task[Connection]
+    under_way: asyncio.Event
+
+
 class Renewals:
-    """Renews connections: single flight in this process, a lease across all."""
+    """Renews connections: single flight in this process, a claim across all."""
 
     def __init__(
         self,
-        connections: ConnectionStore,
-        lease: Lease,
+        renewals: RenewalStore,
         attempt: RenewalAttempt,
+        unstored: Unstored,
         clock: Clock,
         tracing: Tracing = NO_TRACING,
     ) -> None:
-        self._connections = connections
-        self._leasing = Leasing(lease, clock)
+        self._renewals = renewals
         self._attempt = attempt
+        self._unstored = unstored
         self._clock = clock
         self._tracing = tracing
-        self._running: dict[tuple[str, str], asyncio.Task[Connection]] = {}
+        self._running: dict[tuple[str, str], _Running] = {}
 
     async def renew(
         self,
@@ -76,7 +84,7 @@ class Renewals:
         Args:
             connection_id: which.
             generation: the one that the caller found ended; if the connection is past it, nothing is done.
-            actor: who asks, for the audit log.
+            actor: who asks, for the audit log; all but the scheduler wait for the answer, and go first.
             forced: a person asks; the back-off after a passing failure does not hold it up.
             stale: the API refused this generation's token; in an uncertain connection that counts as its end.
             keep_alive: it may be paused or unconfirmed: only what renews it is kept from ending.
@@ -85,51 +93,70 @@ class Renewals:
         Raises:
             NotFound, ConnectionDisconnected, ConnectionPaused: there is nothing to renew.
             NeedsReconnect, RenewalNotPossible: only the person can help; or nothing that may be sent is left.
-            RenewalInProgress: another caller's renewal did not end within 10 s.
+            RenewalInProgress: no place at the provider was free, or another process's renewal did not end, within 10 s.
+            ServerStopping: nothing is sent any more.
             ProviderError, OperatorError, LoginBudgetSpent: why this try failed; the connection stays.
         """
         while True:
-            task = self._running.get((project, connection_id))
-            joined = task is not None
-            if task is None:
-                work = self._traced(
-                    connection_id, generation, actor, forced=forced, stale=stale, keep_alive=keep_alive, project=project
-                )
-                task = self._start(connection_id, work, project=project)
-            try:
-                wait_s = WAIT_FOR_ANOTHER_S if joined else LONGEST_RENEWAL_S
-                renewed = await asyncio.wait_for(asyncio.shield(task), wait_s)
-            except TimeoutError:
-                raise RenewalInProgress(retry_after_s=1.0) from None
+            running = self._running.get((project, connection_id))
+            joined = running is not None
+            if running is None:
+                how = _How(actor, forced, stale, keep_alive)
+                running = self._start(connection_id, generation, how, project=project)
+            renewed = await self._waited(running)
             if renewed.generation > generation or not joined:
                 return renewed
+
+    async def _waited(self, running: _Running) -> Connection:
+        """The renewed connection; who waits gives up after 10 s in which nothing was sent, the renewal does not."""
+        if not running.under_way.is_set():
+            sending = asyncio.ensure_future(running.under_way.wait())
+            try:
+                await asyncio.wait(
+                    {running.task, sending}, timeout=WAIT_FOR_ANOTHER_S, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                sending.cancel()
+            if not running.task.done() and not running.under_way.is_set():
+                raise RenewalInProgress(retry_after_s=1.0)
+        return await asyncio.shield(running.task)
 
     def running(self, connection_id: str, *, project: str = "default") -> bool:
         """Whether a renewal of this connection is under way in this process."""
         return (project, connection_id) in self._running
 
+    @property
+    def unstored(self) -> int:
+        """How many answers of providers the database has not taken yet."""
+        return self._unstored.writing
+
     async def drain(self, timeout_s: float) -> None:
-        """Let what is under way end, before the process does."""
+        """Let what is under way end, and be stored, before the process does."""
+        deadline = self._clock.monotonic() + timeout_s
         if self._running:
-            await asyncio.wait(list(self._running.values()), timeout=timeout_s)
+            await asyncio.wait([each.task for each in self._running.values()], timeout=timeout_s)
+        await self._unstored.drain(max(0.0, deadline - self._clock.monotonic()))
 
-    def _start(
-        self, connection_id: str, work: Coroutine[Any, Any, Connection], *, project: str
-    ) -> asyncio.Task[Connection]:
-        task = asyncio.create_task(work, name=f"renew {connection_id}")
+    def _start(self, connection_id: str, generation: int, how: _How, *, project: str) -> _Running:
+        under_way = asyncio.Event()
+        work = self._traced(connection_id, generation, how, under_way, project)
+        running = _Running(asyncio.create_task(work, name=f"renew {connection_id}"), under_way)
         key = (project, connection_id)
-        self._running[key] = task
-        task.add_done_callback(lambda done: self._ended(key, done))
-        return task
+        self._running[key] = running
+        running.task.add_done_callback(lambda done: self._ended(key, done))
+        return running
 
-    async def _traced(self, connection_id: str, generation: int, actor: Actor, **how: Any) -> Connection:
+    async def _traced(
+        self, connection_id: str, generation: int, how: _How, under_way: asyncio.Event, project: str
+    ) -> Connection:
         with self._tracing.span("renewal") as span, coded(span):
-            renewed = await self._run(connection_id, generation, actor, **how)
+            renewed = await self._run(connection_id, generation, how, under_way, project)
             span.note(keyturn_connector=renewed.connector)
             return renewed
 
     def _ended(self, key: tuple[str, str], task: asyncio.Task[Connection]) -> None:
-        if self._running.get(key) is task:
+        running = self._running.get(key)
+        if running is not None and running.task is task:
             del self._running[key]
         if task.cancelled():
             return
@@ -138,56 +165,60 @@ class Renewals:
             log.error("renewal_crashed", connection=key[1], **crash_facts(error))
 
     async def _run(
-        self,
-        connection_id: str,
-        generation: int,
-        actor: Actor,
-        *,
-        forced: bool,
-        stale: bool,
-        keep_alive: bool,
-        project: str,
+        self, connection_id: str, generation: int, how: _How, under_way: asyncio.Event, project: str
     ) -> Connection:
-        async with self._leased(connection_id, generation, project) as held:
-            if isinstance(held, Connection):
-                return held
-            for _ in range(STEPS_AT_MOST):
-                connection = await self._read(connection_id, project)
-                if connection.generation > generation:
-                    return connection
-                if connection.ended or not keep_alive:
-                    refuse_unusable(connection)
-                if connection.state is State.NEEDS_RECONNECT:
-                    raise NeedsReconnect(extensions={"reason": connection.reason})
-                renewed = await self._attempt.once(
-                    connection, actor, forced=forced, stale=stale, leased=lambda: self._leasing.still_ours(held)
-                )
+        deadline = self._clock.monotonic() + WAIT_FOR_ANOTHER_S
+        steps = 0
+        async with AsyncExitStack() as held:
+            asked = Asked(how.actor, held, under_way, how.forced, how.stale, on_demand=how.actor is not SCHEDULER)
+            while steps < STEPS_AT_MOST:
+                found = await self._read(connection_id, generation, project)
+                if isinstance(found, Connection):
+                    return found
+                if await self._attempt.withdrew(found.connection):
+                    continue
+                if found.held:
+                    if self._clock.monotonic() >= deadline:
+                        break
+                    await self._clock.sleep(POLL_S)
+                    continue
+                steps += 1
+                _refuse(found.connection, how)
+                renewed = await self._attempt.once(found, asked)
                 if renewed is not None:
                     return renewed
-                if not await self._leasing.confirm(held):
-                    break  # another renews now; what its intent means is its own affair
-            raise RenewalInProgress(retry_after_s=1.0)
+        raise RenewalInProgress(retry_after_s=1.0)
 
-    async def _read(self, connection_id: str, project: str) -> Connection:
-        connection = await self._connections.load(connection_id, project=project)
-        if connection is None:
+    async def _read(self, connection_id: str, generation: int, project: str) -> Found | Connection:
+        """Read the row; where it is past this generation, in the database or in memory, that is all."""
+        newer = self._unstored.of(connection_id, project)
+        if newer is not None and newer.generation > generation:
+            return newer
+        found = await self._renewals.read(connection_id, project=project)
+        if found is None:
             raise NotFound("There is no such connection.")
-        return connection
+        if found.connection.generation > generation:
+            return found.connection
+        if newer is not None and found.connection.generation < newer.generation:
+            raise StoreUnavailable("what the provider answered last could not be stored yet")
+        return found
 
-    @asynccontextmanager
-    async def _leased(self, connection_id: str, generation: int, project: str) -> AsyncIterator[Connection | Held]:
-        """Hold the lease, or give the connection whose generation moved while another held it."""
-        deadline = self._clock.monotonic() + WAIT_FOR_ANOTHER_S
-        while (held := await self._leasing.take(connection_id)) is None:
-            connection = await self._read(connection_id, project)
-            if connection.generation > generation:
-                yield connection
-                return
-            if self._clock.monotonic() >= deadline:
-                raise RenewalInProgress(retry_after_s=1.0)
-            await self._clock.sleep(POLL_S)
-        async with self._leasing.kept(held):
-            yield held
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What a renewal was asked for by whoever began it."""
+
+    actor: Actor
+    forced: bool
+    stale: bool
+    keep_alive: bool
+
+
+def _refuse(connection: Connection, how: _How) -> None:
+    if connection.ended or not how.keep_alive:
+        refuse_unusable(connection)
+    if connection.state is State.NEEDS_RECONNECT:
+        raise NeedsReconnect(extensions={"reason": connection.reason})
 
 
 def refuse_unusable(connection: Connection) -> None:

@@ -1,7 +1,4 @@
-"""A renewal that logs in with the kept password, at a provider that allows few sessions.
-
-The connection's lease is held already, so that only other connections of the account have to be kept away.
-"""
+"""Renewals at a provider that allows few sessions: people's logins are kept away, and room is made for our own."""
 
 from __future__ import annotations
 
@@ -31,6 +28,16 @@ class RenewalRoom:
     turns: AccountTurns
     end_session: EndSession
     settlement: Settlement
+
+    @asynccontextmanager
+    async def alone(self, connection_id: str) -> AsyncIterator[bool]:
+        """Keep a person's login of this very connection away; False where one takes long."""
+        held = await self.turns.leasing.take_within(connection_id, WAIT_S)
+        if held is None:
+            yield False
+            return
+        async with self.turns.leasing.kept(held):
+            yield True
 
     @asynccontextmanager
     async def turn(

@@ -15,16 +15,17 @@ from keyturn.core.connector import Connector, FailureClass
 from keyturn.core.errors import KeyturnError, NeedsReconnect, ProviderTimeout, StoreUnavailable
 from keyturn.core.problems import Cause
 from keyturn.core.renewal.plan import SendOutcome, Step, loss_cause, password_usable, plan
-from keyturn.core.renewal.retry import back_off_s
+from keyturn.core.renewal.retry import back_off_s, write_again_s
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import SCHEDULER, Actor
 from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.renewal.keep import KeepTokens
+from keyturn.engine.renewal.unstored import Unstored
 from keyturn.ports.clock import Clock, Entropy
-from keyturn.ports.store import NOTHING_SEALED, ConnectionStore, RevisionConflict, SealedChange, Spill
+from keyturn.ports.renewals import RenewalStore
+from keyturn.ports.store import NOTHING_SEALED, Attempt, AttemptResult, RevisionConflict, SealedChange, Spill
 
-WRITE_CAP_S = 10.0
 SENDS_AT_ONCE = 2  # of a refresh token that may be sent again, before the scheduler goes on
 
 
@@ -32,9 +33,10 @@ SENDS_AT_ONCE = 2  # of a refresh token that may be sent again, before the sched
 class Settlement:
     """The ports that these writes need."""
 
-    connections: ConnectionStore
+    renewals: RenewalStore
     spill: Spill
     keep_tokens: KeepTokens
+    unstored: Unstored
     clock: Clock
     entropy: Entropy
 
@@ -53,6 +55,7 @@ class Settlement:
         `code`: what stands in the way, where it is neither of the plan's causes.
         """
         lost = connection.intent is not None and connection.state is State.ACTIVE
+        told = [self.orphaned(connection, SCHEDULER)] if is_untold(connection) else []
         said = code is None or connection.last_error == code
         if not lost and said and connection.renews_at == connection.expires_at:
             return
@@ -63,39 +66,54 @@ class Settlement:
                 current = replace(current, state=advance(current.state, Event.ANSWER_LOST), reason=reason)
             if code is not None:
                 current = replace(current, last_error=code, last_error_at=self.clock.now())
-            return replace(current, renews_at=current.expires_at, failures_in_a_row=0)
+            due = current.renews_at if current.paused else current.expires_at
+            return replace(current, renews_at=due, failures_in_a_row=0, retry_at=None)
 
         record = self.record(connection, "connection.uncertain", SCHEDULER, outcome=Cause.OUTCOME_UNKNOWN.value)
-        await self._write(connection, held, [record] if lost else [])
+        await self._write(connection, held, [*told, record] if lost else told)
 
-    async def withdraw(self, connection: Connection, before: Intent | None, actor: Actor) -> None:
+    async def withdraw(
+        self, claimed: Connection, before: Connection, booked: tuple[Attempt, AttemptResult] | None = None
+    ) -> None:
         """An intent was declared and nothing sent: what was known before it holds again."""
-        kind = connection.intent.kind if connection.intent else IntentKind.REFRESH
-        record = self.record(connection, f"{kind}.answered", actor, outcome="not_sent")
-        await self._write(connection, lambda current: replace(current, intent=before), [record])
+
+        def as_before(current: Connection) -> Connection:
+            return replace(current, intent=before.intent, refreshable=before.refreshable)
+
+        await self._write(claimed, as_before, [], booked=booked)
 
     async def lose(self, connection: Connection, cause: Cause, actor: Actor) -> Connection | None:
         """The person is needed from now on."""
+        told = [self.orphaned(connection, actor)] if is_untold(connection) else []
         record = self.record(connection, "connection.needs_reconnect", actor, outcome=cause.value)
-        return await self._write(connection, lambda current: _lost(current, cause), [record])
+        return await self._write(connection, lambda current: _lost(current, cause), [*told, record])
 
     async def postpone(self, connection: Connection, code: str, wait_s: float) -> None:
         """Nothing was sent; look again later. Said once, not by each call that asks meanwhile."""
         now = self.clock.now()
-        if connection.last_error == code and connection.renews_at is not None and connection.renews_at > now:
+        if connection.last_error == code and connection.retry_at is not None and connection.retry_at > now:
             return
-        await self._write(
-            connection,
-            lambda current: replace(current, renews_at=now + wait_s, last_error=code, last_error_at=now),
-            [],
-        )
+
+        def postponed(current: Connection) -> Connection:
+            return replace(current, retry_at=now + wait_s, retry_asked=True, last_error=code, last_error_at=now)
+
+        await self._write(connection, postponed, [])
 
     async def failed_for_now(
-        self, connection: Connection, code: str, failures: int, wait_s: float, record: AuditRecord
+        self,
+        connection: Connection,
+        code: str,
+        failures: int,
+        wait_s: float,
+        record: AuditRecord,
+        *,
+        asked: bool = False,
+        booked: tuple[Attempt, AttemptResult] | None = None,
     ) -> Connection | None:
-        """The try failed for a passing reason: the token set stays, the intent is over, the next try is due later.
+        """The try failed for a passing reason: the token set stays, the intent is over, the next try is made later.
 
         A refresh token whose earlier send had no outcome keeps its intent: this failure says nothing about that one.
+        `asked`: the wait is not ours to shorten: the provider named it, or the set-up is wrong.
         """
         now = self.clock.now()
         sent = connection.intent
@@ -105,13 +123,14 @@ class Settlement:
             return replace(
                 current,
                 intent=open_still,
-                renews_at=now + wait_s,
+                retry_at=now + wait_s,
+                retry_asked=asked,
                 failures_in_a_row=failures,
                 last_error=code,
                 last_error_at=now,
             )
 
-        return await self._write(connection, failed, [record], after_send=True)
+        return await self._write(connection, failed, [record], after_send=True, booked=booked)
 
     async def refresh_refused(
         self, connection: Connection, connector: Connector, secrets: ConnectionSecrets, record: AuditRecord
@@ -145,6 +164,7 @@ class Settlement:
         record: AuditRecord,
         *,
         mark_password: bool,
+        booked: tuple[Attempt, AttemptResult] | None = None,
     ) -> Connection | None:
         """The person is needed; a password that was refused is marked so that it is never sent again by itself."""
         cause = loss_cause(kind, outcome, failure)
@@ -154,7 +174,7 @@ class Settlement:
             marked = current.password_rejected or mark_password
             return replace(_lost(current, cause), password_rejected=marked, last_error_at=self.clock.now())
 
-        if await self._write(connection, lost, [record, told], after_send=True) is None:
+        if await self._write(connection, lost, [record, told], after_send=True, booked=booked) is None:
             return None
         raise NeedsReconnect(extensions={"reason": cause.value})
 
@@ -172,7 +192,8 @@ class Settlement:
                 current,
                 state=advance(current.state, Event.ANSWER_LOST),
                 reason=Cause.OUTCOME_UNKNOWN.value,
-                renews_at=now + wait,
+                retry_at=now + wait,
+                retry_asked=False,
                 failures_in_a_row=tries if again else 0,
                 last_error=error.code,
                 last_error_at=now,
@@ -193,7 +214,7 @@ class Settlement:
         def noted(current: Connection) -> Connection:
             return replace(current, totp_step=current.totp_step if totp_step is None else totp_step)
 
-        return await self._write(connection, noted, [record], after_send=after_send)
+        return await self._write(connection, noted, [record], after_send=after_send, goes_on=True)
 
     async def session_over(self, connection: Connection, token_set: TokenSet, record: AuditRecord) -> Connection | None:
         """The provider was told to end the session, for a login that follows: what is left is what the account is.
@@ -206,7 +227,7 @@ class Settlement:
         def ended(current: Connection) -> Connection:
             return replace(current, expires_at=now, refreshable=False, refresh_expires_at=None, refresh_end_fixed=False)
 
-        return await self._write(connection, ended, [record], left, after_send=True)
+        return await self._write(connection, ended, [record], left, after_send=True, goes_on=True)
 
     async def not_begun(self, declared: Connection, before: Connection) -> None:
         """A person's login was on its way and no password was sent: the connection is as it was before."""
@@ -228,14 +249,16 @@ class Settlement:
         record = self.record(connection, "connection.needs_reconnect", actor, outcome=cause.value)
         await self._write(connection, lambda current: _lost(current, cause), [record])
 
-    async def unanswered_login(self, connection: Connection, record: AuditRecord) -> None:
+    async def unanswered_login(
+        self, connection: Connection, record: AuditRecord, booked: tuple[Attempt, AttemptResult] | None = None
+    ) -> None:
         """The intent stays: the plan sees how often this login was tried."""
         now = self.clock.now()
 
         def unanswered(current: Connection) -> Connection:
             return replace(current, last_error=ProviderTimeout.code, last_error_at=now)
 
-        await self._write(connection, unanswered, [record], after_send=True)
+        await self._write(connection, unanswered, [record], after_send=True, booked=booked)
 
     def record(
         self, connection: Connection, action: str, actor: Actor, *, outcome: str = "ok", host: str | None = None
@@ -246,9 +269,29 @@ class Settlement:
             facts["host"] = host
         return connection_record(connection, self.clock.now(), action, actor, outcome=outcome, facts=facts)
 
-    def record_renewed(self, connection: Connection, sent: AuditRecord) -> AuditRecord:
-        """The record of a renewal that succeeded."""
-        return replace(sent, action="connection.renewed", facts={"generation": connection.generation + 1})
+    def answered(self, claimed: Connection, actor: Actor, outcome: str, host: str) -> AuditRecord:
+        """What came of a send; with what its intent said, as that is gone with this write."""
+        intent = claimed.intent
+        record = self.record(claimed, f"{intent.kind if intent else IntentKind.REFRESH}.answered", actor,
+                             outcome=outcome, host=host)  # fmt: skip
+        return record if intent is None else replace(record, facts={**record.facts, **_sent(intent)})
+
+    def orphaned(self, connection: Connection, actor: Actor) -> AuditRecord:
+        """An intent was found whose process is gone: what came of that send is not known."""
+        intent = connection.intent
+        kind = IntentKind.REFRESH if intent is None else intent.kind
+        record = self.record(connection, f"{kind}.answered", actor, outcome="unknown")
+        return record if intent is None else replace(record, facts={**record.facts, **_sent(intent)})
+
+    def renewed(self, claimed: Connection, actor: Actor, host: str) -> AuditRecord:
+        """The one record of a renewal that succeeded."""
+        record = self.record(claimed, "connection.renewed", actor, host=host)
+        facts = {**record.facts, "generation": claimed.generation + 1}
+        if claimed.intent is not None:
+            facts |= {"attempt": claimed.intent.attempt, "sent_at": claimed.intent.sent_at}
+            if claimed.intent.kind is IntentKind.LOGIN:
+                facts["by"] = claimed.intent.kind.value
+        return replace(record, facts=facts)
 
     async def _write(
         self,
@@ -258,35 +301,78 @@ class Settlement:
         sealed: SealedChange = NOTHING_SEALED,
         *,
         after_send: bool = False,
+        goes_on: bool = False,
+        booked: tuple[Attempt, AttemptResult] | None = None,
     ) -> Connection | None:
         """Write where generation and intent are still `connection`'s; None where they are not.
 
         `after_send`: this is what followed from a send, and is written whatever it takes: were it dropped, nobody would
-        know any more what the provider answered. Else a database that is gone is the caller's to hear.
+        know any more what the provider answered. So nobody is kept waiting for a database that is gone: the write goes
+        on by itself, and what it will say is returned.
         """
-        failures = 0
-        current: Connection | None = connection
-        while current is not None and _same_attempt(current, connection):
-            changed = replace(change(current), updated_at=self.clock.now())
-            if changed.paused and not changed.refreshable:
-                changed = replace(changed, renews_at=None)  # resuming sets it anew
-            elif changed.paused and not connection.paused and changed.renews_at is not None:
-                changed = replace(changed, renews_at=current.renews_at)  # as the pause left it
+        writing = _Write(self.renewals, connection, change, records, sealed, self.clock, goes_on, booked)
+        try:
+            return await writing.once()
+        except StoreUnavailable:
+            if not after_send:
+                raise
+        self.unstored.go_on(writing.until_done(), connection.id)
+        return change(connection)
+
+
+@dataclass(slots=True)
+class _Write:
+    """One write, made over whatever others write meanwhile."""
+
+    renewals: RenewalStore
+    connection: Connection
+    change: Callable[[Connection], Connection]
+    records: list[AuditRecord]
+    sealed: SealedChange
+    clock: Clock
+    goes_on: bool
+    booked: tuple[Attempt, AttemptResult] | None
+    current: Connection | None = None
+
+    async def until_done(self) -> None:
+        """Go on until the database has taken it."""
+        failures = 1
+        while True:
+            await self.clock.sleep(write_again_s(failures))
             try:
-                return await self.connections.save(changed, sealed=sealed, records=records)
-            except RevisionConflict:
-                pass
+                await self.once()
             except StoreUnavailable:
-                if not after_send:
-                    raise
                 failures += 1
-                await self.clock.sleep(back_off_s(failures, fraction=self.entropy.fraction(), cap_s=WRITE_CAP_S))
+            else:
+                return
+
+    async def once(self) -> Connection | None:
+        """Write it, or return None where somebody newer has spoken."""
+        current = self.current or self.connection
+        while _same_attempt(current, self.connection):
+            changed = replace(self.change(current), updated_at=self.clock.now())
             try:
-                current = await self.connections.load(connection.id, project=connection.project)
-            except StoreUnavailable:
-                if not after_send:
-                    raise
+                return await self.renewals.settle(
+                    current, changed, sealed=self.sealed, records=self.records, booked=self.booked,
+                    goes_on=self.goes_on,
+                )  # fmt: skip
+            except RevisionConflict:
+                found = await self.renewals.read(self.connection.id, project=self.connection.project)
+                if found is None:
+                    return None
+                current = self.current = found.connection
         return None
+
+
+def is_untold(connection: Connection) -> bool:
+    """Whether nothing was written down yet of what came of its intent's send."""
+    intent = connection.intent
+    told = connection.last_error_at is not None and intent is not None and connection.last_error_at >= intent.sent_at
+    return intent is not None and connection.state is State.ACTIVE and not told
+
+
+def _sent(intent: Intent) -> dict[str, object]:
+    return {"attempt": intent.attempt, "sent_at": intent.sent_at, "tries": intent.tries}
 
 
 def _same_attempt(current: Connection, ours: Connection) -> bool:
@@ -297,4 +383,6 @@ def _same_attempt(current: Connection, ours: Connection) -> bool:
 
 def _lost(current: Connection, cause: Cause) -> Connection:
     state = advance(current.state, Event.GRANT_LOST)
-    return replace(current, state=state, reason=cause.value, intent=None, renews_at=None, failures_in_a_row=0)
+    return replace(
+        current, state=state, reason=cause.value, intent=None, renews_at=None, failures_in_a_row=0, retry_at=None
+    )

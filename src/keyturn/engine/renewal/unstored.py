@@ -1,0 +1,77 @@
+"""Token sets that a provider gave and the database could not take yet: callers go on with them from memory.
+
+Rule 1: what is here is newer than the row by one generation, and goes as soon as the row has it.
+Rule 2: a pause or a disconnect that the row tells of counts all the same.
+
+Source: the renewal design, "A renewal, in two commits".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from keyturn.core.connection import Connection, ConnectionSecrets
+from keyturn.core.crashes import crash_facts
+
+log = structlog.get_logger("keyturn.keep")
+
+
+class Unstored:
+    """One for each process."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], tuple[Connection, ConnectionSecrets]] = {}
+        self._writing: set[asyncio.Task[None]] = set()
+
+    @property
+    def writing(self) -> int:
+        """How many answers of providers are not in the database yet."""
+        return len(self._writing)
+
+    def hold(self, connection: Connection, secrets: ConnectionSecrets) -> None:
+        """Have callers go on with it."""
+        self._held[connection.project, connection.id] = (connection, secrets)
+
+    def drop(self, connection: Connection) -> None:
+        """The row has it, or something newer."""
+        self._held.pop((connection.project, connection.id), None)
+
+    def of(self, connection_id: str, project: str) -> Connection | None:
+        """The connection with the set that is not stored yet."""
+        held = self._held.get((project, connection_id))
+        return None if held is None else held[0]
+
+    def over(
+        self, connection_id: str, project: str, stored: Connection | None
+    ) -> tuple[Connection, ConnectionSecrets] | None:
+        """What a reader gets instead of the row; None: the row. `stored`: None where it could not be read."""
+        held = self._held.get((project, connection_id))
+        if held is None or stored is None:
+            return held
+        newer, secrets = held
+        if stored.ended or stored.generation >= newer.generation:
+            return None
+        now = replace(newer, paused=stored.paused, unconfirmed=stored.unconfirmed, revision=stored.revision)
+        return now, secrets
+
+    def go_on(self, writing: Coroutine[Any, Any, None], connection_id: str) -> None:
+        """Have this go on until the database has it; nobody waits for it but a stop."""
+        task = asyncio.create_task(writing, name=f"store {connection_id}")
+        self._writing.add(task)
+        task.add_done_callback(lambda done: self._ended(connection_id, done))
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for what is being written, before the process ends."""
+        if self._writing:
+            await asyncio.wait(list(self._writing), timeout=timeout_s)
+
+    def _ended(self, connection_id: str, task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("outcome_not_stored", connection=connection_id, **crash_facts(error))
