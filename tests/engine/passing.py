@@ -76,3 +76,18 @@ def lose_word_of_save(world: FakeWorld, index: int) -> None:
         return saved
 
     store.save = save  # type: ignore[method-assign]
+
+
+def lose_word(world: FakeWorld, index: int) -> None:
+    """Let this one of a renewal's commits be made, and its word be lost: 0 the claim, 1 the settling."""
+    store, name = world.stores.renewals, ("claim", "settle")[index]
+    really, left = getattr(store, name), [1]
+
+    async def lossy(*args: Any, **more: Any) -> Any:
+        done = await really(*args, **more)
+        left[0] -= 1
+        if left[0] == 0:
+            raise StoreUnavailable("the connection broke while it committed")
+        return done
+
+    setattr(store, name, lossy)

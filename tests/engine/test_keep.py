@@ -13,8 +13,10 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import StoreUnavailable
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
+from keyturn.engine.calls.observed_connections import ObservedConnections
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
-from keyturn.engine.renewal.keep import KeepTokens
+from keyturn.engine.renewal.keep import KeepTokens, Kept
+from keyturn.engine.renewal.unstored import Unstored
 from tests.engine.passing import in_time
 from tests.engine.story import connector_from
 from tests.fakes.application import FakeWorld, make_world
@@ -22,6 +24,7 @@ from tests.fakes.application import FakeWorld, make_world
 NOW = 1_700_000_000.0
 OLD = TokenSet(Secret("access-1"), NOW - 3600, Secret("refresh-1"), expires_at=NOW)
 NEW = TokenSet(Secret("access-2"), NOW, Secret("refresh-2"), expires_at=NOW + 3600)
+SECRETS = ConnectionSecrets(token_set=OLD)
 BROKEN = Connection(
     id="cxn_1",
     connector="acme",
@@ -57,11 +60,13 @@ def world() -> FakeWorld:
 @pytest.fixture
 def keep_tokens(world: FakeWorld) -> KeepTokens:
     """The use case over the world's stores."""
-    stores = world.stores
+    stores, unstored = world.stores, Unstored()
     return KeepTokens(
-        stores.connections,
+        ObservedConnections(stores.connections, unstored),
+        stores.renewals,
         stores.revocations,
         stores.spill,
+        unstored,
         world.clock,
         world.entropy,
         QuietTimes(stores.quiet_hours, world.clock, world.entropy),
@@ -80,7 +85,7 @@ async def test_a_kept_set_mends_all_that_was_said_of_the_last_one(world: FakeWor
     world.clock.advance(5)
     record = AuditRecord(NOW, "connection.renewed", "scheduler", project="blue")
 
-    kept = await keep_tokens.keep(BROKEN, NEW, connector_from(), records=[record])
+    kept = await keep_tokens.keep(Kept(BROKEN, SECRETS, NEW, connector_from(), [record]))
 
     assert kept == replace(
         BROKEN,
@@ -113,7 +118,7 @@ async def test_a_refresh_token_that_is_not_honoured_makes_nothing_refreshable(
     ignored = replace(made, refresh=replace(made.refresh, honoured=False))
     for connector, tokens in ((ignored, NEW), (made, replace(NEW, refresh_token=None))):
         put(world)
-        kept = await keep_tokens.keep(BROKEN, tokens, connector)
+        kept = await keep_tokens.keep(Kept(BROKEN, SECRETS, tokens, connector))
         assert (False, NOW + 3600) == (kept.refreshable, kept.renews_at)
 
 
@@ -171,11 +176,11 @@ async def test_a_late_set_is_never_stored(
 ) -> None:
     """I6, I13: it is revoked where that can't end what is live, and the log says that it came."""
     ended = "state" in stands
-    put(world, replace(BROKEN, intent=None, hosts=("moved.example",), **stands), None if ended else NEW)
+    put(world, replace(BROKEN, intent=None, hosts=("moved.example",), revision=7, **stands), None if ended else NEW)
     late = replace(NEW, access_token=Secret("access-3"), refresh_token=Secret("refresh-3"))
     sealed = {"code": Secret("c")}
 
-    kept = await keep_tokens.keep(replace(BROKEN, **sent), late, connector, sealed_fields=sealed)
+    kept = await keep_tokens.keep(Kept(replace(BROKEN, **sent), ConnectionSecrets(fields=sealed), late, connector))
 
     assert stands.get("generation", 1) == kept.generation
     assert (None if ended else NEW) == world.stores.connections.rows["cxn_1"][1].token_set
@@ -195,8 +200,8 @@ async def test_a_late_set_is_never_stored(
     ] == world.stores.database.records
 
 
-async def test_tries_go_on_every_ten_seconds_at_most(world: FakeWorld, keep_tokens: KeepTokens) -> None:
-    """With one spill file, that is dropped once the set is stored."""
+async def test_tries_go_on_every_five_seconds_at_most(world: FakeWorld, keep_tokens: KeepTokens) -> None:
+    """With one spill file, that is dropped once the set is stored; whoever waits has the set from memory at once."""
     put(world)
     world.entropy.fixed_fraction = 0.99
     world.stores.database.failing_writes = 12
@@ -209,11 +214,17 @@ async def test_tries_go_on_every_ten_seconds_at_most(world: FakeWorld, keep_toke
 
     world.stores.spill.write = write  # type: ignore[method-assign]
 
-    await in_time(world, keep_tokens.keep(BROKEN, NEW, connector_from()), step_s=1.0)
+    kept = await keep_tokens.keep(Kept(BROKEN, SECRETS, NEW, connector_from()))
+    read = await keep_tokens.connections.open("cxn_1", project="blue")
+    assert read is not None
+    await in_time(world, keep_tokens.unstored.drain(60.0), step_s=0.1)
 
+    assert (2, 2, NEW) == (kept.generation, read[0].generation, read[1].token_set)
     assert [1] == written
-    assert [1.98, 3.96, 7.92] + [9.9] * 9 == pytest.approx(world.clock.slept)
+    assert [0.1, 0.2, 0.4, 0.8, 1.6, 3.2] + [5.0] * 6 == pytest.approx(world.clock.slept)
     assert {} == world.stores.spill.kept
+    assert NEW == world.stores.connections.rows["cxn_1"][1].token_set
+    assert keep_tokens.unstored.of("cxn_1", "blue") is None
 
 
 async def test_a_disk_that_comes_back_before_the_database_is_used(world: FakeWorld, keep_tokens: KeepTokens) -> None:
@@ -234,7 +245,8 @@ async def test_a_disk_that_comes_back_before_the_database_is_used(world: FakeWor
         await really_sleep(seconds)
 
     world.clock.sleep = sleep  # type: ignore[method-assign]
-    await in_time(world, keep_tokens.keep(BROKEN, NEW, connector_from()))
+    await keep_tokens.keep(Kept(BROKEN, SECRETS, NEW, connector_from()))
+    await in_time(world, keep_tokens.unstored.drain(60.0))
 
     assert [{("cxn_1", 1): NEW}] == seen
 
@@ -249,7 +261,7 @@ async def test_a_bug_costs_no_token(world: FakeWorld, keep_tokens: KeepTokens) -
     world.stores.database.before_write = crash
 
     with pytest.raises(ZeroDivisionError):
-        await keep_tokens.keep(BROKEN, NEW, connector_from())
+        await keep_tokens.keep(Kept(BROKEN, SECRETS, NEW, connector_from()))
 
     assert {("cxn_1", 1): NEW} == world.stores.spill.kept
 

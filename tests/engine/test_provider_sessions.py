@@ -278,10 +278,8 @@ async def test_a_renewal_logs_out_before_it_logs_in(world: FakeWorld) -> None:
     assert (2, None) == (renewed.generation, renewed.intent)
     assert {} == world.stores.revocations.rows
     assert [
-        ("login.sent", "ok"),
         ("revocation.sent", "ok"),
         ("revocation.tried", "ok"),
-        ("login.answered", "ok"),
         ("connection.renewed", "ok"),
     ] == actions(world)
 
@@ -292,7 +290,8 @@ async def test_a_renewal_that_lost_its_lease_meanwhile_logs_in_no_more(world: Fa
 
     async def slept(_request: OutgoingRequest) -> Answer:
         world.clock.advance(LEASE_S + 1)
-        assert await world.stores.leases.acquire(connection.id, for_s=LEASE_S) is not None
+        world.stores.processes.is_fresh = False
+        world.stores.leases.hold(f"row {connection.id}", LEASE_S)
         return OK
 
     world.egress.will_reply(OK, slept)
@@ -537,13 +536,13 @@ async def test_a_renewal_beyond_the_limit_waits_for_room(world: FakeWorld) -> No
     await world.application.connect(again(owner="owner-2"), ACTOR)
     world.egress.requests.clear()
 
-    with pytest.raises(SessionLimitReached):
+    with pytest.raises(SessionLimitReached) as full:
         await renew(world, ended)
     after = await read(world, connection.id)
 
     assert [] == paths(world)
     assert (State.ACTIVE, "session_limit_reached", None) == (after.state, after.last_error, after.intent)
-    assert (after.last_error_at or 0.0) + 300 == after.renews_at
+    assert (300, None) == (full.value.retry_after_s, after.retry_at)
 
 
 async def test_two_tabs_of_one_person_end_in_one_session(world: FakeWorld) -> None:

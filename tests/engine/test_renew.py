@@ -64,7 +64,9 @@ async def test_a_renewal_keeps_the_new_set_as_the_next_generation(world: FakeWor
     _, secrets = world.stores.connections.rows[connection.id]
     assert secrets.token_set is not None
     assert Secret("refresh-2") == secrets.token_set.refresh_token
-    assert {("refresh.sent", "ok"), ("refresh.answered", "ok"), ("connection.renewed", "ok")} <= set(actions(world))
+    assert [("connection.renewed", "ok")] == [
+        each for each in actions(world) if "renew" in each[0] or "refresh" in each[0]
+    ]
 
 
 async def test_a_refresh_token_that_is_not_repeated_is_kept(world: FakeWorld) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, Intent, IntentKind, State
+from keyturn.core.connection import Connection, Intent, IntentKind, State, looked_at_next
 from keyturn.core.errors import (
     ConnectionDisconnected,
     ConnectorClientRejected,
@@ -58,8 +58,8 @@ async def renew_now(world: FakeWorld, connection: Connection) -> Connection:
 def record(connection: Connection, action: str, outcome: str, at: float, *, actor: str = ACTOR.name) -> AuditRecord:
     """The record of a step of this connection's renewal."""
     facts: dict[str, object] = {"generation": 1}
-    if action.endswith((".sent", ".answered")):
-        facts["host"] = HOST
+    if action.endswith(".answered"):
+        facts |= {"host": HOST, "sent_at": at, "tries": 1}
     return AuditRecord(
         at,
         action,
@@ -71,6 +71,17 @@ def record(connection: Connection, action: str, outcome: str, at: float, *, acto
         request_id="req_test" if actor == ACTOR.name else None,
         facts=facts,
     )
+
+
+def without_attempts(world: FakeWorld) -> list[AuditRecord]:
+    """What was written down; of each send its attempt was named, whose id is a new one each time."""
+    found = []
+    for each in world.stores.database.records:
+        facts = dict(each.facts)
+        if each.action.endswith(".answered") or each.action == "connection.renewed":
+            assert str(facts.pop("attempt")).startswith("att_")
+        found.append(replace(each, facts=facts))
+    return found
 
 
 LOST = [
@@ -125,14 +136,13 @@ async def test_a_grant_that_is_lost(
         revision=connection.revision + 2,
     )
     assert [
-        record(connection, f"{kind}.sent", "ok", now),
         record(connection, f"{kind}.answered", code, now),
         record(connection, "connection.needs_reconnect", reason, now, actor="scheduler"),
-    ] == world.stores.database.records
+    ] == without_attempts(world)
 
 
 async def test_a_failure_that_passes(world: FakeWorld) -> None:
-    """The token set stays, and the third failure in a row waits up to eight seconds."""
+    """The token set stays, and the third failure in a row waits up to eight seconds; when it is due stays as it was."""
     connection = await ready(world)
     now = world.clock.now()
     world.egress.will_reply(json_answer("{}", 503))
@@ -144,7 +154,7 @@ async def test_a_failure_that_passes(world: FakeWorld) -> None:
     assert await read(world, connection.id) == replace(
         connection,
         failures_in_a_row=3,
-        renews_at=now + 4,
+        retry_at=now + 4,
         last_error_at=now,
         updated_at=now,
         revision=connection.revision + 2,
@@ -207,8 +217,10 @@ async def test_a_crash_is_found_uncertain_once(world: FakeWorld) -> None:
         revision=crashed.revision + 1,
     )
     now = world.clock.now()
+    found = record(connection, "refresh.answered", "unknown", now, actor="scheduler")
     told = record(connection, "connection.uncertain", "renewal_outcome_unknown", now, actor="scheduler")
-    assert [told] == world.stores.database.records
+    nowhere = {name: value for name, value in found.facts.items() if name != "host"}
+    assert [replace(found, facts=nowhere), told] == without_attempts(world)
 
 
 async def test_a_stable_refresh_token_is_sent_twice_at_once_and_then_waits(world: FakeWorld) -> None:
@@ -222,13 +234,13 @@ async def test_a_stable_refresh_token_is_sent_twice_at_once_and_then_waits(world
     after = await read(world, connection.id)
     assert (2, 2, State.UNCERTAIN) == (len(bodies(world)) - 1, after.failures_in_a_row, after.state)
     assert 2.0 == unanswered.value.retry_after_s
-    assert after.renews_at is not None
-    assert 2.0 == pytest.approx(after.renews_at - (after.last_error_at or 0))
+    assert after.retry_at is not None
+    assert 2.0 == pytest.approx(after.retry_at - (after.last_error_at or 0))
     with pytest.raises(ProviderTimeout):
         await renew(world, after)
     assert 2 == len(bodies(world)) - 1
     outcomes = [outcome for action, outcome in actions(world) if action == "refresh.answered"]
-    assert ["provider_timeout", "unknown", "provider_timeout"] == outcomes
+    assert ["provider_timeout", "provider_timeout"] == outcomes
 
 
 async def test_a_second_login_that_fails_in_passing_is_over(world: FakeWorld) -> None:
@@ -353,9 +365,8 @@ async def test_while_it_is_sent_the_row_says_what_was_sent(world: FakeWorld) -> 
 
     (during,) = seen
     assert during.intent is not None
-    assert during == replace(
-        connection, intent=during.intent, renews_at=world.clock.now(), revision=connection.revision + 1
-    )
+    assert during == replace(connection, intent=during.intent, revision=connection.revision + 1)
+    assert world.clock.now() == looked_at_next(during)
     assert (IntentKind.REFRESH, 1, world.clock.now(), 1) == (
         during.intent.kind,
         during.intent.generation,
@@ -364,20 +375,17 @@ async def test_while_it_is_sent_the_row_says_what_was_sent(world: FakeWorld) -> 
     )
 
 
-async def test_a_renewal_that_succeeds_leaves_three_records(world: FakeWorld) -> None:
-    """Sent, answered, renewed: the last with the new generation."""
+async def test_a_renewal_that_succeeds_leaves_one_record(world: FakeWorld) -> None:
+    """When it was sent, where to, by which attempt, and the generation that it made."""
     connection = await ready(world)
     now = world.clock.now()
     world.egress.will_reply(token(2, at=now))
 
     await renew_now(world, connection)
 
-    renewed = replace(record(connection, "connection.renewed", "ok", now), facts={"generation": 2})
-    assert [
-        record(connection, "refresh.sent", "ok", now),
-        record(connection, "refresh.answered", "ok", now),
-        renewed,
-    ] == world.stores.database.records
+    facts = {"generation": 2, "host": HOST, "sent_at": now}
+    renewed = replace(record(connection, "connection.renewed", "ok", now), facts=facts)
+    assert [renewed] == without_attempts(world)
 
 
 async def test_a_login_after_an_unknown_refresh_is_its_own_first_try(world: FakeWorld) -> None:

@@ -375,7 +375,7 @@ class RenewalAttempt:
                         raise LoginBudgetSpent(retry_after_s=spent.wait_s or POLL_S) from None
                 await self.clock.sleep(POLL_S)
         except (LoginBudgetSpent, LoginsStopped) as error:
-            await self.settlement.postpone(ready.connection, error.code, error.retry_after_s or 60.0)
+            await self.settlement.postpone(ready.connection, error.code)
             raise
 
     async def _unbook(self, not_sent: tuple[Attempt, AttemptResult] | None) -> None:
@@ -485,7 +485,7 @@ def _claimed(ready: _Ready, attempt: str, now: float) -> Connection:
     # A refresh token of unknown fate that the password takes over from is not sent any more, whatever comes next.
     refreshable = read.refreshable and (before is None or ready.kind is IntentKind.REFRESH)
     step = read.totp_step if ready.totp_step is None else ready.totp_step
-    return replace(read, intent=intent, refreshable=refreshable, totp_step=step, updated_at=now)
+    return replace(read, intent=intent, refreshable=refreshable, totp_step=step)
 
 
 def _not_sent(attempt: Attempt | None) -> tuple[Attempt, AttemptResult] | None:

@@ -177,7 +177,7 @@ class Renewals:
                     return found
                 if await self._attempt.withdrew(found.connection):
                     continue
-                if found.held:
+                if not found.connection.ended and found.held:
                     if self._clock.monotonic() >= deadline:
                         break
                     await self._clock.sleep(POLL_S)

@@ -61,7 +61,8 @@ class RenewalRoom:
             try:
                 room = await self.turns.room(connector, account, own, project=project)
             except SessionLimitReached as error:
-                await self.settlement.postpone(connection, error.code, FULL_AGAIN_S)
+                error.retry_after_s = FULL_AGAIN_S
+                await self.settlement.postpone(connection, error.code)
                 raise
             yield room
 

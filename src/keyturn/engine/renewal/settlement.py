@@ -88,16 +88,12 @@ class Settlement:
         record = self.record(connection, "connection.needs_reconnect", actor, outcome=cause.value)
         return await self._write(connection, lambda current: _lost(current, cause), [*told, record])
 
-    async def postpone(self, connection: Connection, code: str, wait_s: float) -> None:
-        """Nothing was sent; look again later. Said once, not by each call that asks meanwhile."""
-        now = self.clock.now()
-        if connection.last_error == code and connection.retry_at is not None and connection.retry_at > now:
+    async def postpone(self, connection: Connection, code: str) -> None:
+        """Nothing was sent, and why. Said once, not by each call that asks meanwhile; a call may ask again at once."""
+        if connection.last_error == code:
             return
-
-        def postponed(current: Connection) -> Connection:
-            return replace(current, retry_at=now + wait_s, retry_asked=True, last_error=code, last_error_at=now)
-
-        await self._write(connection, postponed, [])
+        now = self.clock.now()
+        await self._write(connection, lambda current: replace(current, last_error=code, last_error_at=now), [])
 
     async def failed_for_now(
         self,
@@ -142,7 +138,8 @@ class Settlement:
         if password_usable(connection, connector):
 
             def refused(current: Connection) -> Connection:
-                return replace(current, refreshable=False, intent=None, last_error_at=now)
+                due = None if current.paused else current.renews_at  # no password is sent to keep it from ending
+                return replace(current, refreshable=False, intent=None, renews_at=due, last_error_at=now)
 
             await self._write(connection, refused, [record], sealed, after_send=True)
             return None
@@ -192,7 +189,7 @@ class Settlement:
                 current,
                 state=advance(current.state, Event.ANSWER_LOST),
                 reason=Cause.OUTCOME_UNKNOWN.value,
-                retry_at=now + wait,
+                retry_at=now + wait if again else None,
                 retry_asked=False,
                 failures_in_a_row=tries if again else 0,
                 last_error=error.code,
