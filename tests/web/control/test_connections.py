@@ -330,7 +330,7 @@ async def test_renew() -> None:
     answer = await house.call("POST", f"{house.path}/renew")
 
     assert (200, 2) == (answer.status_code, answer.json()["generation"])
-    assert ("refresh.answered", "ok") in actions(house.world)
+    assert ("connection.renewed", "ok") in actions(house.world)
 
 
 async def test_what_cannot_be_renewed_stays_as_it_is() -> None:
