@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyturn.core.access.rates import Rate
 from keyturn.core.events.health import WINDOW_S
@@ -75,10 +75,11 @@ from keyturn.engine.renewal.attempt import RenewalAttempt
 from keyturn.engine.renewal.end_session import EndSession
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.engine.renewal.leasing import Leasing
+from keyturn.engine.renewal.presence import Presence
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.renewal.renewal_room import RenewalRoom
 from keyturn.engine.renewal.settlement import Settlement
-from keyturn.engine.renewal.stopping import Stopping
+from keyturn.engine.renewal.stopping import Stopping, UntilStopped
 from keyturn.engine.renewal.unstored import Unstored
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.revocation.erase_owner import EraseOwner
@@ -182,6 +183,7 @@ def assemble(
     """Build the application; nothing runs yet. `plain_http`: the operator allows http to webhook endpoints."""
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
     unstored, stopping = Unstored(), Stopping()
+    until_stopped = replace(ports, egress=UntilStopped(ports.egress, stopping))  # for what carries a login
     connections = ObservedConnections(ports.connections, unstored)
     renewing = ObservedRenewals(ports.renewals, connections.tell)
     published = PublishedConnectors(ports.connectors, ports.client_assertions)
@@ -190,11 +192,11 @@ def assemble(
     revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known, quiet)
     room, make_room = _few_sessions(ports, published, keep_tokens, budget, revoke)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
-    renewals = _renewals(ports, connections, published, room, budget, gate, known, stopping)
+    renewals = _renewals(until_stopped, connections, published, room, budget, gate, known, stopping)
     calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
-    connect, challenges = _logins(ports, published, store_login, make_room, budget, guards, gate, known)
+    connect, challenges = _logins(until_stopped, published, store_login, make_room, budget, guards, gate, known)
     sessions = ConnectSessions(ports.sessions, connections, published, connect, challenges, keep_tokens, clock,
                                entropy, public_url, return_origins)  # fmt: skip
     api_keys, call_times = ApiKeys(ports.api_keys, clock, entropy, admin_api_key), CallTimes(ports.call_times, clock)
@@ -221,14 +223,15 @@ def assemble(
         revoke_session=RevokeSession(ports.sessions, clock), edit_connector=_edit_connector(ports, gate, published),
         quiet_hours=SetQuietHours(ports.quiet_hours, ports.connectors, ports.jobs, quiet, clock, entropy),
         board=_board(ports, gate, ways, call_times), call_times=call_times,
-        builder=_builder(ports, connections, published, guards, gate, known, room.turns), upstream=ports.upstream,
+        builder=_builder(until_stopped, connections, published, guards, gate, known, room.turns),
+        upstream=ports.upstream,
         api_keys=api_keys, guards=guards, people=people, openid=openid, scheduler=scheduler, attention_bounds=ways,
         run_jobs=background.run_jobs, run_deliveries=deliveries, webhooks=webhooks, auditing=auditing,
         keys=ManageKeys(ports.keys, ForgetSeeds(connections, published), ports.jobs, clock, entropy),
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), plan_migration=PlanMigration(connections, published),
         published=published, gate=gate, connections=connections, connectors=ports.connectors, sessions=ports.sessions,
         audit=ports.audit, idempotency=ports.idempotency, clock=clock, entropy=entropy, operator_name=operator_name,
-        public_url=public_url, stopping=stopping,
+        public_url=public_url, stopping=stopping, presence=Presence(ports.processes, clock),
         person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from keyturn.engine.people.people import People
 from keyturn.engine.person.person_links import PersonLinks
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.renewal.presence import Presence
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.revocation.disconnect import Disconnect
@@ -96,6 +97,7 @@ class Application:
     clock: Clock
     entropy: Entropy
     stopping: Stopping
+    presence: Presence
     public_url: str
     operator_name: str = ""
     openid: OpenIdSignIn | None = None

@@ -29,6 +29,7 @@ from keyturn.core.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
     ScopeInsufficient,
+    ServerStopping,
     UrlNotAllowed,
 )
 from keyturn.core.messages import Answer, OutgoingRequest
@@ -47,7 +48,7 @@ REVOKE_TIMEOUT_S: Final = 10.0
 CLOCKS_AGREE_S: Final = 60.0  # less is the time that an answer takes
 CLOCKS_BELIEVED_S: Final = 86_400.0
 
-_NOT_SENT = (ProviderUnreachable, ProviderTlsFailed, AddressNotAllowed, UrlNotAllowed)
+_NOT_SENT = (ProviderUnreachable, ProviderTlsFailed, AddressNotAllowed, UrlNotAllowed, ServerStopping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ async def no_key() -> None:
 def parts_of(data: Path, **changes: Any) -> Any:
     """The check, with something wrong."""
     sound = {"ping": fine, "ask_keys": fine, "tables_fit": fit, "scheduler_idle_s": lambda: 1.0, "data": data}
+    sound |= {"unstored": lambda: 0, "stopping": lambda: False}
     return make_readiness(**{**sound, **changes})()
 
 
@@ -52,6 +53,7 @@ def parts_of(data: Path, **changes: Any) -> Any:
         pytest.param({"tables_fit": unfit}, {"migrations": "other_release"}, id="the tables"),
         pytest.param({"scheduler_idle_s": lambda: None}, {"scheduler": "stopped"}, id="no scheduler"),
         pytest.param({"scheduler_idle_s": lambda: 61.0}, {"scheduler": "stalled"}, id="a scheduler that hangs"),
+        pytest.param({"unstored": lambda: 1}, {"store": "spilling"}, id="an answer that is not stored"),
         pytest.param({"data": Path("/nonexistent/keyturn")}, {"disk": "gone"}, id="no data directory"),
     ],
 )
@@ -71,3 +73,8 @@ async def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(readiness, "LEAST_FREE_BYTES", 2**62)
 
     assert {**WELL, "disk": "full"} == await parts_of(tmp_path)
+
+
+async def test_a_server_that_stops(tmp_path: Path) -> None:
+    """Nothing else is looked at: nobody is to send it anything."""
+    assert {"server": "stopping"} == await parts_of(tmp_path, stopping=lambda: True, ping=no_database)

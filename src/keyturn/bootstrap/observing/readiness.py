@@ -30,6 +30,8 @@ def make_readiness(
     ask_keys: Callable[[], Awaitable[None]],
     tables_fit: Callable[[], Awaitable[bool]],
     scheduler_idle_s: Callable[[], float | None],
+    unstored: Callable[[], int],
+    stopping: Callable[[], bool],
     data: Path,
 ) -> Callable[[], Awaitable[Parts]]:
     """Build the check.
@@ -39,12 +41,18 @@ def make_readiness(
         ask_keys: raises a KeyturnError where a key can't be used.
         tables_fit: whether the tables are those of this release.
         scheduler_idle_s: how long ago the scheduler looked for what is due, seconds; None where it does not run.
+        unstored: how many answers of providers the database has not taken yet.
+        stopping: whether the process was told to stop.
         data: the data directory.
     """
     key_state = remembered_for(KEYS_ASKED_EVERY_S, ask_keys)
 
     async def readiness() -> Parts:
+        if stopping():
+            return {"server": "stopping"}
         parts = {"scheduler": _scheduler(scheduler_idle_s()), "disk": await asyncio.to_thread(_disk, data)}
+        if unstored():
+            parts["store"] = "spilling"
         try:
             await ping()
             fit = await tables_fit()

@@ -278,6 +278,16 @@ class Calls:
             if connection is None or connection.ended or connection.paused:
                 self._end(connection_id)
 
+    async def end_all(self, grace_s: float) -> None:
+        """Give what is under way at APIs so many seconds, also what begins meanwhile; then end it. For a stop."""
+        while self._active:
+            there = [(name, call) for name, calls in self._active.items() for call in calls]
+            await self._clock.sleep(grace_s)
+            for name, call in there:
+                if call in self._active.get(name, ()):
+                    call.end_within(0.0)
+            grace_s = max(1.0, grace_s / 4)
+
     def end_of_key(self, key_id: str) -> None:
         """An API key was revoked: end what it has under way."""
         for call in [call for calls in self._active.values() for call in calls if call.key_id == key_id]:

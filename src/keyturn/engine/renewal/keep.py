@@ -89,7 +89,7 @@ class KeepTokens:
         fields = {**kept.secrets.fields, **kept.remembered}
         self.unstored.hold(following, replace(kept.secrets, token_set=kept.token_set, fields=fields))
         self.connections.tell(following)
-        self.unstored.go_on(self._go_on(kept, spilled=spilled), following.id)
+        self.unstored.go_on(self._go_on(kept, spilled=spilled), following.id, spilled=spilled)
         return following
 
     async def apply_spilled(

@@ -182,6 +182,7 @@ class Renewals:
                         break
                     await self._clock.sleep(POLL_S)
                     continue
+                self._attempt.stopping.refuse()
                 steps += 1
                 _refuse(found.connection, how)
                 renewed = await self._attempt.once(found, asked)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from keyturn.core.errors import ServerStopping
+from keyturn.core.messages import Answer, OutgoingRequest
+from keyturn.ports.egress import Egress, EgressPolicy
 
 
 class Stopping:
@@ -40,3 +42,16 @@ class Stopping:
         self._begun = True
         for told in self._told:
             told()
+
+
+class UntilStopped:
+    """An `Egress` for what carries a secret of a login: nothing leaves by it once the stop has begun."""
+
+    def __init__(self, egress: Egress, stopping: Stopping) -> None:
+        self._egress = egress
+        self._stopping = stopping
+
+    async def send(self, request: OutgoingRequest, policy: EgressPolicy) -> Answer:
+        """See `Egress`; raises ServerStopping where nothing was sent."""
+        self._stopping.refuse()
+        return await self._egress.send(request, policy)

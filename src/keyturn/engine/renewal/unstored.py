@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from keyturn.core.connection import Connection, ConnectionSecrets
 from keyturn.core.crashes import crash_facts
+
+SPILLED_WAITS_S: Final = 2.0
 
 log = structlog.get_logger("keyturn.keep")
 
@@ -26,7 +28,7 @@ class Unstored:
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], tuple[Connection, ConnectionSecrets]] = {}
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing: dict[asyncio.Task[None], bool] = {}  # and whether a file has it, should this process end
 
     @property
     def writing(self) -> int:
@@ -59,19 +61,22 @@ class Unstored:
         now = replace(newer, paused=stored.paused, unconfirmed=stored.unconfirmed, revision=stored.revision)
         return now, secrets
 
-    def go_on(self, writing: Coroutine[Any, Any, None], connection_id: str) -> None:
-        """Have this go on until the database has it; nobody waits for it but a stop."""
+    def go_on(self, writing: Coroutine[Any, Any, None], connection_id: str, *, spilled: bool = False) -> None:
+        """Have this go on until the database has it; nobody waits for it but a stop. `spilled`: a file has it."""
         task = asyncio.create_task(writing, name=f"store {connection_id}")
-        self._writing.add(task)
+        self._writing[task] = spilled
         task.add_done_callback(lambda done: self._ended(connection_id, done))
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait for what is being written, before the process ends."""
+        """Wait for what is being written, before the process ends; what a file has, the next start stores."""
+        only_here = [task for task, spilled in self._writing.items() if not spilled]
         if self._writing:
-            await asyncio.wait(list(self._writing), timeout=timeout_s)
+            await asyncio.wait(list(self._writing), timeout=min(timeout_s, SPILLED_WAITS_S))
+        if only_here := [task for task in only_here if not task.done()]:
+            await asyncio.wait(only_here, timeout=max(0.0, timeout_s - SPILLED_WAITS_S))
 
     def _ended(self, connection_id: str, task: asyncio.Task[None]) -> None:
-        self._writing.discard(task)
+        self._writing.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("outcome_not_stored", connection=connection_id, **crash_facts(error))
