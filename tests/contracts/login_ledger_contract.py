@@ -9,7 +9,7 @@ import pytest
 from keyturn.core.connector import LoginLimits
 from keyturn.ports.store import Attempt, AttemptResult
 from tests.contracts.all_stores import AllStores
-from tests.contracts.samples import NOW
+from tests.contracts.samples import NOW, record
 
 LIMITS = LoginLimits(3, 900.0)
 SUCCESSES = LoginLimits(4, 600.0)
@@ -31,6 +31,18 @@ async def _login(stores: AllStores, result: AttemptResult, now: float = NOW, acc
 
 class LoginLedgerContract:
     """Subclass, give a `stores` fixture, write nothing else."""
+
+    async def test_records_are_written_with_it(self, stores: AllStores) -> None:
+        """With the booking where there is one, and with the end; a refusal leaves none."""
+        limits = {"limits": LoginLimits(1, 900.0), "successes": SUCCESSES, "challenges": CHALLENGES}
+        booked = await stores.logins.reserve("a", now=NOW, records=[record("login.sent")], **limits)
+        assert isinstance(booked, Attempt)
+        await stores.logins.settle(booked, FAILED, records=[record("login.answered")])
+        refused = await stores.logins.reserve("a", now=NOW, records=[record("login.never")], **limits)
+        found, _ = await stores.audit.list()
+
+        assert not isinstance(refused, Attempt)
+        assert ["login.answered", "login.sent"] == [each.action for _, each in found]
 
     async def test_failures_spend_the_budget(self, stores: AllStores) -> None:
         """Each failure takes one; the spent budget says how long until the oldest has left the window."""

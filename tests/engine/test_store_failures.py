@@ -26,8 +26,7 @@ from tests.fakes.egress import json_answer
 
 RENEWAL_WRITES = ("renewals.claim", "renewals.settle")
 LOGIN_WRITES = (
-    "login_watch.admit", "logins.reserve", "audit.append", "login_watch.end", "logins.settle", "audit.append",
-    "connections.insert",
+    "login_watch.admit", "logins.reserve", "login_watch.end", "logins.settle", "connections.insert",
 )  # fmt: skip
 
 

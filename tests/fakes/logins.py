@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import LoginLimits
 from keyturn.ports.store import Attempt, AttemptResult
 from tests.fakes.database import FakeDatabase
@@ -34,11 +36,21 @@ class FakeLoginLedger:
         self._booked = 0
 
     async def reserve(
-        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
+        self,
+        account: str,
+        *,
+        now: float,
+        limits: LoginLimits,
+        successes: LoginLimits,
+        challenges: LoginLimits,
+        records: Sequence[AuditRecord] = (),
     ) -> Attempt | float | None:
         """Book a login."""
         await self._database.write("logins.reserve")
-        return self.reserve_now(account, now=now, limits=limits, successes=successes, challenges=challenges)
+        got = self.reserve_now(account, now=now, limits=limits, successes=successes, challenges=challenges)
+        if isinstance(got, Attempt):
+            self._database.log(records)
+        return got
 
     def reserve_now(
         self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
@@ -69,9 +81,10 @@ class FakeLoginLedger:
         self._logins[name] = _Login(account, now, limits, keep_until)
         return Attempt(name, limits.logins - len(failed) - under_way - 1)
 
-    async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
+    async def settle(self, attempt: Attempt, result: AttemptResult, *, records: Sequence[AuditRecord] = ()) -> int:
         """Say how it ended."""
         await self._database.write("logins.settle")
+        self._database.log(records)
         return self.settle_now(attempt, result)
 
     def settle_now(self, attempt: Attempt, result: AttemptResult) -> int:

@@ -5,8 +5,10 @@ Source: the product's rules for logging in, "limits"; invariant I9.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import Connector, LoginLimits
 from keyturn.core.errors import LoginBudgetSpent
 from keyturn.core.renewal.plan import SendOutcome
@@ -38,8 +40,16 @@ class LoginBudget:
         """Raise LoginsStopped where an operator has stopped this connector's logins."""
         await self._stops.refuse(connector.id, project=project)
 
-    async def reserve(self, connector: Connector, host: str, username: str, project: str = "default") -> Attempt:
-        """Book one; waits while logins under way could still spend what is left.
+    async def reserve(
+        self,
+        connector: Connector,
+        host: str,
+        username: str,
+        project: str = "default",
+        *,
+        records: Sequence[AuditRecord] = (),
+    ) -> Attempt:
+        """Book one, with its records; waits while logins under way could still spend what is left.
 
         Raises:
             LoginsStopped: by an operator.
@@ -55,6 +65,7 @@ class LoginBudget:
                 limits=connector.limits,
                 successes=SUCCESSES,
                 challenges=CHALLENGES,
+                records=records,
             )
             if isinstance(got, Attempt):
                 return got
@@ -103,9 +114,9 @@ class LoginBudget:
             raise LoginBudgetSpent(retry_after_s=got if got is not None else POLL_S)
         await self._ledger.settle(got, AttemptResult.CHALLENGED)
 
-    async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
-        """Say how it ended; returns how many more may fail in this window."""
-        return await self._ledger.settle(attempt, result)
+    async def settle(self, attempt: Attempt, result: AttemptResult, *, records: Sequence[AuditRecord] = ()) -> int:
+        """Say how it ended, with its records; returns how many more may fail in this window."""
+        return await self._ledger.settle(attempt, result, records=records)
 
 
 def counted(outcome: SendOutcome) -> AttemptResult:

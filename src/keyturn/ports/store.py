@@ -359,9 +359,16 @@ class LoginLedger(Protocol):
     """How many logins of one account failed, across all processes. `account` is an HMAC, never a name."""
 
     async def reserve(
-        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
+        self,
+        account: str,
+        *,
+        now: float,
+        limits: LoginLimits,
+        successes: LoginLimits,
+        challenges: LoginLimits,
+        records: Sequence[AuditRecord] = (),
     ) -> Attempt | float | None:
-        """Book a login before it is sent.
+        """Book a login before it is sent; `records` are written where it is booked.
 
         `limits`: of those that failed; `successes` and `challenges`: of those that ended so.
 
@@ -372,7 +379,7 @@ class LoginLedger(Protocol):
         """
         ...
 
-    async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
+    async def settle(self, attempt: Attempt, result: AttemptResult, *, records: Sequence[AuditRecord] = ()) -> int:
         """Say how it ended; returns how many more may fail in this window."""
         ...
 

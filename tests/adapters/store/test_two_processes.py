@@ -12,7 +12,7 @@ import pytest
 from keyturn.adapters.keys.key_file import make_key_file
 from keyturn.adapters.store.lease_holder import Holder, Host
 from keyturn.adapters.store.opening import Stores
-from keyturn.core.connection import ConnectionSecrets
+from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind
 from keyturn.ports.store import RevisionConflict, SealedChange
 from tests.adapters.store.conftest import MovedHost, opened
 from tests.contracts.samples import NOW, connection, secrets, token_set
@@ -24,6 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/src"]
 from keyturn.adapters.keys.key_file import read_key_file
+from keyturn.core.connection import Intent, IntentKind
 from keyturn.ports.store import RevisionConflict, SealedChange
 from tests.adapters.store.conftest import opened
 from tests.contracts.samples import token_set
@@ -47,6 +48,11 @@ async def main() -> None:
             if word == "renew":
                 await renew(stores, int(rest))
                 print("renewed", flush=True)
+            elif word == "claim":
+                found = await stores.renewals.read(rest)
+                intent = Intent(IntentKind.REFRESH, found.connection.generation, "att_other", 1.0)
+                print(await stores.renewals.claim(found.connection, replace(found.connection, intent=intent), now=1.0)
+                      is not None, flush=True)
             elif word == "acquire":
                 print(await stores.leases.acquire(rest, for_s=60) is not None, flush=True)
 
@@ -145,6 +151,57 @@ async def test_a_dead_holder_has_no_lease(tmp_path: Path) -> None:
     assert (None, ()) == while_alive
     assert ["a"] == [each.id for each in due]
     assert after is not None
+
+
+async def test_what_a_dead_process_claimed_is_free_at_once(tmp_path: Path) -> None:
+    """While it lives nobody else claims the row; a moment after it was killed the next one does, and reads its intent."""
+    key = make_key_file(tmp_path / "key")
+    async with opened(tmp_path / "data", key) as stores:
+        await stores.connections.insert(connection("a", renews_at=NOW), secrets())
+        other = Other(tmp_path / "data", tmp_path / "key")
+        try:
+            other.say("claim a")
+            taken = other.answer()
+            alive = await stores.renewals.read("a")
+            assert alive is not None
+            refused = await stores.renewals.claim(alive.connection, _declared(alive.connection), now=NOW)
+            both = await stores.processes.beat()
+            other.process.kill()
+            other.process.wait(10)
+            dead = await stores.renewals.read("a")
+            assert dead is not None
+            claimed = await stores.renewals.claim(dead.connection, _declared(dead.connection), now=NOW)
+            alone = await stores.processes.beat()
+        finally:
+            other.process.kill()
+            other.end()
+
+    assert ("True", True, None, 2) == (taken, alive.held, refused, both)
+    assert (False, "att_other", 1) == (dead.held, dead.connection.intent and dead.connection.intent.attempt, alone)
+    assert claimed is not None
+
+
+async def test_a_process_that_beats_no_more_has_no_claim(tmp_path: Path) -> None:
+    """It may be stopped or on a machine of its own: what it holds is free 15 s after its last beat, and not before."""
+    earlier, later = MovedHost(), MovedHost()
+    earlier.holder = replace(earlier.holder, namespace="pid:[another]", started="1")
+    async with opened(tmp_path, host=earlier) as theirs, opened(tmp_path, host=later) as ours:
+        await theirs.connections.insert(connection("a"), secrets())
+        found = await theirs.renewals.read("a")
+        assert found is not None
+        await theirs.renewals.claim(found.connection, _declared(found.connection), now=NOW)
+        later.advance(14)
+        early = await ours.renewals.read("a")
+        later.advance(2)
+        late = await ours.renewals.read("a")
+
+    assert early is not None
+    assert late is not None
+    assert (True, False) == (early.held, late.held)
+
+
+def _declared(read: Connection) -> Connection:
+    return replace(read, intent=Intent(IntentKind.REFRESH, read.generation, "att_ours", NOW))
 
 
 async def test_a_zombie_has_no_lease(tmp_path: Path) -> None:

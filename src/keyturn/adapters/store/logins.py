@@ -14,9 +14,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from keyturn.adapters.store.audit import add_records
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.meta import StoreKeys
 from keyturn.adapters.store.database.schema import logins
+from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import LoginLimits
 from keyturn.ports.clock import Entropy
 from keyturn.ports.store import Attempt, AttemptResult
@@ -34,12 +36,22 @@ class SqlLoginLedger:
         self._entropy = entropy
 
     async def reserve(
-        self, account: str, *, now: float, limits: LoginLimits, successes: LoginLimits, challenges: LoginLimits
+        self,
+        account: str,
+        *,
+        now: float,
+        limits: LoginLimits,
+        successes: LoginLimits,
+        challenges: LoginLimits,
+        records: Sequence[AuditRecord] = (),
     ) -> Attempt | float | None:
         """Book a login before it is sent."""
 
         def body(tx: sa.Connection) -> Attempt | float | None:
-            return self.reserve_in(tx, account, now=now, limits=limits, successes=successes, challenges=challenges)
+            got = self.reserve_in(tx, account, now=now, limits=limits, successes=successes, challenges=challenges)
+            if isinstance(got, Attempt):
+                add_records(tx, records)
+            return got
 
         return await self._database.write(body)
 
@@ -72,9 +84,14 @@ class SqlLoginLedger:
             return Attempt(attempt_id, left)
         return left
 
-    async def settle(self, attempt: Attempt, result: AttemptResult) -> int:
+    async def settle(self, attempt: Attempt, result: AttemptResult, *, records: Sequence[AuditRecord] = ()) -> int:
         """Say how it ended."""
-        return await self._database.write(lambda tx: self.settle_in(tx, attempt, result))
+
+        def body(tx: sa.Connection) -> int:
+            add_records(tx, records)
+            return self.settle_in(tx, attempt, result)
+
+        return await self._database.write(body)
 
     def settle_in(self, tx: sa.Connection, attempt: Attempt, result: AttemptResult) -> int:
         """The same within a write transaction."""

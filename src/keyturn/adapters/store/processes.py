@@ -66,6 +66,8 @@ class SqlProcesses:
         def body(tx: sa.Connection) -> int:
             self.beat_in(tx)
             tx.execute(sa.delete(processes).where(sa.not_(_ALIVE)), lease_values(self._host))
+            for holder in tx.execute(sa.select(_p.holder)).scalars().all():
+                self.forget_dead(tx, holder)
             return int(tx.execute(_COUNT, lease_values(self._host)).scalar_one())
 
         beat_s = self._host.monotonic()

@@ -54,7 +54,7 @@ _OF_ACTION: Final = {
     "connection.tested": TESTS,
 }
 # The ports whose writes carry records of these actions.
-_WRITERS: Final = ("connections", "renewals", "revocations", "audit", "challenges")
+_WRITERS: Final = ("connections", "renewals", "revocations", "logins", "audit", "challenges")
 
 
 def metric_of(record: AuditRecord) -> Metric | None:

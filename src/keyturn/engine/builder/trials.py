@@ -124,7 +124,7 @@ class Trials:
         live = _Live()
         self.runs[run.id], self.live[run.id] = run, live
         watched = WatchedEgress(self.egress, self.clock)
-        booking = BookLogin(self.spraying, self.budget, self.audit)
+        booking = BookLogin(self.spraying, self.budget)
         own = OwnValues(self.codes.connections, self.entropy)
         parts = TrialParts(
             TestCalls(watched, self.suffixes), watched, booking, self.budget, self.gate, self.audit, self.codes, own,

@@ -5,8 +5,9 @@ Rule: where one of them refuses, it is as if the login had not been.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connector import Connector
@@ -15,7 +16,7 @@ from keyturn.engine.abuse.spraying import Admitted, Spraying, Tried
 from keyturn.engine.actor import Actor
 from keyturn.engine.login_budget import LoginBudget
 from keyturn.engine.send import Sent
-from keyturn.ports.store import Attempt, AttemptResult, AuditLog
+from keyturn.ports.store import Attempt, AttemptResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,6 @@ class BookLogin:
 
     spraying: Spraying
     budget: LoginBudget
-    audit: AuditLog
 
     async def __call__(self, connector: Connector, tried: Tried, actor: Actor, record: AuditRecord) -> Booked:
         """Book one, and log it.
@@ -40,18 +40,22 @@ class BookLogin:
         Raises:
             LoginSpraying, LoginsStopped, LoginBudgetSpent, StoreUnavailable: nothing may be sent.
         """
-        admitted = await self.spraying.admit(tried, actor)
-        try:
-            attempt = await self.budget.reserve(connector, tried.host, tried.username, tried.project)
-            try:
-                await self.audit.append([record])
-            except KeyturnError:
-                with suppress(KeyturnError):
-                    await self.budget.settle(attempt, AttemptResult.NOT_SENT)
-                raise
-        except KeyturnError:
+        # Beside each other, so that the store can write them with one commit; where one refuses, the other is undone.
+        admitted, attempt = await asyncio.gather(
+            self.spraying.admit(tried, actor),
+            self.budget.reserve(connector, tried.host, tried.username, tried.project, records=[record]),
+            return_exceptions=True,
+        )
+        if isinstance(attempt, BaseException) and isinstance(admitted, Admitted):
             await self.spraying.end(admitted, None)
-            raise
+        if isinstance(admitted, BaseException) and isinstance(attempt, Attempt):
+            not_sent = replace(record, action="login.answered", outcome="not_sent")
+            with suppress(KeyturnError):
+                await self.budget.settle(attempt, AttemptResult.NOT_SENT, records=[not_sent])
+        if isinstance(admitted, BaseException):
+            raise admitted
+        if isinstance(attempt, BaseException):
+            raise attempt
         return Booked(attempt, admitted)
 
     async def told_spraying(self, booked: Booked, sent: Sent, result: AttemptResult) -> None:

@@ -162,7 +162,7 @@ class Connect:
         host = host_of(opening.check()[-1])
         refuse_while_held(self.gate, host)
         tried = Tried(connector.id, host, request.username, request.owner, request.project)
-        booking = BookLogin(self.spraying, self.budget, self.audit)
+        booking = BookLogin(self.spraying, self.budget)
         booked = await booking(connector, tried, actor, self._record(request, "login.sent", actor, host=host))
         begun = _Begun(request, checked, actor, host, opening, booking, booked, step)
         try:
@@ -184,8 +184,10 @@ class Connect:
             assert sent is not None
             hear(self.gate, host, sent)
             result = ran.result(counted(sent.outcome))
-            await begun.booking.told_spraying(begun.booked, sent, result)
-            tries_left = await self._written_down(request, begun.booked.attempt, sent, result, host, actor)
+            _, tries_left = await asyncio.gather(
+                begun.booking.told_spraying(begun.booked, sent, result),
+                self._written_down(request, begun.booked.attempt, sent, result, host, actor),
+            )
             if sent.token_set is None and sent.challenge is None:
                 raise refusal(sent, tries_left if result is not AttemptResult.NOT_SENT else None)
             going = UnderWay(request, begun.checked, actor, host, captured=ran.found, totp_step=begun.step)
@@ -196,8 +198,7 @@ class Connect:
         await begun.booking.told_unknown(begun.booked)
         answered = self._record(begun.request, "login.answered", begun.actor, outcome=error.code, host=begun.host)
         try:
-            await self.budget.settle(begun.booked.attempt, AttemptResult.NOT_SENT)
-            await self.audit.append([answered])
+            await self.budget.settle(begun.booked.attempt, AttemptResult.NOT_SENT, records=[answered])
         except KeyturnError as failed:
             log.warning("login_not_written_down", connector=begun.request.connector, code=failed.code)
 
@@ -228,8 +229,8 @@ class Connect:
         outcome = outcome_of(sent)
         tries_left: int | None = None
         try:
-            tries_left = await self.budget.settle(attempt, result)
-            await self.audit.append([self._record(request, "login.answered", actor, outcome=outcome, host=host)])
+            record = self._record(request, "login.answered", actor, outcome=outcome, host=host)
+            tries_left = await self.budget.settle(attempt, result, records=[record])
         except KeyturnError as error:
             log.warning("login_not_written_down", connector=request.connector, code=error.code)
         return tries_left
