@@ -19,8 +19,7 @@ CHALLENGED = AttemptResult.CHALLENGED
 
 
 async def _reserve(stores: AllStores, now: float = NOW, account: str = "a") -> Attempt | float | None:
-    limits = {"limits": LIMITS, "successes": SUCCESSES, "challenges": CHALLENGES}
-    return await stores.logins.reserve(account, now=now, **limits)
+    return await stores.logins.reserve(account, now=now, limits=LIMITS, successes=SUCCESSES, challenges=CHALLENGES)
 
 
 async def _login(stores: AllStores, result: AttemptResult, now: float = NOW, account: str = "a") -> int:
@@ -34,11 +33,15 @@ class LoginLedgerContract:
 
     async def test_records_are_written_with_it(self, stores: AllStores) -> None:
         """With the booking where there is one, and with the end; a refusal leaves none."""
-        limits = {"limits": LoginLimits(1, 900.0), "successes": SUCCESSES, "challenges": CHALLENGES}
-        booked = await stores.logins.reserve("a", now=NOW, records=[record("login.sent")], **limits)
+        one = LoginLimits(1, 900.0)
+        booked = await stores.logins.reserve(
+            "a", now=NOW, limits=one, successes=SUCCESSES, challenges=CHALLENGES, records=[record("login.sent")]
+        )
         assert isinstance(booked, Attempt)
         await stores.logins.settle(booked, FAILED, records=[record("login.answered")])
-        refused = await stores.logins.reserve("a", now=NOW, records=[record("login.never")], **limits)
+        refused = await stores.logins.reserve(
+            "a", now=NOW, limits=one, successes=SUCCESSES, challenges=CHALLENGES, records=[record("login.never")]
+        )
         found, _ = await stores.audit.list()
 
         assert not isinstance(refused, Attempt)

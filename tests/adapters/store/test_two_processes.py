@@ -154,7 +154,7 @@ async def test_a_dead_holder_has_no_lease(tmp_path: Path) -> None:
 
 
 async def test_what_a_dead_process_claimed_is_free_at_once(tmp_path: Path) -> None:
-    """While it lives nobody else claims the row; a moment after it was killed the next one does, and reads its intent."""
+    """While it lives nobody else claims the row; once it was killed the next one does, and reads its intent."""
     key = make_key_file(tmp_path / "key")
     async with opened(tmp_path / "data", key) as stores:
         await stores.connections.insert(connection("a", renews_at=NOW), secrets())
