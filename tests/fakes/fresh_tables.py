@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from keyturn.adapters.store import opening
 from keyturn.adapters.store.database import engine, migrating
@@ -41,15 +40,15 @@ def _migrate(connection: sa.Connection) -> None:
         return
     driver: Any = connection.connection.dbapi_connection
     # A script ends the transaction that is open; this one begins the next, which the writer's own commit ends.
-    driver.run_async(lambda sqlite: sqlite.executescript(f"BEGIN IMMEDIATE;\n{_made_by_the_steps()}"))
+    driver.executescript(f"BEGIN IMMEDIATE;\n{_made_by_the_steps()}")
 
 
-def _engine(path: Path, busy_timeout_s: float, **kinds: Any) -> AsyncEngine:
+def _engine(path: Path, busy_timeout_s: float, **kinds: Any) -> sa.Engine:
     made = _own_engine(path, busy_timeout_s, **kinds)
-    made.sync_engine.update_execution_options(compiled_cache=_COMPILED)
+    made.update_execution_options(compiled_cache=_COMPILED)
     if not _DIALECT:
-        _DIALECT.append(made.sync_engine.dialect)
-    made.sync_engine.dialect = _DIALECT[0]  # the cache's keys hold it; the first engine's connects first, and learns
+        _DIALECT.append(made.dialect)
+    made.dialect = _DIALECT[0]  # the cache's keys hold it; the first engine's connects first, and learns
     return made
 
 

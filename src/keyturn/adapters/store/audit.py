@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import sqlalchemy as sa
 
 from keyturn.adapters.store.chained.audit_row import ROWS, in_project, record_in
-from keyturn.adapters.store.chained.chain_writer import WRITER, ChainWriter
 from keyturn.adapters.store.database.audit_tables import READS
-from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.engine import Database, flush, left_to_end
 from keyturn.adapters.store.database.schema import audit, plain
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit.kinds import CALLS, OF_CONNECTIONS, RENEWALS, WELL, RecordKind
@@ -18,9 +16,9 @@ from keyturn.core.audit_record import AuditRecord
 
 
 def add_records(tx: sa.Connection, records: Sequence[AuditRecord]) -> None:
-    """Add the records of a write to its transaction, at the end of the chain."""
+    """Add the records of a write to its commit: they are chained at its end, with those of all its writes."""
     if records:
-        cast("ChainWriter", tx.get_execution_options()[WRITER]).add(tx, records)
+        left_to_end(tx, records)
 
 
 class SqlAuditLog:
@@ -39,6 +37,7 @@ class SqlAuditLog:
         query = sa.select(audit.c.seq).where(sa.text(READS), *of_actor, audit.c.at >= since).limit(1)
 
         def body(tx: sa.Connection) -> bool:
+            flush(tx)  # another of its reads may be in this very commit
             if tx.execute(query).first() is not None:
                 return False
             add_records(tx, [record])

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
 from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, in_project, record_in
-from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, WRITER, ChainWriter, begin_chain
+from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, ChainWriter, begin_chain
 from keyturn.adapters.store.chained.named_within import rename_within
 from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_subjects
-from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.engine import Database, flush
 from keyturn.adapters.store.database.schema import audit, connections, metadata, plain
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit.chain import MAC_BYTES, START, ChainWalk, Entry, Fault, subject_mac
@@ -40,7 +40,7 @@ _STAYING: Final = frozenset({"connections", "audit_subjects"})
 async def begun_chain(database: Database, keys: DataKeys, clock: Clock) -> AuditKeys:
     """Find the log's keys, chain what an older release wrote, and let write transactions add records."""
     found = await audit_keys(database, keys)
-    database.provide(**{WRITER: ChainWriter(found)})
+    database.provide(ChainWriter(found).add)
     now = clock.now()
     await database.write(lambda tx: begin_chain(tx, found, now))
     return found
@@ -130,6 +130,7 @@ class SqlAuditChain:
         """Cut off the oldest records, as far as all of them are older; never the newest one."""
 
         def body(tx: sa.Connection) -> int:
+            flush(tx)
             first_kept = sa.select(sa.func.min(audit.c.seq)).where(audit.c.at >= before)
             newest = sa.select(sa.func.max(audit.c.seq))
             end = tx.execute(first_kept).scalar() or tx.execute(newest).scalar() or 0
@@ -176,6 +177,7 @@ class SqlAuditChain:
         """Take the owner's name out of all rows."""
 
         def body(tx: sa.Connection) -> int:
+            flush(tx)  # what was left by others would name the owner anew
             subject = self._writer.subject_of(tx, owner, project)
             number = _make_nameless(tx, owner, project, subject)
             self._writer.add(tx, records)

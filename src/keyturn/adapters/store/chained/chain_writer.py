@@ -1,6 +1,7 @@
 """Putting records at the end of the chain, within the transaction of the write that they tell of.
 
 Rule 1: SQLite lets one transaction write at a time; elsewhere the mark `head` is locked first. So numbers have no gap.
+The records of all writes of one commit are added at its end, so that the head is moved once.
 Rule 2: nothing is remembered between transactions: another process may have written, or erased a name.
 Rule 3: an owner that is an erased subject stands for itself: what still happens to a tombstone names nobody anew.
 """
@@ -24,7 +25,6 @@ from keyturn.core.audit_record import AuditRecord
 
 HEAD: Final = "head"
 CUT: Final = "cut"
-WRITER: Final = "keyturn_chain_writer"  # the execution option of a write transaction that has it
 _HEAD_NOW: Final = sa.select(audit_marks.c.seq, audit_marks.c.mac).where(audit_marks.c.name == HEAD).with_for_update()
 _MOVE_HEAD: Final = (
     sa.update(audit_marks)
@@ -44,7 +44,7 @@ _SPOKEN_OF: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ChainWriter:
-    """Knows the keys; `add_records` finds it at the database."""
+    """Knows the keys; the database hands it what the writes of a commit recorded."""
 
     keys: AuditKeys
 

@@ -1,25 +1,30 @@
 """Connections to the SQLite file, and the one way to read and write through them.
 
-Rule 1: a transaction is one function that runs from begin to commit without waiting for anything but the database: it
-is not a coroutine, so it can't.
-Rule 2: SQLite has one writer. So has a process: one connection, BEGIN IMMEDIATE, so that a write never fails half way
-for want of the lock. Readers have connections of their own that can't write, and wait for nobody (WAL).
+Rule 1: a write is one function that runs from begin to end without waiting for anything but the database: it is not a
+coroutine, so it can't.
+Rule 2: SQLite has one writer. So has a process: a thread with one connection. It takes all that waits, runs each write
+in a savepoint of its own, so that one that fails rolls back alone, and commits once for all of them. Nobody waits for a
+timer: what comes while it commits is the next batch.
 Rule 3: a write that began is ended even if its caller is cancelled: nobody then has to guess.
-Rule 4: whatever the driver raises becomes StoreUnavailable with SQLite's own name for it: never SQL, never a value.
+Rule 4: readers have connections of their own that can't write, and wait for nobody (WAL).
+Rule 5: whatever the driver raises becomes StoreUnavailable with SQLite's own name for it: never SQL, never a value.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from keyturn.core.errors import StoreUnavailable
 
@@ -28,6 +33,8 @@ Body = Callable[[sa.Connection], Result]
 
 BUSY_TIMEOUT_S: Final = 5.0
 READERS: Final = 4
+AT_ONCE: Final = 256  # writes of one commit
+BATCH: Final = "keyturn_batch"  # the execution option of a write transaction that has it
 _PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA synchronous=FULL",
@@ -37,6 +44,44 @@ _PRAGMAS: Final = (
 )
 _WRITER_PRAGMAS: Final = ("PRAGMA journal_mode=WAL", *_PRAGMAS)
 _READER_PRAGMAS: Final = (*_PRAGMAS, "PRAGMA query_only=ON")
+
+
+class Batch:
+    """What the writes of one commit leave to its end: said once for all of them, in their order.
+
+    `at_end`: called with the connection and all that was left, before the commit.
+    """
+
+    def __init__(self, at_end: Callable[[sa.Connection, Sequence[Any]], None] | None = None) -> None:
+        self.at_end = at_end
+        self.left: list[Any] = []
+
+    def flush(self, tx: sa.Connection) -> None:
+        """Write what was left so far."""
+        left, self.left = self.left, []
+        if not left:
+            return
+        if self.at_end is None:
+            raise LookupError("nobody was named who writes what is left to the end")
+        self.at_end(tx, left)
+
+
+@dataclass(slots=True, eq=False)
+class _Write:
+    body: Body[Any]
+    done: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits for the writer, and whether it is to end."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    waiting: list[_Write] = field(default_factory=list)
+    closing: bool = False
 
 
 class Database:
@@ -49,25 +94,41 @@ class Database:
         except OSError as error:
             raise StoreUnavailable(f"the database file can't be opened: {os.strerror(error.errno or 0)}") from None
         self.path = path
-        self._writer = _engine(path, busy_timeout_s, size=1, pragmas=_WRITER_PRAGMAS)
-        event.listen(self._writer.sync_engine, "begin", _begin_immediate)
-        self._readers = _engine(path, busy_timeout_s, size=READERS, pragmas=_READER_PRAGMAS)
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._writer = _engine(path, busy_timeout_s, pragmas=_WRITER_PRAGMAS)
+        event.listen(self._writer, "begin", _begin_immediate)
+        self._readers = _engine(path, busy_timeout_s, pragmas=_READER_PRAGMAS)
+        self._reading: ThreadPoolExecutor | None = None
+        self._in_reader = threading.local()
+        self._opened: list[sa.Connection] = []
+        self._queue = _Queue()
+        self._thread: threading.Thread | None = None
+        self._woken = False
+        self._under_way: set[asyncio.Future[Any]] = set()
+        self._at_end: Callable[[sa.Connection, Sequence[Any]], None] | None = None
 
-    def provide(self, **things: Any) -> None:
-        """Put things within reach of every write transaction: its connection's execution options hold them."""
-        self._writer.sync_engine.update_execution_options(**things)
+    def provide(self, at_end: Callable[[sa.Connection, Sequence[Any]], None]) -> None:
+        """Have this write what the writes of one commit left to its end."""
+        self._at_end = at_end
 
     async def read(self, body: Body[Result]) -> Result:
         """Run a function that only reads."""
-        return await _mapped(self._read(body))
+        if self._reading is None:
+            self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="keyturn-read")
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, body)
 
     async def write(self, body: Body[Result]) -> Result:
-        """Run a function as one write transaction; what it raises rolls all of it back."""
-        task = asyncio.ensure_future(_mapped(self._write(body)))
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        """Run a function within a write transaction; what it raises rolls all of it back, and nothing else."""
+        loop = asyncio.get_running_loop()
+        one = _Write(body, loop.create_future(), loop)
+        self._under_way.add(one.done)
+        one.done.add_done_callback(self._under_way.discard)
+        with self._queue.changed:
+            self._queue.waiting.append(one)
+        if not self._woken:  # at the end of this turn of the loop: what it brings together is written together
+            self._woken = True
+            loop.call_soon(self._wake)
+        result: Result = await asyncio.shield(one.done)
+        return result
 
     async def empty_journal(self) -> None:
         """Move what the journal holds into the database and cut it to nothing, so that no older page stays in it.
@@ -79,31 +140,156 @@ class Database:
     async def close(self) -> None:
         """Wait for the writes under way, then close every connection."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        await self._readers.dispose()
-        await self._writer.dispose()
+        await asyncio.to_thread(self._close)
 
-    async def _read(self, body: Body[Result]) -> Result:
-        async with self._readers.connect() as connection:
-            return await connection.run_sync(body)
+    def _close(self) -> None:
+        if self._thread is not None:
+            with self._queue.changed:
+                self._queue.closing = True
+                self._queue.changed.notify()
+            self._thread.join()
+            self._thread, self._queue = None, _Queue()
+        if self._reading is not None:
+            self._reading.shutdown()
+            self._reading, self._in_reader = None, threading.local()
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+        self._readers.dispose()
+        self._writer.dispose()
 
-    async def _write(self, body: Body[Result]) -> Result:
-        async with self._writer.begin() as connection:
-            return await connection.run_sync(body)
+    def _read(self, body: Body[Result]) -> Result:
+        try:
+            connection: sa.Connection | None = getattr(self._in_reader, "connection", None)
+            if connection is None:
+                connection = self._in_reader.connection = self._readers.connect()
+                self._opened.append(connection)
+            try:
+                return body(connection)
+            finally:
+                connection.rollback()
+        except SQLAlchemyError as error:
+            raise _mapped(error) from None
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # read, so that one whose caller is gone is not reported as unread
+    def _wake(self) -> None:
+        self._woken = False
+        if self._thread is None:
+            writing = self._queue
+            self._thread = threading.Thread(target=self._write_all, args=(writing,), name="keyturn-write", daemon=True)
+            self._thread.start()
+        with self._queue.changed:
+            self._queue.changed.notify()
+
+    def _write_all(self, queue: _Queue) -> None:
+        """What the writer's thread does, until the database is closed."""
+        connection: sa.Connection | None = None
+        while True:
+            with queue.changed:
+                while not queue.waiting and not queue.closing:
+                    queue.changed.wait()
+                batch, queue.waiting = queue.waiting[:AT_ONCE], queue.waiting[AT_ONCE:]
+            if not batch:
+                break
+            try:
+                if connection is None:
+                    connection = self._writer.connect()
+                self._commit(connection, batch)
+            except BaseException as error:  # noqa: BLE001  (whoever waits has to hear of it)
+                for each in batch:
+                    each.error = each.error or (_mapped(error) if isinstance(error, SQLAlchemyError) else error)
+                _give_up(connection)
+                connection = None
+            _answer(batch)
+        if connection is not None:
+            connection.close()
+
+    def _commit(self, connection: sa.Connection, batch: list[_Write]) -> None:
+        """Run all of them in one transaction; raises where the transaction as a whole failed."""
+        shared = Batch(self._at_end)
+        connection.execution_options(**{BATCH: shared})
+        transaction = connection.begin()
+        try:
+            if len(batch) > 1:
+                for each in batch:
+                    _run_apart(connection, each, shared)
+            else:
+                _run(connection, batch[0])
+                if batch[0].error is not None:
+                    transaction.rollback()
+                    return
+            shared.flush(connection)
+            transaction.commit()
+        except BaseException:
+            with suppress(SQLAlchemyError):
+                transaction.rollback()
+            raise
 
 
-def _engine(path: Path, busy_timeout_s: float, *, size: int, pragmas: tuple[str, ...]) -> AsyncEngine:
-    engine = create_async_engine(
-        sa.URL.create("sqlite+aiosqlite", database=str(path)),
-        # None: the driver begins nothing by itself; `_begin_immediate` does.
-        connect_args={"isolation_level": None, "timeout": busy_timeout_s},
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=30.0,
+def left_to_end(tx: sa.Connection, things: Sequence[Any]) -> None:
+    """Leave these to the end of the commit."""
+    tx.get_execution_options()[BATCH].left.extend(things)
+
+
+def flush(tx: sa.Connection) -> None:
+    """Write now what the writes before this one, and this one so far, left to the end."""
+    tx.get_execution_options()[BATCH].flush(tx)
+
+
+def _run(connection: sa.Connection, one: _Write) -> None:
+    try:
+        one.result = one.body(connection)
+    except SQLAlchemyError as error:
+        one.error = _mapped(error)
+    except Exception as error:  # noqa: BLE001  (its caller's to hear)
+        one.error = error
+
+
+def _run_apart(connection: sa.Connection, one: _Write, shared: Batch) -> None:
+    """Run one so that its failure takes nothing else back."""
+    before = len(shared.left)
+    connection.exec_driver_sql("SAVEPOINT one")
+    _run(connection, one)
+    if one.error is not None:
+        # Some failures end the transaction itself; then this raises, and all of the batch has failed.
+        connection.exec_driver_sql("ROLLBACK TO one")
+        del shared.left[before:]
+    connection.exec_driver_sql("RELEASE one")
+
+
+def _answer(batch: list[_Write]) -> None:
+    """Tell everybody how it ended: one wake-up for each loop, which is one."""
+    for loop in {each.loop for each in batch}:
+        theirs = [each for each in batch if each.loop is loop]
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_tell, theirs)
+
+
+def _tell(batch: list[_Write]) -> None:
+    for each in batch:
+        if each.done.done():
+            continue
+        if each.error is not None:
+            each.done.set_exception(each.error)
+            each.done.exception()  # read, so that one whose caller is gone is not reported as unread
+        else:
+            each.done.set_result(each.result)
+
+
+def _give_up(connection: sa.Connection | None) -> None:
+    """Close a connection after a commit that failed: what state it is in is not known."""
+    if connection is not None:
+        try:
+            connection.close()
+        except SQLAlchemyError:
+            connection.invalidate()
+
+
+def _engine(path: Path, busy_timeout_s: float, *, pragmas: tuple[str, ...]) -> sa.Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite+pysqlite", database=str(path)),
+        # None: the driver begins nothing by itself; `_begin_immediate` does. A connection is closed by another thread.
+        connect_args={"isolation_level": None, "timeout": busy_timeout_s, "check_same_thread": False},
+        poolclass=sa.NullPool,
         hide_parameters=True,
         echo=False,
         query_cache_size=500,
@@ -115,7 +301,7 @@ def _engine(path: Path, busy_timeout_s: float, *, size: int, pragmas: tuple[str,
             cursor.execute(pragma)
         cursor.close()
 
-    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine, "connect", prepare)
     return engine
 
 
@@ -123,11 +309,9 @@ def _begin_immediate(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-async def _mapped(work: Awaitable[Result]) -> Result:
-    try:
-        return await work
-    except DBAPIError as error:
+def _mapped(error: SQLAlchemyError) -> StoreUnavailable:
+    if isinstance(error, DBAPIError):
         name = getattr(error.orig, "sqlite_errorname", None) or type(error.orig).__name__
-        raise StoreUnavailable(f"the database can't be used: {name}") from None
-    except SQLAlchemyError as error:
-        raise StoreUnavailable(f"the database can't be used: {type(error).__name__}") from None
+    else:
+        name = type(error).__name__
+    return StoreUnavailable(f"the database can't be used: {name}")
