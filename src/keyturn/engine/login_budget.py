@@ -56,6 +56,18 @@ class LoginBudget:
             LoginBudgetSpent: with the seconds until one more is allowed.
         """
         await self.refuse_stopped(connector, project)
+        return await self.reserve_running(connector, host, username, project, records=records)
+
+    async def reserve_running(
+        self,
+        connector: Connector,
+        host: str,
+        username: str,
+        project: str = "default",
+        *,
+        records: Sequence[AuditRecord] = (),
+    ) -> Attempt:
+        """The same, where it was asked already whether an operator has stopped them; nothing is read before it."""
         account = await self.account(connector, host, username, project)
         deadline = self._clock.monotonic() + WAIT_FOR_OTHERS_S
         while True:

@@ -40,10 +40,11 @@ class BookLogin:
         Raises:
             LoginSpraying, LoginsStopped, LoginBudgetSpent, StoreUnavailable: nothing may be sent.
         """
+        await self.budget.refuse_stopped(connector, tried.project)
         # Beside each other, so that the store can write them with one commit; where one refuses, the other is undone.
         admitted, attempt = await asyncio.gather(
             self.spraying.admit(tried, actor),
-            self.budget.reserve(connector, tried.host, tried.username, tried.project, records=[record]),
+            self.budget.reserve_running(connector, tried.host, tried.username, tried.project, records=[record]),
             return_exceptions=True,
         )
         if isinstance(attempt, BaseException) and isinstance(admitted, Admitted):
