@@ -34,6 +34,17 @@ def test_how_long_a_refresh_token_lives() -> None:
     assert connector == read(dump_connector(connector))
 
 
+def test_a_last_resort_is_the_authors_decision() -> None:
+    """It is read, written, and off where nothing is said; said to be off it leaves the canonical form as it is."""
+    given = read(changed(("refresh", {"last_resort": True})))
+    denied = read(changed(("refresh", {"last_resort": False})))
+
+    assert (True, False) == (given.refresh.last_resort, read(SMALLEST).refresh.last_resort)
+    assert True is dump_connector(given)["refresh"]["last_resort"]
+    assert given == read(dump_connector(given))
+    assert dump_connector(read(changed(("refresh", {})))) == dump_connector(denied)
+
+
 def test_what_is_not_said_leaves_the_canonical_form_as_it_was() -> None:
     """So that the digest of every older connector stays."""
     written = dump_connector(read(SMALLEST))
@@ -53,6 +64,10 @@ def test_what_is_not_said_leaves_the_canonical_form_as_it_was() -> None:
         pytest.param(
             {"strategy": "password_only", "keep_alive": True}, "/refresh/keep_alive", id="the password kept alive"
         ),
+        pytest.param(
+            {"strategy": "password_only", "last_resort": True}, "/refresh/last_resort", id="no refresh token to send"
+        ),
+        pytest.param({**BY_TOKEN, "last_resort": True}, "/refresh/last_resort", id="a token that ended renews nothing"),
     ],
 )
 def test_two_things_at_once(refresh: dict[str, Any], pointer: str) -> None:

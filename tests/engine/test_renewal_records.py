@@ -154,6 +154,7 @@ async def test_a_failure_that_passes(world: FakeWorld) -> None:
     assert await read(world, connection.id) == replace(
         connection,
         failures_in_a_row=3,
+        failing_since=now,
         retry_at=now + 4,
         last_error_at=now,
         updated_at=now,

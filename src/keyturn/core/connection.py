@@ -135,13 +135,14 @@ class Connection:
     token ends stands in `refresh_expires_at`, where that is known; `refresh_end_fixed`: the last refresh did not move
     it. `password_rejected`: the kept password was refused once and is never sent again by itself.
     `worked_generation`: the newest generation that an API accepted. `failures_in_a_row`: renewals that failed for a
-    passing reason since the last that did not. `totp_step`: the last time step (RFC 6238 §4.2) whose code may have
-    been sent; none is ever used twice. `state_since`: when state or reason last changed, which the store sees to; None
-    where that is not known. `account`: a keyed hash of where and with which username its last login was made, for
-    providers that allow few sessions; None for all others. `renews_at`: when this generation is due; it is written with
-    it, and by pause and resume. `retry_at`: this connection's own back-off, which callers wait for too; `retry_asked`:
-    the provider said how long. `parked_at`, `parked_why`: since when and by which class of error its row could not be
-    read.
+    passing reason since the last that did not; `failing_since`: since when they are alike. `last_answer`: what the
+    provider answered to the last send of a renewal that brought no token, as `answer_facts` has it. `totp_step`: the
+    last time step (RFC 6238 §4.2) whose code may have been sent; none is ever used twice. `state_since`: when state or
+    reason last changed, which the store sees to; None where that is not known. `account`: a keyed hash of where and
+    with which username its last login was made, for providers that allow few sessions; None for all others.
+    `renews_at`: when this generation is due; it is written with it, and by pause and resume. `retry_at`: this
+    connection's own back-off, which callers wait for too; `retry_asked`: the provider said how long. `parked_at`,
+    `parked_why`: since when and by which class of error its row could not be read.
     """
 
     id: str
@@ -173,6 +174,8 @@ class Connection:
     last_error: str | None = None
     last_error_at: float | None = None
     failures_in_a_row: int = 0
+    failing_since: float | None = None
+    last_answer: Mapping[str, Any] = field(default_factory=dict)
     last_test: TestRecord | None = None
     last_used_at: float | None = None
     worked_generation: int | None = None

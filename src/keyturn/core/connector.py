@@ -281,6 +281,8 @@ class Refresh:
     reuse interval); 0 means never. `with_token`: the live access token is what renews, for as long as it lives; no
     refresh token is needed. `lifetime_s`: how long a refresh token lives from each answer on, where no answer says it.
     `keep_alive`: it is renewed in time even where nobody calls, and in a connection that is paused or unconfirmed.
+    `last_resort`: a refresh token of unknown fate is sent once more, once its access token has ended and nothing else
+    is left; where the provider did replace it, that may end the grant.
     """
 
     request: ProviderRequest
@@ -291,6 +293,7 @@ class Refresh:
     with_token: bool = False
     lifetime_s: float | None = None
     keep_alive: bool = False
+    last_resort: bool = False
 
 
 @dataclass(frozen=True, slots=True)

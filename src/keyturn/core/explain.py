@@ -71,6 +71,10 @@ _LOST: Final[Mapping[str, tuple[str, str]]] = {
         "The provider asked for a second step, which only the person can do.",
         "Send the person a reconnect link, to sign in and answer the provider.",
     ),
+    Cause.SCOPE_NOT_GRANTED: (
+        "The provider has refused the scope for a day: this account may have less than the connector asks for.",
+        "The author compares the scope with what the account may have; then send the person a reconnect link.",
+    ),
     Cause.ANSWER_UNKNOWN: (
         "The provider gave an answer that the connector does not describe, so nothing is sent again.",
         "Send the person a reconnect link; the author should compare the connector with the provider's answer.",

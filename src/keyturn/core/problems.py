@@ -292,6 +292,7 @@ class Cause(StrEnum):
     """Why a connection is not plainly active: the `reason` of its state, stable like the codes above."""
 
     CREDENTIALS_REJECTED = "provider_credentials_rejected"
+    SCOPE_NOT_GRANTED = "scope_not_granted"
     CHALLENGE_REQUIRED = "challenge_required"
     ANSWER_UNKNOWN = "provider_answer_unknown"
     OUTCOME_UNKNOWN = "renewal_outcome_unknown"

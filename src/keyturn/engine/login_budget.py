@@ -136,7 +136,9 @@ def counted(outcome: SendOutcome) -> AttemptResult:
     match outcome:
         case SendOutcome.TOKEN:
             return AttemptResult.SUCCEEDED
-        case SendOutcome.NOT_SENT | SendOutcome.UNAVAILABLE | SendOutcome.RATE_LIMITED | SendOutcome.SETUP_WRONG:
+        case SendOutcome.NOT_SENT | SendOutcome.UNAVAILABLE | SendOutcome.RATE_LIMITED:
+            return AttemptResult.NOT_SENT
+        case SendOutcome.SETUP_WRONG | SendOutcome.SCOPE_REFUSED:
             return AttemptResult.NOT_SENT
         case SendOutcome.CHALLENGE:
             return AttemptResult.CHALLENGED

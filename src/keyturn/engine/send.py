@@ -218,6 +218,8 @@ _BY_OUTCOME: Final[Mapping[Outcome, type[KeyturnError]]] = {
 def error_of(reading: Reading, answer: Answer) -> KeyturnError:
     """The error that tells a caller of this answer; the author's own help text comes along, the provider's never."""
     kind = _BY_FAILURE[reading.failure] if reading.failure else _BY_OUTCOME[reading.outcome]
+    if kind is ProviderBadResponse and classify(reading, answer.status) is SendOutcome.SETUP_WRONG:
+        kind = ConnectorClientRejected
     provider: dict[str, Any] = {"status": answer.status}
     if reading.oauth_error:
         provider["error"] = reading.oauth_error

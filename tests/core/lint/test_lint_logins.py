@@ -32,6 +32,7 @@ FOUND = [
     ("K305", "/refresh", [("refresh", {"with": "token"})]),
     ("K306", "/refresh/keep_alive", [("refresh", {"keep_alive": True})]),
     ("K307", "/refresh", [("refresh", {"lifetime": "30d"})]),
+    ("K308", "/refresh/last_resort", [("refresh", {"last_resort": True})]),
     ("K403", "/session/logout_first", [("session", {"logout_first": True, "limit": 2}), ("revoke", None)]),
     ("K404", "/session/limit", [("session", {"limit": 2}), ("revoke", None)]),
 ]
@@ -66,6 +67,7 @@ def test_each_rule_is_tested() -> None:
         pytest.param("K305", [("refresh", {"with": "token", "params": {"t": "{{ token.account }}"}})], id="kept"),
         pytest.param("K306", [("refresh", {"keep_alive": True, "lifetime": "30d"})], id="a lifetime"),
         pytest.param("K306", [("refresh", {**BY_TOKEN, "keep_alive": True})], id="the token itself"),
+        pytest.param("K308", [("refresh", {"last_resort": False})], id="it is said that there is none"),
         pytest.param("K307", [("refresh", {"keep_alive": True, "lifetime": "30d"})], id="kept alive"),
     ],
 )

@@ -76,9 +76,11 @@ def connection(**change: object) -> Connection:
     return replace(whole, **change)  # type: ignore[arg-type]
 
 
-def intent(kind: IntentKind, *, tries: int = 1, age: float = 5.0, generation: int = 1) -> Intent:
+def intent(
+    kind: IntentKind, *, tries: int = 1, age: float = 5.0, generation: int = 1, last_resort: bool = False
+) -> Intent:
     """An intent of nobody who still runs."""
-    return Intent(kind, generation, "att", NOW - age, tries)
+    return Intent(kind, generation, "att", NOW - age, tries, last_resort)
 
 
 def expected(made: Connector, one: Connection) -> tuple[Step, Cause | None]:
@@ -98,6 +100,8 @@ def expected(made: Connector, one: Connection) -> tuple[Step, Cause | None]:
         in_leeway = made.refresh.leeway_s != 0 and 0 <= age <= made.refresh.leeway_s
         may_refresh = may_refresh and (made.refresh.rotation is Rotation.STABLE or in_leeway)
         cause = Cause.OUTCOME_UNKNOWN
+        read = one.state is State.UNCERTAIN and one.reason == "provider_answer_unknown"
+        cause = Cause.ANSWER_UNKNOWN if read else cause
     if may_refresh:
         return Step.REFRESH, None
     if may_log_in:
@@ -245,15 +249,16 @@ def test_when_a_refresh_token_may_be_sent(strategy: Strategy, honoured: bool, re
     assert may == refresh_usable(connection(refreshable=refreshable), connector(strategy, honoured=honoured))
 
 
-# renewal design, "Outcomes of a send": columns refresh and login.
+# renewal design, "Outcomes other than a token": columns refresh and login.
 TABLE = {
     "token": ("keep", "keep"),
     "rejected": ("try_password", "grant_lost"),
     "blocked": ("grant_lost", "grant_lost"),
-    "setup_wrong": ("alarm", "alarm"),
+    "setup_wrong": ("wait_for_setup", "wait_for_setup"),
+    "scope_refused": ("wait_for_scope", "wait_for_scope"),
     "challenge": ("grant_lost", "grant_lost"),
-    "rate_limited": ("wait", "wait"),
-    "unavailable": ("wait", "wait"),
+    "rate_limited": ("wait_as_asked", "wait_as_asked"),
+    "unavailable": ("wait_as_asked", "wait_as_asked"),
     "not_sent": ("back_off", "back_off"),
     "unclassified_success": ("unknown", "grant_lost"),
     "unclassified": ("three_tries", "grant_lost"),
@@ -280,7 +285,7 @@ CLASSIFIED = [
     (Outcome.REJECTED_CREDENTIALS, FailureClass.PASSWORD_OR_CODE, 400, "challenge"),
     (Outcome.CHALLENGE, None, 403, "challenge"),
     (Outcome.INVALID_CLIENT, None, 401, "setup_wrong"),
-    (Outcome.INVALID_SCOPE, None, 400, "setup_wrong"),
+    (Outcome.INVALID_SCOPE, None, 400, "scope_refused"),
     (Outcome.UNSUPPORTED_GRANT, None, 400, "setup_wrong"),
     (Outcome.RATE_LIMITED, None, 429, "rate_limited"),
     (Outcome.TEMPORARILY_UNAVAILABLE, None, 503, "unavailable"),
@@ -312,6 +317,8 @@ CAUSES = [
     (IntentKind.LOGIN, SendOutcome.BLOCKED, FailureClass.MUST_ACT, Cause.INTERACTION_REQUIRED),
     (IntentKind.LOGIN, SendOutcome.CHALLENGE, FailureClass.WRONG_CODE, Cause.CHALLENGE_REQUIRED),
     (IntentKind.LOGIN, SendOutcome.NO_ANSWER, None, Cause.NO_ANSWER),
+    (IntentKind.REFRESH, SendOutcome.SCOPE_REFUSED, None, Cause.SCOPE_NOT_GRANTED),
+    (IntentKind.LOGIN, SendOutcome.SCOPE_REFUSED, FailureClass.SCOPE_DENIED, Cause.SCOPE_NOT_GRANTED),
     (IntentKind.REFRESH, SendOutcome.UNCLASSIFIED, None, Cause.ANSWER_UNKNOWN),
     (IntentKind.LOGIN, SendOutcome.UNCLASSIFIED_SUCCESS, None, Cause.ANSWER_UNKNOWN),
 ]

@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"
 
 
+CLIENT_NOT_AUTHORIZED: Final = "unauthorized_client"  # for the grant, says RFC 6749 §5.2; providers say it of all else
+
 _BY_CODE: Final[Mapping[str, Outcome]] = MappingProxyType(
     {
         "invalid_grant": Outcome.REJECTED_CREDENTIALS,
@@ -103,7 +105,7 @@ def outcome_of(code: str, members: Mapping[str, Any]) -> Outcome:
     """
     if code == "invalid_grant" and _asks_second_step(members):
         return Outcome.CHALLENGE
-    if code == "unauthorized_client" and _says_grant_is_off(_description(members)):
+    if code == CLIENT_NOT_AUTHORIZED and _says_grant_is_off(_description(members)):
         return Outcome.UNSUPPORTED_GRANT
     return _BY_CODE.get(code, Outcome.MALFORMED)
 

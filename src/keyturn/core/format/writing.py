@@ -207,6 +207,7 @@ def _refresh(refresh: Refresh) -> dict[str, Any] | str:
         leeway=_seconds(refresh.leeway_s),
         lifetime=_seconds(refresh.lifetime_s),
         keep_alive=refresh.keep_alive or None,
+        last_resort=refresh.last_resort or None,
     )
     return own | ({"with": "token"} if refresh.with_token else {}) | _request(refresh.request)
 

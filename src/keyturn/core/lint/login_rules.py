@@ -53,6 +53,13 @@ LOGIN_RULES: Final = (
         "Give `refresh.keep_alive: true`, if such connections are to live on.",
     ),
     LintRule(
+        "K308",
+        "last_resort",
+        _I,
+        "A refresh token of unknown fate is sent once more. Where the provider had replaced it, this ends the grant.",
+        "Keep it only where reuse neither locks the account nor ends all its sessions, and connections share no grant.",
+    ),
+    LintRule(
         "K403",
         "logout_first_without_revoke",
         _E,

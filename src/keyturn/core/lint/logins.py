@@ -54,6 +54,8 @@ def _renewal(subject: Subject) -> Iterator[LintFinding]:
         yield found("K306", "/refresh/keep_alive")
     elif refresh_ends and not refresh.keep_alive:
         yield found("K307", "/refresh")
+    if refresh.last_resort:
+        yield found("K308", "/refresh/last_resort")
 
 
 def _sessions(subject: Subject) -> Iterator[LintFinding]:

@@ -219,7 +219,8 @@ def _refresh(
 
 
 _OF_REFRESH: Final = {
-    "rotation": "rotation", "leeway_s": "leeway", "lifetime_s": "lifetime", "keep_alive": "keep_alive"
+    "rotation": "rotation", "leeway_s": "leeway", "lifetime_s": "lifetime", "keep_alive": "keep_alive",
+    "last_resort": "last_resort",
 }  # fmt: skip
 
 

@@ -220,6 +220,12 @@ REFRESH: Final[Shape] = WordOr(
                 "renewed in time even where nobody calls, also while paused or unconfirmed",
                 default=False,
             ),
+            Key(
+                "last_resort",
+                Boolean(),
+                "a refresh token of unknown fate is sent once more, after the access token's end",
+                default=False,
+            ),
             *_request_keys(url_required=False, encoding=None),
         ),
     ),

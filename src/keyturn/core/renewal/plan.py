@@ -1,10 +1,12 @@
 """What a renewal may do next, and what follows from each outcome of a send: two tables and a function over them.
 
-Rule 1: a refresh token whose fate is unknown is sent again only where the connector says that this is harmless.
+Rule 1: a refresh token whose fate is unknown is sent again only where the connector says that this is harmless, or
+once more where its author says that otherwise all is lost.
 Rule 2: a password that was refused is never sent again by itself.
-Rule 3: nothing in here reads a clock, a store or an answer's body.
+Rule 3: an outcome that only waiting can mend is one connection's own; who else has it too is no business of this table.
+Rule 4: nothing in here reads a clock, a store or an answer's body.
 
-Source: the renewal design, "The design" (step 6) and "Outcomes of a send".
+Source: the renewal design, "Outcomes other than a token" and "Settling the unknown".
 """
 
 from __future__ import annotations
@@ -14,16 +16,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from keyturn.core.answers.oauth_errors import CLIENT_NOT_AUTHORIZED
 from keyturn.core.answers.token_response import Outcome, Reading
 from keyturn.core.connection import Connection, IntentKind, State
 from keyturn.core.connector import Connector, FailureClass, Keep, Rotation, Strategy
 from keyturn.core.problems import Cause
+from keyturn.core.renewal.retry import asked_to_wait_s, back_off_s, quiet_s
 from keyturn.core.requests.request_encoding import request_templates
 from keyturn.core.token_set import TokenSet
 
 LOGIN_TRIES_WITHOUT_ANSWER: Final = 2
 LOGIN_SECOND_TRY_AFTER_S: Final = 2.0
 REFRESH_TRIES_UNCLASSIFIED: Final = 3
+SCOPE_REFUSED_FOR_S: Final = 24 * 3600.0  # a scope that was not granted for so long will not be
 
 
 class Step(StrEnum):
@@ -37,11 +42,24 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A step, and why where it gives up or holds. `not_before`: Unix seconds."""
+    """A step, and why where it gives up or holds.
+
+    `not_before`: Unix seconds. `last_resort`: the refresh token goes out once more though that may end the grant; its
+    intent says so, and there is no other time.
+    """
 
     step: Step
     cause: Cause | None = None
     not_before: float = 0.0
+    last_resort: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """The failures in a row, the newest included, and since when they are alike (Unix seconds)."""
+
+    failures: int
+    since: float
 
 
 class SendOutcome(StrEnum):
@@ -50,10 +68,11 @@ class SendOutcome(StrEnum):
     TOKEN = "token"  # noqa: S105
     REJECTED = "rejected"
     BLOCKED = "blocked"  # the account is locked, its password expired, the person must act
-    SETUP_WRONG = "setup_wrong"  # client, grant or scope: the connector's fault
+    SETUP_WRONG = "setup_wrong"  # client or grant: the connector's fault, if not this account's own application's
+    SCOPE_REFUSED = "scope_refused"  # of this grant (RFC 6749 §5.2): the person may have less than was asked for
     CHALLENGE = "challenge"
     RATE_LIMITED = "rate_limited"
-    UNAVAILABLE = "unavailable"
+    UNAVAILABLE = "unavailable"  # any 5xx, whatever stands in it
     NOT_SENT = "not_sent"
     UNCLASSIFIED_SUCCESS = "unclassified_success"  # a 2xx that is cut, unreadable or too large
     UNCLASSIFIED = "unclassified"  # any other answer that nothing describes
@@ -66,11 +85,12 @@ class Follow(StrEnum):
     KEEP = "keep"
     TRY_PASSWORD = "try_password"  # else the grant is lost  # noqa: S105
     GRANT_LOST = "grant_lost"
-    ALARM = "alarm"  # on the connector; the connection stays
-    WAIT = "wait"  # as long as the provider asks
+    WAIT_FOR_SETUP = "wait_for_setup"  # minutes, growing; the connection stays, and no password is sent instead
+    WAIT_FOR_SCOPE = "wait_for_scope"  # the same for a day, then the grant is lost
+    WAIT_AS_ASKED = "wait_as_asked"  # where the provider says how long, else as BACK_OFF
     BACK_OFF = "back_off"
-    UNKNOWN = "unknown"  # step 6 of the design
-    THREE_TRIES = "three_tries"
+    UNKNOWN = "unknown"  # the refresh token may be used up: the plan settles that
+    THREE_TRIES = "three_tries"  # then the grant is lost
     ONE_MORE_TRY = "one_more_try"
 
 
@@ -80,10 +100,11 @@ FOLLOWS: Final[Mapping[IntentKind, Mapping[SendOutcome, Follow]]] = {
         _O.TOKEN: _F.KEEP,
         _O.REJECTED: _F.TRY_PASSWORD,
         _O.BLOCKED: _F.GRANT_LOST,
-        _O.SETUP_WRONG: _F.ALARM,
+        _O.SETUP_WRONG: _F.WAIT_FOR_SETUP,
+        _O.SCOPE_REFUSED: _F.WAIT_FOR_SCOPE,
         _O.CHALLENGE: _F.GRANT_LOST,
-        _O.RATE_LIMITED: _F.WAIT,
-        _O.UNAVAILABLE: _F.WAIT,
+        _O.RATE_LIMITED: _F.WAIT_AS_ASKED,
+        _O.UNAVAILABLE: _F.WAIT_AS_ASKED,
         _O.NOT_SENT: _F.BACK_OFF,
         _O.UNCLASSIFIED_SUCCESS: _F.UNKNOWN,
         _O.UNCLASSIFIED: _F.THREE_TRIES,
@@ -93,10 +114,11 @@ FOLLOWS: Final[Mapping[IntentKind, Mapping[SendOutcome, Follow]]] = {
         _O.TOKEN: _F.KEEP,
         _O.REJECTED: _F.GRANT_LOST,
         _O.BLOCKED: _F.GRANT_LOST,
-        _O.SETUP_WRONG: _F.ALARM,
+        _O.SETUP_WRONG: _F.WAIT_FOR_SETUP,
+        _O.SCOPE_REFUSED: _F.WAIT_FOR_SCOPE,
         _O.CHALLENGE: _F.GRANT_LOST,
-        _O.RATE_LIMITED: _F.WAIT,
-        _O.UNAVAILABLE: _F.WAIT,
+        _O.RATE_LIMITED: _F.WAIT_AS_ASKED,
+        _O.UNAVAILABLE: _F.WAIT_AS_ASKED,
         _O.NOT_SENT: _F.BACK_OFF,
         _O.UNCLASSIFIED_SUCCESS: _F.GRANT_LOST,
         _O.UNCLASSIFIED: _F.GRANT_LOST,
@@ -115,7 +137,7 @@ _OUTCOMES: Final[Mapping[Outcome, SendOutcome]] = {
     Outcome.REJECTED_CREDENTIALS: _O.REJECTED,
     Outcome.CHALLENGE: _O.CHALLENGE,
     Outcome.INVALID_CLIENT: _O.SETUP_WRONG,
-    Outcome.INVALID_SCOPE: _O.SETUP_WRONG,
+    Outcome.INVALID_SCOPE: _O.SCOPE_REFUSED,
     Outcome.UNSUPPORTED_GRANT: _O.SETUP_WRONG,
     Outcome.RATE_LIMITED: _O.RATE_LIMITED,
     Outcome.TEMPORARILY_UNAVAILABLE: _O.UNAVAILABLE,
@@ -129,9 +151,57 @@ def classify(reading: Reading, status: int) -> SendOutcome:
     if reading.failure in _CODES:
         # nobody is there to type a code: what is refused is the login without one
         return SendOutcome.CHALLENGE
+    if reading.oauth_error == CLIENT_NOT_AUTHORIZED and reading.outcome is Outcome.MALFORMED:
+        return SendOutcome.SETUP_WRONG  # whatever the reason: it is the client's, and neither grant nor password is bad
     if reading.outcome is Outcome.MALFORMED:
         return SendOutcome.UNCLASSIFIED_SUCCESS if 200 <= status < 300 else SendOutcome.UNCLASSIFIED
     return _OUTCOMES[reading.outcome]
+
+
+def failing(connection: Connection, kind: IntentKind, outcome: SendOutcome, code: str, now: float) -> Failing:
+    """Count a failure: a back-off grows with each of any kind, all else with those of one kind.
+
+    Args:
+        connection: as it was before this failure.
+        kind, outcome: what was sent, and how that ended.
+        code: of the register, as it is written to `last_error`.
+        now: Unix seconds.
+    """
+    before = connection.failures_in_a_row
+    alike = before > 0 and connection.last_error == code
+    grows = FOLLOWS[kind][outcome] in (Follow.BACK_OFF, Follow.WAIT_AS_ASKED)
+    since = connection.failing_since if alike and connection.failing_since is not None else now
+    # A clock that was set back: then the time of now is all that is known.
+    return Failing(before + 1 if alike or grows else 1, min(since, now))
+
+
+def what_follows(kind: IntentKind, outcome: SendOutcome, failed: Failing, now: float) -> Follow:
+    """Read the table, with the end of what is not tried for ever; `now`: Unix seconds."""
+    follow = FOLLOWS[kind][outcome]
+    match follow:
+        case Follow.THREE_TRIES if failed.failures >= REFRESH_TRIES_UNCLASSIFIED:
+            return Follow.GRANT_LOST
+        case Follow.WAIT_FOR_SCOPE if now - failed.since >= SCOPE_REFUSED_FOR_S:
+            return Follow.GRANT_LOST
+    return follow
+
+
+def wait_s(outcome: SendOutcome, failures: int, asked_s: float | None, fraction: float) -> float:
+    """Seconds until this connection may be tried again after an outcome without a token.
+
+    Args:
+        outcome: how the send ended.
+        failures: in a row, this one included, as `failing` counts them.
+        asked_s: how long the provider asks to wait, None where it doesn't say.
+        fraction: a die in [0, 1).
+    """
+    match outcome:
+        case SendOutcome.SETUP_WRONG | SendOutcome.SCOPE_REFUSED:
+            return quiet_s(failures)
+        case SendOutcome.RATE_LIMITED | SendOutcome.UNAVAILABLE:
+            return asked_to_wait_s(asked_s, failures, fraction=fraction)
+        case _:
+            return back_off_s(failures, fraction=fraction)
 
 
 def loss_cause(kind: IntentKind, outcome: SendOutcome, failure: FailureClass | None) -> Cause:
@@ -143,10 +213,17 @@ def loss_cause(kind: IntentKind, outcome: SendOutcome, failure: FailureClass | N
             return Cause.CHALLENGE_REQUIRED
         case SendOutcome.REJECTED:
             return Cause.CREDENTIALS_REJECTED if kind is IntentKind.LOGIN else Cause.GRANT_LOST
+        case SendOutcome.SCOPE_REFUSED:
+            return Cause.SCOPE_NOT_GRANTED
         case SendOutcome.NO_ANSWER:
             return Cause.NO_ANSWER
         case _:
             return Cause.ANSWER_UNKNOWN
+
+
+def unknown_cause(outcome: SendOutcome) -> Cause:
+    """Name why it is not known what became of a refresh token: an answer that is no token, or none."""
+    return Cause.ANSWER_UNKNOWN if outcome is SendOutcome.UNCLASSIFIED_SUCCESS else Cause.OUTCOME_UNKNOWN
 
 
 def password_usable(connection: Connection, connector: Connector) -> bool:
@@ -219,17 +296,27 @@ def renewable(connection: Connection, connector: Connector, now: float = float("
     return step in (Step.REFRESH, Step.LOGIN)
 
 
-def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
+def last_resort_left(connection: Connection, connector: Connector, now: float) -> bool:
+    """Whether a refresh token of unknown fate may go out once more, once its access token has ended."""
+    intent = connection.intent
+    unknown = intent is not None and intent.generation == connection.generation and intent.kind is IntentKind.REFRESH
+    spent = intent is not None and intent.last_resort
+    return unknown and not spent and connector.refresh.last_resort and refresh_usable(connection, connector, now)
+
+
+def plan(connection: Connection, connector: Connector, *, now: float, stale: bool = False, alone: bool = False) -> Plan:
     """Decide what a renewal does next.
 
     Args:
         connection: as just read, with the lease held. An intent in it is of nobody who still runs.
         connector: the version that the connection is pinned to.
         now: Unix seconds.
+        stale: the API refused the token: there is nothing to hold, and one without a known end has ended.
+        alone: no other living connection has the account, so that a grant that a repetition ends is this one's only.
     """
     intent = connection.intent
     if intent is None or intent.generation != connection.generation:
-        return _plan_afresh(connection, connector, now=now)
+        return _plan_afresh(connection, connector, now=now, stale=stale)
     if intent.kind is IntentKind.LOGIN:
         if password_usable(connection, connector) and intent.tries < LOGIN_TRIES_WITHOUT_ANSWER:
             return Plan(Step.LOGIN, not_before=intent.sent_at + LOGIN_SECOND_TRY_AFTER_S)
@@ -245,18 +332,34 @@ def plan(connection: Connection, connector: Connector, *, now: float) -> Plan:
         return Plan(Step.REFRESH)
     if password_usable(connection, connector):
         return Plan(Step.LOGIN)
-    return _hold_or_give_up(connection, Cause.OUTCOME_UNKNOWN, now=now)
+    if last_resort_left(connection, connector, now):
+        return _last_resort(connection, now=now, stale=stale, alone=alone)
+    return _hold_or_give_up(connection, _unknown(connection), now=now, stale=stale)
 
 
-def _plan_afresh(connection: Connection, connector: Connector, *, now: float) -> Plan:
+def _last_resort(connection: Connection, *, now: float, stale: bool, alone: bool) -> Plan:
+    """Not before the token has ended: until then there is something to lose. A known end is waited for."""
+    ended = stale if connection.expires_at is None else now >= connection.expires_at
+    if not ended:
+        return Plan(Step.HOLD, _unknown(connection))
+    return Plan(Step.REFRESH, last_resort=True) if alone else Plan(Step.GIVE_UP, _unknown(connection))
+
+
+def _unknown(connection: Connection) -> Cause:
+    """Why nobody knows what became of the refresh token, as it was said when that was found."""
+    read = connection.state is State.UNCERTAIN and connection.reason == Cause.ANSWER_UNKNOWN.value
+    return Cause.ANSWER_UNKNOWN if read else Cause.OUTCOME_UNKNOWN
+
+
+def _plan_afresh(connection: Connection, connector: Connector, *, now: float, stale: bool) -> Plan:
     if refresh_usable(connection, connector, now):
         return Plan(Step.REFRESH)
     if password_usable(connection, connector):
         return Plan(Step.LOGIN)
     cause = Cause.CREDENTIALS_REJECTED if connection.password_rejected else Cause.TOKEN_ENDED
-    return _hold_or_give_up(connection, cause, now=now)
+    return _hold_or_give_up(connection, cause, now=now, stale=stale)
 
 
-def _hold_or_give_up(connection: Connection, cause: Cause, *, now: float) -> Plan:
-    ended = connection.expires_at is not None and now >= connection.expires_at
+def _hold_or_give_up(connection: Connection, cause: Cause, *, now: float, stale: bool) -> Plan:
+    ended = stale or (connection.expires_at is not None and now >= connection.expires_at)
     return Plan(Step.GIVE_UP if ended else Step.HOLD, cause)

@@ -27,10 +27,10 @@ def back_off_s(failures: int, *, fraction: float, cap_s: float = CAP_S) -> float
 
 
 def asked_to_wait_s(retry_after_s: float | None, failures: int, *, fraction: float) -> float:
-    """Seconds to wait where the provider may have said how long: at most an hour, else back-off."""
-    if retry_after_s is None:
+    """Seconds to wait where the provider may have said how long: at most an hour; back-off where that is none."""
+    if retry_after_s is None or retry_after_s <= 0:
         return back_off_s(failures, fraction=fraction)
-    return min(max(retry_after_s, 0.0), RETRY_AFTER_CAP_S)
+    return min(retry_after_s, RETRY_AFTER_CAP_S)
 
 
 def quiet_s(refusals: int) -> float:

@@ -38,17 +38,19 @@ from keyturn.core.errors import (
 from keyturn.core.messages import OutgoingRequest
 from keyturn.core.problems import Cause
 from keyturn.core.renewal.plan import (
-    FOLLOWS,
     LOGIN_SECOND_TRY_AFTER_S,
-    REFRESH_TRIES_UNCLASSIFIED,
+    Failing,
     Follow,
     Plan,
     SendOutcome,
     Step,
+    failing,
     plan,
+    wait_s,
+    what_follows,
 )
 from keyturn.core.renewal.provider_sessions import Room
-from keyturn.core.renewal.retry import ON_DEMAND_AGAIN_S, asked_to_wait_s, back_off_s
+from keyturn.core.renewal.retry import ON_DEMAND_AGAIN_S, back_off_s
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -312,8 +314,10 @@ class RenewalAttempt:
             failures = connection.failures_in_a_row + 1
             wait = error.retry_after_s or back_off_s(failures, fraction=self.entropy.fraction())
             record = self.settlement.answered(connection, actor, error.code, ready.host)
+            counted_as = Failing(failures, self.clock.now())
+            asked = error.retry_after_s is not None
             written = await self.settlement.failed_for_now(
-                connection, error.code, failures, wait, record, asked=error.retry_after_s is not None, booked=not_sent
+                connection, error.code, counted_as, wait, record, asked=asked, booked=not_sent
             )
             if written is not None:
                 error.retry_after_s = wait
@@ -398,17 +402,13 @@ class RenewalAttempt:
     async def _follow(
         self, ready: _Ready, sent: Sent, actor: Actor, booked: tuple[Attempt, AttemptResult] | None
     ) -> Connection | None:
-        follow = FOLLOWS[ready.kind][sent.outcome]
-        connection, error = ready.connection, sent.error
+        connection, error, now = ready.connection, sent.error, self.clock.now()
+        failed = failing(connection, ready.kind, sent.outcome, error.code if error else "", now)
+        follow = what_follows(ready.kind, sent.outcome, failed, now)
         if follow is Follow.KEEP and sent.token_set is not None:
             return await self._keep(ready, sent, sent.token_set, actor, booked)
         assert error is not None
         record = self.settlement.answered(connection, actor, error.code, ready.host)
-        # Three tries are three of the same; a back-off grows with every failure.
-        same = connection.last_error == error.code or follow is not Follow.THREE_TRIES
-        failures = connection.failures_in_a_row + 1 if same else 1
-        fraction = self.entropy.fraction()
-        waits_as_told = False
         match follow:
             case Follow.TRY_PASSWORD:
                 return await self.settlement.refresh_refused(connection, ready.connector, ready.secrets, record)
@@ -417,24 +417,18 @@ class RenewalAttempt:
                 return await self.settlement.grant_lost(
                     connection, ready.kind, sent.outcome, sent.failure, record, mark_password=rejected, booked=booked
                 )
-            case Follow.ALARM:
-                wait, waits_as_told = self.gate.alarm(ready.connector.id, error.code), True
-            case Follow.WAIT:
-                wait = asked_to_wait_s(sent.retry_after_s, failures, fraction=fraction)
-                waits_as_told = sent.retry_after_s is not None
+            case Follow.WAIT_FOR_SETUP:
+                wait = self.gate.alarm(ready.connector.id, error.code)
             case Follow.UNKNOWN:
                 return await self.settlement.unknown(connection, ready.connector, error, record)
             case Follow.ONE_MORE_TRY:
                 await self.settlement.unanswered_login(connection, record, booked)
                 return None
-            case Follow.THREE_TRIES if failures >= REFRESH_TRIES_UNCLASSIFIED:
-                return await self.settlement.grant_lost(
-                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=False, booked=booked
-                )
             case _:
-                wait = back_off_s(failures, fraction=fraction)
+                wait = wait_s(sent.outcome, failed.failures, sent.retry_after_s, self.entropy.fraction())
+        told = sent.retry_after_s is not None or sent.outcome in (SendOutcome.SETUP_WRONG, SendOutcome.SCOPE_REFUSED)
         written = await self.settlement.failed_for_now(
-            connection, error.code, failures, wait, record, asked=waits_as_told, booked=booked
+            connection, error.code, failed, wait, record, asked=told, booked=booked
         )
         if written is None:
             return None

@@ -14,7 +14,7 @@ from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent
 from keyturn.core.connector import Connector, FailureClass
 from keyturn.core.errors import KeyturnError, NeedsReconnect, ProviderTimeout, StoreUnavailable
 from keyturn.core.problems import Cause
-from keyturn.core.renewal.plan import SendOutcome, Step, loss_cause, password_usable, plan
+from keyturn.core.renewal.plan import Failing, SendOutcome, Step, loss_cause, password_usable, plan
 from keyturn.core.renewal.retry import back_off_s, write_again_s
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
@@ -99,7 +99,7 @@ class Settlement:
         self,
         connection: Connection,
         code: str,
-        failures: int,
+        failed: Failing,
         wait_s: float,
         record: AuditRecord,
         *,
@@ -115,18 +115,19 @@ class Settlement:
         sent = connection.intent
         open_still = sent if sent is not None and sent.kind is IntentKind.REFRESH and sent.tries > 1 else None
 
-        def failed(current: Connection) -> Connection:
+        def for_now(current: Connection) -> Connection:
             return replace(
                 current,
                 intent=open_still,
                 retry_at=now + wait_s,
                 retry_asked=asked,
-                failures_in_a_row=failures,
+                failures_in_a_row=failed.failures,
+                failing_since=failed.since,
                 last_error=code,
                 last_error_at=now,
             )
 
-        return await self._write(connection, failed, [record], after_send=True, booked=booked)
+        return await self._write(connection, for_now, [record], after_send=True, booked=booked)
 
     async def refresh_refused(
         self, connection: Connection, connector: Connector, secrets: ConnectionSecrets, record: AuditRecord

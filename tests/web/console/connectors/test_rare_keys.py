@@ -167,3 +167,14 @@ async def test_the_rare_keys_can_be_written_without_yaml() -> None:
     assert {"with": "token", "keep_alive": True} == value["refresh"]
     assert ["https://auth.acme.example/revoke", "https://auth.acme.example/all"] == [e["url"] for e in value["revoke"]]
     assert [{"methods": ["POST"], "headers": {"X-A": "b"}}] == value["request"]["only"]
+
+
+async def test_a_last_resort_is_chosen_and_taken_back() -> None:
+    """The author decides it; the choice that is no key again leaves none behind."""
+    visitor = await author()
+    await save(visitor, 3, {"refresh.last_resort": "true"})
+    chosen = (await value_of(visitor))["refresh"]
+    await save(visitor, 3, {"refresh.last_resort": ""})
+
+    assert {"last_resort": True} == chosen
+    assert "last_resort" not in (await value_of(visitor)).get("refresh", {})

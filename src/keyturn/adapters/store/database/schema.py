@@ -134,6 +134,8 @@ connections: Final = sa.Table(
     flag_column("intent_last_resort", empty=True),
     time_column("parked_at", empty=True),
     text_column("parked_why", empty=True),
+    time_column("failing_since", empty=True),
+    text_column("last_answer", empty=True),
 )
 
 NOT_ENDED: Final = "state NOT IN ({})".format(", ".join(f"'{each}'" for each in sorted(ENDED)))

@@ -24,8 +24,14 @@ def judge_refresh(reading: Reading, names: Names, tree: Mapping[str, Any]) -> No
     if by_password and refresh.get("keep_alive"):
         message = "keep_alive never uses the password; with password_only there is nothing that it could send"
         reading.fault("/refresh/keep_alive", Fault.CONTRADICTION, message)
+    if by_password and refresh.get("last_resort"):
+        message = "last_resort sends a refresh token; with password_only none is ever sent"
+        reading.fault("/refresh/last_resort", Fault.CONTRADICTION, message)
     if "with" not in refresh:
         return
+    if refresh.get("last_resort"):
+        message = "with: token the live token renews, and last_resort comes only after its end"
+        reading.fault("/refresh/last_resort", Fault.CONTRADICTION, message)
     if by_password:
         message = "with: token renews by the live token, and password_only by nothing but the password"
         reading.fault("/refresh/strategy", Fault.CONTRADICTION, message)

@@ -14,6 +14,7 @@ _COLUMNS = (
     ("retry_at", sa.Float()), ("retry_asked", sa.Boolean()), ("look_at", sa.Float()),
     ("lease_holder", sa.Text()), ("lease_until", sa.Float()),
     ("intent_last_resort", sa.Boolean()), ("parked_at", sa.Float()), ("parked_why", sa.Text()),
+    ("failing_since", sa.Float()), ("last_answer", sa.Text()),
 )  # fmt: skip
 _OF_REVOCATIONS = (
     ("claim", sa.Text()), ("claim_until", sa.Float()), ("parked_at", sa.Float()), ("parked_why", sa.Text()),

@@ -235,6 +235,15 @@ INPUTS: Final[Mapping[int, tuple[Input, ...]]] = {
         Input(
             "/refresh/leeway", "Reuse interval", hint="How long an old one may be sent again, such as 30s.", more=True
         ),
+        Input(
+            "/refresh/last_resort",
+            "Send it once more where nobody knows what became of it?",
+            Kind.CHOICE,
+            "Only after the access token's end, where nothing else is left. Not where reuse locks the account or ends "
+            "all its sessions, or where connections share a grant.",
+            choices=_YES,
+            more=True,
+        ),
         *_folded(request_more("/refresh")),
     ),
     4: (
