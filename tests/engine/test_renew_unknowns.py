@@ -309,3 +309,71 @@ async def test_an_unanswered_refresh_leaves_an_unending_token_in_use(world: Fake
         await renew(world, held, stale=True)
 
     assert ("renewal_outcome_unknown", 1) == ((await read(world, connection.id)).reason, len(sent(world)))
+
+
+LAST = "last_resort: true"
+
+
+async def test_the_last_resort_is_sent_once_more_and_never_again(world: FakeWorld) -> None:
+    """Not before the access token's end; then once, which keeps the connection, or ends it."""
+    await publish(world, refresh=LAST)
+    connection = (await log_in(world)).connection
+    world.egress.will_reply(ProviderTimeout())
+    with pytest.raises(RenewalNotPossible):
+        await renew(world, connection)
+    before_the_end = len(sent(world))
+    world.clock.advance(3600)
+    world.egress.will_reply(ProviderTimeout())
+    with pytest.raises(NeedsReconnect):
+        await renew(world, connection)
+    after = await read(world, connection.id)
+    with pytest.raises(NeedsReconnect):
+        await renew(world, after)
+
+    assert (1, 2) == (before_the_end, len(sent(world)))
+    assert (State.NEEDS_RECONNECT, "renewal_outcome_unknown") == (after.state, after.reason)
+    told = [each.facts.get("last_resort") for each in world.stores.database.records if "answered" in each.action]
+    assert [None, True] == told[-2:]
+
+
+async def test_a_last_resort_that_is_answered_keeps_the_connection(world: FakeWorld) -> None:
+    """The provider had never acted on the first send."""
+    await publish(world, refresh=LAST)
+    connection = (await log_in(world)).connection
+    world.egress.will_reply(ProviderTimeout())
+    with pytest.raises(RenewalNotPossible):
+        await renew(world, connection)
+    world.clock.advance(3600)
+    world.egress.will_reply(token(2, at=world.clock.now()))
+
+    renewed = await renew(world, connection)
+
+    assert (2, State.ACTIVE, None) == (renewed.generation, renewed.state, renewed.intent)
+
+
+@pytest.mark.parametrize(
+    ("other", "sends"),
+    [
+        pytest.param({}, 1, id="which lives"),
+        pytest.param({"state": State.NEEDS_RECONNECT}, 2, id="which needs its person"),
+        pytest.param({"unique_id": "another"}, 2, id="of another account"),
+    ],
+)
+async def test_no_last_resort_beside_another_connection_of_the_account(
+    world: FakeWorld, other: dict[str, Any], sends: int
+) -> None:
+    """Reuse detection would end a grant that somebody else may share."""
+    await publish(world, refresh=LAST)
+    connection = (await log_in(world)).connection
+    row, secrets = world.stores.connections.rows[connection.id]
+    second = replace(row, id="cxn_second", owner="owner-2", **other)
+    world.stores.connections.rows["cxn_second"] = (second, secrets)
+    world.egress.will_reply(ProviderTimeout())
+    with pytest.raises(RenewalNotPossible):
+        await renew(world, connection)
+    world.clock.advance(3600)
+    world.egress.will_reply(ProviderTimeout())
+    with pytest.raises(NeedsReconnect):
+        await renew(world, connection)
+
+    assert sends == len(sent(world))

@@ -84,8 +84,9 @@ def without_attempts(world: FakeWorld) -> list[AuditRecord]:
     return found
 
 
+ERRORS = {error(code).body: code for code in ("invalid_grant", "mfa_required")}
 LOST = [
-    pytest.param("", error("invalid_grant"), "refresh", "provider_credentials_rejected", "grant_lost", id="refused"),
+    pytest.param("", error("invalid_grant"), "refresh", "grant_lost", "grant_lost", id="refused"),
     pytest.param(
         PASSWORD,
         error("invalid_grant"),
@@ -97,9 +98,7 @@ LOST = [
     pytest.param(
         PASSWORD, json_answer("<p>", 400), "login", "provider_bad_response", "provider_answer_unknown", id="nonsense"
     ),
-    pytest.param(
-        PASSWORD, error("mfa_required", 403), "login", "provider_mfa_unsupported", "challenge_required", id="code"
-    ),
+    pytest.param(PASSWORD, error("mfa_required", 403), "login", "challenge_required", "challenge_required", id="code"),
 ]
 
 
@@ -116,6 +115,7 @@ async def test_a_grant_that_is_lost(
         await renew_now(world, connection)
 
     after = await read(world, connection.id)
+    told = {"status": reply.status} | ({"error": said} if (said := ERRORS.get(reply.body)) else {})
     _, secrets = world.stores.connections.rows[connection.id]
     assert secrets.token_set is not None
     assert (Secret("refresh-1") if kind == "login" else None) == secrets.token_set.refresh_token
@@ -131,12 +131,14 @@ async def test_a_grant_that_is_lost(
         password_rejected=reason == "provider_credentials_rejected",
         failures_in_a_row=0,
         last_error_at=now,
+        last_answer=told,
         updated_at=now,
         state_since=now,
         revision=connection.revision + 2,
     )
+    answered = record(connection, f"{kind}.answered", code, now)
     assert [
-        record(connection, f"{kind}.answered", code, now),
+        replace(answered, facts={**answered.facts, **told}),
         record(connection, "connection.needs_reconnect", reason, now, actor="scheduler"),
     ] == without_attempts(world)
 
@@ -156,6 +158,7 @@ async def test_a_failure_that_passes(world: FakeWorld) -> None:
         failures_in_a_row=3,
         failing_since=now,
         retry_at=now + 4,
+        last_answer={"status": 503},
         last_error_at=now,
         updated_at=now,
         revision=connection.revision + 2,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind
+from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind, State
 from keyturn.core.connector import Connector, ProviderRequest
 from keyturn.core.errors import (
     ConnectionPaused,
@@ -45,7 +45,9 @@ from keyturn.core.renewal.plan import (
     SendOutcome,
     Step,
     failing,
+    last_resort_left,
     plan,
+    unknown_cause,
     wait_s,
     what_follows,
 )
@@ -55,6 +57,7 @@ from keyturn.core.requests.provider_request import host_of
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
+from keyturn.engine.audit.answer_facts import answer_facts, answered_as
 from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.before.run_before import Opening, Ran, RunBefore
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
@@ -74,8 +77,9 @@ from keyturn.engine.template_values import answered_hosts, client_values, connec
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
 from keyturn.ports.renewals import LEASE_S, BudgetSpent, Claimed, Found, Processes, RenewalStore
-from keyturn.ports.store import Attempt, AttemptResult, ClientCredentials, RevisionConflict
+from keyturn.ports.store import Attempt, AttemptResult, ClientCredentials, ConnectionFilter, RevisionConflict
 
+MOST_OF_AN_ACCOUNT: Final = 50
 PLACE_AT_ONCE_S: Final = 0.05  # a place that took longer to get was waited for
 
 
@@ -95,6 +99,7 @@ class _Ready:
     opening: Opening | None = None  # of a login
     code: Secret | None = None
     totp_step: int | None = None  # whose code that is
+    last_resort: bool = False
 
     @property
     def host(self) -> str:
@@ -159,7 +164,7 @@ class RenewalAttempt:
         if (spilled := await self.settlement.apply_spilled(connection, connector)) is not None:
             return spilled
         now = self.clock.now()
-        step = self._plan(connection, connector, stale=asked.stale, now=now)
+        step = await self._plan(connection, connector, stale=asked.stale, now=now)
         if step.step is Step.GIVE_UP:
             await self._give_up(connection, step.cause or Cause.TOKEN_ENDED, asked.actor)
             return None
@@ -182,12 +187,22 @@ class RenewalAttempt:
         async with self.room.turn(connection, found.secrets, connector, ready.host, ready.username) as room:
             return await self._claim_and_send(ready, asked, ends_own=room is Room.END_OWN)
 
-    def _plan(self, connection: Connection, connector: Connector, *, stale: bool, now: float) -> Plan:
-        step = plan(connection, connector, now=now)
+    async def _plan(self, connection: Connection, connector: Connector, *, stale: bool, now: float) -> Plan:
+        alone = last_resort_left(connection, connector, now) and await self._alone(connection)
+        step = plan(connection, connector, now=now, stale=stale, alone=alone)
         if step.step is Step.LOGIN and (connection.paused or connection.unconfirmed):
             # what is held is kept alive by refresh, and nothing else is sent for it
             raise ConnectionPaused if connection.paused else ConnectionUnconfirmed
-        return replace(step, step=Step.GIVE_UP) if step.step is Step.HOLD and stale else step
+        return step
+
+    async def _alone(self, connection: Connection) -> bool:
+        """Whether no other living connection has the account, whoever's it is: a grant may be shared."""
+        which = ConnectionFilter(connector=connection.connector, unique_id=connection.unique_id, not_ended=True)
+        connections = self.settlement.keep_tokens.connections
+        found = await connections.list(which, cursor=None, limit=MOST_OF_AN_ACCOUNT, project=connection.project)
+        living = (State.ACTIVE, State.UNCERTAIN)
+        others = [each for each in found.items if each.id != connection.id and each.state in living]
+        return not others and found.next_cursor is None
 
     async def _placed(self, ready: _Ready, asked: Asked) -> bool:
         """Have a place at the host, before anything is written; says whether there was another before it."""
@@ -252,7 +267,7 @@ class RenewalAttempt:
         request = requests[-1]
         kind = IntentKind.LOGIN if login else IntentKind.REFRESH
         username = secrets.username.reveal() if login and secrets.username else ""
-        ready = _Ready(kind, current, secrets, connector, spec, request, client, username)
+        ready = _Ready(kind, current, secrets, connector, spec, request, client, username, last_resort=step.last_resort)
         if login:
             code = seed_among(connector, coded)
             ready = replace(ready, values=values, opening=opening, code=code, totp_step=totp_step)
@@ -408,19 +423,24 @@ class RenewalAttempt:
         if follow is Follow.KEEP and sent.token_set is not None:
             return await self._keep(ready, sent, sent.token_set, actor, booked)
         assert error is not None
-        record = self.settlement.answered(connection, actor, error.code, ready.host)
+        answer, by_refresh = answer_facts(sent), ready.kind is IntentKind.REFRESH
+        said = answered_as(sent, refresh=by_refresh)
+        record = self.settlement.answered(connection, actor, said, ready.host, answer)
         match follow:
             case Follow.TRY_PASSWORD:
-                return await self.settlement.refresh_refused(connection, ready.connector, ready.secrets, record)
+                return await self.settlement.refresh_refused(connection, ready.connector, ready.secrets, record, answer)
             case Follow.GRANT_LOST:
                 rejected = ready.kind is IntentKind.LOGIN and sent.outcome is SendOutcome.REJECTED
                 return await self.settlement.grant_lost(
-                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=rejected, booked=booked
-                )
+                    connection, ready.kind, sent.outcome, sent.failure, record, mark_password=rejected,
+                    answer=answer, booked=booked,
+                )  # fmt: skip
             case Follow.WAIT_FOR_SETUP:
                 wait = self.gate.alarm(ready.connector.id, error.code)
             case Follow.UNKNOWN:
-                return await self.settlement.unknown(connection, ready.connector, error, record)
+                return await self.settlement.unknown(
+                    connection, ready.connector, error, record, cause=unknown_cause(sent.outcome), answer=answer
+                )
             case Follow.ONE_MORE_TRY:
                 await self.settlement.unanswered_login(connection, record, booked)
                 return None
@@ -428,7 +448,7 @@ class RenewalAttempt:
                 wait = wait_s(sent.outcome, failed.failures, sent.retry_after_s, self.entropy.fraction())
         told = sent.retry_after_s is not None or sent.outcome in (SendOutcome.SETUP_WRONG, SendOutcome.SCOPE_REFUSED)
         written = await self.settlement.failed_for_now(
-            connection, error.code, failed, wait, record, asked=told, booked=booked
+            connection, error.code, failed, wait, record, asked=told, answer=answer, booked=booked
         )
         if written is None:
             return None
@@ -475,6 +495,7 @@ def _claimed(ready: _Ready, attempt: str, now: float) -> Connection:
         attempt,
         before.sent_at if before is not None and again and ready.kind is IntentKind.REFRESH else now,
         before.tries + 1 if before is not None and again else 1,
+        last_resort=ready.last_resort or (before is not None and again and before.last_resort),
     )
     # A refresh token of unknown fate that the password takes over from is not sent any more, whatever comes next.
     refreshable = read.refreshable and (before is None or ready.kind is IntentKind.REFRESH)

@@ -208,6 +208,8 @@ class KeepTokens:
             last_error=None,
             last_error_at=None,
             failures_in_a_row=0,
+            failing_since=None,
+            last_answer={},
             retry_at=None,
             retry_asked=False,
             updated_at=self.clock.now(),

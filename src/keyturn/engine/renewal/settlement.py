@@ -6,8 +6,10 @@ looks again (None).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent, IntentKind, State, advance
@@ -26,6 +28,7 @@ from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.renewals import RenewalStore
 from keyturn.ports.store import NOTHING_SEALED, Attempt, AttemptResult, RevisionConflict, SealedChange, Spill
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 SENDS_AT_ONCE = 2  # of a refresh token that may be sent again, before the scheduler goes on
 
 
@@ -104,6 +107,7 @@ class Settlement:
         record: AuditRecord,
         *,
         asked: bool = False,
+        answer: Mapping[str, Any] = NOTHING,
         booked: tuple[Attempt, AttemptResult] | None = None,
     ) -> Connection | None:
         """The try failed for a passing reason: the token set stays, the intent is over, the next try is made later.
@@ -123,6 +127,7 @@ class Settlement:
                 retry_asked=asked,
                 failures_in_a_row=failed.failures,
                 failing_since=failed.since,
+                last_answer=answer,
                 last_error=code,
                 last_error_at=now,
             )
@@ -130,7 +135,12 @@ class Settlement:
         return await self._write(connection, for_now, [record], after_send=True, booked=booked)
 
     async def refresh_refused(
-        self, connection: Connection, connector: Connector, secrets: ConnectionSecrets, record: AuditRecord
+        self,
+        connection: Connection,
+        connector: Connector,
+        secrets: ConnectionSecrets,
+        record: AuditRecord,
+        answer: Mapping[str, Any] = NOTHING,
     ) -> Connection | None:
         """The refresh token is dead: forget it; then the kept password, if it may be used, else the person."""
         before = secrets.token_set
@@ -140,14 +150,16 @@ class Settlement:
 
             def refused(current: Connection) -> Connection:
                 due = None if current.paused else current.renews_at  # no password is sent to keep it from ending
-                return replace(current, refreshable=False, intent=None, renews_at=due, last_error_at=now)
+                dead = replace(current, refreshable=False, intent=None, renews_at=due)
+                return replace(dead, last_error_at=now, last_answer=answer)
 
             await self._write(connection, refused, [record], sealed, after_send=True)
             return None
         told = self.record(connection, "connection.needs_reconnect", SCHEDULER, outcome=Cause.GRANT_LOST.value)
 
         def lost(current: Connection) -> Connection:
-            return replace(_lost(current, Cause.GRANT_LOST), refreshable=False, last_error_at=now)
+            gone = replace(_lost(current, Cause.GRANT_LOST), refreshable=False)
+            return replace(gone, last_error_at=now, last_answer=answer)
 
         if await self._write(connection, lost, [record, told], sealed, after_send=True) is None:
             return None
@@ -162,6 +174,7 @@ class Settlement:
         record: AuditRecord,
         *,
         mark_password: bool,
+        answer: Mapping[str, Any] = NOTHING,
         booked: tuple[Attempt, AttemptResult] | None = None,
     ) -> Connection | None:
         """The person is needed; a password that was refused is marked so that it is never sent again by itself."""
@@ -170,14 +183,22 @@ class Settlement:
 
         def lost(current: Connection) -> Connection:
             marked = current.password_rejected or mark_password
-            return replace(_lost(current, cause), password_rejected=marked, last_error_at=self.clock.now())
+            gone = replace(_lost(current, cause), password_rejected=marked)
+            return replace(gone, last_error_at=self.clock.now(), last_answer=answer)
 
         if await self._write(connection, lost, [record, told], after_send=True, booked=booked) is None:
             return None
         raise NeedsReconnect(extensions={"reason": cause.value})
 
     async def unknown(
-        self, connection: Connection, connector: Connector, error: KeyturnError, record: AuditRecord
+        self,
+        connection: Connection,
+        connector: Connector,
+        error: KeyturnError,
+        record: AuditRecord,
+        *,
+        cause: Cause = Cause.OUTCOME_UNKNOWN,
+        answer: Mapping[str, Any] = NOTHING,
     ) -> Connection | None:
         """The refresh may have rotated: uncertain, with its intent left in place for the plan to read."""
         now = self.clock.now()
@@ -189,15 +210,16 @@ class Settlement:
             return replace(
                 current,
                 state=advance(current.state, Event.ANSWER_LOST),
-                reason=Cause.OUTCOME_UNKNOWN.value,
+                reason=cause.value,
                 retry_at=now + wait if again else None,
                 retry_asked=False,
                 failures_in_a_row=tries if again else 0,
+                last_answer=answer,
                 last_error=error.code,
                 last_error_at=now,
             )
 
-        told = self.record(connection, "connection.uncertain", SCHEDULER, outcome=Cause.OUTCOME_UNKNOWN.value)
+        told = self.record(connection, "connection.uncertain", SCHEDULER, outcome=cause.value)
         written = await self._write(connection, uncertain, [record, told], after_send=True)
         if written is not None and again:
             error.retry_after_s = wait
@@ -254,7 +276,7 @@ class Settlement:
         now = self.clock.now()
 
         def unanswered(current: Connection) -> Connection:
-            return replace(current, last_error=ProviderTimeout.code, last_error_at=now)
+            return replace(current, last_error=ProviderTimeout.code, last_error_at=now, last_answer=NOTHING)
 
         await self._write(connection, unanswered, [record], after_send=True, booked=booked)
 
@@ -267,12 +289,14 @@ class Settlement:
             facts["host"] = host
         return connection_record(connection, self.clock.now(), action, actor, outcome=outcome, facts=facts)
 
-    def answered(self, claimed: Connection, actor: Actor, outcome: str, host: str) -> AuditRecord:
-        """What came of a send; with what its intent said, as that is gone with this write."""
+    def answered(
+        self, claimed: Connection, actor: Actor, outcome: str, host: str, answer: Mapping[str, Any] = NOTHING
+    ) -> AuditRecord:
+        """What came of a send; with what its intent said, as that is gone with this write, and what was answered."""
         intent = claimed.intent
         record = self.record(claimed, f"{intent.kind if intent else IntentKind.REFRESH}.answered", actor,
                              outcome=outcome, host=host)  # fmt: skip
-        return record if intent is None else replace(record, facts={**record.facts, **_sent(intent)})
+        return record if intent is None else replace(record, facts={**record.facts, **_sent(intent), **answer})
 
     def orphaned(self, connection: Connection, actor: Actor) -> AuditRecord:
         """An intent was found whose process is gone: what came of that send is not known."""
@@ -370,7 +394,8 @@ def is_untold(connection: Connection) -> bool:
 
 
 def _sent(intent: Intent) -> dict[str, object]:
-    return {"attempt": intent.attempt, "sent_at": intent.sent_at, "tries": intent.tries}
+    sent = {"attempt": intent.attempt, "sent_at": intent.sent_at, "tries": intent.tries}
+    return {**sent, "last_resort": True} if intent.last_resort else sent
 
 
 def _same_attempt(current: Connection, ours: Connection) -> bool:
