@@ -62,7 +62,7 @@ def keep_tokens(world: FakeWorld) -> KeepTokens:
     """The use case over the world's stores."""
     stores, unstored = world.stores, Unstored()
     return KeepTokens(
-        ObservedConnections(stores.connections, unstored),
+        ObservedConnections(stores.connections),
         stores.renewals,
         stores.revocations,
         stores.spill,
@@ -215,7 +215,7 @@ async def test_tries_go_on_every_five_seconds_at_most(world: FakeWorld, keep_tok
     world.stores.spill.write = write  # type: ignore[method-assign]
 
     kept = await keep_tokens.keep(Kept(BROKEN, SECRETS, NEW, connector_from()))
-    read = await keep_tokens.connections.open("cxn_1", project="blue")
+    read = await keep_tokens.unstored.open(keep_tokens.connections, "cxn_1", "blue")
     assert read is not None
     await in_time(world, keep_tokens.unstored.drain(60.0), step_s=0.1)
 

@@ -8,6 +8,7 @@ import pytest
 
 from keyturn.core.connection import IntentKind, State
 from keyturn.core.errors import (
+    ConnectionPaused,
     CredentialsRejected,
     KeyturnError,
     NeedsReconnect,
@@ -349,3 +350,34 @@ async def test_a_disconnect_survives_the_loss_of_any_write(world: FakeWorld, ind
     await world.application.scheduler.revoke_due()
     assert State.DISCONNECTED is (await read(world, connection.id)).state
     assert {} == world.stores.revocations.rows
+
+
+async def test_callers_go_on_with_a_token_that_only_memory_has(world: FakeWorld) -> None:
+    """A full disk takes no token, and costs no call: reads are as good as ever, and a pause counts all the same."""
+    await publish(world)
+    connection = (await log_in(world)).connection
+    full = [True]
+
+    def no_room(name: str) -> None:
+        if full[0] and name == "renewals.settle":
+            raise StoreUnavailable("the database can't be used: SQLITE_FULL")
+
+    world.stores.database.before_write = no_room
+    world.stores.spill.full = True
+    world.clock.advance(3600)
+    world.egress.will_reply(token(2, at=world.clock.now()))
+    route = await in_time(world, world.application.calls.route(connection.id, ACTOR))
+    again = await world.application.calls.route(connection.id, ACTOR)
+    unstored = world.application.renewals.unstored
+    await world.application.pause(connection.id, ACTOR, paused=True)
+    with pytest.raises(ConnectionPaused):
+        await world.application.calls.route(connection.id, ACTOR)
+    await world.application.pause(connection.id, ACTOR, paused=False)
+    full[0] = False
+    await stored(world)
+
+    assert (2, 2, 1) == (route.generation, again.generation, unstored)
+    assert 1 == len(bodies(world)) - 1
+    assert Secret("access-2") == held(world, connection.id)
+    assert (2, State.ACTIVE, None) == _gist(await read(world, connection.id))
+    assert 0 == world.application.renewals.unstored

@@ -184,7 +184,7 @@ def assemble(
     clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
     unstored, stopping = Unstored(), Stopping()
     until_stopped = replace(ports, egress=UntilStopped(ports.egress, stopping))  # for what carries a login
-    connections = ObservedConnections(ports.connections, unstored)
+    connections = ObservedConnections(ports.connections)
     renewing = ObservedRenewals(ports.renewals, connections.tell)
     published = PublishedConnectors(ports.connectors, ports.client_assertions)
     (guards, budget), (keep_tokens, quiet) = _guards(ports), _keeping(ports, connections, renewing, unstored)
@@ -193,7 +193,7 @@ def assemble(
     room, make_room = _few_sessions(ports, published, keep_tokens, budget, revoke)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
     renewals = _renewals(until_stopped, connections, published, room, budget, gate, known, stopping)
-    calls = Calls(connections, published, renewals, tests, ports.suffixes, clock)
+    calls = Calls(connections, published, renewals, tests, ports.suffixes, clock, unstored)
     connections.listen(calls.written)
     store_login = StoreLogin(connections, ports.revocations, published, tests, keep_tokens)
     connect, challenges = _logins(until_stopped, published, store_login, make_room, budget, guards, gate, known)

@@ -32,6 +32,7 @@ from keyturn.engine.actor import SCHEDULER, Actor
 from keyturn.engine.calls.routes import Route, make_route
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.renew import Renewals, refuse_unusable
+from keyturn.engine.renewal.unstored import Unstored
 from keyturn.engine.template_values import connection_values
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.clock import Clock
@@ -90,7 +91,9 @@ class Calls:
         tests: TestCalls,
         suffixes: PublicSuffixes,
         clock: Clock,
+        unstored: Unstored | None = None,
     ) -> None:
+        self._unstored = unstored or Unstored()
         self._connections = connections
         self._published = published
         self._renewals = renewals
@@ -367,7 +370,7 @@ class Calls:
             self._routes.popitem(last=False)
 
     async def _open(self, connection_id: str, project: str) -> Route:
-        opened = await self._connections.open(connection_id, project=project)
+        opened = await self._unstored.open(self._connections, connection_id, project)
         if opened is None:
             raise NotFound("There is no such connection.")
         connection, secrets = opened

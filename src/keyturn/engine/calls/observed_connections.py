@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State
-from keyturn.core.errors import StoreUnavailable
 from keyturn.core.revocation import Revocation
-from keyturn.engine.renewal.unstored import Unstored
 from keyturn.ports.renewals import Booking, Claimed, Found, RenewalStore
 from keyturn.ports.store import (
     NOTHING_SEALED,
@@ -23,11 +21,10 @@ from keyturn.ports.store import (
 
 
 class ObservedConnections:
-    """Implements `ConnectionStore` over another one; what the database could not take yet is read from memory."""
+    """Implements `ConnectionStore` over another one."""
 
-    def __init__(self, store: ConnectionStore, unstored: Unstored) -> None:
+    def __init__(self, store: ConnectionStore) -> None:
         self._store = store
-        self._unstored = unstored
         self._listeners: list[Callable[[Connection], None]] = []
 
     def listen(self, listener: Callable[[Connection], None]) -> None:
@@ -60,25 +57,13 @@ class ObservedConnections:
 
     async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
         """See the port."""
-        if self._unstored.of(connection_id, project) is None:
-            return await self._store.load(connection_id, project=project)
-        opened = await self.open(connection_id, project=project)
-        return None if opened is None else opened[0]
+        return await self._store.load(connection_id, project=project)
 
     async def open(
         self, connection_id: str, *, project: str = "default"
     ) -> tuple[Connection, ConnectionSecrets] | None:
         """See the port."""
-        if self._unstored.of(connection_id, project) is None:
-            return await self._store.open(connection_id, project=project)
-        try:
-            opened = await self._store.open(connection_id, project=project)
-        except StoreUnavailable:
-            held = self._unstored.over(connection_id, project, None)
-            if held is None:
-                raise
-            return held
-        return None if opened is None else self._unstored.over(connection_id, project, opened[0]) or opened
+        return await self._store.open(connection_id, project=project)
 
     async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
         """See the port."""

@@ -1,7 +1,7 @@
 """Token sets that a provider gave and the database could not take yet: callers go on with them from memory.
 
 Rule 1: what is here is newer than the row by one generation, and goes as soon as the row has it.
-Rule 2: a pause or a disconnect that the row tells of counts all the same.
+Rule 2: a pause or a disconnect that the row tells of counts all the same. Whoever writes the row reads the row.
 
 Source: the renewal design, "A renewal, in two commits".
 """
@@ -17,6 +17,8 @@ import structlog
 
 from keyturn.core.connection import Connection, ConnectionSecrets
 from keyturn.core.crashes import crash_facts
+from keyturn.core.errors import StoreUnavailable
+from keyturn.ports.store import ConnectionStore
 
 SPILLED_WAITS_S: Final = 2.0
 
@@ -48,16 +50,26 @@ class Unstored:
         held = self._held.get((project, connection_id))
         return None if held is None else held[0]
 
-    def over(
-        self, connection_id: str, project: str, stored: Connection | None
+    async def open(
+        self, connections: ConnectionStore, connection_id: str, project: str
     ) -> tuple[Connection, ConnectionSecrets] | None:
-        """What a reader gets instead of the row; None: the row. `stored`: None where it could not be read."""
+        """Read a connection for a call: from memory, where that is newer or the database can't be read at all.
+
+        Raises:
+            StoreUnavailable: it can't be read, and memory knows nothing.
+        """
         held = self._held.get((project, connection_id))
-        if held is None or stored is None:
+        try:
+            opened = await connections.open(connection_id, project=project)
+        except StoreUnavailable:
+            if held is None:
+                raise
             return held
-        newer, secrets = held
+        if held is None or opened is None:
+            return opened
+        (newer, secrets), stored = held, opened[0]
         if stored.ended or stored.generation >= newer.generation:
-            return None
+            return opened
         now = replace(newer, paused=stored.paused, unconfirmed=stored.unconfirmed, revision=stored.revision)
         return now, secrets
 
