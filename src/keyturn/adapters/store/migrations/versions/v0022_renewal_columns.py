@@ -16,7 +16,8 @@ _COLUMNS = (
     ("intent_last_resort", sa.Boolean()), ("parked_at", sa.Float()), ("parked_why", sa.Text()),
 )  # fmt: skip
 _OF_REVOCATIONS = (
-    ("claim", sa.Text()), ("claim_until", sa.Float()), ("parked_at", sa.Float()), ("parked_why", sa.Text()),
+    ("renewal_sent_at", sa.Float()), ("claim", sa.Text()), ("claim_until", sa.Float()), ("parked_at", sa.Float()),
+    ("parked_why", sa.Text()),
 )  # fmt: skip
 
 
@@ -40,6 +41,7 @@ def upgrade() -> None:
         "connections_look", "connections", ["connector", "look_at"], sqlite_where=sa.text("look_at IS NOT NULL")
     )
     op.create_index("connections_parked", "connections", ["parked_at"], sqlite_where=sa.text("parked_at IS NOT NULL"))
+    op.create_index("revocations_parked", "revocations", ["parked_at"], sqlite_where=sa.text("parked_at IS NOT NULL"))
     op.create_table(
         "processes",
         sa.Column("holder", sa.Text(), nullable=False, primary_key=True),
