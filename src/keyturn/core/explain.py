@@ -120,6 +120,7 @@ _LOST_OTHERWISE: Final = ("Only the person can get another token.", _RECONNECT)
 _TOLD: Final[Mapping[str, str]] = {
     "done": "The provider has revoked its tokens.",
     "given_up": "The provider could not be told within a day; its tokens end by themselves.",
+    "not_possible": "The provider could not be told, and no later try would change that; its tokens end by themselves.",
     "not_supported": "The provider has no way to revoke tokens; they end by themselves.",
     "nothing_to_revoke": "There was no token to revoke.",
 }

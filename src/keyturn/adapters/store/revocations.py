@@ -249,7 +249,7 @@ class SqlRevocationStore:
 
     async def _park(self, number: int, why: str) -> None:
         log.error("revocation_set_aside", why=why)
-        change = sa.update(revocations).where(number == _ROWID)
+        change = sa.update(revocations).where(_ROWID.in_([number]))
         change = change.values(parked_at=self._clock.now(), parked_why=why, **_UNCLAIMED)
         await self._database.write(lambda tx: tx.execute(change))
 
@@ -277,7 +277,7 @@ class SqlRevocationStore:
 
 def _row_of(tx: sa.Connection, *, number: int) -> sa.Row[Any] | None:
     try:
-        return tx.execute(sa.select(revocations).where(number == _ROWID)).one_or_none()
+        return tx.execute(sa.select(revocations).where(_ROWID.in_([number]))).one_or_none()
     except OperationalError as error:
         if _NO_TEXT not in str(error.orig):
             raise
