@@ -115,3 +115,14 @@ def test_flags_are_shown_before_the_state_of_what_lives(state: State, paused: bo
     ended = state in (State.DISCONNECTING, State.DISCONNECTED)
     expected = state.value if ended else "paused" if paused else "unconfirmed" if unconfirmed else state.value
     assert (ended, expected) == (connection.ended, connection.shown_state)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize(
+    ("ends", "over"), [pytest.param(None, False, id="no known end"), (9.9, True), (10.0, True), (10.1, False)]
+)
+def test_a_token_is_over_at_its_end_and_one_without_an_end_is_not(state: State, ends: float | None, over: bool) -> None:
+    """Whatever else is wrong with the connection."""
+    connection = Connection("c", "acme", 1, "o", "n", "u", 0.0, 0.0, state=state, expires_at=ends)
+
+    assert over is connection.token_over(10.0)

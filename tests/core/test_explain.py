@@ -158,6 +158,10 @@ def because(cause: Cause) -> dict[str, object]:
             SMALL, None, "needs_reconnect", "grant_lost", Who.END_USER, NOW + 1, id="lost while the token lives",
         ),
         pytest.param(
+            {**because(Cause.GRANT_LOST), "expires_at": None},
+            SMALL, None, "needs_reconnect", "grant_lost", Who.END_USER, None, id="lost, and the token has no known end",
+        ),
+        pytest.param(
             {**because(Cause.GRANT_LOST), "reason": None},
             SMALL, None, "needs_reconnect", None, Who.END_USER, None, id="lost for no stated reason",
         ),

@@ -93,7 +93,7 @@ async def test_each_is_tried_again_by_itself(world: FakeWorld) -> None:
 async def test_a_disconnect_shows_each_result(world: FakeWorld) -> None:
     """On the connection, while it goes on and when it is given up."""
     await publish(world)
-    connection = (await log_in(world, token())).connection
+    connection = (await log_in(world, token(at=world.clock.now()))).connection
     world.egress.will_reply(OK, OK, DOWN, OK)
     ending = await in_time(world, world.application.disconnect(connection.id, ACTOR))
     world.egress.will_reply(DOWN)

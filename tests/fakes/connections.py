@@ -273,15 +273,24 @@ def _begins(each: Connection, text: str) -> bool:
 
 
 class FakeRevocationStore:
-    """Promises: `tests/contracts/revocation_store_contract.py`."""
+    """Promises: `tests/contracts/revocation_store_contract.py`. One process; `claims` may be given others'.
+
+    `broken`: the ids of those whose seal does not open.
+    """
 
     def __init__(self, database: FakeDatabase) -> None:
         self._database = database
         self.rows: dict[str, Revocation] = {}
+        self.claims: dict[str, tuple[str, float]] = {}  # who sends it, and until when that counts
+        self.broken: set[str] = set()
+        self.set_aside: set[str] = set()
 
     def put(self, revocations: Sequence[Revocation]) -> None:
         """Add those that a write of a connection carries."""
-        self.rows.update({each.id: each for each in revocations})
+        for each in revocations:
+            self.rows[each.id] = replace(each, claimed_until=None)
+            if each.claimed_until is not None:
+                self.claims[each.id] = ("me", each.claimed_until)
 
     async def add(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> None:
         """Add one."""
@@ -292,34 +301,100 @@ class FakeRevocationStore:
     async def due(self, now: float, *, limit: int) -> Sequence[Revocation]:
         """Find those to try now."""
         await self._database.read()
-        ready = [each for each in self.rows.values() if each.due_at <= now]
-        return tuple(sorted(ready, key=lambda each: (each.due_at, each.id))[:limit])
+        ready = [each for each in self._readable() if each.due_at <= now and not self._claimed(each.id, now)]
+        return tuple(ready[:limit])
 
     async def of_connection(self, connection_id: str) -> Sequence[Revocation]:
         """Find those of one connection."""
         await self._database.read()
-        open_ones = [each for each in self.rows.values() if each.connection == connection_id]
-        return tuple(sorted(open_ones, key=lambda each: (each.due_at, each.id)))
+        return tuple(each for each in self._readable() if each.connection == connection_id)
+
+    async def claim(
+        self, revocation_id: str, *, now: float, for_s: float, records: Sequence[AuditRecord] = ()
+    ) -> Revocation | None:
+        """Say that this process sends it."""
+        await self._database.write("revocations.claim")
+        row = next((each for each in self._readable() if each.id == revocation_id), None)
+        if row is None or (self._claimed(revocation_id, now) and self.claims[revocation_id][0] != "me"):
+            return None
+        self.claims[revocation_id] = ("me", now + for_s)
+        self._database.log(records)
+        return row
+
+    async def withdraw(self, revocation_id: str, *, records: Sequence[AuditRecord] = ()) -> None:
+        """It was not sent."""
+        await self._database.write("revocations.withdraw")
+        if self._is_ours(revocation_id):
+            self.claims.pop(revocation_id, None)
+        self._database.log(records)
+
+    async def note(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> bool:
+        """Write its token set and when its refresh token was sent."""
+        await self._database.write("revocations.note")
+        kept = self.rows.get(revocation.id)
+        if kept is None or self.claims.get(revocation.id, ("", 0.0))[0] != "me":
+            return False
+        self.rows[revocation.id] = replace(
+            kept, token_set=revocation.token_set, renewal_sent_at=revocation.renewal_sent_at
+        )
+        self._database.log(records)
+        return True
 
     async def save(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> None:
         """Write what a try has changed."""
         await self._database.write("revocations.save")
         kept = self.rows.get(revocation.id)
-        if kept is not None:
+        if kept is not None and self._is_ours(revocation.id):
             self.rows[revocation.id] = replace(
                 kept,
                 tries=revocation.tries,
                 done=revocation.done,
                 due_at=revocation.due_at,
                 last_error=revocation.last_error,
+                renewal_sent_at=revocation.renewal_sent_at,
             )
+            self.claims.pop(revocation.id, None)
         self._database.log(records)
+
+    async def parked(self, connection_id: str | None = None) -> int:
+        """How many are set aside."""
+        await self._database.read()
+        aside = [self.rows[each] for each in self.set_aside if each in self.rows]
+        return sum(1 for each in aside if connection_id is None or each.connection == connection_id)
+
+    async def unpark(self, revocation_id: str | None = None) -> int:
+        """Let one, or all, be tried again."""
+        await self._database.write("revocations.unpark")
+        back = {each for each in self.set_aside if revocation_id in (None, each)}
+        self.set_aside -= back
+        return len(back)
+
+    async def drop_parked(self, now: float) -> Sequence[str]:
+        """Take those away that are to be given up by now."""
+        await self._database.write("revocations.drop_parked")
+        old = tuple(sorted(each for each in self.set_aside if self.rows[each].give_up_at <= now))
+        for each in old:
+            self.set_aside.discard(each)
+            del self.rows[each]
+        return old
 
     async def remove(self, revocation_id: str, *, records: Sequence[AuditRecord] = ()) -> None:
         """Forget one."""
         await self._database.write("revocations.remove")
         self.rows.pop(revocation_id, None)
+        self.claims.pop(revocation_id, None)
         self._database.log(records)
+
+    def _readable(self) -> list[Revocation]:
+        self.set_aside |= self.broken & set(self.rows)
+        there = [each for each in self.rows.values() if each.id not in self.set_aside]
+        return sorted(there, key=lambda each: (each.due_at, each.id))
+
+    def _claimed(self, revocation_id: str, now: float) -> bool:
+        return self.claims.get(revocation_id, ("", now))[1] > now
+
+    def _is_ours(self, revocation_id: str) -> bool:
+        return self.claims.get(revocation_id, ("me", 0.0))[0] == "me"
 
 
 class FakeSpill:

@@ -189,7 +189,8 @@ def assemble(
     published = PublishedConnectors(ports.connectors, ports.client_assertions)
     (guards, budget), (keep_tokens, quiet) = _guards(ports), _keeping(ports, connections, renewing, unstored)
     tests = TestCalls(ports.egress, ports.suffixes)
-    revoke = Revoke(connections, ports.revocations, published, ports.egress, gate, clock, entropy, known, quiet)
+    revoke = Revoke(connections, ports.revocations, published, until_stopped.egress, gate, clock, entropy, known, quiet,
+                    stopping)  # fmt: skip
     room, make_room = _few_sessions(ports, published, keep_tokens, budget, revoke)
     disconnect = Disconnect(connections, published, revoke, clock, entropy)
     renewals = _renewals(until_stopped, connections, published, room, budget, gate, known, stopping)

@@ -196,6 +196,14 @@ class Connection:
         """Whether the connection was disconnected."""
         return self.state in ENDED
 
+    def token_over(self, now: float) -> bool:
+        """Whether the token is known to be over, at this time (Unix seconds).
+
+        One that the provider gave no end counts as alive, whatever else is wrong, until the API refuses it: then that
+        is its end.
+        """
+        return self.expires_at is not None and now >= self.expires_at
+
     @property
     def shown_state(self) -> str:
         """The state as people read it: the flags stand before it."""

@@ -124,6 +124,7 @@ _LOST_OTHERWISE: Final = ("Only the person can get another token.", _RECONNECT)
 _TOLD: Final[Mapping[str, str]] = {
     "done": "The provider has revoked its tokens.",
     "given_up": "The provider could not be told within a day; its tokens end by themselves.",
+    "not_possible": "The provider could not be told, and no later try would change that; its tokens end by themselves.",
     "not_supported": "The provider has no way to revoke tokens; they end by themselves.",
     "nothing_to_revoke": "There was no token to revoke.",
 }
@@ -210,7 +211,7 @@ def _renewable(connection: Connection, connector: Connector | None, now: float) 
 
 
 def _lives(connection: Connection, now: float) -> bool:
-    return connection.expires_at is None or now < connection.expires_at
+    return not connection.token_over(now)
 
 
 def _ended(connection: Connection) -> Explanation:
@@ -241,8 +242,9 @@ def _held(connection: Connection, connector: Connector | None, now: float) -> Ex
 def _lost(connection: Connection, now: float) -> Explanation:
     text, action = _LOST.get(connection.reason or "", _LOST_OTHERWISE)
     ends = connection.expires_at
-    if ends is not None and now < ends:
-        return _because(connection, connection.reason, f"{text} Calls go on until the token ends.", action, ends)
+    if not connection.token_over(now):
+        until = "the token ends" if ends is not None else "the API refuses the token"
+        return _because(connection, connection.reason, f"{text} Calls go on until {until}.", action, ends)
     return _because(connection, connection.reason, f"{text} Calls are refused.", action, None)
 
 

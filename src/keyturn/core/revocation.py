@@ -27,6 +27,8 @@ class Revocation:
     `values`: what else the revoke request's templates need, sealed with the tokens.
     `done`: the kinds of token (`refresh_token`, `access_token`) that the provider has acknowledged.
     `connection`: None for a login that never became one.
+    `renewal_sent_at`: its refresh token was sent then, to bring a live access token for the revoke request, and what
+    came of that is not known. `claimed_until`: of one that is written, that its writer sends it now.
     """
 
     id: str
@@ -43,3 +45,5 @@ class Revocation:
     last_error: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     project: str = "default"
+    renewal_sent_at: float | None = None
+    claimed_until: float | None = None

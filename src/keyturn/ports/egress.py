@@ -62,7 +62,8 @@ class Resolver(Protocol):
 class UpstreamRequest:
     """A proxied call on its way to the API. `target` is path and query as they are sent; header names lower case.
 
-    Both may carry the token, and are hidden from `repr`.
+    Both may carry the token, and are hidden from `repr`. `connection_id`: in whose name the call is made, and whose
+    share of the host's connections it takes.
     """
 
     method: bytes
@@ -73,6 +74,7 @@ class UpstreamRequest:
     headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
     content_length: int | None = None  # None with a body means chunked
     has_body: bool = False
+    connection_id: str = ""
 
 
 class UpstreamAnswer(Protocol):
@@ -121,7 +123,7 @@ class Upstream(Protocol):
 
         Raises:
             BadRequest: a method, target or header that no request can have, or a body of another length than stated.
-            ProviderUnavailable: too many calls of this host are under way.
+            ProviderUnavailable: too many calls of this host, or of this connection there, are under way.
             ProviderBadResponse: the answer's head is no HTTP, is too large, or leaves open where the answer ends.
             ProviderTimeout: sent, and no answer came within the limit, or the connection broke before it.
             Others as `Egress.send`. What the body's iterator raises passes through.

@@ -199,15 +199,47 @@ class RevocationStore(Protocol):
         ...
 
     async def due(self, now: float, *, limit: int) -> Sequence[Revocation]:
-        """Those to try now, oldest first."""
+        """Those to try now that nobody sends, oldest first. One that can't be read or opened is set aside."""
         ...
 
     async def of_connection(self, connection_id: str) -> Sequence[Revocation]:
-        """Those still open of one connection."""
+        """Those still open of one connection, claimed or not. One that can't be read or opened is set aside."""
+        ...
+
+    async def claim(
+        self, revocation_id: str, *, now: float, for_s: float, records: Sequence[AuditRecord] = ()
+    ) -> Revocation | None:
+        """Say that this process sends it, for so long; return it as it is now.
+
+        None where it is gone, set aside, or another process that may live has said so: of several, one gets it.
+        """
+        ...
+
+    async def withdraw(self, revocation_id: str, *, records: Sequence[AuditRecord] = ()) -> None:
+        """It was claimed here and not sent."""
+        ...
+
+    async def note(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> bool:
+        """Write its token set and `renewal_sent_at`, and keep the claim; False, and nothing, where it is not ours."""
         ...
 
     async def save(self, revocation: Revocation, *, records: Sequence[AuditRecord] = ()) -> None:
-        """Write tries, done, due time and error of a later try."""
+        """Write tries, done, due time and error of a later try, and give up the claim.
+
+        Nothing of one that is gone or that another has claimed; the records all the same.
+        """
+        ...
+
+    async def parked(self, connection_id: str | None = None) -> int:
+        """How many are set aside, of all or of one connection."""
+        ...
+
+    async def unpark(self, revocation_id: str | None = None) -> int:
+        """Let one that was set aside, or all of them, be tried again; returns how many."""
+        ...
+
+    async def drop_parked(self, now: float) -> Sequence[str]:
+        """Take those away that are set aside and to be given up by now; returns their ids."""
         ...
 
     async def remove(self, revocation_id: str, *, records: Sequence[AuditRecord] = ()) -> None:

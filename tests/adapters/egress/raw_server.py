@@ -135,7 +135,7 @@ async def raw_server(
             with suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
                 await writer.wait_closed()
 
-    listening = await asyncio.start_server(play, host, 0, ssl=tls, limit=1 << 20)
+    listening = await asyncio.start_server(play, host, 0, ssl=tls, limit=1 << 20, backlog=1024)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

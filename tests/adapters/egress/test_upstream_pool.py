@@ -24,7 +24,7 @@ class Pool:
         self._port = server.port
         self.fails = False
         self.emptied = 0
-        self.pool = HostPool(self._dial, self._on_empty, limit=1, wait_s=5.0, host_line=b"")
+        self.pool = HostPool(self._dial, self._on_empty, limit=1, share=16, kept_free=64, wait_s=5.0, host_line=b"")
 
     def _on_empty(self) -> None:
         self.emptied += 1
@@ -42,13 +42,13 @@ async def test_a_connection_given_to_who_gave_up_goes_back() -> None:
     """Given and cancelled in the same moment."""
     async with raw_server(quiet) as server:
         one = Pool(server)
-        connection = await one.pool.another()
-        waiting = asyncio.create_task(one.pool.another())
+        connection = await one.pool.another("cxn_1")
+        waiting = asyncio.create_task(one.pool.another("cxn_1"))
         await asyncio.sleep(0)
         one.pool.freed(connection)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        found = one.pool.idle_one()
+        found = one.pool.idle_one("cxn_1")
         connection.abort()
 
     assert waiting.cancelled()
@@ -59,8 +59,8 @@ async def test_a_place_given_to_who_gave_up_goes_to_the_next() -> None:
     """The connection ended, and the first who waited for its place left in the same moment."""
     async with raw_server(quiet) as server, asyncio.timeout(5):
         one = Pool(server)
-        connection = await one.pool.another()
-        first, second = (asyncio.create_task(one.pool.another()) for _ in range(2))
+        connection = await one.pool.another("cxn_1")
+        first, second = (asyncio.create_task(one.pool.another("cxn_1")) for _ in range(2))
         await asyncio.sleep(0)
         connection.abort()
         one.pool.lost(connection)
@@ -76,8 +76,8 @@ async def test_a_connection_that_ended_on_its_way_is_replaced() -> None:
     """Who waited gets a new one."""
     async with raw_server(quiet) as server, asyncio.timeout(5):
         one = Pool(server)
-        connection = await one.pool.another()
-        waiting = asyncio.create_task(one.pool.another())
+        connection = await one.pool.another("cxn_1")
+        waiting = asyncio.create_task(one.pool.another("cxn_1"))
         await asyncio.sleep(0)
         one.pool.freed(connection)
         connection.abort()
@@ -93,11 +93,11 @@ async def test_a_failed_dial_gives_its_place_up() -> None:
     async with raw_server(quiet) as server, asyncio.timeout(5):
         one = Pool(server)
         one.fails = True
-        both = [asyncio.create_task(one.pool.another()) for _ in range(2)]
+        both = [asyncio.create_task(one.pool.another("cxn_1")) for _ in range(2)]
         found = await asyncio.gather(*both, return_exceptions=True)
 
         with pytest.raises(ProviderUnreachable):
-            await one.pool.another()
+            await one.pool.another("cxn_1")
 
     assert [ProviderUnreachable] * 2 == [type(error) for error in found]
     assert 2 == one.emptied

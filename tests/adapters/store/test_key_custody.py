@@ -329,6 +329,7 @@ async def test_a_lost_key_takes_what_it_sealed(tmp_path: Path) -> None:
 
     assert lost is not None
     assert (State.NEEDS_RECONNECT, "key_lost", None) == (lost[0].state, lost[0].reason, lost[1].token_set)
+    assert lost[0].expires_at is not None  # there is no token left that could be alive
     assert ended is not None
     assert State.DISCONNECTED is ended.state
     assert whole is not None

@@ -67,6 +67,7 @@ async def test_what_was_shown_is_what_is_sent(visitor: Visitor) -> None:
     sent = visitor.world.upstream.sent[0].request
 
     assert (b"GET", "api.acme.example", b"/v2/me?x=1&key=access-1") == (sent.method, sent.host, sent.target)
+    assert f"/connections/{sent.connection_id}/console" == page(visitor)
     assert (b"authorization", b"Bearer access-1") in sent.headers
     assert (b"accept", b"text/plain") in sent.headers
     assert "200</b> in " in answer.text

@@ -35,6 +35,7 @@ async def test_a_call_goes_through(story: Story) -> None:
     assert (b"GET", b"/v2/me?a=1&b=%20") == (sent.method, sent.target)
     assert ((b"authorization", b"Bearer access-1"),) == sent.headers
     assert (None, False) == (sent.content_length, sent.has_body)
+    assert story.connection_id == sent.connection_id
     assert 1 == story.app.counts.count("acme", "2xx")
 
 

@@ -31,7 +31,10 @@ CONTINUE_WITHIN_S: Final = 1.0  # a server that doesn't know Expect says nothing
 
 @dataclass(frozen=True, slots=True)
 class UpstreamLimits:
-    """Seconds, and connections. `connect_s` also bounds the wait for a free connection."""
+    """Seconds, and connections. `connect_s` also bounds the wait for a free connection.
+
+    Who uses `connections_each` of a host gets another only while more than `kept_free` are free.
+    """
 
     connect_s: float = 5.0
     tls_s: float = 5.0
@@ -39,6 +42,8 @@ class UpstreamLimits:
     idle_s: float = 60.0
     keep_alive_s: float = 15.0
     connections_per_host: int = 256
+    connections_each: int = 16
+    kept_free: int = 64
 
 
 class PooledUpstream:
@@ -72,10 +77,11 @@ class PooledUpstream:
         held = body if isinstance(body, bytes) else None
         head = request_head(request, pool.host_line, held, streamed is not None)
         repeatable = request.method in IDEMPOTENT
-        connection = pool.idle_one()
+        who = request.connection_id
+        connection = pool.idle_one(who)
         while True:
             if connection is None:
-                connection = await pool.another()
+                connection = await pool.another(who)
             answer = StreamedAnswer(asyncio.get_running_loop(), request.method == b"HEAD")
             connection.begin(answer, head, streamed is None)
             if streamed is not None:
@@ -128,6 +134,8 @@ class PooledUpstream:
             dial,
             lambda: self._forget(key),
             limit=self._limits.connections_per_host,
+            share=self._limits.connections_each,
+            kept_free=self._limits.kept_free,
             wait_s=self._limits.connect_s,
             host_line=f"host: {name}{suffix}\r\n".encode("ascii"),
         )

@@ -59,6 +59,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_until_close",
         "closed",
         "exchanges",
+        "held_by",
         "quiet_since",
         "stirred",
         "writing_paused",
@@ -81,6 +82,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.writing_paused = False
         self.closed = False
         self.exchanges = 0
+        self.held_by: str | None = None  # in whose name it is used, for the pool to count
         self.stirred = True  # since the last look of the pool's watch
         self.quiet_since = 0.0
 

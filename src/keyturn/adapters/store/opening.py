@@ -137,8 +137,8 @@ async def open_store(
     database = await asyncio.to_thread(Database, path)
     ring, data_keys, store_keys, chain = await _keys_in(database, keys, clock, lost_key)
     seals = ConnectionSeals(database, data_keys)
-    revocations = SqlRevocationStore(database, data_keys, seals)
     host = host or Host()
+    revocations = SqlRevocationStore(database, data_keys, seals, clock, host, entropy)
     leases, logins = SqliteLease(database, host, entropy), SqlLoginLedger(database, store_keys, entropy)
     processes = SqlProcesses(database, host, clock)
     return Stores(

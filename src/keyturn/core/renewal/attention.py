@@ -116,7 +116,7 @@ def _run_out(connection: Connection, now: float) -> bool:
 def _renews(connection: Connection, ways: Ways, now: float) -> bool:
     if _by_password(connection, ways):
         return True
-    token_ended = connection.expires_at is not None and now >= connection.expires_at
+    token_ended = connection.token_over(now)
     refresh_ended = connection.refresh_expires_at is not None and now >= connection.refresh_expires_at
     usable = ways.refresh and connection.refreshable and not (ways.with_token and token_ended)
     return usable and not refresh_ended

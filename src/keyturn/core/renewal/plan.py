@@ -259,12 +259,11 @@ def refresh_usable(connection: Connection, connector: Connector, now: float = fl
 
     With `refresh.with: token` it is the access token that renews, for as long as it lives (`now`: Unix seconds).
     """
-    ended = connection.expires_at is not None and now >= connection.expires_at
     return (
         connector.refresh.strategy is not Strategy.PASSWORD_ONLY
         and connector.refresh.honoured
         and connection.refreshable
-        and not (connector.refresh.with_token and ended)
+        and not (connector.refresh.with_token and connection.token_over(now))
     )
 
 
@@ -361,5 +360,4 @@ def _plan_afresh(connection: Connection, connector: Connector, *, now: float, st
 
 
 def _hold_or_give_up(connection: Connection, cause: Cause, *, now: float, stale: bool) -> Plan:
-    ended = stale or (connection.expires_at is not None and now >= connection.expires_at)
-    return Plan(Step.GIVE_UP if ended else Step.HOLD, cause)
+    return Plan(Step.GIVE_UP if stale or connection.token_over(now) else Step.HOLD, cause)

@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from keyturn.core.connection import Connection, State
+from keyturn.core.connection import Connection
 from keyturn.core.connector import Connector, SessionRules
 from keyturn.core.token_set import TokenSet
-
-_USED = frozenset({State.ACTIVE, State.UNCERTAIN})
 
 
 class Room(StrEnum):
@@ -30,11 +28,7 @@ def holds_session(connection: Connection, now: float) -> bool:
     """Whether a connection's token may be good at the provider, at this time (Unix seconds)."""
     if connection.ended:
         return False
-    if connection.refreshable:
-        return True
-    if connection.expires_at is None:
-        return connection.state in _USED  # one that was refused has no end either
-    return now < connection.expires_at
+    return connection.refreshable or not connection.token_over(now)
 
 
 def room_for(

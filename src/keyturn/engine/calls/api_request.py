@@ -144,6 +144,7 @@ def outgoing(route: Route, asked: ApiRequest) -> Outgoing:
         tuple(headers),
         None,
         body is not None,
+        route.connection.id,
     )
     return Outgoing(request, body, target.url, tuple(written), left_out)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
@@ -36,7 +37,7 @@ from keyturn.engine.renewal.unstored import Unstored
 from keyturn.engine.template_values import connection_values
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.clock import Clock
-from keyturn.ports.store import ConnectionStore, Use
+from keyturn.ports.store import ConnectionStore, RevisionConflict, Use
 
 ROUTES_KEPT: Final = 10_000
 YOUNG_S: Final = 60.0  # a generation that never worked causes no renewal before this
@@ -179,13 +180,18 @@ class Calls:
         issued_at = route.connection.token_issued_at or 0.0
         if not route.worked and 0 <= now - issued_at < YOUNG_S:  # below: the clock was set back
             return await self._renewed_elsewhere(route)
-        if not route.renewable and route.connection.state is State.ACTIVE and not await self._really_ended(route):
+        last = not route.renewable and route.connection.state is State.ACTIVE
+        if last and not await self._really_ended(route):
             self.replay_refused(route, method, base_url=base_url)
             return None
         try:
             return await self._renewed(route, actor, stale=True)
         except RenewalNotPossible:
             return None
+        except NeedsReconnect:
+            if route.connection.expires_at is None and (last or await self._really_ended(route)):
+                await self._note_end(route)
+            raise
 
     def replay_refused(self, route: Route, method: str, *, base_url: str = "") -> None:
         """The API refused the renewed token too: it is about rights, so be quiet for 1, 2, 4 … 15 min.
@@ -375,7 +381,7 @@ class Calls:
             raise NotFound("There is no such connection.")
         connection, secrets = opened
         refuse_unusable(connection)
-        if connection.state is State.NEEDS_RECONNECT and _over(connection, self._clock.now()):
+        if connection.state is State.NEEDS_RECONNECT and connection.token_over(self._clock.now()):
             raise NeedsReconnect(extensions={"reason": connection.reason})
         connector = await self._published.version(connection.connector, connection.connector_version, project=project)
         client = await self._published.client(connector, project=project)
@@ -410,6 +416,20 @@ class Calls:
             return False
         return not proof.passed and proof.status is not None and proof.status in (route.stale_when.status or {401})
 
+    async def _note_end(self, route: Route) -> None:
+        """The token had no known end, was refused, and nothing brings another: this is its end, for everybody."""
+        before, now = route.connection, self._clock.now()
+        with suppress(StoreUnavailable):  # then the API refuses it once more, and it is written down then
+            while True:
+                current = await self._connections.load(before.id, project=before.project)
+                if current is None or current.ended or current.generation != before.generation:
+                    return
+                if current.state is not State.NEEDS_RECONNECT or current.expires_at is not None:
+                    return
+                with suppress(RevisionConflict):
+                    await self._connections.save(replace(current, expires_at=now, updated_at=now))
+                    return
+
     def _is_quiet(self, key: tuple[str, str, str]) -> bool:
         quiet = self._quiet.get(key)
         return quiet is not None and self._clock.monotonic() < quiet.until
@@ -417,7 +437,3 @@ class Calls:
 
 def _quiet_key(route: Route, method: str, base_url: str) -> tuple[str, str, str]:
     return route.connection.id, method, base_url or route.base_url
-
-
-def _over(connection: Connection, now: float) -> bool:
-    return connection.expires_at is None or now >= connection.expires_at

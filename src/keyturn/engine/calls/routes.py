@@ -56,7 +56,7 @@ class Route:
 
     def ended(self, now: float) -> bool:
         """Whether the token's own lifetime is over; `now` in Unix seconds."""
-        return self.connection.expires_at is not None and now >= self.connection.expires_at
+        return self.connection.token_over(now)
 
     @property
     def parameters(self) -> RenderedParameters:

@@ -82,7 +82,7 @@ def without_tokens(connection: Connection, now: float) -> Connection:
     gone = replace(
         connection,
         intent=None,
-        expires_at=None,
+        expires_at=None if connection.ended else now,  # there is none left to be called with
         renews_at=None,
         refreshable=False,
         sealed_fields=(),

@@ -422,8 +422,7 @@ def _usable(connection: Connection, now: float) -> bool:
     backend that logs in itself (`login.unconfirmed` is false) has nothing to confirm.
     """
     renews = connection.refreshable or connection.password_kept_at is not None
-    lives = connection.expires_at is None or now < connection.expires_at or renews
-    return connection.state is State.ACTIVE and lives
+    return connection.state is State.ACTIVE and (renews or not connection.token_over(now))
 
 
 def unique_id_of(connector: Connector, values: Mapping[str, Any]) -> str:

@@ -223,8 +223,7 @@ class RenewalAttempt:
     async def _cannot_be_made(self, connection: Connection, error: KeyturnError, asked: Asked) -> None:
         """The values at hand make no request, and no waiting helps: the token is used to its end, then it is over."""
         cause = Cause.OUTCOME_UNKNOWN if connection.intent is not None else Cause.TOKEN_ENDED
-        ended = connection.expires_at is not None and self.clock.now() >= connection.expires_at
-        if ended or asked.stale:
+        if asked.stale or connection.token_over(self.clock.now()):
             await self._give_up(connection, cause, asked.actor)
             return
         await self.settlement.hold(connection, error.code)

@@ -5,18 +5,20 @@ Disconnect wins over everything under way: a renewal's late answer is revoked, n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, Event, State, advance
 from keyturn.core.connector import Connector
-from keyturn.core.errors import ConnectionDisconnected, NotFound, StoreUnavailable
+from keyturn.core.errors import ConnectionDisconnected, NotFound, ServerStopping, StoreUnavailable
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.engine.actor import Actor
 from keyturn.engine.audit.connection_record import connection_record
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.revocation.revocation_rows import revocation_row
-from keyturn.engine.revocation.revoke import Revoke, claimed_for_s, nothing_to_revoke, still_kept
+from keyturn.engine.revocation.revoke import Revoke
+from keyturn.engine.revocation.summary import nothing_to_revoke, pending
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.store import ConnectionStore, RevisionConflict, SealedChange
 
@@ -48,7 +50,7 @@ class Disconnect:
                 await self.revoke.attempt(row, last=forget_now)
             await self.revoke.end_disconnect(connection_id, project)
             return await self.connections.load(connection_id, project=project) or connection
-        except StoreUnavailable:
+        except (StoreUnavailable, ServerStopping):
             return connection  # it is ended, and that is written; the provider is told as soon as can be
 
     async def _end(self, connection_id: str, actor: Actor, project: str) -> Connection:
@@ -73,10 +75,11 @@ class Disconnect:
                     clock=self.clock,
                     entropy=self.entropy,
                 )
-            ended = self._ended(connection, connector, row)
+            older = await self.revoke.revocations.of_connection(connection_id)
+            ended = self._ended(connection, connector, [row, *older] if row is not None else older)
             record = self._record(ended, actor)
-            # It is tried here and now; the scheduler takes over only if this process dies of it.
-            rows = [replace(row, due_at=row.due_at + claimed_for_s(connector, row))] if row and connector else []
+            # It is tried here and now; another takes over only if this process dies of it.
+            rows = [self.revoke.reserved(row, connector)] if row and connector else []
             try:
                 return await self.connections.save(ended, sealed=FORGET_ALL, records=[record], revocations=rows)
             except RevisionConflict:
@@ -90,9 +93,10 @@ class Disconnect:
         except NotFound:
             return None
 
-    def _ended(self, connection: Connection, connector: Connector | None, row: Revocation | None) -> Connection:
+    def _ended(self, connection: Connection, connector: Connector | None, rows: Sequence[Revocation]) -> Connection:
+        """`rows`: what the provider has to be told of, sets that earlier logins replaced among them."""
         now = self.clock.now()
-        told = row is None
+        told = not rows
         state = advance(connection.state, Event.DISCONNECT)
         return replace(
             connection,
@@ -108,9 +112,7 @@ class Disconnect:
             account=None,
             disconnected_at=now,
             updated_at=now,
-            revocation=nothing_to_revoke(connector)
-            if row is None
-            else {"result": "pending", "tries": 0, "revoked": [], **still_kept(row)},
+            revocation=pending(rows) if rows else nothing_to_revoke(connector),
         )
 
     def _record(self, connection: Connection, actor: Actor) -> AuditRecord:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from keyturn.core.connection import Connection
+from keyturn.core.connection import Connection, IntentKind
 from keyturn.core.connector import ClientAuthentication, Connector, ProviderRequest, Revoke
 from keyturn.core.renewal.provider_sessions import has_tokens
 from keyturn.core.requests.request_encoding import request_templates
@@ -66,6 +66,12 @@ def revocation_row(
     used = frozenset().union(*(names_used(each.request) for each in requests), tls_names(connector))
     if any(each.request.authentication is ClientAuthentication.PRIVATE_KEY_JWT for each in requests):
         used |= {name.partition(".")[0] for name in connector.token.url.names()}  # the audience
+    shows_token = any(puts_token_on(each.request) or each.request.headers for each in requests)
+    if shows_token and connector.refresh.honoured:  # it may have to be renewed first
+        refresh = connector.refresh.request
+        used |= names_used(refresh)
+        if refresh.authentication is ClientAuthentication.PRIVATE_KEY_JWT:
+            used |= {name.partition(".")[0] for name in connector.token.url.names()}
     now = clock.now()
     return Revocation(
         id=entropy.identifier("rev"),
@@ -79,7 +85,16 @@ def revocation_row(
         hosts=connection.hosts,
         values={name: value for name, value in {**connection.fields, **sealed_fields}.items() if name in used},
         project=connection.project,
+        renewal_sent_at=_renewal_sent_at(connection) if cause is RevocationCause.DISCONNECTED else None,
     )
+
+
+def _renewal_sent_at(connection: Connection) -> float | None:
+    """When the refresh token was sent, its fate unknown; long ago where it may not be sent for another reason."""
+    intent = connection.intent
+    if intent is not None and intent.kind is IntentKind.REFRESH and intent.generation == connection.generation:
+        return intent.sent_at
+    return None if connection.refreshable else 0.0
 
 
 def requests_for(connector: Connector, cause: RevocationCause) -> tuple[Revoke, ...]:
@@ -87,6 +102,11 @@ def requests_for(connector: Connector, cause: RevocationCause) -> tuple[Revoke, 
     if cause is not RevocationCause.REPLACED:
         return connector.revokes
     return tuple(each for each in connector.revokes if each.on_replace)
+
+
+def puts_token_on(request: ProviderRequest) -> bool:
+    """Whether a request shows the access token, whichever token it is about."""
+    return any(template.uses("access_token") for template in request_templates(request))
 
 
 def tls_names(connector: Connector) -> frozenset[str]:

@@ -18,7 +18,7 @@ from keyturn.core.requests.request_encoding import request_templates
 from keyturn.core.revocation import Revocation
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
-from keyturn.engine.revocation.revocation_rows import requests_for
+from keyturn.engine.revocation.revocation_rows import puts_token_on, requests_for
 
 # With one of these in it a request is about one token, and is sent for each.
 _ABOUT_ONE: Final = frozenset({"token", "token_type_hint"})
@@ -49,6 +49,15 @@ def sends(connector: Connector, revocation: Revocation) -> Iterator[Send]:
             yield from (Send(f"{number}:{kind}", revoke.request, kind, token) for kind, token in tokens)
         elif tokens and _has_what_it_names(revoke.request, revocation.token_set):
             yield Send(str(number), revoke.request, *tokens[0])
+
+
+def needs_live_token(one: Send) -> bool:
+    """Whether it puts the access token on, so that it is refused once that has ended."""
+    return puts_token_on(one.request) or (one.kind == TokenKind.ACCESS_TOKEN and _as_authorization(one.request))
+
+
+def _as_authorization(request: ProviderRequest) -> bool:
+    return any(name.lower() == "authorization" and value.uses("token") for name, value in request.headers.items())
 
 
 def of_several(names: Iterable[str]) -> bool:

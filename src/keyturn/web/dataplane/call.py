@@ -228,6 +228,7 @@ class ProxiedCall(InterruptibleCall):
             tuple(headers),
             length,
             body is not None,
+            self._connection_id,
         )
         self._sent_at = self._loop.time()
         began = perf_counter()

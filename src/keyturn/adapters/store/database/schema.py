@@ -175,12 +175,14 @@ revocations: Final = sa.Table(
     text_column("key_owner"),
     bytes_column("data_key", empty=False),
     bytes_column("sealed_tokens", empty=False),
+    time_column("renewal_sent_at", empty=True),
     text_column("claim", empty=True),  # who sends it now
     time_column("claim_until", empty=True),
     time_column("parked_at", empty=True),
     text_column("parked_why", empty=True),
     sa.Index("revocations_due", "due_at"),
     sa.Index("revocations_by_connection", "connection"),
+    sa.Index("revocations_parked", "parked_at", sqlite_where=sa.text("parked_at IS NOT NULL")),
 )
 
 connectors: Final = sa.Table(

@@ -14,13 +14,19 @@ def json_of(value: Mapping[str, Any] | Iterable[str] | Iterable[Mapping[str, Any
 
 
 def mapping_in(text: str) -> Mapping[str, Any]:
-    """Read a mapping; nobody can change it."""
-    return MappingProxyType(json.loads(text))
+    """Read a mapping; nobody can change it. ValueError where it is none."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("no mapping")
+    return MappingProxyType(found)
 
 
 def texts_in(text: str) -> tuple[str, ...]:
-    """Read a series of texts."""
-    return tuple(json.loads(text))
+    """Read a series of texts. ValueError where it is none."""
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError("no series of texts")
+    return tuple(found)
 
 
 def mappings_in(text: str) -> tuple[Mapping[str, Any], ...]:

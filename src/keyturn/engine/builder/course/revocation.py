@@ -13,8 +13,8 @@ from keyturn.engine.builder.course.state import TrialState
 from keyturn.engine.builder.diagnosing.author_words import of_error
 from keyturn.engine.builder.diagnosing.diagnoses import of_revocation
 from keyturn.engine.builder.trial_trace import Mark, Row
-from keyturn.engine.revocation.revoke import judge_revocation
 from keyturn.engine.revocation.sends import Send, sends
+from keyturn.engine.revocation.tell_provider import judge_revocation
 from keyturn.engine.send import REVOKE_TIMEOUT_S, build, policy_of
 from keyturn.engine.template_values import request_uses, revoke_values
 

@@ -33,6 +33,7 @@ _ENDED_GLYPH: Final = "○"
 _TOLD: Final = {
     "done": "my.told_done",
     "given_up": "my.told_given_up",
+    "not_possible": "my.told_not_possible",
     "not_supported": "my.told_not_supported",
     "nothing_to_revoke": "my.told_nothing",
 }

@@ -350,6 +350,8 @@ _MY: Final = {
     "my.told_pending": "{provider} was told to end the access and has not confirmed it. It is told again by itself.",
     "my.told_given_up": "{provider} could not be told. The access ends by itself after a while; to be sure, end it in "
     "your account there, or change your password.",
+    "my.told_not_possible": "{provider} could not be told, as its access key is of no use any more. What is left of "
+    "the access ends by itself after a while; to be sure, end it in your account there, or change your password.",
     "my.told_not_supported": "{provider} has no way to be told. The access ends by itself after a while; to be sure, "
     "end it in your account there, or change your password.",
     "my.told_nothing": "There was no access left that {provider} would have had to end.",

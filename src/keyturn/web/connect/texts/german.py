@@ -386,6 +386,9 @@ _MY: Final = {
     "von selbst wiederholt.",
     "my.told_given_up": "{provider} war nicht zu erreichen. Der Zugriff endet nach einer Weile von selbst; um "
     "sicherzugehen, beenden Sie ihn dort in Ihrem Konto oder ändern Sie Ihr Passwort.",
+    "my.told_not_possible": "{provider} konnte nicht unterrichtet werden, weil der Zugangsschlüssel nichts mehr taugt. "
+    "Was vom Zugriff übrig ist, endet nach einer Weile von selbst; um sicherzugehen, beenden Sie ihn dort in Ihrem "
+    "Konto oder ändern Sie Ihr Passwort.",
     "my.told_not_supported": "{provider} kann nicht unterrichtet werden. Der Zugriff endet nach einer Weile von "
     "selbst; um sicherzugehen, beenden Sie ihn dort in Ihrem Konto oder ändern Sie Ihr Passwort.",
     "my.told_nothing": "Es gab keinen Zugriff mehr, den {provider} hätte beenden müssen.",

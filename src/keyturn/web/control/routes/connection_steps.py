@@ -53,9 +53,7 @@ async def try_connection(
     With `dry_run=true` nothing is sent, and the answer shows the request with its secrets masked.
     """
     connection = await _found(app, caller, request, connection_id)
-    now = app.clock.now()
-    ended = connection.expires_at is not None and connection.expires_at <= now
-    if ended and not query.dry_run:
+    if connection.token_over(app.clock.now()) and not query.dry_run:
         await app.renewals.renew(
             connection_id,
             generation=connection.generation,

@@ -132,7 +132,9 @@ def _stored(connection: Connection, connector: Connector | None) -> StoredAnswer
 
 def told(connection: Connection) -> dict[str, Any]:
     """What the provider has answered to the revocation so far."""
-    return {name: value for name, value in connection.revocation.items() if not name.startswith("kept")}
+    return {
+        name: value for name, value in connection.revocation.items() if name != "sets" and not name.startswith("kept")
+    }
 
 
 def _kept_to_revoke(connection: Connection) -> StoredAnswer:

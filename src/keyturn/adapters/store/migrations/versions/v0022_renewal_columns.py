@@ -17,7 +17,8 @@ _COLUMNS = (
     ("failing_since", sa.Float()), ("last_answer", sa.Text()),
 )  # fmt: skip
 _OF_REVOCATIONS = (
-    ("claim", sa.Text()), ("claim_until", sa.Float()), ("parked_at", sa.Float()), ("parked_why", sa.Text()),
+    ("renewal_sent_at", sa.Float()), ("claim", sa.Text()), ("claim_until", sa.Float()), ("parked_at", sa.Float()),
+    ("parked_why", sa.Text()),
 )  # fmt: skip
 
 
@@ -32,10 +33,16 @@ def upgrade() -> None:
         "AND state NOT IN ('disconnected', 'disconnecting') AND (refreshable OR NOT (paused OR unconfirmed))"
     )
     op.execute("UPDATE connections SET retry_at = look_at WHERE failures_in_a_row > 0 AND look_at IS NOT NULL")
+    # No known end means alive until the API refuses it: of these there is no token left.
+    op.execute(
+        "UPDATE connections SET expires_at = COALESCE(state_since, updated_at) "
+        "WHERE reason = 'key_lost' AND state = 'needs_reconnect' AND expires_at IS NULL"
+    )
     op.create_index(
         "connections_look", "connections", ["connector", "look_at"], sqlite_where=sa.text("look_at IS NOT NULL")
     )
     op.create_index("connections_parked", "connections", ["parked_at"], sqlite_where=sa.text("parked_at IS NOT NULL"))
+    op.create_index("revocations_parked", "revocations", ["parked_at"], sqlite_where=sa.text("parked_at IS NOT NULL"))
     op.create_table(
         "processes",
         sa.Column("holder", sa.Text(), nullable=False, primary_key=True),

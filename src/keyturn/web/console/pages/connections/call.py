@@ -123,8 +123,7 @@ def takes_calls(connection: Connection, now: float) -> bool:
     """Whether a call would be sent at all, as the connection stands."""
     if connection.ended or connection.paused or connection.unconfirmed:
         return False
-    lives = connection.expires_at is None or now < connection.expires_at
-    return connection.state is not State.NEEDS_RECONNECT or lives
+    return connection.state is not State.NEEDS_RECONNECT or not connection.token_over(now)
 
 
 def known_paths(connector: Connector) -> tuple[str, ...]:
