@@ -88,7 +88,7 @@ async def test_another_generation_does_not_open(stores: Stores, tmp_path: Path) 
 
 
 async def test_a_revocation_is_bound_to_its_row(stores: Stores, tmp_path: Path) -> None:
-    """Tokens of one row don't open in another, though one key sealed both: it is set aside, and its neighbour is not."""
+    """Tokens of one row don't open in another, though one key sealed both: it is set aside, its neighbour is not."""
     await stores.connections.insert(connection(), secrets())
     for name in ("rev_1", "rev_2"):
         await stores.revocations.add(revocation(name, connection="cxn_1"))
