@@ -24,6 +24,7 @@ from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.secret import Secret
 from tests.engine.passing import renew
 from tests.engine.story import ACTOR, actions, bodies, error, log_in, publish, read, token
+from tests.engine.told import asking, told_to_wait, went_down
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
 
@@ -432,33 +433,32 @@ async def test_what_shows_that_a_host_is_down(world: FakeWorld, reply: Answer | 
     """The fifth failure in a row opens the breaker; any answer of the provider's own begins the count anew."""
     connection = await ready(world)
     gate = world.application.gate
-    for _ in range(4):
-        gate.failed(HOST)
+    went_down(gate, HOST, times=4)
     world.egress.will_reply(reply)
 
     with pytest.raises(KeyturnError):
         await renew(world, connection, forced=True)
 
-    if down:
-        with pytest.raises(ProviderUnavailable):
-            gate.check(HOST)
-    else:
-        gate.failed(HOST)
-        gate.check(HOST)
+    if not down:
+        went_down(gate, HOST, times=4)
+    assert down is isinstance(gate.refusal(asking(HOST)), ProviderUnavailable)
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_provider_that_asks_to_wait_is_heard_for_all_of_its_connections(world: FakeWorld, status: int) -> None:
-    """Nobody else of that provider is hurried."""
+@pytest.mark.parametrize("others", [1, 2])
+async def test_a_provider_that_asks_three_to_wait_is_heard_for_all(world: FakeWorld, status: int, others: int) -> None:
+    """What one or two are asked is their own affair; of the third on the provider is asked by nobody for a minute."""
     connection = await ready(world)
+    told_to_wait(world.application.gate, HOST, 300, of=others)
     world.egress.will_reply(Answer(status, (("Retry-After", "300"),)))
 
-    with pytest.raises(KeyturnError) as asked:
+    with pytest.raises(KeyturnError) as told:
         await renew(world, connection, forced=True)
 
-    assert 300.0 == asked.value.retry_after_s
-    with pytest.raises(ProviderRateLimited):
-        world.application.gate.check(HOST)
+    assert 300.0 == told.value.retry_after_s
+    held = world.application.gate.refusal(asking(HOST, "another"))
+    assert (others == 2) is isinstance(held, ProviderRateLimited)
+    assert held is None or held.retry_after_s == 60.0
 
 
 async def test_an_alarm_fails_fast_and_ends_with_a_token(world: FakeWorld) -> None:

@@ -9,13 +9,15 @@ from dataclasses import replace
 import pytest
 
 from keyturn.core.connection import State
-from keyturn.core.errors import ProviderTimeout, ProviderUnreachable
+from keyturn.core.errors import ProviderRateLimited, ProviderTimeout, ProviderUnreachable
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
+from keyturn.engine.provider_gate import RequestKind
 from tests.engine.passing import in_time, renew
 from tests.engine.story import actions, bodies, error, log_in, publish, read, token
+from tests.engine.told import asking, set_up_refused, told_to_wait, went_down
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
 
@@ -267,23 +269,22 @@ async def test_a_refused_revocation_stops_no_renewal(world: FakeWorld) -> None:
     assert 2 == (await renew(world, connection)).generation
 
 
-async def test_an_alarm_of_the_connector_is_waited_out(world: FakeWorld) -> None:
-    """Its client is known to be refused; what is the last try is made all the same."""
+async def test_trouble_of_renewals_holds_no_revocation(world: FakeWorld) -> None:
+    """Neither an alarm of the connector, nor a host that asked refreshes to wait, or failed: no class holds another."""
     await publish(world)
-    row = await add(world)
-    world.application.gate.alarm("acme", "connector_client_rejected")
+    await add(world)
+    set_up_refused(world.application.gate, "acme")
+    told_to_wait(world.application.gate, HOST, 300)
+    went_down(world.application.gate, HOST)
+    world.egress.will_reply(OK, OK)
 
     await revoke_due(world)
 
-    assert [] == world.egress.requests
-    assert (60.0, "connector_client_rejected") == (only(world).due_at - world.clock.now(), only(world).last_error)
-    world.egress.will_reply(OK, OK)
-    await world.application.disconnect.revoke.attempt(row, last=True)
     assert {} == world.stores.revocations.rows
 
 
-async def test_a_provider_that_asks_everybody_to_wait_is_not_asked(world: FakeWorld) -> None:
-    """Rate limits bind revocations as they bind renewals, both ways."""
+async def test_a_revocation_that_is_told_to_wait_holds_itself(world: FakeWorld) -> None:
+    """What is left of it waits as asked; no renewal does, and no other revocation before three were told so."""
     await publish(world)
     await add(world)
     world.egress.will_reply(Answer(429, (("Retry-After", "300"),)))
@@ -292,8 +293,12 @@ async def test_a_provider_that_asks_everybody_to_wait_is_not_asked(world: FakeWo
 
     assert 1 == len(bodies(world, "/revoke"))
     assert pytest.approx(300.0) == only(world).due_at - world.clock.now()
-    with pytest.raises(Exception, match="provider_rate_limited"):
-        world.application.gate.check(HOST)
+    gate, revoke = world.application.gate, RequestKind.REVOKE
+    assert gate.refusal(asking(HOST)) is None
+    assert gate.refusal(asking(HOST, "another", revoke)) is None
+    told_to_wait(gate, HOST, 300, of=2, kind=revoke)
+    assert isinstance(gate.refusal(asking(HOST, "another", revoke)), ProviderRateLimited)
+    assert gate.refusal(asking(HOST)) is None
 
 
 async def test_the_token_and_what_came_with_it_may_both_be_named(world: FakeWorld) -> None:

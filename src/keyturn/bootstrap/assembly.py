@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from keyturn.core.access.rates import Rate
+from keyturn.core.connection import State
 from keyturn.core.events.health import WINDOW_S
 from keyturn.core.secret import Secret
 from keyturn.core.urls.public_suffixes import PublicSuffixes
@@ -87,6 +88,7 @@ from keyturn.engine.revocation.revoke import Revoke
 from keyturn.engine.scheduler import OFFLINE_GRACE_S, Scheduler
 from keyturn.engine.test_connection import TestCalls, TestConnection
 from keyturn.engine.webhooks.deliver import DELIVERIES_AT_ONCE, DeliverWebhook
+from keyturn.engine.webhooks.endpoint_gate import EndpointGate
 from keyturn.engine.webhooks.endpoints import Webhooks
 from keyturn.engine.webhooks.follow import FollowEvents
 from keyturn.engine.webhooks.watch import RECURRING, VerifyDaily, WatchEvents, WatchExpiry
@@ -113,6 +115,7 @@ from keyturn.ports.people import PeopleStore
 from keyturn.ports.renewals import Processes, RenewalStore
 from keyturn.ports.store import (
     AuditLog,
+    ConnectionFilter,
     ConnectionStore,
     ConnectorStore,
     LoginLedger,
@@ -181,8 +184,9 @@ def assemble(
     sign_in: SignInSettings = LINKS_ALONE,
 ) -> Application:
     """Build the application; nothing runs yet. `plain_http`: the operator allows http to webhook endpoints."""
-    clock, entropy, gate = ports.clock, ports.entropy, ProviderGate(ports.clock)
-    unstored, stopping = Unstored(), Stopping()
+    clock, entropy, unstored, stopping = ports.clock, ports.entropy, Unstored(), Stopping()
+    presence = Presence(ports.processes, clock)
+    gate = ProviderGate(clock, stopping, living=lambda: presence.living, number=_active_of(ports))
     until_stopped = replace(ports, egress=UntilStopped(ports.egress, stopping))  # for what carries a login
     connections = ObservedConnections(ports.connections)
     renewing = ObservedRenewals(ports.renewals, connections.tell)
@@ -204,7 +208,7 @@ def assemble(
     pause, ways = Pause(connections, published, keep_tokens, clock), ReadAttentionBounds(connections, published, clock)
     testing = TestConnection(connections, published, renewals, tests, clock, known)
     migrate = MigrateConnection(connections, published, renewals, tests, keep_tokens, known)
-    bulk = BulkActions(testing, renewals, pause, disconnect, sessions, migrate, gate, quiet, clock)
+    bulk = BulkActions(testing, renewals, pause, disconnect, sessions, migrate, quiet, clock)
     auditing = make_auditing(ports.chain, ports.audit, connections, ports.lease, clock, ports.audit_settings)
     webhooks, deliveries = _webhooks(ports, connections, known, public_url, plain_http)
     watching = _watching(ports, connections, published, auditing, keep_tokens)
@@ -232,8 +236,17 @@ def assemble(
         bulk_jobs=BulkJobs(ports.jobs, clock, entropy), plan_migration=PlanMigration(connections, published),
         published=published, gate=gate, connections=connections, connectors=ports.connectors, sessions=ports.sessions,
         audit=ports.audit, idempotency=ports.idempotency, clock=clock, entropy=entropy, operator_name=operator_name,
-        public_url=public_url, stopping=stopping, presence=Presence(ports.processes, clock),
+        public_url=public_url, stopping=stopping, presence=presence,
         person_links=_person_links(ports, connections, disconnect, public_url))  # fmt: skip
+
+
+def _active_of(ports: Ports) -> Callable[[str], Awaitable[int]]:
+    """How many connections of a connector are active: of fewer than three, all are evidence enough."""
+
+    async def number(connector: str) -> int:
+        return await ports.connections.count(ConnectionFilter(connector=connector, state=State.ACTIVE.value))
+
+    return number
 
 
 def _board(ports: Ports, gate: ProviderGate, ways: ReadAttentionBounds, call_times: CallTimes) -> ReadBoard:
@@ -378,7 +391,7 @@ def _webhooks(
 ) -> tuple[Webhooks, RunJobs]:
     """The endpoints, and who delivers to them and sends mail: a worker of their own."""
     clock, entropy = ports.clock, ports.entropy
-    deliver = DeliverWebhook(ports.webhooks, ports.events, ports.egress, ProviderGate(clock), clock, known)
+    deliver = DeliverWebhook(ports.webhooks, ports.events, ports.egress, EndpointGate(clock), clock, known)
     mail = SendMail(ports.mailer, ports.events, ports.webhooks, connections, public_url)
     worker = RunJobs(ports.jobs, [deliver, mail], clock, entropy, at_once=DELIVERIES_AT_ONCE, tracing=ports.tracing)
     return Webhooks(ports.webhooks, ports.events, deliver, clock, entropy, plain_http), worker

@@ -22,8 +22,6 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import (
     KeyturnError,
     NotFound,
-    ProviderRateLimited,
-    ProviderUnavailable,
     RenewalInProgress,
     StoreUnavailable,
 )
@@ -35,7 +33,7 @@ from keyturn.engine.jobs.background import LOOK_EVERY_S as LOOK_FOR_JOBS_EVERY_S
 from keyturn.engine.jobs.background import Background
 from keyturn.engine.other_processes import LOOK_EVERY_S as LOOK_AT_OTHERS_EVERY_S
 from keyturn.engine.other_processes import OtherProcesses
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
@@ -288,9 +286,8 @@ class Scheduler:
     def _closed(self, connection: Connection) -> KeyturnError | None:
         """Why a host of this connection can't be asked now, if so; without a lease and a read for each of thousands."""
         for host in connection.hosts:
-            try:
-                self._gate.check(host)
-            except (ProviderRateLimited, ProviderUnavailable) as error:
+            asking = Asking(host, RequestKind.REFRESH, connection.connector, connection.id)
+            if (error := self._gate.refusal(asking)) is not None:
                 return error
         return None
 

@@ -18,6 +18,7 @@ from keyturn.web.control.door import REQUESTS
 from keyturn.web.dataplane.call_counts import CallCounts
 from keyturn.web.kit.metric import BUCKETS_S, OTHERS, ConnectorLabels, Kind, buckets_of
 from keyturn.web.kit.refusals import INPUT, MALFORMED, Refusals
+from tests.engine.told import set_up_refused, told_to_wait
 from tests.fakes.application import make_world
 
 SOME = Figures(
@@ -57,8 +58,8 @@ def exposition(tmp_path: Path, reading: Reading) -> Exposition:
     """All that is exposed of a fresh world in which everything happened once."""
     labels = ConnectorLabels()
     application = make_world().application
-    application.gate.alarm("acme", "connector_client_rejected")
-    application.gate.hold("api.example", 60)
+    set_up_refused(application.gate, "acme")
+    told_to_wait(application.gate, "api.example", 60)
     calls, records = CallCounts(labels), RecordCounts(labels)
     calls.answered("acme", 200, 0.02, 0.021)
     calls.ended("acme", "cut_off")

@@ -308,16 +308,19 @@ async def test_a_code_that_was_not_sent(said: Answer | Exception, kind: type[Exc
     assert isinstance(await answer(world, challenge, token(at=world.clock.now()), me()), Connected)
 
 
-async def test_while_the_provider_asks_to_wait_nothing_is_sent() -> None:
-    """A hold of the host stops a login and an answer before they leave, and uses nothing up."""
+async def test_while_the_provider_asks_an_account_to_wait_nothing_is_sent_for_it() -> None:
+    """That stops a login and an answer of this account before they leave, and uses nothing up."""
     world = await scene()
     challenge = await begin(world, mfa())
-    world.application.gate.hold("auth.acme.example", 30)
+    world.egress.will_reply(Answer(429, (("Retry-After", "30"),), b"", world.clock.now()))
+    with pytest.raises(ProviderRateLimited):
+        await world.application.challenges.resend(challenge.id, ACTOR)
+    sent = len(world.egress.requests)
     for attempt in (begin(world), answer(world, challenge), world.application.challenges.resend(challenge.id, ACTOR)):
         with pytest.raises(ProviderRateLimited) as refused:
             await attempt
         assert 30 == refused.value.retry_after_s
-    assert 1 == len(world.egress.requests)
+    assert sent == len(world.egress.requests)
     world.clock.advance(30)
 
     assert isinstance(await answer(world, challenge, token(at=world.clock.now()), me()), Connected)

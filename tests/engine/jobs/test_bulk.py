@@ -19,6 +19,7 @@ from keyturn.ports.jobs import Job, JobState
 from keyturn.ports.store import ConnectionFilter
 from tests.engine.jobs.running import run_all
 from tests.engine.story import ACTOR, actions, me, publish, read
+from tests.engine.told import told_to_wait
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
 
@@ -211,10 +212,10 @@ async def test_all_are_renewed(world: FakeWorld) -> None:
 async def test_a_provider_that_asks_to_wait_is_waited_for(world: FakeWorld) -> None:
     """A moment; nothing is sent meanwhile, and nothing fails."""
     put(world, 0)
-    world.application.gate.hold("auth.acme.example", 5.0)
-    world.egress.will_reply(me())
+    told_to_wait(world.application.gate, "auth.acme.example", 5.0)
+    world.egress.will_reply(json_answer('{"access_token": "new", "refresh_token": "r", "expires_in": 3600}'))
     began = world.clock.monotonic()
-    job_id = await ask(world, "test")
+    job_id = await ask(world, "renew")
     await run_all(world)
 
     assert (1, {}) == ((await job(world, job_id)).done, (await job(world, job_id)).failures)
@@ -224,8 +225,8 @@ async def test_a_provider_that_asks_to_wait_is_waited_for(world: FakeWorld) -> N
 async def test_a_provider_that_wants_long_is_a_failure(world: FakeWorld) -> None:
     """The job doesn't stand for an hour because of one provider."""
     put(world, 0)
-    world.application.gate.hold("auth.acme.example", 3600.0)
-    job_id = await ask(world, "test")
+    told_to_wait(world.application.gate, "auth.acme.example", 3600.0)
+    job_id = await ask(world, "renew")
     await run_all(world)
 
     assert {"provider_rate_limited": 1} == (await job(world, job_id)).failures

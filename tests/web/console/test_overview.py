@@ -13,6 +13,7 @@ from keyturn.core.events.event import time_text
 from keyturn.engine.overview.board import RANGES, codes_of, heat_of, steps_of
 from keyturn.ports.overview import Tally
 from keyturn.web.console.charts.latency import line, said_s
+from tests.engine.told import set_up_refused
 from tests.web.console.seen import fill, without_secrets
 from tests.web.console.visiting import Visitor, make_visitor
 
@@ -129,7 +130,7 @@ async def test_failing_connectors(visitor: Visitor) -> None:
     """By the share of the last hour's sends, and by an alarm, which is told as one."""
     await record(visitor, "refresh.answered", "provider_timeout", 6)
     failing = (await visitor.get("/")).text
-    visitor.world.application.gate.alarm("acme", "connector_client_rejected")
+    set_up_refused(visitor.world.application.gate, "acme")
     visitor.world.clock.advance(10.0)
     alarmed = (await visitor.get("/")).text
 

@@ -13,6 +13,7 @@ from keyturn.core.connection import State
 from keyturn.core.errors import ProviderTimeout, ProviderUnreachable, VersionConflict
 from keyturn.core.messages import Answer, OutgoingRequest
 from tests.engine.story import ACTOR, actions, bodies, error, me, read, token
+from tests.engine.told import set_up_refused
 from tests.fakes.egress import json_answer
 from tests.web.control.house import PASSWORD, House, assert_problem, begin, login_body
 
@@ -286,7 +287,7 @@ async def test_why() -> None:
     """State, cause, whose move, and what is next, in words and codes; the connector's alarm counts."""
     house = await begin()
     well = (await house.call("GET", f"{house.path}/why", key="read")).json()
-    house.world.application.gate.alarm("acme", "connector_client_rejected")
+    set_up_refused(house.world.application.gate, "acme")
     alarmed = (await house.call("GET", f"{house.path}/why", key="read")).json()
 
     assert ("active", None, "nobody") == (well["state"], well["code"], well["who"])

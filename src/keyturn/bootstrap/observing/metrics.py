@@ -70,7 +70,10 @@ BREAKERS: Final = Metric(
     "keyturn_provider_closed",
     Kind.GAUGE,
     "1 for each provider's host that is not asked now.",
-    (("host", f"{MOST_HOSTS} hosts at most"), ("why", "`down`: it failed five times in a row; `wait`: it asked to")),
+    (
+        ("host", f"{MOST_HOSTS} hosts at most"),
+        ("why", "`down`: it failed five times in a row; `wait`: it asked several to; `hangs`: it answers none"),
+    ),
 )
 WEBHOOKS: Final = Metric(
     "keyturn_webhook_tries",

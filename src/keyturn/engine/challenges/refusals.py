@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 from keyturn.core.answers.oauth_errors import PollEnd, poll_end
-from keyturn.core.connector import FailureClass
+from keyturn.core.connector import Connector, FailureClass
 from keyturn.core.errors import (
     ChallengeExpired,
     CredentialsRejected,
     KeyturnError,
     OtpInvalid,
     ProviderBadResponse,
-    ProviderUnavailable,
 )
 from keyturn.core.renewal.plan import SendOutcome
-from keyturn.engine.login_budget import counted
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.login_budget import LoginBudget, counted
+from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
 from keyturn.engine.send import Sent
 from keyturn.ports.store import AttemptResult
 
@@ -65,13 +63,23 @@ def of_poll(sent: Sent) -> Sent:
     return replace(sent, outcome=SendOutcome.CHALLENGE, error=error)
 
 
-def refuse_while_held(gate: ProviderGate, host: str) -> None:
-    """Raise ProviderRateLimited while the provider asks everybody to wait; a person may try one that was down."""
-    with suppress(ProviderUnavailable):
-        gate.check(host)
+async def asking_of_login(
+    budget: LoginBudget, connector: Connector, host: str, username: str, project: str = "default"
+) -> Asking:
+    """A person's login, as the gate knows it: by its account, and as evidence against nobody else."""
+    account = await budget.account(connector, host, username, project)
+    return Asking(host, RequestKind.LOGIN, connector.id, account=account, project=project)
 
 
-def hear(gate: ProviderGate, host: str, sent: Sent) -> None:
-    """Remember a provider that asks to wait."""
-    if sent.outcome in (SendOutcome.RATE_LIMITED, SendOutcome.UNAVAILABLE) and sent.retry_after_s:
-        gate.hold(host, sent.retry_after_s)
+def refuse_while_held(gate: ProviderGate, asking: Asking, host: str | None = None) -> None:
+    """Raise ProviderRateLimited while the provider asks this account to wait; `host`: where a further request goes."""
+    error = gate.refusal(asking if host is None else replace(asking, host=host))
+    if error is not None:
+        raise error
+
+
+def hear(gate: ProviderGate, asking: Asking, sent: Sent, host: str | None = None) -> None:
+    """Remember what the provider answered."""
+    code = sent.error.code if sent.error is not None else None
+    at = asking if host is None else replace(asking, host=host)
+    gate.heard(at, sent.outcome, code=code, asked_s=sent.retry_after_s)

@@ -32,7 +32,7 @@ from keyturn.core.renewal.plan import SendOutcome
 from keyturn.core.secret import Secret
 from keyturn.engine.actor import Actor
 from keyturn.engine.challenges.asked_fields import at_answers, check_answers, question_of
-from keyturn.engine.challenges.refusals import of_poll, refuse_while_held
+from keyturn.engine.challenges.refusals import of_poll
 from keyturn.engine.in_flight import secrets_among
 from keyturn.engine.login.challenge_rows import LOST_AFTER_S, ChallengeRows
 from keyturn.engine.login.challenged import Challenged, view_of
@@ -149,7 +149,7 @@ class Challenges:
                 ready = await self.course.prepare(going, challenge, then_of(going.connector, challenge), typed)
             except ValidationFailed as error:
                 raise at_answers(error, ask) from None
-            refuse_while_held(self.course.gate, ready.host)
+            await self.course.refuse_while_held(ready)
 
             async def use() -> Connected | Challenged:
                 return await self._send(await self._take(row, ready), ask, challenge, ready)
@@ -208,7 +208,7 @@ class Challenges:
             raise ChallengeExpired
         with self.course.known.in_flight(*secrets_among(going.values())):
             ready = await self.course.prepare(going, challenge, challenge.resend, {})
-            refuse_while_held(self.course.gate, ready.host)
+            await self.course.refuse_while_held(ready)
             await self.course.budget.take_message(going.connector, going.host, going.request.username, row.project)
             facts = {**row.facts, "resends": row.facts["resends"] + 1}
             record = self.rows.record(row, "challenge.resend_sent", host=ready.host)

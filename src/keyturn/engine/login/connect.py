@@ -28,7 +28,7 @@ from keyturn.engine.abuse.spraying import Spraying, Tried
 from keyturn.engine.actor import Actor
 from keyturn.engine.before.own_values import OwnValues
 from keyturn.engine.before.run_before import Opening, RunBefore, Step
-from keyturn.engine.challenges.refusals import hear, refusal, refuse_while_held
+from keyturn.engine.challenges.refusals import asking_of_login, hear, refusal, refuse_while_held
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.book_login import Booked, BookLogin
@@ -37,7 +37,7 @@ from keyturn.engine.login.login_course import LoginCourse, outcome_of
 from keyturn.engine.login.login_request import Checked, Connected, LoginRequest
 from keyturn.engine.login.under_way import UnderWay
 from keyturn.engine.login_budget import LoginBudget, counted
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.provider_gate import Asking, ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.send import Sent, send_for_token
 from keyturn.engine.template_values import dotted_names, login_uses, login_values, urls_of
@@ -62,6 +62,7 @@ class _Begun:
     booking: BookLogin
     booked: Booked
     step: int | None
+    asking: Asking
     sending: bool = False
 
 
@@ -160,11 +161,12 @@ class Connect:
         connector = checked.connector
         opening = Opening(connector, checked.client, values, actor.client_address)
         host = host_of(opening.check()[-1])
-        refuse_while_held(self.gate, host)
+        asking = await asking_of_login(self.budget, connector, host, request.username, request.project)
+        refuse_while_held(self.gate, asking)
         tried = Tried(connector.id, host, request.username, request.owner, request.project)
         booking = BookLogin(self.spraying, self.budget)
         booked = await booking(connector, tried, actor, self._record(request, "login.sent", actor, host=host))
-        begun = _Begun(request, checked, actor, host, opening, booking, booked, step)
+        begun = _Begun(request, checked, actor, host, opening, booking, booked, step, asking)
         try:
             return await self.course.make_room(request, checked, host, actor, lambda: self._send(begun))
         except KeyturnError as error:
@@ -177,12 +179,12 @@ class Connect:
         begun.sending = True
         with ExitStack() as held:
             run = RunBefore(self.egress, self.known)
-            ran = await run(begun.opening, lambda each, sent: self._watch(request, actor, each, sent), held)
+            ran = await run(begun.opening, lambda each, sent: self._watch(begun, each, sent), held)
             sent = ran.ended
             if ran.request is not None:
                 sent = await send_for_token(self.egress, connector, connector.token, ran.request, login=True)
             assert sent is not None
-            hear(self.gate, host, sent)
+            hear(self.gate, begun.asking, sent)
             result = ran.result(counted(sent.outcome))
             _, tries_left = await asyncio.gather(
                 begun.booking.told_spraying(begun.booked, sent, result),
@@ -202,14 +204,15 @@ class Connect:
         except KeyturnError as failed:
             log.warning("login_not_written_down", connector=begun.request.connector, code=failed.code)
 
-    async def _watch(self, request: LoginRequest, actor: Actor, step: Step, sent: Sent | None) -> None:
+    async def _watch(self, begun: _Begun, step: Step, sent: Sent | None) -> None:
         """Log each request that runs before the token request: first that it is sent, then what it was answered."""
+        request, actor = begun.request, begun.actor
         if sent is None:
-            refuse_while_held(self.gate, step.host)
+            refuse_while_held(self.gate, begun.asking, step.host)
             record = self._record(request, "login.step_sent", actor, host=step.host, step=step.before.name)
             await self.audit.append([record])
             return
-        hear(self.gate, step.host, sent)
+        hear(self.gate, begun.asking, sent, step.host)
         told = self._record(
             request, "login.step_answered", actor, outcome=outcome_of(sent), host=step.host, step=step.before.name
         )

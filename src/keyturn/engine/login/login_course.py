@@ -29,7 +29,14 @@ from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.challenges.asked_fields import as_plain
-from keyturn.engine.challenges.refusals import hear, of_own_request, refusal, refuse_while_held, unknown_answer
+from keyturn.engine.challenges.refusals import (
+    asking_of_login,
+    hear,
+    of_own_request,
+    refusal,
+    refuse_while_held,
+    unknown_answer,
+)
 from keyturn.engine.challenges.seed_codes import SeedCodes, seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.challenged import CODES, Challenged, view_of
@@ -38,7 +45,7 @@ from keyturn.engine.login.room.make_room import MakeRoom
 from keyturn.engine.login.store_login import StoreLogin, login_from
 from keyturn.engine.login.under_way import UnderWay, without_codes
 from keyturn.engine.login_budget import LoginBudget
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.provider_gate import Asking, ProviderGate
 from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.template_values import request_uses
 from keyturn.ports.challenges import ChallengeRow, ChallengeState, ChallengeStore
@@ -115,7 +122,7 @@ class LoginCourse:
             if challenge.poll is not None or (stopped.ask and by_seed is None):
                 return await self.wait(going, stopped, error=OtpInvalid.code if wrong else None)
             ready = await self.prepare(going, challenge, _then(going, challenge, sent), {}, by_seed=by_seed)
-            refuse_while_held(self.gate, ready.host)
+            await self.refuse_while_held(ready)
             going, answered = ready.going, stopped
             with self.known.in_flight(*ready.secrets):
                 await self.audit.append([self.record(going, "challenge.sent", host=ready.host, place=stopped.place)])
@@ -156,8 +163,19 @@ class LoginCourse:
     async def send(self, ready: Ready) -> Sent:
         """Send a challenge's own request once, and read its answer as one."""
         sent = await send_for_token(self.egress, ready.going.connector, ready.spec, ready.request, login=True)
-        hear(self.gate, ready.host, sent)
+        hear(self.gate, await self._asking(ready), sent)
         return of_own_request(sent)
+
+    async def refuse_while_held(self, ready: Ready) -> None:
+        """Raise ProviderRateLimited while the provider asks this account to wait."""
+        refuse_while_held(self.gate, await self._asking(ready))
+
+    async def _asking(self, ready: Ready) -> Asking:
+        going = ready.going
+        asking = await asking_of_login(
+            self.budget, going.connector, going.host, going.request.username, going.request.project
+        )
+        return replace(asking, host=ready.host)
 
     async def note_answer(
         self, going: UnderWay, sent: Sent, host: str, *, action: str = "challenge.answered", **facts: Any

@@ -32,7 +32,7 @@ from keyturn.core.errors import (
 )
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.engine.actor import Actor
-from keyturn.engine.challenges.refusals import of_poll, refuse_while_held
+from keyturn.engine.challenges.refusals import of_poll
 from keyturn.engine.login.challenge_rows import LOST_AFTER_S, ChallengeRows
 from keyturn.engine.login.challenged import Challenged, polls
 from keyturn.engine.login.finish_session import FinishSession
@@ -118,7 +118,7 @@ class PollChallenges:
             await self._end(row, error)
             return
         try:
-            refuse_while_held(self.course.gate, ready.host)
+            await self.course.refuse_while_held(ready)
             await self.course.budget.refuse_stopped(going.connector, row.project)
         except (ProviderRateLimited, LoginsStopped) as error:
             await self._again(row, challenge, error.retry_after_s)

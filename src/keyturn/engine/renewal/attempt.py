@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind, State
-from keyturn.core.connector import Connector, ProviderRequest
+from keyturn.core.connector import Connector, ProviderRequest, Rotation
 from keyturn.core.errors import (
     ConnectionPaused,
     ConnectionUnconfirmed,
@@ -60,10 +60,12 @@ from keyturn.engine.actor import Actor
 from keyturn.engine.audit.answer_facts import answer_facts, answered_as
 from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.before.run_before import Opening, Ran, RunBefore
+from keyturn.engine.challenges.refusals import hear
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login_budget import POLL_S, WAIT_FOR_OTHERS_S, LoginBudget, counted
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
+from keyturn.engine.provider_gate.places import Place
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.answer_by_seed import AnswerBySeed, Stopped
@@ -100,10 +102,21 @@ class _Ready:
     code: Secret | None = None
     totp_step: int | None = None  # whose code that is
     last_resort: bool = False
+    account: str = ""  # of a login
+    harmless: bool = False  # sending it again would do no harm
 
     @property
     def host(self) -> str:
         return host_of(self.request)
+
+    @property
+    def asking(self) -> Asking:
+        """As the gate knows it."""
+        connection, client = self.connection, self.client.client_id if self.client is not None else ""
+        return Asking(
+            self.host, RequestKind(self.kind.value), connection.connector, connection.id, self.account,
+            f"{connection.connector_version} {client}", project=connection.project, harmless=self.harmless,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -111,7 +124,7 @@ class Asked:
     """What a renewal was asked for, and what it holds meanwhile.
 
     `forced`: a person asks; no back-off holds it up. `stale`: the API refused the token. `on_demand`: a caller waits.
-    `under_way`: set when the request leaves. `held`: the place at a host, given back with it; `host`: which.
+    `under_way`: set when the request leaves. `held`: gives the place back; `place`: the one that is had, `at`: where.
     """
 
     actor: Actor
@@ -120,7 +133,8 @@ class Asked:
     forced: bool = False
     stale: bool = False
     on_demand: bool = False
-    host: str | None = None
+    place: Place | None = None
+    at: tuple[str, IntentKind] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +186,12 @@ class RenewalAttempt:
             await self.settlement.hold(connection)
             raise RenewalNotPossible(extensions={"reason": str(step.cause)})
         self.quiet.refuse(connection.connector, connection.project, strictly=True)
-        self._respect_waits(connection, asked, now=now)
         try:
             ready = await self._prepare(found, connector, step)
         except (ValueAbsent, ValidationFailed, ConnectorInvalid, UrlNotAllowed) as error:
             await self._cannot_be_made(connection, error, asked)
             return None
+        self._respect_waits(ready, asked, now=now)
         if await self._placed(ready, asked):
             return None  # it waited: the row and the time may be others now
         if step.not_before > now:
@@ -206,13 +220,15 @@ class RenewalAttempt:
 
     async def _placed(self, ready: _Ready, asked: Asked) -> bool:
         """Have a place at the host, before anything is written; says whether there was another before it."""
-        if asked.host == ready.host:
+        at = (ready.host, ready.kind)
+        if asked.at == at:
             return False
         before = self.clock.monotonic()
+        asked.at = None
         await asked.held.aclose()
-        asked.host = None
-        await asked.held.enter_async_context(self.gate.slot(ready.host))
-        asked.host = ready.host
+        place = self.gate.place(ready.asking, on_demand=asked.on_demand, forced=asked.forced)
+        asked.place = await asked.held.enter_async_context(place)
+        asked.at = at
         return self.clock.monotonic() - before > PLACE_AT_ONCE_S
 
     async def _give_up(self, connection: Connection, cause: Cause, actor: Actor) -> None:
@@ -239,13 +255,11 @@ class RenewalAttempt:
         self.unsent.pop(connection.id, None)
         return True
 
-    def _respect_waits(self, connection: Connection, asked: Asked, *, now: float) -> None:
-        """Fail fast while a back-off or an alarm lasts, with the reason of the failure that began it."""
-        alarm = self.gate.alarmed(connection.connector)
-        if alarm is not None and alarm[2] > 0 and not asked.forced:
-            raise error_named(alarm[0], alarm[2])
+    def _respect_waits(self, ready: _Ready, asked: Asked, *, now: float) -> None:
+        """Fail fast while the connection's own back-off lasts, with the reason of the failure that began it."""
+        connection = ready.connection
         until, since = connection.retry_at, connection.last_error_at or 0.0
-        if until is None or asked.forced:
+        if until is None or asked.forced or self.gate.recovered(ready.asking, since):
             return
         if asked.on_demand and not connection.retry_asked:
             until = min(until, since + ON_DEMAND_AGAIN_S)
@@ -266,10 +280,26 @@ class RenewalAttempt:
         request = requests[-1]
         kind = IntentKind.LOGIN if login else IntentKind.REFRESH
         username = secrets.username.reveal() if login and secrets.username else ""
-        ready = _Ready(kind, current, secrets, connector, spec, request, client, username, last_resort=step.last_resort)
+        again = current.intent is not None and current.intent.kind is kind
+        ready = _Ready(
+            kind,
+            current,
+            secrets,
+            connector,
+            spec,
+            request,
+            client,
+            username,
+            last_resort=step.last_resort,
+            # One of unknown fate that the plan sends again may be sent again; but for the last time.
+            harmless=connector.refresh.rotation is Rotation.STABLE or (again and not step.last_resort),
+        )
         if login:
             code = seed_among(connector, coded)
-            ready = replace(ready, values=values, opening=opening, code=code, totp_step=totp_step)
+            account = await self.budget.account(connector, ready.host, username, current.project)
+            ready = replace(
+                ready, values=values, opening=opening, code=code, totp_step=totp_step, account=account, harmless=False
+            )
         if not {host_of(each) for each in requests} <= set(current.hosts):
             raise UrlNotAllowed("The connection is pinned to other hosts; it needs a new login.")
         return ready
@@ -288,12 +318,14 @@ class RenewalAttempt:
         with self.known.in_flight(*_secrets_of(ready)), ExitStack() as held:
             ran = Ran(request=ready.request)
             if ready.opening is not None and ready.connector.before:
-                watch = StepsTold(self.settlement, self.gate, declared, asked.actor)
+                watch = StepsTold(self.settlement, self.gate, declared, asked.actor, ready.asking)
                 ran = await RunBefore(self.egress, self.known)(ready.opening, watch, held)
                 declared = watch.connection
             login = ready.kind is IntentKind.LOGIN
             sent = ran.ended
             if ran.request is not None:
+                if asked.place is not None:
+                    asked.place.sending()
                 sent = await send_for_token(
                     self.egress, ready.connector, ready.spec, ran.request, login=login, live=_live(ready)
                 )
@@ -303,7 +335,7 @@ class RenewalAttempt:
                 stopped = Stopped(declared, ready.connector, ready.client, values, ready.secrets.token_set)
                 declared, sent = await self.answer_by_seed(stopped, sent, asked.actor)
         booked = (attempt, ran.result(counted(sent.outcome))) if attempt is not None else None
-        self._tell_gate(ready, sent)
+        hear(self.gate, ready.asking, sent)
         return await self._follow(replace(ready, connection=declared), sent, asked.actor, booked)
 
     async def _end_own(self, ready: _Ready, attempt: Attempt | None, actor: Actor) -> _Ready | None:
@@ -402,17 +434,6 @@ class RenewalAttempt:
             with suppress(StoreUnavailable):
                 await self.budget.settle(*not_sent)
 
-    def _tell_gate(self, ready: _Ready, sent: Sent) -> None:
-        if sent.outcome in (SendOutcome.UNAVAILABLE, SendOutcome.NOT_SENT, SendOutcome.NO_ANSWER):
-            self.gate.failed(ready.host)
-        else:
-            self.gate.answered(ready.host)
-        asked = sent.outcome in (SendOutcome.RATE_LIMITED, SendOutcome.UNAVAILABLE) and sent.retry_after_s
-        if asked:
-            self.gate.hold(ready.host, asked)
-        if sent.outcome is SendOutcome.TOKEN:
-            self.gate.end_alarm(ready.connector.id)
-
     async def _follow(
         self, ready: _Ready, sent: Sent, actor: Actor, booked: tuple[Attempt, AttemptResult] | None
     ) -> Connection | None:
@@ -434,8 +455,6 @@ class RenewalAttempt:
                     connection, ready.kind, sent.outcome, sent.failure, record, mark_password=rejected,
                     answer=answer, booked=booked,
                 )  # fmt: skip
-            case Follow.WAIT_FOR_SETUP:
-                wait = self.gate.alarm(ready.connector.id, error.code)
             case Follow.UNKNOWN:
                 return await self.settlement.unknown(
                     connection, ready.connector, error, record, cause=unknown_cause(sent.outcome), answer=answer

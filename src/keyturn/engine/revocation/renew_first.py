@@ -31,8 +31,9 @@ from keyturn.core.requests.provider_request import host_of
 from keyturn.core.revocation import Revocation
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import SCHEDULER
+from keyturn.engine.challenges.refusals import hear
 from keyturn.engine.in_flight import InFlight, secrets_among
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
 from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.revocation.sends import kinds_of
 from keyturn.engine.send import Sent, build, send_for_token
@@ -85,6 +86,7 @@ class RenewFirst:
         """
         if (why := _hindrance(row, connector, self.clock.now())) is not None:
             return Renewal(Fate.IMPOSSIBLE, row, why)
+        client_id = client.client_id if client is not None else ""
         values: dict[str, Any] = {**row.values, **client_values(client), **token_values(row.token_set)}
         try:
             request = build(connector, connector.refresh.request, values, client)
@@ -92,14 +94,19 @@ class RenewFirst:
                 raise UrlNotAllowed
         except KeyturnError as error:
             return Renewal(Fate.IMPOSSIBLE, row, error.code)
+        asking = Asking(
+            host, RequestKind.REFRESH, row.connector, row.id, client=f"{row.connector_version} {client_id}",
+            project=row.project, harmless=_is_harmless(row, connector, self.clock.now()),
+        )  # fmt: skip
         try:
-            async with self.gate.slot(host):
+            async with self.gate.place(asking, on_demand=False) as place:
                 sending = await self._declared(row, host)
+                place.sending()
                 with self.known.in_flight(*secrets_among(values)):
                     sent = await send_for_token(self.egress, connector, connector.refresh.request, request, login=False)
         except (ProviderUnavailable, ProviderRateLimited) as error:
             return Renewal(Fate.LATER, row, error.code, error.retry_after_s)
-        self._tell_gate(host, sent)
+        hear(self.gate, asking, sent)
         return await self._followed(row, sending, connector, sent, host)
 
     async def _declared(self, row: Revocation, host: str) -> Revocation:
@@ -135,12 +142,6 @@ class RenewFirst:
             record = self._record(row, "revocation.refresh_answered", code, host)
             await self.revocations.note(found.row, records=[record])
         return found
-
-    def _tell_gate(self, host: str, sent: Sent) -> None:
-        if sent.outcome in _DOWN:
-            self.gate.failed(host)
-        else:
-            self.gate.answered(host)
 
     def _record(self, row: Revocation, action: str, outcome: str, host: str) -> AuditRecord:
         return AuditRecord(

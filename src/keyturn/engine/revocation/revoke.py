@@ -18,7 +18,14 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, Event, State, advance
 from keyturn.core.connector import Connector
 from keyturn.core.crashes import crash_facts
-from keyturn.core.errors import KeyturnError, SealBroken, ServerStopping, StoreUnavailable
+from keyturn.core.errors import (
+    KeyturnError,
+    ProviderRateLimited,
+    ProviderUnavailable,
+    SealBroken,
+    ServerStopping,
+    StoreUnavailable,
+)
 from keyturn.core.renewal.retry import REVOCATION_CAP_S, asked_to_wait_s, back_off_s
 from keyturn.core.revocation import Revocation
 from keyturn.engine.actor import SCHEDULER, Actor
@@ -41,7 +48,7 @@ from keyturn.engine.revocation.summary import (
     summary_of,
     unreadable_outcome,
 )
-from keyturn.engine.revocation.tell_provider import Spoken, TellProvider, Told
+from keyturn.engine.revocation.tell_provider import Spoken, TellProvider, Told, asking_of
 from keyturn.engine.send import REVOKE_TIMEOUT_S, TOKEN_TIMEOUT_S
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
@@ -228,10 +235,14 @@ class Revoke:
             raise
         except KeyturnError as error:
             return Told(revocation.done, error.code)
-        alarm = self.gate.alarmed(connector.id)
-        if alarm is not None and alarm[2] > 0 and not last:
-            return Told(revocation.done, alarm[0], alarm[2])
-        async with self._place(revocation, connector):
+        try:
+            return await self._tell_placed(revocation, spoken, last=last)
+        except (ProviderRateLimited, ProviderUnavailable) as error:
+            return Told(revocation.done, error.code, error.retry_after_s)
+
+    async def _tell_placed(self, revocation: Revocation, spoken: Spoken, *, last: bool) -> Told:
+        connector = spoken.connector
+        async with self._place(revocation, spoken, last=last):
             claimed = await self._claimed(revocation, connector, last=last)
             if claimed is None:
                 return Told(revocation.done, elsewhere=True)
@@ -241,12 +252,18 @@ class Revoke:
                 return Told(revocation.done, elsewhere=True)
 
     @asynccontextmanager
-    async def _place(self, revocation: Revocation, connector: Connector) -> AsyncIterator[None]:
+    async def _place(self, revocation: Revocation, spoken: Spoken, *, last: bool) -> AsyncIterator[None]:
         """A place at the provider for one revocation, had before its row is touched; what waits here has no claim.
 
-        Here the gate gives the places of revocations, and refuses where they may not be asked.
+        `last`: it is tried whatever the gate believes.
         """
-        yield
+        host = self._teller().host_of_first(revocation, spoken)
+        asking = None if host is None else asking_of(revocation, host)
+        if asking is None or (last and self.gate.refusal(asking) is not None):
+            yield
+            return
+        async with self.gate.place(asking, on_demand=last):
+            yield
 
     async def _claimed(self, revocation: Revocation, connector: Connector, *, last: bool) -> Revocation | None:
         """Claim it, and say that it is sent; None where another process sends it, or it is gone.

@@ -23,11 +23,12 @@ from keyturn.core.errors import (
 )
 from keyturn.core.messages import Answer
 from keyturn.core.problems import Cause
+from keyturn.core.renewal.plan import SendOutcome
 from keyturn.core.renewal.retry import quiet_s
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.revocation import Revocation
 from keyturn.engine.in_flight import InFlight, secrets_among
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
 from keyturn.engine.revocation.renew_first import Fate, Renewal, RenewFirst
 from keyturn.engine.revocation.sends import Send, needs_live_token, sends
 from keyturn.engine.send import REVOKE_TIMEOUT_S, build, error_of, policy_of
@@ -121,6 +122,18 @@ class TellProvider:
         error = next(reversed(left.values()), None)
         return Told(tuple(done), error, retry_after or None, left, bool(left) and hopeless == set(left), row)
 
+    def host_of_first(self, row: Revocation, spoken: Spoken) -> str | None:
+        """Where the first request that is open goes; None where it can't be made."""
+        for one in sends(spoken.connector, row):
+            if one.name in row.done:
+                continue
+            values = {**row.values, **client_values(spoken.client), **revoke_values(row.token_set, one.token, one.kind)}
+            try:
+                return host_of(build(spoken.connector, one.request, values, spoken.client))
+            except KeyturnError:
+                return None
+        return None
+
     async def _after_401(
         self, found: _Answered, renewal: Renewal, spoken: Spoken, name: str, *, last: bool
     ) -> _Answered:
@@ -147,8 +160,9 @@ class TellProvider:
             host = host_of(request)
             if host not in row.hosts:
                 raise UrlNotAllowed
-            if not last:
-                self.gate.check(host)
+            asking = asking_of(row, host)
+            if not last and (held := self.gate.refusal(asking)) is not None:
+                raise held
             with self.known.in_flight(*secrets_among(values)):
                 answer = await self.egress.send(request, policy_of(connector, REVOKE_TIMEOUT_S))
         except ServerStopping:
@@ -158,10 +172,22 @@ class TellProvider:
         code, wait = judge_revocation(connector, answer, one.request)
         if code == ConnectorClientRejected.code:
             # The refused application may be one of the revoke request alone: renewals go on being tried.
-            wait = quiet_s(row.tries + 1)
-        if code == ProviderRateLimited.code and wait:
-            self.gate.hold(host, wait)
+            return _Answered(code, quiet_s(row.tries + 1), answer.status)
+        self.gate.heard(asking, _outcome(code, wait), code=code, asked_s=wait)
         return _Answered(code, wait, answer.status)
+
+
+def asking_of(row: Revocation, host: str) -> Asking:
+    """A revocation, as the gate knows it: by its row."""
+    return Asking(host, RequestKind.REVOKE, row.connector, row.id, project=row.project)
+
+
+def _outcome(code: str | None, wait: float | None) -> SendOutcome:
+    """How a revocation ended, as the gate counts it."""
+    if code is None:
+        return SendOutcome.TOKEN
+    asked = code == ProviderRateLimited.code or wait
+    return SendOutcome.RATE_LIMITED if asked else SendOutcome.UNCLASSIFIED
 
 
 def _named(name: str, connector: Connector, row: Revocation) -> Send:

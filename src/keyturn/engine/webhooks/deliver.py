@@ -44,7 +44,7 @@ from keyturn.core.messages import OutgoingRequest
 from keyturn.engine.actor import SCHEDULER
 from keyturn.engine.in_flight import InFlight
 from keyturn.engine.jobs.job_kind import Progress
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.webhooks.endpoint_gate import EndpointGate
 from keyturn.engine.webhooks.secrets import live_keys
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import Egress, EgressPolicy
@@ -89,12 +89,12 @@ def delivery_job(delivery: Delivery, now: float) -> Job:
 
 @dataclass(frozen=True, slots=True)
 class DeliverWebhook:
-    """The kind, and what it needs. `gate`: of endpoints, by their ids. `counts`: outcomes, for metrics."""
+    """The kind, and what it needs. `counts`: outcomes, for metrics."""
 
     webhooks: WebhookStore
     events: EventStore
     egress: Egress
-    gate: ProviderGate
+    gate: EndpointGate
     clock: Clock
     known: InFlight
     counts: Counter[str] = field(default_factory=Counter)
@@ -134,7 +134,7 @@ class DeliverWebhook:
         began = self.clock.monotonic()
         status, error = None, None
         try:
-            async with self.gate.slot(endpoint.id) if gated else nullcontext():
+            async with self.gate.place(endpoint.id) if gated else nullcontext():
                 status = await self._send(endpoint, event)
         except (KeyUnavailable, StoreUnavailable):
             raise

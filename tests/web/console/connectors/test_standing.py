@@ -13,6 +13,7 @@ from keyturn.engine.actor import Actor
 from keyturn.engine.overview.connector_health import ConnectorHealth
 from tests.contracts.samples import connection, record
 from tests.engine.builder.texts import text
+from tests.engine.told import set_up_refused
 from tests.web.console.connectors.authoring import author
 from tests.web.console.seen import fill, kept
 from tests.web.console.visiting import Visitor, make_visitor
@@ -60,7 +61,7 @@ async def test_what_fails_comes_first(visitor: Visitor) -> None:
         await edit.save(name, text().replace("connector: acme", f"connector: {name}"), OPERATOR)
     lost = connection("cxn_n", connector="needy", state=State.NEEDS_RECONNECT, reason="grant_lost", owner="n")
     await visitor.world.stores.connections.insert(replace(lost, unique_id="n"), kept())
-    visitor.world.application.gate.alarm("broken", "connector_client_rejected")
+    set_up_refused(visitor.world.application.gate, "broken")
     await visitor.world.application.guards.stop_logins.stop("aaa", OPERATOR)
     visitor.world.clock.advance(5.0)
     page = (await visitor.get("/connectors")).text

@@ -29,7 +29,14 @@ from keyturn.engine.builder.diagnosing.author_words import of_error
 from keyturn.engine.builder.diagnosing.lifetimes import of_lifetime
 from keyturn.engine.builder.diagnosing.token_diagnoses import of_token_answer
 from keyturn.engine.builder.trial_trace import Mark, Row
-from keyturn.engine.challenges.refusals import hear, of_own_request, of_poll, refuse_while_held, unknown_answer
+from keyturn.engine.challenges.refusals import (
+    asking_of_login,
+    hear,
+    of_own_request,
+    of_poll,
+    refuse_while_held,
+    unknown_answer,
+)
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
 from keyturn.engine.login.answer_challenge import RESENDS, not_resent
 from keyturn.engine.login.login_course import ROUNDS
@@ -68,7 +75,8 @@ async def log_in(state: TrialState) -> TokenSet:
     opening = Opening(connector, state.client, values, state.actor.client_address)
     try:
         state.host = host_of(opening.check()[-1])
-        refuse_while_held(parts.gate, state.host)
+        state.asking = await asking_of_login(parts.budget, connector, state.host, state.username)
+        refuse_while_held(parts.gate, state.asking)
         await parts.turns.refuse_trial(connector, state.host, state.username, state.fields)
         tried = Tried(connector.id, state.host, state.username, state.actor.name)
         record = state.record("connector.trial_sent", host=state.host)
@@ -122,16 +130,16 @@ async def _send_first(state: TrialState, opening: Opening) -> tuple[Ran, Sent]:
         sent = await send_for_token(parts.egress, connector, connector.token, ran.request, login=True)
         state.exchanged("token", connector.token)
     assert sent is not None
-    hear(parts.gate, state.host, sent)
+    hear(parts.gate, state.asking, sent)
     return ran, sent
 
 
 async def _watch(state: TrialState, opening: Opening, step: Step, sent: Sent | None) -> None:
     if sent is None:
-        refuse_while_held(state.parts.gate, step.host)
+        refuse_while_held(state.parts.gate, state.asking, step.host)
         state.parts.egress.begin()
         return
-    hear(state.parts.gate, step.host, sent)
+    hear(state.parts.gate, state.asking, sent, step.host)
     state.exchanged(f"before/{step.before.name}", step.before.request)
     row = state.row(2, f"Before the login: {step.before.name}", step.before.request, opening.values)
     if sent.error is not None and sent.challenge is None:
@@ -286,7 +294,7 @@ async def _resend(state: TrialState, challenge: Challenge) -> str:
         await parts.budget.take_message(state.connector, state.host, state.username)
         values = await _values(state, spec)
         request = build(state.connector, spec, values, state.client)
-        refuse_while_held(parts.gate, host_of(request))
+        refuse_while_held(parts.gate, state.asking, host_of(request))
     except LoginBudgetSpent as error:
         state.show(Row(Mark.SKIPPED, 2, title, diagnosis=of_error(error)))
         return "No other code was asked for: too many were."
@@ -310,7 +318,7 @@ async def _sent(state: TrialState, spec: ProviderRequest, request: OutgoingReque
     state.parts.egress.begin()
     request = with_client_address(request, state.connector, state.actor.client_address)
     sent = await send_for_token(state.parts.egress, state.connector, spec, request, login=True)
-    hear(state.parts.gate, host_of(request), sent)
+    hear(state.parts.gate, state.asking, sent, host_of(request))
     return of_own_request(sent)
 
 
@@ -324,7 +332,7 @@ async def _send(
     while True:
         try:
             request = build(state.connector, spec, values, state.client, optional=optional)
-            refuse_while_held(state.parts.gate, host_of(request))
+            refuse_while_held(state.parts.gate, state.asking, host_of(request))
             await state.parts.budget.refuse_stopped(state.connector)
         except KeyturnError as error:
             raise state.failed_with(2, TITLE, error) from None

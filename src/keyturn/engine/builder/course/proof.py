@@ -10,14 +10,12 @@ from keyturn.core.answers.test_verdict import test_values
 from keyturn.core.building.near_paths import paths_of
 from keyturn.core.connector import Strategy
 from keyturn.core.errors import KeyturnError, UrlNotAllowed, ValueAbsent
-from keyturn.core.requests.provider_request import host_of
 from keyturn.core.templates import Template, as_text, look_up
 from keyturn.engine.builder.course.state import TrialState, found_tokens
 from keyturn.engine.builder.diagnosing.diagnoses import of_not_allowed, of_template, of_test
 from keyturn.engine.builder.diagnosing.token_diagnoses import of_token_answer, of_unsent
 from keyturn.engine.builder.previews import sample_call
 from keyturn.engine.builder.trial_trace import Mark, Row, masked_value, request_text, shown_value
-from keyturn.engine.challenges.refusals import hear, refuse_while_held
 from keyturn.engine.login.store_login import name_of, unique_id_of
 from keyturn.engine.send import build, policy_of, send_for_token
 from keyturn.engine.template_values import answered_hosts, client_values, token_values
@@ -145,12 +143,10 @@ async def renew_once(state: TrialState) -> None:
     live = token_set.access_token if refresh.with_token else None
     try:
         request = build(connector, refresh.request, values, state.client)
-        refuse_while_held(parts.gate, host_of(request))
         sent = await send_for_token(parts.egress, connector, refresh.request, request, login=False, live=live)
         row = state.row(3, "Refresh", refresh.request, values)
     except KeyturnError as error:
         raise state.failed_with(3, "Refresh", error) from None
-    hear(parts.gate, host_of(request), sent)
     state.exchanged("refresh", refresh.request)
     if sent.token_set is None:
         words, suggestion = of_token_answer(connector, refresh.request, "/refresh", sent)

@@ -30,7 +30,7 @@ from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.login.book_login import BookLogin
 from keyturn.engine.login_budget import LoginBudget
-from keyturn.engine.provider_gate import ProviderGate
+from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
 from keyturn.engine.renewal.account_turns import AccountTurns
 from keyturn.engine.send import Sent
 from keyturn.engine.template_values import client_values, token_values
@@ -104,6 +104,7 @@ class TrialState:
     test: Any = field(default=None, repr=False)
     totp_step: int | None = None
     host: str = ""
+    asking: Asking = field(default_factory=lambda: Asking("", RequestKind.LOGIN, ""))
     exchanges: list[Exchange] = field(default_factory=list, repr=False)
 
     def know(self, values: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ from keyturn.engine.jobs.bulk.bulk_order import BulkAction
 from keyturn.engine.login.connect_sessions import ConnectSessions
 from keyturn.engine.migration.migrate_connection import MigrateConnection
 from keyturn.engine.pause import Pause
-from keyturn.engine.provider_gate import AT_ONCE, ProviderGate
+from keyturn.engine.provider_gate.asking import PLACES
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.revocation.disconnect import Disconnect
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class BulkActions:
-    """The use cases, and the gate before the providers."""
+    """The use cases."""
 
     test_connection: TestConnection
     renewals: Renewals
@@ -64,7 +64,6 @@ class BulkActions:
     disconnect: Disconnect
     connect_sessions: ConnectSessions
     migrate: MigrateConnection
-    gate: ProviderGate
     quiet: QuietTimes
     clock: Clock
     _places: dict[str, asyncio.Semaphore] = field(default_factory=dict)  # by connector, of which there are few
@@ -75,7 +74,7 @@ class BulkActions:
         Raises:
             StoreUnavailable, KeyUnavailable: not this connection's fault; the job has to wait.
         """
-        async with self._places.setdefault(connection.connector, asyncio.Semaphore(AT_ONCE)):
+        async with self._places.setdefault(connection.connector, asyncio.Semaphore(PLACES)):
             return await self._patiently(action, connection, actor)
 
     async def _patiently(self, action: BulkAction, connection: Connection, actor: Actor) -> Outcome:
@@ -122,8 +121,6 @@ class BulkActions:
 
     async def _test(self, connection: Connection, actor: Actor) -> Outcome:
         """Test it; one that has ended is renewed first, as for a request."""
-        for host in connection.hosts:
-            self.gate.check(host)
         tested = await self.test_connection(connection.id, actor, project=connection.project)
         verdict = tested.last_test if isinstance(tested, Connection) else None
         if verdict is not None and verdict.passed:
