@@ -403,13 +403,16 @@ class RenewalAttempt:
                 await self.budget.settle(*not_sent)
 
     def _tell_gate(self, ready: _Ready, sent: Sent) -> None:
+        """Say how it ended to the host that was asked last; it may be a challenge's own."""
+        if not sent.host:
+            return
         if sent.outcome in (SendOutcome.UNAVAILABLE, SendOutcome.NOT_SENT, SendOutcome.NO_ANSWER):
-            self.gate.failed(ready.host)
+            self.gate.failed(sent.host)
         else:
-            self.gate.answered(ready.host)
+            self.gate.answered(sent.host)
         asked = sent.outcome in (SendOutcome.RATE_LIMITED, SendOutcome.UNAVAILABLE) and sent.retry_after_s
         if asked:
-            self.gate.hold(ready.host, asked)
+            self.gate.hold(sent.host, asked)
         if sent.outcome is SendOutcome.TOKEN:
             self.gate.end_alarm(ready.connector.id)
 
