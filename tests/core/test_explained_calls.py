@@ -80,6 +80,8 @@ def test_an_answer_that_is_no_token_is_not_told_as_a_lost_one() -> None:
 
     assert "provider_answer_unknown" == uncertain.code == lost.code
     assert "renewal_outcome_unknown" == silent.code
+    cut = replace(PLAIN, **UNCERTAIN, last_answer={"status": 200, "cut": True})
+    assert "its answer could not be read" in explain(cut, SMALL, NOW, None).text
     for each in (uncertain, lost):
         assert "no token" in each.text
         assert "status 200 and the error odd" in each.text
@@ -94,6 +96,7 @@ def test_what_the_provider_answered(state: str) -> None:
     one = replace(PLAIN, **change, last_answer={"status": 400, "error": "invalid_grant"})
 
     assert "The provider answered with status 400 and the error invalid_grant." in explain(one, SMALL, NOW, None).text
+    assert one.last_answer == explain(one, SMALL, NOW, None).provider
     assert "answered with" not in explain(replace(one, last_answer={}), SMALL, NOW, None).text
 
 

@@ -17,7 +17,7 @@ from tests.fakes.egress import json_answer
 REFUSALS = [
     pytest.param(json_answer('{"message": "token canary is gone"}', 401), "has: message", id="401 with a message"),
     pytest.param(json_answer('{"code": 17}', 400), "has: code", id="400 with a code"),
-    pytest.param(Answer(401, body=b"<p>canary</p>"), "with status 401.", id="401 with a page"),
+    pytest.param(Answer(401, body=b"<p>canary</p>"), "can't be read", id="401 with a page"),
     pytest.param(error("token_revoked"), "the error token_revoked", id="an error of its own"),
 ]
 

@@ -136,10 +136,10 @@ OUTCOMES = [
     pytest.param(ProviderUnreachable(), ProviderUnreachable, "active", None, 1, id="not sent"),
     pytest.param(json_answer("<p>hm", 400), ProviderBadResponse, "active", None, 1, id="unclassified, first of three"),
     pytest.param(
-        json_answer("{", 200), RenewalNotPossible, "uncertain", "provider_answer_unknown", 1, id="spoilt success"
+        json_answer("{", 200), RenewalNotPossible, "uncertain", "renewal_outcome_unknown", 1, id="spoilt success"
     ),
     pytest.param(
-        Answer(200, complete=False), RenewalNotPossible, "uncertain", "provider_answer_unknown", 1, id="cut success"
+        Answer(200, complete=False), RenewalNotPossible, "uncertain", "renewal_outcome_unknown", 1, id="cut success"
     ),
     pytest.param(
         ProviderTimeout(), RenewalNotPossible, "uncertain", "renewal_outcome_unknown", 1, id="sent, no answer"

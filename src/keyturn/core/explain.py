@@ -11,9 +11,9 @@ Source: the product's table of states; the renewal design, "Outcomes of a send".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from keyturn.core.answers.test_verdict import TestCause
 from keyturn.core.connection import Connection, State, TestRecord
@@ -54,13 +54,17 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A connection's state as people read it, its cause as a code and in words, whose move it is and what follows."""
+    """A connection's state as people read it, its cause as a code and in words, whose move it is and what follows.
+
+    `provider`: what it answered to the last renewal that brought no token, as `answer_facts` has it.
+    """
 
     state: str
     code: str | None
     text: str
     who: Who
     next_step: NextStep
+    provider: Mapping[str, Any] = field(default_factory=dict)
 
 
 _RECONNECT: Final = "Send the person a reconnect link."
@@ -83,7 +87,7 @@ _LOST: Final[Mapping[str, tuple[str, str]]] = {
         "Send the person a reconnect link; the author should compare the connector with the provider's answer.",
     ),
     Cause.OUTCOME_UNKNOWN: (
-        "A renewal was sent, its answer was lost, and sending the refresh token twice could end the grant.",
+        "A renewal was sent, no answer that can be read came, and sending the refresh token twice could end the grant.",
         _RECONNECT,
     ),
     Cause.GRANT_LOST: ("The provider no longer accepts the refresh token.", _RECONNECT),
@@ -158,7 +162,7 @@ def explain(
         alarm: the connector's, if it has one.
         quiet_until: when the connector's quiet hours of this moment are over, Unix seconds; None outside of them.
     """
-    found = _explained(connection, connector, now, alarm)
+    found = replace(_explained(connection, connector, now, alarm), provider=connection.last_answer)
     well = found.who is Who.NOBODY and found.code is None and _renewable(connection, connector, now)
     if quiet_until is not None and well:
         found = replace(found, text=f"{found.text} {QUIET}")
@@ -288,7 +292,8 @@ def _because(connection: Connection, code: str | None, text: str, action: str, a
 def _uncertain(connection: Connection, connector: Connector | None, now: float) -> Explanation:
     read = connection.reason == Cause.ANSWER_UNKNOWN.value
     code = (Cause.ANSWER_UNKNOWN if read else Cause.OUTCOME_UNKNOWN).value
-    lost = "something that is no token came back" if read else "its answer was lost"
+    seen = "its answer could not be read" if connection.last_answer else "its answer was lost"
+    lost = "something that is no token came back" if read else seen
     text = f"A renewal was sent and {lost}: whether the provider has replaced the refresh token is not known."
     text = _sentences(text, answer_words(connection.last_answer))
     if _renewable(connection, connector, now):

@@ -27,7 +27,7 @@ BLAMES = {
     r"refresh token": {Cause.GRANT_LOST, Cause.OUTCOME_UNKNOWN},
     r"second step": {Cause.CHALLENGE_REQUIRED},
     r"scope": {Cause.SCOPE_NOT_GRANTED},
-    r"answer was lost|no answer came": {Cause.OUTCOME_UNKNOWN, Cause.NO_ANSWER},
+    r"answer was lost|no answer": {Cause.OUTCOME_UNKNOWN, Cause.NO_ANSWER},
 }  # fmt: skip
 
 

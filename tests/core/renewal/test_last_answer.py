@@ -43,6 +43,11 @@ NO_HINT: list[dict[str, Any]] = [
             id="a failure of the connector's",
         ),
         pytest.param(
+            {"status": 400, "unreadable": True},
+            "The provider answered with status 400 and an answer that can't be read.",
+            id="unreadable",
+        ),
+        pytest.param(
             {"status": 200, "cut": True}, "The provider answered with status 200, and the answer broke off.", id="cut"
         ),
     ],

@@ -25,6 +25,8 @@ def answer_words(answer: Mapping[str, Any]) -> str:
         said = f", which the connector takes for {str(answer['failure']).replace('_', ' ')}"
     elif answer.get("cut"):
         said = ", and the answer broke off"
+    elif answer.get("unreadable"):
+        said = " and an answer that can't be read"
     elif answer.get("members"):
         said = f" and an answer that has: {', '.join(answer['members'])}"
     else:

@@ -441,7 +441,7 @@ class RenewalAttempt:
                 wait = self.gate.alarm(ready.connector.id, error.code)
             case Follow.UNKNOWN:
                 return await self.settlement.unknown(
-                    connection, ready.connector, error, record, cause=unknown_cause(sent.outcome), answer=answer
+                    connection, ready.connector, error, record, cause=unknown_cause(answer), answer=answer
                 )
             case Follow.ONE_MORE_TRY:
                 await self.settlement.unanswered_login(connection, record, booked)
