@@ -9,7 +9,7 @@ from scripts.reference_sources import TRANSITIONS, Event, State
 
 STATES: Final = {
     State.ACTIVE: "A token set is kept. Its last renewal may have failed for a passing reason.",
-    State.UNCERTAIN: "A renewal was sent and its answer was lost. The token in hand is used until it ends.",
+    State.UNCERTAIN: "A renewal was sent, and what became of it is not known. The token in hand is used until it ends.",
     State.NEEDS_RECONNECT: "Only the person can help. `reason` says why.",
     State.DISCONNECTING: "Ended here, secrets destroyed; the provider is still being told, for a day at most.",
     State.DISCONNECTED: "A tombstone without secrets, for 30 days.",

@@ -56,6 +56,8 @@ FULL_CONNECTION = Connection(
     last_error="provider_timeout",
     last_error_at=NOW + 6,
     failures_in_a_row=4,
+    failing_since=NOW + 5.25,
+    last_answer={"status": 401, "members": ["code", "message"]},
     last_test=TestRecord(
         NOW + 7, passed=False, status=503, code="connection_test_failed", cause="provider_unreachable"
     ),

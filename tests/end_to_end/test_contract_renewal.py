@@ -433,6 +433,13 @@ def test_events_and_why_tell_the_story(server: Server, provider: Scripted) -> No
 
     assert "needs_reconnect" == why.json()["state"]
     assert why.json()["who"]
+    assert {"status": 400, "error": "invalid_grant"} == why.json()["provider"]
+    assert "with status 400 and the error invalid_grant" in why.json()["text"]
+    of_it = [row for row in audit.json()["data"] if row["connection"] == connection["id"]]
+    refused = [row for row in of_it if row["action"] == "refresh.answered"]
+    assert [("grant_lost", 400, "invalid_grant")] == [
+        (row["outcome"], row["facts"]["status"], row["facts"]["error"]) for row in refused
+    ]
     text = why.body + events.body + audit.body
     assert not any(secret.encode() in text for secret in [PASSWORD, *provider.secrets])
     assert USERNAME not in json.dumps(audit.json())

@@ -22,7 +22,7 @@ class State(StrEnum):
     """Where a connection stands."""
 
     ACTIVE = "active"  # a token set is kept; its last renewal may have failed for a passing reason
-    UNCERTAIN = "uncertain"  # a renewal was sent and its answer lost
+    UNCERTAIN = "uncertain"  # a renewal was sent, and what became of it is not known
     NEEDS_RECONNECT = "needs_reconnect"  # only the person can help
     DISCONNECTING = "disconnecting"  # ended here; the provider is still being told
     DISCONNECTED = "disconnected"  # a tombstone without secrets

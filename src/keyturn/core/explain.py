@@ -2,7 +2,8 @@
 
 Rule 1: one answer for each state and cause; what stands first in `explain` outweighs what follows.
 Rule 2: the code is one of the register, of `Cause`, or `expires_soon`; None where nothing is amiss.
-Rule 3: nothing in here reads a clock; `now` is handed in.
+Rule 3: it says what a call would get now, and what the provider answered; what a call would be refused with is a code.
+Rule 4: nothing in here reads a clock; `now` is handed in.
 
 Source: the product's table of states; the renewal design, "Outcomes of a send".
 """
@@ -10,22 +11,24 @@ Source: the product's table of states; the renewal design, "Outcomes of a send".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from keyturn.core.answers.test_verdict import TestCause
 from keyturn.core.connection import Connection, State, TestRecord
 from keyturn.core.connector import Connector
 from keyturn.core.problems import PROBLEMS, Cause, Who
 from keyturn.core.renewal.attention import ends_soon, fixed_end, left_to_end, unused, ways_of
-from keyturn.core.renewal.plan import keeps_alive, renewable
+from keyturn.core.renewal.last_answer import answer_words, rejected_when, rejected_when_text
+from keyturn.core.renewal.plan import keeps_alive, last_resort_left, refresh_usable, renewable
 
 RETIRES_SOON_S: Final = 90 * 86_400.0
 
 TOMBSTONE_S: Final = 30 * 86_400.0
 TOLD_WITHIN_S: Final = 24 * 3600.0
 EXPIRES_SOON: Final = "expires_soon"
+NEEDS_RECONNECT: Final = "connection_needs_reconnect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,17 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A connection's state as people read it, its cause as a code and in words, whose move it is and what follows."""
+    """A connection's state as people read it, its cause as a code and in words, whose move it is and what follows.
+
+    `provider`: what it answered to the last renewal that brought no token, as `answer_facts` has it.
+    """
 
     state: str
     code: str | None
     text: str
     who: Who
     next_step: NextStep
+    provider: Mapping[str, Any] = field(default_factory=dict)
 
 
 _RECONNECT: Final = "Send the person a reconnect link."
@@ -76,11 +83,11 @@ _LOST: Final[Mapping[str, tuple[str, str]]] = {
         "The author compares the scope with what the account may have; then send the person a reconnect link.",
     ),
     Cause.ANSWER_UNKNOWN: (
-        "The provider gave an answer that the connector does not describe, so nothing is sent again.",
+        "The provider answered something that is no token, nor a refusal that the connector describes.",
         "Send the person a reconnect link; the author should compare the connector with the provider's answer.",
     ),
     Cause.OUTCOME_UNKNOWN: (
-        "A renewal was sent, its answer was lost, and sending the refresh token twice could end the grant.",
+        "A renewal was sent, no answer that can be read came, and sending the refresh token twice could end the grant.",
         _RECONNECT,
     ),
     Cause.GRANT_LOST: ("The provider no longer accepts the refresh token.", _RECONNECT),
@@ -155,7 +162,7 @@ def explain(
         alarm: the connector's, if it has one.
         quiet_until: when the connector's quiet hours of this moment are over, Unix seconds; None outside of them.
     """
-    found = _explained(connection, connector, now, alarm)
+    found = replace(_explained(connection, connector, now, alarm), provider=connection.last_answer)
     well = found.who is Who.NOBODY and found.code is None and _renewable(connection, connector, now)
     if quiet_until is not None and well:
         found = replace(found, text=f"{found.text} {QUIET}")
@@ -166,6 +173,13 @@ def explain(
 def cause_text(reason: str | None) -> str:
     """Why a connection needs its person, in words, by its `reason`."""
     return _LOST.get(reason or "", _LOST_OTHERWISE)[0]
+
+
+def code_text(code: str) -> str | None:
+    """What a code of an event or of the log means, in a sentence: one of the register, or a connection's reason."""
+    known = PROBLEMS.get(code)
+    words = _LOST.get(code)
+    return known.title if known is not None else words[0] if words is not None else None
 
 
 def retirement_at(connector: Connector) -> float | None:
@@ -194,7 +208,7 @@ def _explained(connection: Connection, connector: Connector | None, now: float, 
         return _held(connection, connector, now)
     match connection.state:
         case State.NEEDS_RECONNECT:
-            return _lost(connection, now)
+            return _lost(connection, connector, now)
         case State.UNCERTAIN:
             return _uncertain(connection, connector, now)
         case _:
@@ -236,16 +250,37 @@ def _held(connection: Connection, connector: Connector | None, now: float) -> Ex
     text = f"{problem.title} Calls are refused and {renewed}."
     if connection.state is State.NEEDS_RECONNECT:
         text += " Afterwards the person is needed: " + _LOST.get(connection.reason or "", _LOST_OTHERWISE)[0]
-    return Explanation(connection.shown_state, code, text, problem.who, NextStep(problem.action))
+    return Explanation(connection.shown_state, code, text, problem.who, NextStep(problem.action_here()))
 
 
-def _lost(connection: Connection, now: float) -> Explanation:
+def _lost(connection: Connection, connector: Connector | None, now: float) -> Explanation:
     text, action = _LOST.get(connection.reason or "", _LOST_OTHERWISE)
-    ends = connection.expires_at
-    if not connection.token_over(now):
-        until = "the token ends" if ends is not None else "the API refuses the token"
-        return _because(connection, connection.reason, f"{text} Calls go on until {until}.", action, ends)
-    return _because(connection, connection.reason, f"{text} Calls are refused.", action, None)
+    ends = connection.expires_at if _lives(connection, now) else None
+    text = _sentences(text, answer_words(connection.last_answer), _calls(connection, now, NEEDS_RECONNECT))
+    if connection.reason == Cause.ANSWER_UNKNOWN.value:
+        action = _sentences(action, _hint(connection, connector))
+    return _because(connection, connection.reason, text, action, ends)
+
+
+def _calls(connection: Connection, now: float, code: str | None) -> str:
+    """Say what a call would get; `code`: what it is refused with once no token lives, None: it waits for a renewal."""
+    if not _lives(connection, now):
+        return "Calls wait for the renewal." if code is None else f"Calls get {code}."
+    until = "the API refuses it" if connection.expires_at is None else "it ends or the API refuses it"
+    then = f", then they get {code}" if code == NEEDS_RECONNECT else ""
+    return f"Calls are sent with the token in hand until {until}{then}."
+
+
+def _hint(connection: Connection, connector: Connector | None) -> str:
+    """The condition that would have told a dead refresh token, where that was sent and an answer may be one's."""
+    when = rejected_when(connection.last_answer)
+    if when is None or connector is None or not refresh_usable(connection, connector):
+        return ""
+    return f"If this is how the provider refuses a dead refresh token, step 3 can say so: {rejected_when_text(when)}."
+
+
+def _sentences(*texts: str) -> str:
+    return " ".join(each for each in texts if each)
 
 
 def _because(connection: Connection, code: str | None, text: str, action: str, at: float | None) -> Explanation:
@@ -255,27 +290,47 @@ def _because(connection: Connection, code: str | None, text: str, action: str, a
 
 
 def _uncertain(connection: Connection, connector: Connector | None, now: float) -> Explanation:
-    code = Cause.OUTCOME_UNKNOWN.value
-    text = "A renewal was sent and its answer was lost: whether the provider has replaced the token is not known."
+    read = connection.reason == Cause.ANSWER_UNKNOWN.value
+    code = (Cause.ANSWER_UNKNOWN if read else Cause.OUTCOME_UNKNOWN).value
+    seen = "its answer could not be read" if connection.last_answer else "its answer was lost"
+    lost = "something that is no token came back" if read else seen
+    text = f"A renewal was sent and {lost}: whether the provider has replaced the refresh token is not known."
+    text = _sentences(text, answer_words(connection.last_answer))
     if _renewable(connection, connector, now):
-        step = NextStep("It is renewed in a way that can do no harm.", connection.renews_at)
+        text = _sentences(text, _calls(connection, now, _held_code(connection, now)))
+        step = NextStep("It is renewed in a way that can do no harm.", _next_try(connection, now))
         return Explanation(connection.state.value, code, text, Who.NOBODY, step)
-    if _lives(connection, now):
-        text += " The token in hand is used until it ends."
-    return _because(
-        connection, code, text, f"{_RECONNECT} Once the token has ended, calls are refused.", connection.expires_at
-    )
+    text = _sentences(text, _calls(connection, now, NEEDS_RECONNECT))
+    action = f"{_RECONNECT} Once the token has ended, calls are refused."
+    if connector is not None and last_resort_left(connection, connector, float("-inf")):
+        action = f"{_RECONNECT} Else the refresh token is sent once more when the token has ended, and never again."
+    return _because(connection, code, text, action, connection.expires_at)
+
+
+def _held_code(connection: Connection, now: float) -> str | None:
+    """What a call that needs a renewal is refused with, while the connection's own back-off lasts."""
+    return connection.last_error if connection.retry_at is not None and now < connection.retry_at else None
+
+
+def _next_try(connection: Connection, now: float) -> float | None:
+    """When it is tried next: after the back-off, else when it is due; None: by the call that needs it."""
+    times = [each for each in (connection.retry_at, connection.renews_at) if each is not None]
+    return max(now, *times) if times else None
 
 
 def _active(connection: Connection, connector: Connector | None, now: float, alarm: Alarm | None) -> Explanation:
     if alarm is not None:
         problem = PROBLEMS.get(alarm.code, PROBLEMS["internal_error"])
         text = f"{problem.title} Nothing of this connector is renewed until that is mended."
-        step = NextStep(f"{problem.action} It is tried again by itself.", alarm.next_try_at, "it is tried")
+        text = _sentences(text, _calls(connection, now, alarm.code))
+        step = NextStep(f"{problem.action_here()} It is tried again by itself.", alarm.next_try_at, "it is tried")
         return Explanation(connection.state.value, alarm.code, text, problem.who, step)
     if connection.intent is not None and connection.intent.generation == connection.generation:
-        step = NextStep("Its answer is awaited.")
-        return Explanation(connection.state.value, "renewal_in_progress", "It is being renewed.", Who.NOBODY, step)
+        step, text = (
+            NextStep("Its answer is awaited."),
+            _sentences("It is being renewed.", _calls(connection, now, None)),
+        )
+        return Explanation(connection.state.value, "renewal_in_progress", text, Who.NOBODY, step)
     if connection.last_error is not None:
         return _failing(connection, now)
     if connection.last_test is not None and not connection.last_test.passed:
@@ -288,7 +343,7 @@ def _untested(connection: Connection, test: TestRecord) -> Explanation:
     problem = PROBLEMS.get(test.cause or "")
     if problem is not None:
         text = f"The last test call failed: {problem.title}"
-        step = NextStep(f"{problem.action} Then test it again.")
+        step = NextStep(f"{problem.action_here()} Then test it again.")
         return Explanation(connection.state.value, problem.code, text, problem.who, step)
     seen = _NOT_AS_EXPECTED.get(test.cause or "", "")
     text, action = f"The last test call failed{seen}.", "Test it again; if it stays, compare step 5 with the answer."
@@ -298,9 +353,10 @@ def _untested(connection: Connection, test: TestRecord) -> Explanation:
 def _failing(connection: Connection, now: float) -> Explanation:
     code = connection.last_error or ""
     problem = PROBLEMS.get(code, PROBLEMS["provider_unavailable"])
-    lives = "Calls go on with the token in hand." if _lives(connection, now) else "The token has ended."
-    text = f"The last renewal failed: {problem.title} {lives}"
-    step = NextStep("The renewal is tried again.", connection.renews_at)
+    ended = "" if _lives(connection, now) else "The token has ended."
+    calls = _calls(connection, now, _held_code(connection, now))
+    text = _sentences(f"The last renewal failed: {problem.title}", answer_words(connection.last_answer), ended, calls)
+    step = NextStep("The renewal is tried again.", _next_try(connection, now))
     return Explanation(connection.state.value, code, text, problem.who, step)
 
 
@@ -321,6 +377,7 @@ def _well(connection: Connection, connector: Connector | None, now: float) -> Ex
     if not _renewable(connection, connector, now):
         if now >= ends:
             text, action = _LOST[Cause.TOKEN_ENDED]
+            text = _sentences(text, _calls(connection, now, NEEDS_RECONNECT))
             return _because(connection, Cause.TOKEN_ENDED.value, text, action, None)
         code = EXPIRES_SOON if expires_soon(connection, connector, now) else None
         who = Who.END_USER if code else Who.NOBODY

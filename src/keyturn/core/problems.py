@@ -50,6 +50,13 @@ class Problem:
         """Whether the same request may succeed later without anybody's doing."""
         return self.who is Who.NOBODY
 
+    def action_here(self, retry_after_s: float | None = None) -> str:
+        """What that move is, where `retry_after_s` is all that is said of how long to wait, and maybe nothing is.
+
+        The register's words are those of an answer with a header; a page, a mail or an answer without one has none.
+        """
+        return self.action if retry_after_s is not None else self.action.replace(_AS_THE_HEADER_SAYS, _BY_ONESELF)
+
     @property
     def exit_code(self) -> int:
         """The CLI's exit code, by who must act."""
@@ -68,6 +75,8 @@ class Problem:
         }
 
 
+_AS_THE_HEADER_SAYS: Final = "Wait as long as “Retry-After” says"
+_BY_ONESELF: Final = "Wait a minute, and longer each time"  # as nobody said how long
 _EXIT_BY_WHO: Final = {Who.CALLER: 2, Who.END_USER: 7, Who.AUTHOR: 6, Who.OPERATOR: 1, Who.NOBODY: 8}
 _EXIT_BY_CODE: Final = {
     "not_found": 3,

@@ -34,7 +34,7 @@ from keyturn.core.errors import (
 )
 from keyturn.core.messages import Answer, OutgoingRequest
 from keyturn.core.renewal.plan import SendOutcome, classify
-from keyturn.core.requests.provider_request import build_request
+from keyturn.core.requests.provider_request import build_request, host_of
 from keyturn.core.requests.request_url import render_url
 from keyturn.core.requests.tls_identity import tls_identity
 from keyturn.core.secret import Secret
@@ -55,7 +55,8 @@ _NOT_SENT = (ProviderUnreachable, ProviderTlsFailed, AddressNotAllowed, UrlNotAl
 class Sent:
     """How one send ended. `error` says it for callers; None with a token.
 
-    `weaker`: what an answer that matched a challenge held besides: a token set that is never kept.
+    `weaker`: what an answer that matched a challenge held besides: a token set that is never kept. `host`: who was
+    asked, with its port; none where nothing was to be sent.
     """
 
     outcome: SendOutcome
@@ -67,6 +68,7 @@ class Sent:
     answer: Answer | None = None
     body: Body = field(default=UNREADABLE, repr=False)
     weaker: TokenSet | None = None
+    host: str = ""
 
 
 def policy_of(connector: Connector, timeout_s: float = TOKEN_TIMEOUT_S) -> EgressPolicy:
@@ -116,9 +118,9 @@ async def exchange(egress: Egress, connector: Connector, request: OutgoingReques
     try:
         return await egress.send(request, policy_of(connector))
     except _NOT_SENT as error:
-        return Sent(SendOutcome.NOT_SENT, error)
+        return Sent(SendOutcome.NOT_SENT, error, host=host_of(request))
     except ProviderTimeout as error:
-        return Sent(SendOutcome.NO_ANSWER, error)
+        return Sent(SendOutcome.NO_ANSWER, error, host=host_of(request))
 
 
 async def send_for_token(
@@ -165,6 +167,7 @@ async def send_for_token(
         answer,
         reading.body,
         weaker,
+        host_of(request),
     )
 
 

@@ -141,6 +141,8 @@ def test_when_a_connector_is_degraded(tally: Tally, degraded: bool, well: bool) 
         pytest.param("refresh.answered", "provider_timeout", Tally(0, 1, 0, "provider_timeout"), id="the provider"),
         pytest.param("login.answered", "scope_insufficient", Tally(0, 1, 1, "scope_insufficient"), id="the set-up"),
         pytest.param("login.answered", "provider_credentials_rejected", None, id="the person"),
+        pytest.param("refresh.answered", "grant_lost", None, id="a dead refresh token is of one account"),
+        pytest.param("login.answered", "challenge_required", None, id="so is a further step"),
         pytest.param("connection.renewed", "ok", Tally(1), id="worked"),
         pytest.param("connection.tested", "ok", None, id="no send to the token host"),
     ],

@@ -152,6 +152,11 @@ def test_an_answer_of_a_provider_has_its_place(status: int, body: bytes, place: 
 
 def test_a_spoilt_success_is_no_silence() -> None:
     """The two ways not to know what became of a refresh token have two causes."""
-    assert Cause.ANSWER_UNKNOWN is unknown_cause(SendOutcome.UNCLASSIFIED_SUCCESS)
-    assert Cause.OUTCOME_UNKNOWN is unknown_cause(SendOutcome.NO_ANSWER)
+    read: dict[str, object] = {"status": 200, "error": "odd", "members": ["error"]}
+
+    assert Cause.ANSWER_UNKNOWN is unknown_cause(read)
+    assert Cause.ANSWER_UNKNOWN is unknown_cause({"status": 200})
+    assert Cause.OUTCOME_UNKNOWN is unknown_cause({"status": 200, "cut": True})
+    assert Cause.OUTCOME_UNKNOWN is unknown_cause({"status": 200, "unreadable": True})
+    assert Cause.OUTCOME_UNKNOWN is unknown_cause({})
     assert SendOutcome.UNCLASSIFIED_SUCCESS is classify(Reading(Outcome.MALFORMED), 200)

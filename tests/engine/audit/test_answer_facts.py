@@ -62,6 +62,9 @@ def sent(status: int, body: Any, *, complete: bool = True) -> Sent:
             {"status": 400, "members": ["m0", "m1", "m10", "m11", "m12", "m13", "m14", "m15"]},
             id="eight at most",
         ),
+        pytest.param(sent(200, "{"), {"status": 200, "unreadable": True}, id="half of an object"),
+        pytest.param(sent(401, "<p>"), {"status": 401, "unreadable": True}, id="a page"),
+        pytest.param(sent(200, "fine"), {"status": 200}, id="a text that is no token"),
         pytest.param(Sent(SendOutcome.NO_ANSWER, ProviderTimeout()), {}, id="no answer"),
     ],
 )

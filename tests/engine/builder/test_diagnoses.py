@@ -51,6 +51,49 @@ async def test_a_code_that_is_asked_for_becomes_a_challenge() -> None:
     assert "" == row.suggestion.value[0]["then"]["params"]["grant_type"]
 
 
+@pytest.mark.parametrize(
+    ("reply", "words", "when"),
+    [
+        pytest.param(answer(401), "with status 401. That", {"status": [401]}, id="nothing else"),
+        pytest.param(
+            json_answer('{"message": "canary", "code": 7}', 400), "has: code, message",
+            {"status": [400], "body": "code"}, id="names",
+        ),
+        pytest.param(
+            error("token_revoked"), "the error token_revoked",
+            {"status": [400], "body": "error == 'token_revoked'"}, id="an error of its own",
+        ),
+        pytest.param(json_answer('{"rt-8fK2mQ9xLw3ZpT7v": 1}', 401), "with status 401. That", {"status": [401]},
+                     id="a name that may be a value"),
+    ],
+)  # fmt: skip
+async def test_a_refresh_that_is_refused_in_its_own_way(reply: Answer, words: str, when: dict[str, Any]) -> None:
+    """The author is offered the condition that would tell a dead refresh token, of names alone."""
+    row = await failed(token(1), me(), json_answer("{}", 404), reply, *[json_answer("{}")] * 2)
+
+    assert words in row.diagnosis
+    assert row.suggestion is not None
+    assert ("/refresh/rejected_when", when) == (row.suggestion.pointer, row.suggestion.value)
+    assert "canary" not in repr(row.suggestion)
+    assert "8fK2mQ9x" not in repr(row.suggestion)
+
+
+@pytest.mark.parametrize(
+    ("reply", "refresh"),
+    [
+        pytest.param(error("invalid_grant"), "", id="an OAuth error says it"),
+        pytest.param(answer(500), "", id="the provider's trouble"),
+        pytest.param(answer(401), "rejected_when: {body: other}", id="the author has said what one looks like"),
+    ],
+)
+async def test_a_refresh_that_needs_no_condition(reply: Answer, refresh: str) -> None:
+    """Its neighbours: nothing is offered."""
+    parts = {"refresh": refresh} if refresh else {}
+    row = await failed(token(1), me(), json_answer("{}", 404), reply, *[json_answer("{}")] * 2, **parts)
+
+    assert (3, None) == (row.step, row.suggestion)
+
+
 async def test_a_further_challenge_is_put_behind_the_first() -> None:
     """One that recognises another answer stays, and the new one is its neighbour."""
     row = await failed(json_answer('{"error": "totp-required"}', 401), more=MFA)

@@ -144,3 +144,26 @@ async def test_it_is_sent_as_an_asgi_answer() -> None:
     assert ["http.response.start", "http.response.body"] == [message["type"] for message in sent]
     assert 401 == sent[0]["status"]
     assert "unauthenticated" == json.loads(sent[1]["body"])["code"]
+
+
+@pytest.mark.parametrize("code", sorted(code for code, each in PROBLEMS.items() if "Retry-After" in each.action))
+def test_advice_to_wait_fits_the_answer(code: str) -> None:
+    """`Retry-After` is named where the answer has it, and nowhere else; what follows the colon stays."""
+    kind = next(kind for kind in leaves() if kind.code == code)
+    told = problem_document(kind(retry_after_s=7.0), request_id="r")
+    untold = problem_document(kind(), request_id="r")
+
+    assert (7, None) == (told["retry_after"], untold["retry_after"])
+    assert PROBLEMS[code].action == told["next_action"]["text"]
+    assert "Retry-After" not in untold["next_action"]["text"]
+    assert untold["next_action"]["text"].startswith("Wait a minute, and longer each time")
+    assert PROBLEMS[code].action.partition("says")[2] == untold["next_action"]["text"].partition("each time")[2]
+
+
+def test_other_advice_is_as_the_register_has_it() -> None:
+    """Only what names the header changes without it."""
+    others = {code: each for code, each in PROBLEMS.items() if "Retry-After" not in each.action}
+
+    assert {code: each.action for code, each in others.items()} == {
+        code: each.action_here() for code, each in others.items()
+    }

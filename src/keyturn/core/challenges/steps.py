@@ -4,6 +4,7 @@ Rule 1: what the provider listed is data: a choice's value is sent back as it ca
 Rule 2: a question that can't be asked is an answer that the connector doesn't describe, never an empty list to choose
 from.
 Rule 3: what is captured may open the account, so each text is a Secret; nothing here says which one was missing.
+Rule 4: how long a login may go on is one rule for the person's, the author's trial and a renewal's.
 
 Source: the connector format, "Challenges".
 """
@@ -26,6 +27,9 @@ from keyturn.core.messages import Answer
 from keyturn.core.requests.request_encoding import request_templates
 from keyturn.core.secret import Secret
 
+MOST_ROUNDS: Final = 10  # of one login; a provider that answers each code with a further question is not followed
+MOST_WRONG_CODES: Final = 3  # of one login
+MOST_RESENDS: Final = 5  # of one login: each may cost somebody a text message
 LONGEST_S: Final = 600.0
 MAX_CHOICES: Final = 50
 MAX_VALUE_CHARS: Final = 1_000
@@ -107,6 +111,11 @@ def asked_of_seed(ask: Iterable[Field]) -> str | None:
         case (Field(type=FieldType.OTP) as only,):
             return only.key
     return None
+
+
+def asks_code(ask: Iterable[Field]) -> bool:
+    """Whether a code is asked for: asked the same again after an answer, the code in it was wrong."""
+    return any(each.type is FieldType.OTP for each in ask)
 
 
 def asks_nothing(challenge: Challenge) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from keyturn.core.audit_record import AuditRecord
+from keyturn.core.errors import ScopeInsufficient
 from keyturn.core.events.mapping import OK
 
 WINDOW_S: Final = 900.0
@@ -68,5 +69,7 @@ def tally_of(record: AuditRecord) -> Tally | None:
     if record.action == "connection.renewed" or (record.action in _SENDS and record.outcome == OK):
         return Tally(worked=1)
     if record.action in _SENDS and record.outcome in SET_UP | PROVIDER:
-        return Tally(failed=1, set_up=int(record.outcome in SET_UP), code=record.outcome)
+        # At a renewal the scope is of one grant (RFC 6749 §5.2): it says nothing of the connector's set-up.
+        of_grant = record.outcome == ScopeInsufficient.code and "generation" in record.facts
+        return Tally(failed=1, set_up=int(record.outcome in SET_UP and not of_grant), code=record.outcome)
     return None

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from keyturn.core.answers.oauth_errors import CLIENT_NOT_AUTHORIZED
 from keyturn.core.answers.token_response import Outcome, Reading
@@ -221,9 +221,13 @@ def loss_cause(kind: IntentKind, outcome: SendOutcome, failure: FailureClass | N
             return Cause.ANSWER_UNKNOWN
 
 
-def unknown_cause(outcome: SendOutcome) -> Cause:
-    """Name why it is not known what became of a refresh token: an answer that is no token, or none."""
-    return Cause.ANSWER_UNKNOWN if outcome is SendOutcome.UNCLASSIFIED_SUCCESS else Cause.OUTCOME_UNKNOWN
+def unknown_cause(answer: Mapping[str, Any]) -> Cause:
+    """Name why it is not known what became of a refresh token: an answer that was read and is no token, or none.
+
+    `answer`: as `answer_facts` has it. One that broke off or can't be read may have been a token.
+    """
+    was_read = bool(answer) and not (answer.get("cut") or answer.get("unreadable"))
+    return Cause.ANSWER_UNKNOWN if was_read else Cause.OUTCOME_UNKNOWN
 
 
 def password_usable(connection: Connection, connector: Connector) -> bool:

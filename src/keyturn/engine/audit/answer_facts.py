@@ -25,8 +25,8 @@ def answer_facts(sent: Sent) -> dict[str, Any]:
 
     Returns:
         `status`; `error`: the OAuth error's code, if it is a plain word; `failure`: the class of the connector's own
-        failure that matched; else, of what nothing describes, `members`: the names in a JSON object or form, and `cut`
-        where it broke off.
+        failure that matched; else, of what nothing describes, `members`: the names in a JSON object or form; `cut`: it
+        broke off, or is too large; `unreadable`: it is neither JSON nor a form nor one line of text.
     """
     if sent.outcome is SendOutcome.TOKEN or sent.answer is None:
         return {}
@@ -42,6 +42,8 @@ def answer_facts(sent: Sent) -> dict[str, Any]:
             facts["members"] = names
         if not sent.answer.complete:
             facts["cut"] = True
+        elif not sent.body.readable:
+            facts["unreadable"] = True
     return facts
 
 

@@ -171,7 +171,7 @@ async def _send(egress: Egress, connector: Connector, step: Step) -> tuple[Sent,
     )
     found = captured(step.before, answer, reading.body)
     if reading.went_well and found.keys() == step.before.capture.keys():
-        return Sent(SendOutcome.TOKEN, answer=answer, body=reading.body), found
+        return Sent(SendOutcome.TOKEN, answer=answer, body=reading.body, host=step.host), found
     wrong = reading.otherwise
     sent = Sent(
         classify(wrong, answer.status),
@@ -181,6 +181,7 @@ async def _send(egress: Egress, connector: Connector, step: Step) -> tuple[Sent,
         retry_after_s=wrong.retry_after_s,
         answer=answer,
         body=wrong.body,
+        host=step.host,
     )
     return sent, {}
 

@@ -12,6 +12,7 @@ from keyturn.core.errors import (
     KeyturnError,
     OtpInvalid,
     ProviderBadResponse,
+    ServerStopping,
 )
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.engine.login_budget import LoginBudget, counted
@@ -79,7 +80,9 @@ def refuse_while_held(gate: ProviderGate, asking: Asking, host: str | None = Non
 
 
 def hear(gate: ProviderGate, asking: Asking, sent: Sent, host: str | None = None) -> None:
-    """Remember what the provider answered."""
+    """Remember what the provider answered; `host`: where, if that is not where the login goes."""
+    if isinstance(sent.error, ServerStopping):
+        return  # nobody was asked
     code = sent.error.code if sent.error is not None else None
     at = asking if host is None else replace(asking, host=host)
     gate.heard(at, sent.outcome, code=code, asked_s=sent.retry_after_s)

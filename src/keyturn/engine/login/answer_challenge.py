@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from keyturn.core.challenges.steps import captured, then_of
+from keyturn.core.challenges.steps import MOST_RESENDS, captured, then_of
 from keyturn.core.connector import Challenge, Field, FieldType
 from keyturn.core.errors import (
     ChallengeExpired,
@@ -44,7 +44,6 @@ from keyturn.engine.send import Sent
 from keyturn.ports.challenges import ChallengeRow, ChallengeState
 from keyturn.ports.store import RevisionConflict
 
-RESENDS: Final = 5  # of one login: each may cost somebody a text message
 KEPT_FOR_S: Final = 86_400.0  # an ended challenge can be read so long
 _KEPT_ANSWERS: Final = frozenset({FieldType.CHOICE, FieldType.BOOLEAN})  # of which no code is one
 
@@ -98,7 +97,7 @@ class Challenges:
         if not row.facts.get("resendable"):
             message = "This provider can't be asked for another code here."
             raise ValidationFailed(errors=[Finding("/resend", "not_supported", message)])
-        if row.facts["resends"] >= RESENDS:
+        if row.facts["resends"] >= MOST_RESENDS:
             raise RateLimited(retry_after_s=max(1.0, row.expires_at - self.rows.clock.now()))
         return await self._apart(self._resend(row, actor))
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from keyturn.core.challenges.steps import MOST_WRONG_CODES
 from keyturn.core.connector import Field
 from keyturn.core.errors import ChallengeExpired, ProviderTimeout
 from keyturn.engine.challenges.asked_fields import question_of
 from keyturn.ports.challenges import ChallengeRow, ChallengeState
-
-CODES: Final = 3  # that may be typed in one login
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def view_of(row: ChallengeRow, now: float) -> Challenged:
         error=error,
         polls=polls(row),
         resends=waits and bool(row.facts.get("resendable")),
-        tries_left=CODES - row.wrong_codes if waits else None,
+        tries_left=MOST_WRONG_CODES - row.wrong_codes if waits else None,
         connection=row.connection,
         successor=row.successor,
     )

@@ -184,7 +184,7 @@ class Connect:
             if ran.request is not None:
                 sent = await send_for_token(self.egress, connector, connector.token, ran.request, login=True)
             assert sent is not None
-            hear(self.gate, begun.asking, sent)
+            hear(self.gate, begun.asking, sent, sent.host or None)
             result = ran.result(counted(sent.outcome))
             _, tries_left = await asyncio.gather(
                 begun.booking.told_spraying(begun.booked, sent, result),

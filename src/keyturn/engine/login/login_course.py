@@ -14,13 +14,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.challenges.steps import CannotAsk, asked, asked_of_seed, captured, lifetime_s, seed_field, then_of
-from keyturn.core.connector import Challenge, FailureClass, Field, FieldType, ProviderRequest
+from keyturn.core.challenges.steps import (
+    MOST_ROUNDS,
+    MOST_WRONG_CODES,
+    CannotAsk,
+    asked,
+    asked_of_seed,
+    asks_code,
+    captured,
+    lifetime_s,
+    seed_field,
+    then_of,
+)
+from keyturn.core.connector import Challenge, FailureClass, Field, ProviderRequest
 from keyturn.core.errors import KeyturnError, MfaUnsupported, OtpInvalid, StoreUnavailable
 from keyturn.core.messages import OutgoingRequest
 from keyturn.core.requests.client_address import with_client_address
@@ -39,7 +50,7 @@ from keyturn.engine.challenges.refusals import (
 )
 from keyturn.engine.challenges.seed_codes import SeedCodes, seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
-from keyturn.engine.login.challenged import CODES, Challenged, view_of
+from keyturn.engine.login.challenged import Challenged, view_of
 from keyturn.engine.login.login_request import Connected
 from keyturn.engine.login.room.make_room import MakeRoom
 from keyturn.engine.login.store_login import StoreLogin, login_from
@@ -52,8 +63,6 @@ from keyturn.ports.challenges import ChallengeRow, ChallengeState, ChallengeStor
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
 from keyturn.ports.store import AttemptResult, AuditLog
-
-ROUNDS: Final = 10  # no login has more; a provider that answers each code with a further question is not followed
 
 log = structlog.get_logger("keyturn.challenges")
 
@@ -115,7 +124,7 @@ class LoginCourse:
             going, stopped = await self._stopped(going, sent)
             challenge = going.connector.challenges[stopped.place]
             # The same code asked for again, whatever the provider's words: the one before was wrong.
-            wrong = again is not None and again.place == stopped.place and _asks_code(stopped.ask)
+            wrong = again is not None and again.place == stopped.place and asks_code(stopped.ask)
             if wrong:
                 going = _count_wrong(going)
             by_seed = self._seed_answers(going, stopped.ask)
@@ -309,7 +318,7 @@ class LoginCourse:
             ask = asked(challenge, sent.body)
         except CannotAsk:
             raise unknown_answer() from None
-        if going.round > ROUNDS:
+        if going.round > MOST_ROUNDS:
             raise unknown_answer()
         return going, Asked(going.connector.challenges.index(challenge), ask)
 
@@ -345,10 +354,6 @@ def _remembering(going: UnderWay, sent: Sent) -> UnderWay:
     return replace(going, checked=replace(going.checked, fields={**going.checked.fields, **found})) if found else going
 
 
-def _asks_code(ask: tuple[Field, ...]) -> bool:
-    return any(each.type is FieldType.OTP for each in ask)
-
-
 def _count_wrong(going: UnderWay) -> UnderWay:
     """Count a wrong code.
 
@@ -356,6 +361,6 @@ def _count_wrong(going: UnderWay) -> UnderWay:
         OtpInvalid: it was the third.
     """
     wrong = going.wrong_codes + 1
-    if wrong >= CODES:
+    if wrong >= MOST_WRONG_CODES:
         raise OtpInvalid(extensions={"tries_left": 0})
     return replace(going, wrong_codes=wrong)

@@ -12,6 +12,7 @@ from typing import Final
 
 from keyturn.core.connection import Connection
 from keyturn.core.events.event import Event, time_text
+from keyturn.core.explain import cause_text, code_text
 from keyturn.core.problems import PROBLEMS
 from keyturn.ports.mail import Mail
 from keyturn.ports.webhooks.endpoints import Endpoint
@@ -26,7 +27,7 @@ def needs_reconnect(connector: str, found: Sequence[Connection], public_url: str
     lines = [
         f"{_count(found)} of {connector} cannot go on without the person whose account it is:",
         "",
-        *_rows(found, lambda each: _reason(each.reason)),
+        *_rows(found, lambda each: f"{each.reason or 'unknown'}: {cause_text(each.reason)}"),
         "",
         "What to do: send each person a reconnect link of their own.",
         "  keyturn connection why CONNECTION        says more",
@@ -87,7 +88,7 @@ def connector_degraded(event: Event, public_url: str) -> Mail:
     lines = [
         f"Sends to the provider of {event.connector} fail: {_reason(event.code)}",
         "",
-        f"What to do: {known.action}" if known is not None else "What to do: see the log.",
+        f"What to do: {known.action_here()}" if known is not None else "What to do: see the log.",
         f"  keyturn connection list --connector {event.connector}",
     ]
     return _mail(f"the connector {event.connector} is in trouble", lines, public_url)
@@ -110,8 +111,8 @@ def _rows(found: Sequence[Connection], say: Callable[[Connection], str]) -> list
 
 
 def _reason(code: str | None) -> str:
-    known = PROBLEMS.get(code or "")
-    return f"{code}: {known.title}" if known is not None else (code or "unknown")
+    text = code_text(code or "")
+    return f"{code}: {text}" if text is not None else (code or "unknown")
 
 
 def _clean(text: str) -> str:

@@ -2,7 +2,8 @@
 
 Rule 1: the step of a code is committed with the connection before the code leaves; a step is used once.
 Rule 2: a rejected code says nothing about the password: the connection then needs the person, as without a seed.
-Rule 3: a token that comes with a challenge is revoked, never kept.
+Rule 3: a token that comes with a challenge, or in the place of one that was to come, is revoked, never kept.
+Rule 4: as in the person's login, a seed answers until a code was wrong, and no login has more than the rounds there.
 
 Source: the renewal design, "Outcomes of a send", challenge.
 """
@@ -11,19 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
-from keyturn.core.challenges.steps import asked_of_seed, captured, seed_field
+from keyturn.core.challenges.steps import MOST_ROUNDS, asked_of_seed, asks_code, captured, seed_field
 from keyturn.core.connection import Connection
 from keyturn.core.connector import Challenge, Connector
-from keyturn.core.errors import ConnectorInvalid, KeyturnError, MfaUnsupported, ValidationFailed, ValueAbsent
+from keyturn.core.errors import (
+    ConnectorInvalid,
+    KeyturnError,
+    MfaUnsupported,
+    ProviderBadResponse,
+    ValidationFailed,
+    ValueAbsent,
+)
+from keyturn.core.renewal.plan import SendOutcome
 from keyturn.core.requests.provider_request import host_of
 from keyturn.core.revocation import RevocationCause
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import Actor
-from keyturn.engine.challenges.refusals import of_own_request
+from keyturn.engine.audit.answer_facts import answered_as
+from keyturn.engine.challenges.refusals import of_own_request, unknown_answer
 from keyturn.engine.challenges.seed_codes import SeedCodes, seed_among, with_code
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.renewal.settlement import Settlement
@@ -32,8 +42,6 @@ from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.template_values import login_uses, request_uses
 from keyturn.ports.egress import Egress
 from keyturn.ports.store import ClientCredentials
-
-ROUNDS: Final = 3
 
 log = structlog.get_logger("keyturn.renew")
 
@@ -75,20 +83,27 @@ class AnswerBySeed:
     async def __call__(self, stopped: Stopped, sent: Sent, actor: Actor) -> tuple[Connection, Sent]:
         """Go on for as long as the seed is enough; returns the connection as it then is, and the last answer."""
         weaker: list[TokenSet] = []
-        for _ in range(ROUNDS):
-            if sent.challenge is None:
-                break
+        rounds, answered = 0, None
+        while (challenge := sent.challenge) is not None:
             if sent.weaker is not None:
                 weaker.append(sent.weaker)
-            found = captured(sent.challenge, sent.answer, sent.body) if sent.answer is not None else {}
+            if rounds == MOST_ROUNDS:
+                sent = _undescribed(sent)
+                break
+            if challenge is answered and asks_code(challenge.ask):
+                break  # the code was wrong: the person has to answer
+            found = captured(challenge, sent.answer, sent.body) if sent.answer is not None else {}
             stopped = replace(stopped, values={**stopped.values, **found})
-            following = await self._answer(stopped, sent.challenge, actor)
+            following = await self._answer(stopped, challenge, actor)
             if following is None:
                 break
             connection, sent = following
-            stopped = replace(stopped, connection=connection)
+            stopped, answered, rounds = replace(stopped, connection=connection), challenge, rounds + 1
         for each in weaker:  # not before: the next request may have shown it, or made it good
-            await self._revoke_weaker(stopped, without_live(each, sent.token_set), actor)
+            await self._revoke(stopped, without_live(each, sent.token_set), MfaUnsupported.code, actor)
+        if answered is not None and answered.answers_challenge and sent.token_set is not None:
+            await self._revoke(stopped, sent.token_set, ProviderBadResponse.code, actor)
+            sent = _undescribed(sent)
         return stopped.connection, sent
 
     async def _answer(self, stopped: Stopped, challenge: Challenge, actor: Actor) -> tuple[Connection, Sent] | None:
@@ -116,16 +131,15 @@ class AnswerBySeed:
             return None  # somebody newer has spoken
         with self.known.in_flight(*secrets_among(values)):
             sent = of_own_request(await send_for_token(self.egress, stopped.connector, spec, request, login=True))
-        outcome = "challenge_required" if sent.challenge is not None else sent.error.code if sent.error else "ok"
-        told = self.settlement.record(connection, "challenge.answered", actor, outcome=outcome, host=host)
+        told = self.settlement.record(connection, "challenge.answered", actor, outcome=answered_as(sent), host=host)
         return await self.settlement.between(declared_step, told, after_send=True) or declared_step, sent
 
-    async def _revoke_weaker(self, stopped: Stopped, weaker: TokenSet | None, actor: Actor) -> None:
+    async def _revoke(self, stopped: Stopped, refused: TokenSet | None, code: str, actor: Actor) -> None:
         keep_tokens = self.settlement.keep_tokens
         row = revocation_row(
             stopped.connector,
             stopped.connection,
-            without_live(weaker, stopped.live),
+            without_live(refused, stopped.live),
             RevocationCause.REFUSED,
             sealed_fields={},
             clock=keep_tokens.clock,
@@ -133,8 +147,14 @@ class AnswerBySeed:
         )
         if row is None:
             return
-        record = self.settlement.record(stopped.connection, "login.refused", actor, outcome=MfaUnsupported.code)
+        record = self.settlement.record(stopped.connection, "login.refused", actor, outcome=code)
         try:
             await keep_tokens.revocations.add(row, records=[record])
         except KeyturnError as error:
-            log.warning("weaker_token_not_revoked", connection=stopped.connection.id, code=error.code)
+            log.warning("refused_token_not_revoked", connection=stopped.connection.id, code=error.code)
+
+
+def _undescribed(sent: Sent) -> Sent:
+    """The answer as one that the connector's challenges don't describe; it was read, so that it is no silence."""
+    error = unknown_answer()
+    return Sent(SendOutcome.UNCLASSIFIED_SUCCESS, error, answer=sent.answer, body=sent.body, host=sent.host)

@@ -335,7 +335,7 @@ class RenewalAttempt:
                 stopped = Stopped(declared, ready.connector, ready.client, values, ready.secrets.token_set)
                 declared, sent = await self.answer_by_seed(stopped, sent, asked.actor)
         booked = (attempt, ran.result(counted(sent.outcome))) if attempt is not None else None
-        hear(self.gate, ready.asking, sent)
+        hear(self.gate, ready.asking, sent, sent.host or None)
         return await self._follow(replace(ready, connection=declared), sent, asked.actor, booked)
 
     async def _end_own(self, ready: _Ready, attempt: Attempt | None, actor: Actor) -> _Ready | None:
@@ -457,7 +457,7 @@ class RenewalAttempt:
                 )  # fmt: skip
             case Follow.UNKNOWN:
                 return await self.settlement.unknown(
-                    connection, ready.connector, error, record, cause=unknown_cause(sent.outcome), answer=answer
+                    connection, ready.connector, error, record, cause=unknown_cause(answer), answer=answer
                 )
             case Follow.ONE_MORE_TRY:
                 await self.settlement.unanswered_login(connection, record, booked)

@@ -31,7 +31,7 @@ _ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
 
 def action_for(problem: Problem) -> str:
     """What to do, for a person."""
-    return _ACTIONS.get(problem.code, problem.action)
+    return _ACTIONS.get(problem.code, problem.action_here())
 
 
 def waits_until(error: KeyturnError, now: float) -> float | None:

@@ -59,7 +59,11 @@ def problem_document(
         "request_id": request_id,
         "retryable": problem.retryable,
         "retry_after": _whole_seconds(known.retry_after_s),
-        "next_action": {"who": problem.who.value, "text": next_text or problem.action, "url": next_url},
+        "next_action": {
+            "who": problem.who.value,
+            "text": next_text or problem.action_here(known.retry_after_s),
+            "url": next_url,
+        },
     }
     if known.errors:
         found["errors"] = [finding.as_json() for finding in known.errors]

@@ -73,7 +73,7 @@ def show_end(job: Mapping[str, Any]) -> None:
     failures = sorted(counts.items(), key=lambda pair: -pair[1]) if isinstance(counts, Mapping) else []
     for code, number in failures[:FAILURES_SHOWN]:
         problem = PROBLEMS.get(code)
-        say(f"{number:>6}  {one_line(code)}{f'  {problem.action}' if problem else ''}")
+        say(f"{number:>6}  {one_line(code)}{f'  {problem.action_here()}' if problem else ''}")
     if failed and job.get("state") not in OPEN and job.get("kind") == "connection.bulk":
         tell(f"Which they are: keyturn job show {one_line(job.get('id'))}")
         tell(f"Those again:    keyturn job retry {one_line(job.get('id'))}")

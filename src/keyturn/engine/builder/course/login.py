@@ -13,7 +13,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from keyturn.core.challenges.steps import CannotAsk, asked, asked_of_seed, captured, lifetime_s, seed_field, then_of
+from keyturn.core.challenges.steps import (
+    MOST_RESENDS,
+    MOST_ROUNDS,
+    MOST_WRONG_CODES,
+    CannotAsk,
+    asked,
+    asked_of_seed,
+    asks_code,
+    captured,
+    lifetime_s,
+    seed_field,
+    then_of,
+)
 from keyturn.core.connector import Challenge, FailureClass, Field, FieldType, ProviderRequest
 from keyturn.core.errors import KeyturnError, LoginBudgetSpent
 from keyturn.core.messages import OutgoingRequest
@@ -24,7 +36,7 @@ from keyturn.core.token_set import TokenSet
 from keyturn.engine.abuse.spraying import Tried
 from keyturn.engine.before.own_values import remembered_in
 from keyturn.engine.before.run_before import Opening, Ran, RunBefore, Step
-from keyturn.engine.builder.course.state import FURTHER_TRIES, TrialState, found_tokens
+from keyturn.engine.builder.course.state import TrialState, found_tokens
 from keyturn.engine.builder.diagnosing.author_words import of_error
 from keyturn.engine.builder.diagnosing.lifetimes import of_lifetime
 from keyturn.engine.builder.diagnosing.token_diagnoses import of_token_answer
@@ -38,8 +50,7 @@ from keyturn.engine.challenges.refusals import (
     unknown_answer,
 )
 from keyturn.engine.challenges.seed_codes import seed_among, with_code
-from keyturn.engine.login.answer_challenge import RESENDS, not_resent
-from keyturn.engine.login.login_course import ROUNDS
+from keyturn.engine.login.answer_challenge import not_resent
 from keyturn.engine.login.poll_challenges import still_pending
 from keyturn.engine.login.under_way import without_codes
 from keyturn.engine.login_budget import counted
@@ -61,6 +72,14 @@ class _Told:
     spec: ProviderRequest
     pointer: str
     challenge: Challenge | None = None  # whose own request was answered
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """How many codes of this login were wrong, and whether the last one was."""
+
+    codes: int
+    last: bool
 
 
 async def log_in(state: TrialState) -> TokenSet:
@@ -130,7 +149,7 @@ async def _send_first(state: TrialState, opening: Opening) -> tuple[Ran, Sent]:
         sent = await send_for_token(parts.egress, connector, connector.token, ran.request, login=True)
         state.exchanged("token", connector.token)
     assert sent is not None
-    hear(parts.gate, state.asking, sent)
+    hear(parts.gate, state.asking, sent, sent.host or None)
     return ran, sent
 
 
@@ -152,20 +171,20 @@ async def _watch(state: TrialState, opening: Opening, step: Step, sent: Sent | N
 
 async def _follow(state: TrialState, told: _Told) -> TokenSet:
     """Go on until a token is there: challenges are answered by the person, or by themselves."""
-    wrong = 0
-    for _ in range(ROUNDS + FURTHER_TRIES):
-        challenge = told.sent.challenge
+    wrong = rounds = 0
+    while True:
+        challenge, again = told.sent.challenge, False
         if challenge is not None:
-            again = challenge is told.challenge and any(each.type is FieldType.OTP for each in challenge.ask)
-            wrong = wrong + 1 if again else 0
+            again = challenge is told.challenge and asks_code(challenge.ask)
+            wrong, rounds = wrong + int(again), rounds + 1
             _take_along(state, challenge, told)
-        elif _wrong_code(told) and wrong + 1 < FURTHER_TRIES:
-            challenge, wrong = told.challenge, wrong + 1
+        elif _wrong_code(told) and wrong + 1 < MOST_WRONG_CODES:
+            challenge, wrong, again = told.challenge, wrong + 1, True
             assert challenge is not None
             state.show(state.answered(replace(told.row, mark=Mark.SKIPPED), text="The provider refused this code."))
-        if challenge is None or wrong >= FURTHER_TRIES:
+        if challenge is None or wrong >= MOST_WRONG_CODES or rounds > MOST_ROUNDS:
             break
-        told = await _answer(state, challenge, told.sent, wrong)
+        told = await _answer(state, challenge, told.sent, _Wrong(wrong, again))
     sent = told.sent
     if sent.token_set is not None and told.challenge is not None and told.challenge.answers_challenge:
         state.came(sent.token_set)
@@ -225,12 +244,12 @@ async def _count_the_end(state: TrialState, told: _Told) -> None:
         await state.parts.budget.note(state.connector, state.host, state.username, result)
 
 
-async def _answer(state: TrialState, challenge: Challenge, sent: Sent, wrong: int) -> _Told:
+async def _answer(state: TrialState, challenge: Challenge, sent: Sent, wrong: _Wrong) -> _Told:
     """Ask what there is to ask, and send the challenge's own request."""
     connector = state.connector
     try:
         spec = then_of(connector, challenge)
-        questions = asked(challenge, sent.body) if not wrong or sent.challenge is challenge else challenge.ask
+        questions = asked(challenge, sent.body) if sent.challenge is challenge else challenge.ask
     except CannotAsk:
         words = "The answer lists nothing to choose from where `choices_from` points to."
         raise state.failed(Row(Mark.FAILED, 2, TITLE, diagnosis=words)) from None
@@ -262,24 +281,24 @@ async def _values(state: TrialState, spec: ProviderRequest, by_seed: str | None 
 
 
 async def _typed(
-    state: TrialState, challenge: Challenge, questions: tuple[Field, ...], sent: Sent, wrong: int
+    state: TrialState, challenge: Challenge, questions: tuple[Field, ...], sent: Sent, wrong: _Wrong
 ) -> tuple[dict[str, Any], str | None]:
     """The answers, and the key of the question that a seed answers instead."""
     if not questions:
         return {}, None
     key = asked_of_seed(questions)
-    if key is not None and not wrong and seed_among(state.connector, state.fields) is not None:
+    if key is not None and not wrong.codes and seed_among(state.connector, state.fields) is not None:
         return {}, key
     left = 600.0 if sent.answer is None else lifetime_s(challenge, sent.answer, sent.body)
-    ends, resends = state.parts.clock.now() + left, 0
-    words = "That code was not accepted." if wrong else ""
+    ends = state.parts.clock.now() + left
+    words = "That code was not accepted." if wrong.last else ""
     try:
         while True:
-            able = challenge.resend is not None and resends < RESENDS
+            able = challenge.resend is not None and state.resends < MOST_RESENDS
             typed = await state.ask(questions, ends, able, words)
             if typed is not None:
                 return dict(typed), None
-            resends += 1
+            state.resends += 1
             words = await _resend(state, challenge)
     except KeyturnError as error:
         raise state.failed_with(2, TITLE, error) from None

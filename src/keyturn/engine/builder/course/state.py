@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.building.fixtures import Exchange
@@ -37,8 +37,6 @@ from keyturn.engine.template_values import client_values, token_values
 from keyturn.engine.test_connection import TestCalls
 from keyturn.ports.clock import Clock
 from keyturn.ports.store import AuditLog, ClientCredentials
-
-FURTHER_TRIES: Final = 3  # of one code
 
 # Waits, with what came, for a text to go on with; None where nobody goes on.
 Mend = Callable[[], Awaitable["Mended | None"]]
@@ -103,6 +101,7 @@ class TrialState:
     token_set: TokenSet | None = field(default=None, repr=False)
     test: Any = field(default=None, repr=False)
     totp_step: int | None = None
+    resends: int = 0
     host: str = ""
     asking: Asking = field(default_factory=lambda: Asking("", RequestKind.LOGIN, ""))
     exchanges: list[Exchange] = field(default_factory=list, repr=False)

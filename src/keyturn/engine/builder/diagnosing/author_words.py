@@ -86,7 +86,7 @@ def of_error(error: KeyturnError, step: int = 2) -> str:
     if words is not None:
         return f"{_said(error)}{words.format(step=step)}"
     problem = PROBLEMS.get(error.code, PROBLEMS[KeyturnError.code])
-    return f"{error.detail or problem.title} {problem.action}"
+    return f"{error.detail or problem.title} {problem.action_here(error.retry_after_s)}"
 
 
 def _said(error: KeyturnError) -> str:

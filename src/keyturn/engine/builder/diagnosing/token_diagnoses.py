@@ -18,7 +18,9 @@ from keyturn.core.building.refusal_shapes import refusal_shape
 from keyturn.core.connector import ClientAuthentication, Connector, Encoding, FieldType, ProviderRequest
 from keyturn.core.errors import KeyturnError
 from keyturn.core.messages import Answer
+from keyturn.core.renewal.last_answer import answer_words, rejected_when
 from keyturn.core.urls.hostnames import HostError, normalise_host
+from keyturn.engine.audit.answer_facts import answer_facts
 from keyturn.engine.builder.diagnosing.author_words import of_error
 from keyturn.engine.builder.trial_trace import Blank, Diagnosis, Suggestion, shown_value
 from keyturn.engine.send import Sent
@@ -47,6 +49,8 @@ def of_token_answer(connector: Connector, spec: ProviderRequest, pointer: str, s
         for look in (_elsewhere, _encoding, _method, _said_no, _token_place, _page, _refused):
             if found := look(spec, pointer, answer, body):
                 return found
+    if error.code == "provider_bad_response" and step == 3 and (found := _refresh_refused(spec, sent)):
+        return found
     if error.code == "connector_client_rejected":
         return _client(connector, error, step)
     return of_error(error, step), None
@@ -221,6 +225,19 @@ def _refused(spec: ProviderRequest, pointer: str, answer: Answer, body: Body) ->
     )
     when = {"status": [answer.status]}
     return words, Suggestion(f"Take {answer.status} for a wrong password", f"{pointer}/rejected_when", when)
+
+
+def _refresh_refused(spec: ProviderRequest, sent: Sent) -> Diagnosis | None:
+    """A refusal of a refresh token without a word that is known: dead ones would be tried three times."""
+    facts = answer_facts(sent)
+    when = None if spec.rejected_when is not None else rejected_when(facts)
+    if when is None:
+        return None
+    words = (
+        f"{answer_words(facts)} That is no refusal that is known. Compare step 3 with the provider's documentation. If "
+        "this is how it refuses a dead refresh token, the connector should say so: else each is tried three times."
+    )
+    return words, Suggestion("Take this answer for a refused refresh token", "/refresh/rejected_when", when)
 
 
 def _client(connector: Connector, error: KeyturnError, step: int) -> Diagnosis:

@@ -76,7 +76,7 @@ def _of_trouble(trouble: Trouble, *, may_operate: bool, may_write: bool) -> Row:
         trouble.count,
         href,
         trouble.code,
-        f"{problem.title} For {whose(trouble.code)}: {problem.action}",
+        f"{problem.title} For {whose(trouble.code)}: {problem.action_here()}",
         ((trouble.connector, trouble.count, page),),
         trouble.first,
         go=place_of(trouble, may_operate=may_operate, may_write=may_write),
@@ -96,7 +96,7 @@ def _of_people(reason: str, needs: Sequence[Need]) -> Row:
 
 def _waiting(by_state: Mapping[str, int]) -> list[Row]:
     words = {
-        "uncertain": "A renewal was sent and its answer lost; a test tells what became of it.",
+        "uncertain": "A renewal was sent, and what became of it is not known; a test tells whether calls still work.",
         "unconfirmed": f"{PROBLEMS['connection_unconfirmed'].title} The application exchanges the code that came back.",
     }
     found = []

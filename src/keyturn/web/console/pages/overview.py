@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 from keyturn.core.access.roles import Permission
 from keyturn.core.errors import Finding, ValidationFailed
-from keyturn.core.problems import PROBLEMS
+from keyturn.core.explain import code_text
+from keyturn.core.problems import PROBLEMS, Cause
 from keyturn.core.renewal.attention import LATE_S
 from keyturn.engine.overview.board import ENDING_S, RANGES, USUAL, Board
 from keyturn.ports.overview import SOON_S
@@ -70,7 +71,7 @@ async def show_overview(console: Console, visit: Visit) -> Response:
         calls_head=CALLS_HEAD,
         calls_key=CALLS_KEY,
         connectors=await application.connectors.list(),
-        titles={code: problem.title for code, problem in PROBLEMS.items()},
+        titles={code: code_text(code) for code in (*PROBLEMS, *(each.value for each in Cause))},
     )
 
 

@@ -120,13 +120,18 @@ class NextStepAnswer(BaseModel):
 
 
 class WhyAnswer(BaseModel):
-    """State, cause, whose move, and what is tried next."""
+    """State, cause, whose move, and what is tried next.
+
+    `provider`: what it answered to the last renewal that brought no token: `status`, and `error`, `failure`, `members`
+    (their names), `cut` or `unreadable`; no value of an answer.
+    """
 
     state: str
     code: str | None
     text: str
     who: str
     next: NextStepAnswer
+    provider: dict[str, Any] | None
 
 
 class EventAnswer(BaseModel):

@@ -153,7 +153,12 @@ def why_answer(explanation: Explanation) -> WhyAnswer:
         text=explanation.next_step.text, at=maybe_time(explanation.next_step.at), at_is=explanation.next_step.at_is
     )
     return WhyAnswer(
-        state=explanation.state, code=explanation.code, text=explanation.text, who=explanation.who.value, next=step
+        state=explanation.state,
+        code=explanation.code,
+        text=explanation.text,
+        who=explanation.who.value,
+        next=step,
+        provider=dict(explanation.provider) or None,
     )
 
 
