@@ -24,13 +24,14 @@ from tests.docs.pages import Page, page, written_pages
 
 SETTINGS = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | CLIENT_NAMES
 SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
-# Members of REST documents, a folder, and the first half of a kind of job.
+# Members of REST documents and words in them, actions of the audit log, a folder, and the first half of a kind of job.
 OTHER_NAMES = {
     "app_name", "owner_label", "return_url", "keep_password", "next_action", "last_error", "expires_soon", "error_code",
     "connection_id", "keep_totp_seed", "sign_in", "logged_out",
     "client_id", "client_secret", "expires_at", "renews_at", "request_id", "retry_after", "required_scope",
     "end_to_end", "acme_authorization", "reconnect_links", "login_watch",
     "refresh_expires_at", "client_address", "step_sent", "step_answered", "access_denied", "expired_token",
+    "given_up", "not_possible", "not_supported", "nothing_to_revoke", "refresh_sent", "refresh_answered",
     "auth_time", "email_verified", "openid_sign_in_failed", "realm_access", "role_changed",
 }  # fmt: skip
 

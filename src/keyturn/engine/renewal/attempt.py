@@ -331,6 +331,7 @@ class RenewalAttempt:
                 )
             assert sent is not None
             if login and sent.challenge is not None:
+                hear(self.gate, ready.asking, sent, sent.host or None)  # what follows may be another host's
                 values = {**ran.found, **ready.values}
                 stopped = Stopped(declared, ready.connector, ready.client, values, ready.secrets.token_set)
                 declared, sent = await self.answer_by_seed(stopped, sent, asked.actor)
