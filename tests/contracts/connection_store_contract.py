@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from keyturn.core.connection import ConnectionSecrets, State
+from keyturn.core.connection import ConnectionSecrets, Intent, IntentKind, State
 from keyturn.core.errors import ValidationFailed
 from keyturn.core.observing.call_hour import CallHour
 from keyturn.ports.store import ConnectionFilter, DuplicateAccount, RevisionConflict, SealedChange, Use
@@ -425,6 +425,9 @@ class UseContract:
         assert ["active", "ending", "young"] == sorted(each.id for each in left.items)
 
 
+OPEN = Intent(IntentKind.REFRESH, 1, "att_open", NOW - 5)
+
+
 class DueContract:
     """Subclass, give a `stores` fixture, write nothing else."""
 
@@ -433,8 +436,31 @@ class DueContract:
         for name, renews_at in (("c", NOW), ("a", NOW - 2), ("b", NOW - 1), ("later", NOW + 0.001), ("never", None)):
             await stores.connections.insert(connection(name, renews_at=renews_at), secrets())
 
-        assert ["a", "b", "c"] == [each.id for each in await stores.connections.due(NOW, limit=9)]
-        assert ["a", "b"] == [each.id for each in await stores.connections.due(NOW, limit=2)]
+        assert ["a", "b", "c"] == await _looks(stores)
+        assert ["a", "b"] == await _looks(stores, most=2)
+        assert ["a", "b"] == await _looks(stores, limit=2)
+
+    async def test_connectors_take_turns(self, stores: AllStores) -> None:
+        """However many rows of one wait; one that has no room is left out, and its rows are as they were."""
+        for n in range(6):
+            slow = connection(f"slow-{n}", connector="slow", renews_at=NOW - 60 + n)
+            await stores.connections.insert(slow, secrets())
+        for n in range(2):
+            fast = connection(f"fast-{n}", connector="fast", renews_at=NOW - 1 + n)
+            await stores.connections.insert(fast, secrets())
+
+        assert ["fast-0", "slow-0", "fast-1", "slow-1"] == await _looks(stores, limit=4)
+        assert ["fast-0", "fast-1"] == await _looks(stores, room={"slow": 0})
+        assert ["fast-0", "slow-0", "fast-1"] == await _looks(stores, room={"slow": 1})
+
+    async def test_what_renews_ends_soon_comes_first(self, stores: AllStores) -> None:
+        """Within the hour: else it could never be renewed any more."""
+        await stores.connections.insert(connection("old", renews_at=NOW - 60), secrets())
+        for name, ends in (("ending", NOW + 3599), ("lasting", NOW + 7200)):
+            due = connection(name, renews_at=NOW - 1, refresh_expires_at=ends)
+            await stores.connections.insert(due, secrets())
+
+        assert ["ending", "old", "lasting"] == await _looks(stores)
 
     @pytest.mark.parametrize(
         ("change", "due"),
@@ -447,22 +473,49 @@ class DueContract:
             pytest.param({"state": State.UNCERTAIN}, True, id="uncertain"),
             pytest.param({"state": State.DISCONNECTING}, False, id="disconnecting"),
             pytest.param({"state": State.DISCONNECTED, "refreshable": True}, False, id="disconnected"),
+            pytest.param({"retry_at": NOW + 1}, False, id="within its own back-off"),
+            pytest.param({"retry_at": NOW - 1}, True, id="its back-off is over"),
+            pytest.param({"renews_at": NOW + 9, "intent": OPEN}, True, id="not due, but its last send has no outcome"),
+            pytest.param({"parked_at": NOW, "parked_why": "ValueError"}, False, id="set aside"),
         ],
     )
     async def test_what_is_due(self, stores: AllStores, change: dict[str, object], due: bool) -> None:
-        """Neither paused away nor ended."""
-        await stores.connections.insert(connection("a", renews_at=NOW, **change), NOTHING)
+        """Neither paused away nor ended, nor waiting by itself."""
+        await stores.connections.insert(connection("a", **{"renews_at": NOW, **change}), NOTHING)
 
-        assert due == bool(await stores.connections.due(NOW, limit=9))
+        assert due == bool(await _looks(stores))
 
     async def test_what_is_being_renewed_is_not_due(self, stores: AllStores) -> None:
         """A connection under a living lease is left to its holder, and does not take another's place."""
         await stores.connections.insert(connection("a", renews_at=NOW - 1), NOTHING)
         await stores.connections.insert(connection("b", renews_at=NOW), NOTHING)
-        token = await stores.leases.acquire("a", for_s=15)
-        meanwhile = await stores.connections.due(NOW, limit=1)
-        assert token is not None
-        await stores.leases.release("a", token)
+        found = await stores.renewals.read("a")
+        assert found is not None
+        claimed = await stores.renewals.claim(found.connection, replace(found.connection, intent=OPEN), now=NOW)
+        assert claimed is not None
+        meanwhile = await _looks(stores, most=1)
+        await stores.renewals.settle(claimed.connection, found.connection)
 
-        assert ["b"] == [each.id for each in meanwhile]
-        assert ["a"] == [each.id for each in await stores.connections.due(NOW, limit=1)]
+        assert ["b"] == meanwhile
+        assert ["a"] == await _looks(stores, most=1)
+
+    async def test_a_look_is_moved_for_the_scheduler_alone(self, stores: AllStores) -> None:
+        """Nothing of the row changes; one of another generation, and one that is looked at later anyway, stay."""
+        for name in ("a", "b", "c"):
+            await stores.connections.insert(connection(name, renews_at=NOW), secrets())
+        before = await stores.connections.load("a")
+        moves = {"a": (1, NOW + 60.0), "b": (2, NOW + 60.0), "none": (1, NOW + 60.0)}
+        await stores.connections.move_looks(moves, due_by=NOW)
+        after = await _looks(stores)
+        await stores.connections.move_looks({"c": (1, NOW + 60.0)}, due_by=NOW - 1)
+
+        assert before == await stores.connections.load("a")
+        assert ["b", "c"] == after
+        assert ["b", "c"] == await _looks(stores)
+        assert ["b", "c", "a"] == await _looks(stores, now=NOW + 60)
+
+
+async def _looks(
+    stores: AllStores, *, now: float = NOW, room: dict[str, int] | None = None, most: int = 9, limit: int = 99
+) -> list[str]:
+    return [each.id for each in await stores.connections.looks(now, room=room or {}, most=most, limit=limit)]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, ConnectionSecrets, State
+from keyturn.core.connection import Connection, ConnectionSecrets, State, looked_at_next
 from keyturn.core.errors import StoreUnavailable
 from keyturn.core.prefixes import ascii_lower
 from keyturn.core.renewal.attention import needs_attention
@@ -18,6 +18,7 @@ from keyturn.core.token_set import TokenSet
 from keyturn.ports.store import (
     NOTHING_SEALED,
     ConnectionFilter,
+    Due,
     DuplicateAccount,
     Page,
     RevisionConflict,
@@ -71,6 +72,7 @@ class FakeConnectionStore:
         self._revocations = revocations
         self._leases = leases
         self.rows: dict[str, tuple[Connection, ConnectionSecrets]] = {}
+        self.looks_at: dict[str, tuple[int, float]] = {}  # moved: at which revision, and when
         self.calls: dict[tuple[str, int], tuple[int, int]] = {}
 
     async def insert(
@@ -154,20 +156,40 @@ class FakeConnectionStore:
         await self._database.read()
         return sum(each.project == project and matches(which, each) for each, _ in self.rows.values())
 
-    async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
-        """Find what is to be renewed."""
+    async def looks(self, now: float, *, room: Mapping[str, int], most: int, limit: int) -> Sequence[Due]:
+        """Find what is to be looked at."""
         await self._database.read()
-        ready = [
-            (each.renews_at, each)
-            for each, _ in self.rows.values()
-            if each.renews_at is not None
-            and each.renews_at <= now
-            and not each.ended
-            and (each.refreshable or not (each.paused or each.unconfirmed))
-            and not self._leases.is_held(f"row {each.id}")
-            and not self._leases.is_held(each.id)
-        ]
-        return tuple(each for _, each in sorted(ready, key=lambda pair: (pair[0], pair[1].id))[:limit])
+        of: dict[str, list[tuple[float, Due]]] = {}
+        for each, _ in self.rows.values():
+            at = self._look_of(each)
+            if at is not None and at <= now and not self._leases.is_held(f"row {each.id}"):
+                due = Due(
+                    each.id, each.project, each.connector, each.generation, each.paused or each.unconfirmed,
+                    max(each.last_used_at or 0.0, each.created_at), each.intent is not None, each.refresh_expires_at,
+                )  # fmt: skip
+                of.setdefault(each.connector, []).append((at, due))
+        dealt: list[tuple[bool, int, Due]] = []
+        for connector, rows in sorted(of.items()):
+            rows.sort(key=lambda pair: pair[0])
+            for turn, (_, due) in enumerate(rows[: min(most, room.get(connector, most))]):
+                ends = due.refresh_expires_at
+                dealt.append((ends is None or ends > now + 3600, turn, due))
+        return tuple(due for *_, due in sorted(dealt, key=lambda each: each[:2])[:limit])
+
+    async def move_looks(self, moves: Mapping[str, tuple[int, float]], *, due_by: float) -> None:
+        """Look at these later."""
+        await self._database.write("connections.move_looks")
+        for name, (generation, at) in moves.items():
+            row = self.rows.get(name)
+            if row is not None and row[0].generation == generation:
+                before = self._look_of(row[0])
+                if before is not None and before <= due_by:
+                    self.looks_at[name] = (row[0].revision, at)
+
+    def _look_of(self, each: Connection) -> float | None:
+        """When it is looked at: as the last write of the row has it, or where that was moved since."""
+        revision, at = self.looks_at.get(each.id, (-1, 0.0))
+        return at if revision == each.revision else looked_at_next(each)
 
     async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
         """Count by connector and state."""

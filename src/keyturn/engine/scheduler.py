@@ -1,8 +1,12 @@
 """What happens by itself: renewals ahead of their time, revocations, and the small writes that can wait.
 
 Rule 1: this loop only looks at what is due and hands it on, and no failure ends it.
-Rule 2: a row that was looked at is renewed, being renewed, or due later: none comes up second after second, and none
-that nothing can be done for stands before those that something can be done for.
+Rule 2: connectors take turns: however many rows of one wait, those of another come as soon as theirs do. One that may
+not be asked now is left out of the look, and its rows are not written.
+Rule 3: a row is read when its renewal begins, alone: one that can't be read is set aside, and the round goes on.
+Rule 4: what moves a row away for the scheduler alone holds up no caller.
+
+Source: the renewal design, "The scheduler".
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -19,11 +23,16 @@ import structlog
 
 from keyturn.core.connection import Connection
 from keyturn.core.connector import Connector
+from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     KeyturnError,
+    KeyUnavailable,
     NotFound,
     RenewalInProgress,
+    SealBroken,
+    ServerStopping,
     StoreUnavailable,
+    WrongKey,
 )
 from keyturn.core.renewal.plan import keeps_alive, renewable
 from keyturn.core.renewal.retry import RETRY_AFTER_CAP_S
@@ -33,27 +42,27 @@ from keyturn.engine.jobs.background import LOOK_EVERY_S as LOOK_FOR_JOBS_EVERY_S
 from keyturn.engine.jobs.background import Background
 from keyturn.engine.other_processes import LOOK_EVERY_S as LOOK_AT_OTHERS_EVERY_S
 from keyturn.engine.other_processes import OtherProcesses
-from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
+from keyturn.engine.provider_gate import Asking, ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.revocation.revoke import Revoke
 from keyturn.ports.clock import Clock, Entropy
-from keyturn.ports.store import ConnectionStore, RevisionConflict
+from keyturn.ports.store import ConnectionStore, Due, RevisionConflict
 
 LOOK_EVERY_S: Final = 1.0
 OFFLINE_GRACE_S: Final = 60.0
 FLUSH_EVERY_S: Final = 30.0
 SPILL_EVERY_S: Final = 60.0
 END_EVERY_S: Final = 3600.0
-AT_ONCE: Final = 64
-AT_ONCE_PER_CONNECTOR: Final = 16  # twice what a host is sent: one that hangs leaves room for the others
-LOOKED_AT: Final = 512  # rows of one round; more than are begun, so that those of a busy provider hide no others
+AT_ONCE: Final = 128  # the places of sixteen hosts
+AT_ONCE_PER_CONNECTOR: Final = 16  # twice what a host is sent, so that who waits for a place is there when it is free
+AGAIN_WITH: Final = 8  # as many ended since a full round: the next one is worth its query
 UNCONFIRMED_AGAIN_S: Final = 300.0
 FAILED_AGAIN_S: Final = 300.0  # where no retry is known to help, and nothing says when
 CRASHED_AGAIN_S: Final = 900.0
-SPREAD_S: Final = 55.0  # over which those that a provider keeps waiting come back
+SPREAD_S: Final = 5.0  # over which those that a provider keeps waiting come back
 
 log = structlog.get_logger("keyturn.scheduler")
 
@@ -80,13 +89,20 @@ class Scheduler:
         background: Background | None = None,
         challenges_due: Callable[[], Awaitable[None]] | None = None,
         counts: Callable[[], Awaitable[None]] | None = None,
+        probe: Callable[[str, Asking], Awaitable[None]] | None = None,
     ) -> None:
         """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone.
 
         `others`: looks at what other processes wrote. `background`: jobs, and what recurs of them.
         `challenges_due`: looks at logins whose provider has to be asked after, or whose time is up. `counts`: writes
-        what was counted in memory, each second and at the end.
+        what was counted in memory, each second and at the end. `probe`: asks a host that hangs whether it answers.
         """
+        self._probe = probe
+        self._probes: set[asyncio.Future[None]] = set()
+        self._stopped = False
+        self._full = False  # the last round left rows that were due
+        self._ended_since = 0
+        self._again = asyncio.Event()
         self._counts = counts
         self.background = background
         self._challenges_due = challenges_due
@@ -104,8 +120,7 @@ class Scheduler:
         self._quiet = quiet
         self._clock = clock
         self._entropy = entropy
-        self._tasks: dict[asyncio.Task[None], Connection] = {}
-        self._waiting: dict[str, Connection] = {}  # due, and begun as soon as there is room
+        self._tasks: dict[asyncio.Task[None], Due] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._looked_at: float | None = None  # monotonic
 
@@ -113,7 +128,7 @@ class Scheduler:
         """Begin; needs a running event loop."""
         self._looked_at = self._clock.monotonic()
         self._loops = [
-            asyncio.create_task(self._every(LOOK_EVERY_S, self.renew_due), name="renewals due"),
+            asyncio.create_task(self._rounds(), name="renewals due"),
             asyncio.create_task(self._every(LOOK_EVERY_S, self.revoke_due), name="revocations due"),
             asyncio.create_task(self._every(SPILL_EVERY_S, self.apply_spilled), name="spill files"),
             asyncio.create_task(self._every(FLUSH_EVERY_S, self._calls.flush_uses), name="uses"),
@@ -134,11 +149,10 @@ class Scheduler:
 
     async def stop(self) -> None:
         """Begin nothing new; what is under way ends by itself."""
-        self._looked_at = None
-        for loop in self._loops:
+        self._looked_at, self._stopped = None, True
+        for loop in (*self._loops, *self._probes):
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        self._waiting.clear()
         await self._calls.flush_uses()
         if self._counts is not None:
             await self._counts()
@@ -156,26 +170,84 @@ class Scheduler:
         return self._clock.monotonic() - self._looked_at
 
     async def renew_due(self) -> None:
-        """Look at what is due, and renew it, as much at once as there is room for."""
+        """Look at what is due, and begin to renew it, as much at once as there is room for."""
         if self._looked_at is not None:
             self._looked_at = self._clock.monotonic()
-        full = len(self._tasks) >= AT_ONCE
-        due = await self._ask_database(0 if full else LOOKED_AT)
+        self._ended_since = 0
+        self._again.clear()
+        self._gate.look()
+        self._begin_probes()
+        limit = max(0, AT_ONCE - len(self._tasks))
+        room = await self._room()
+        due = await self._ask_database(room, limit)
         await self._quiet.look()
-        if full:
-            return
-        self._waiting.clear()
-        for connection in due:
-            if self._renewals.running(connection.id, project=connection.project):
-                continue
-            if not await self._left_alone(connection):
-                self._waiting[connection.id] = connection
-        self._begin()
+        busy = {each.id for each in self._tasks.values()}
+        taken = Counter(each.connector for each in due)
+        cut_short = any(number >= room.get(name, AT_ONCE_PER_CONNECTOR) for name, number in taken.items())
+        self._full = cut_short or len(due) >= limit
+        for each in due:
+            if each.id not in busy and not self._renewals.running(each.id, project=each.project):
+                self._begin(each)
 
-    async def _ask_database(self, limit: int) -> Sequence[Connection]:
+    async def _rounds(self) -> None:
+        """A round each second, and at once where a full one has room again."""
+        while True:
+            try:
+                await self.renew_due()
+            except StoreUnavailable:
+                log.warning("store_unavailable", work="renew_due")
+            except Exception:
+                log.exception("round_failed", work="renew_due")
+            await self._next_round()
+
+    async def _next_round(self) -> None:
+        sleeping = asyncio.ensure_future(self._clock.sleep(LOOK_EVERY_S))
+        waking = asyncio.ensure_future(self._again.wait())
+        try:
+            await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+
+    async def _room(self) -> dict[str, int]:
+        """How many more renewals of a connector may be begun, where that is not as many as of any other."""
+        room = {
+            name: max(0, AT_ONCE_PER_CONNECTOR - number)
+            for name, number in Counter(each.connector for each in self._tasks.values()).items()
+        }
+        for trouble in self._gate.troubles():
+            for name in trouble.connectors:
+                if await self._has_one_host(name):
+                    room[name] = min(room.get(name, AT_ONCE_PER_CONNECTOR), trouble.room)
+        return room
+
+    async def _has_one_host(self, connector_id: str) -> bool:
+        """Whether all connections of a connector are renewed at one host; of several, others may be open."""
+        try:
+            newest = await self._published.newest(connector_id)
+        except KeyturnError:
+            return False
+        return not any(newest.connector.refresh.request.url.names())
+
+    def _begin_probes(self) -> None:
+        for host, hang in self._gate.probes_due():
+            if self._probe is None or self._stopped:
+                self._gate.probed(host, answered=None)
+                continue
+            task = asyncio.ensure_future(self._probe(host, hang.asking))
+            self._probes.add(task)
+            task.add_done_callback(self._probed)
+
+    def _probed(self, task: asyncio.Future[None]) -> None:
+        self._probes.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("probe_crashed", **crash_facts(error))
+
+    async def _ask_database(self, room: Mapping[str, int], limit: int) -> Sequence[Due]:
         """What is due; that it was answered, or was not, is also how the loss of the database is seen (I7, I17)."""
         try:
-            due = await self._connections.due(self._clock.now(), limit=limit)
+            due = await self._connections.looks(self._clock.now(), room=room, most=AT_ONCE_PER_CONNECTOR, limit=limit)
         except StoreUnavailable:
             now = self._clock.monotonic()
             if self._offline_since is None:
@@ -189,42 +261,37 @@ class Scheduler:
             log.warning("database_back")
         return due
 
-    def _begin(self) -> None:
-        """Begin what waits, as far as there is room for it."""
-        busy = Counter(each.connector for each in self._tasks.values())
-        begun = {each.id for each in self._tasks.values()}
-        for connection in list(self._waiting.values()):
-            if len(self._tasks) >= AT_ONCE:
-                return
-            if busy[connection.connector] >= AT_ONCE_PER_CONNECTOR or self._closed(connection) is not None:
-                continue  # the next round moves away what a provider keeps waiting
-            del self._waiting[connection.id]
-            if connection.id in begun:
-                continue
-            busy[connection.connector] += 1
-            task = asyncio.create_task(self._renew(connection), name=f"scheduled {connection.id}")
-            self._tasks[task] = connection
-            task.add_done_callback(self._ended)
+    def _begin(self, due: Due) -> None:
+        if self._stopped:
+            return
+        task = asyncio.create_task(self._renew(due), name=f"scheduled {due.id}")
+        self._tasks[task] = due
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
-        self._begin()
+        self._ended_since += 1
+        if self._full and (self._ended_since >= AGAIN_WITH or not self._tasks):
+            self._again.set()
 
-    async def _left_alone(self, connection: Connection) -> bool:
+    async def _left_alone(self, due: Due) -> bool:
         """Move away what is not renewed now: then it does not come up again each second."""
         now = self._clock.now()
+        idle = not due.open_still and (due.used_at is None or now - due.used_at > IDLE_AFTER_S)
+        if not due.held and not idle and self._quiet.until(due.connector, due.project) is None:
+            return False
+        connection = await self._connections.load(due.id, project=due.project)
+        if connection is None or connection.generation != due.generation:
+            return True
         if await self._put_off(connection, now):
             return True
         held = connection.paused or connection.unconfirmed
-        if held or await self._idle(connection, now):
-            kept_alive_at = await self._kept_alive_at(connection)
-            if kept_alive_at is not None and kept_alive_at[0] <= now:
-                return False
-            await self._move(connection, self._looked_at_again(connection, kept_alive_at, now))
-        elif (closed := self._closed(connection)) is not None:
-            await self._move(connection, now + self._wait_s(closed), closed.code)
-        else:
+        if not held and not await self._idle(connection, now):
             return False
+        kept_alive_at = await self._kept_alive_at(connection)
+        if kept_alive_at is not None and kept_alive_at[0] <= now:
+            return False
+        await self._move(connection, self._looked_at_again(connection, kept_alive_at, now))
         return True
 
     async def _put_off(self, connection: Connection, now: float) -> bool:
@@ -235,8 +302,7 @@ class Scheduler:
         later = None if connector is None else self._quiet.placed(connection, connector, now)
         if later is None or later <= now:
             return False
-        # Its back-off is over: were it still counted, it would hold up a call until then.
-        await self._move(replace(connection, failures_in_a_row=0), later)
+        await self._move(connection, later)
         return True
 
     def _looked_at_again(
@@ -283,55 +349,52 @@ class Scheduler:
         # One that its live token renews is not waited for beyond its end: no call could renew it then.
         return connector is not None and renewable(connection, connector, now)
 
-    def _closed(self, connection: Connection) -> KeyturnError | None:
-        """Why a host of this connection can't be asked now, if so; without a lease and a read for each of thousands."""
-        for host in connection.hosts:
-            asking = Asking(host, RequestKind.REFRESH, connection.connector, connection.id)
-            if (error := self._gate.refusal(asking)) is not None:
-                return error
-        return None
-
-    async def _renew(self, connection: Connection) -> None:
+    async def _renew(self, due: Due) -> None:
         try:
-            if await self._put_off(connection, self._clock.now()):
-                return  # quiet hours began while it waited for its turn
-            await self._renewals.renew(
-                connection.id,
-                generation=connection.generation,
-                keep_alive=connection.paused or connection.unconfirmed,
-                project=connection.project,
-            )
+            if await self._left_alone(due):
+                return
+            await self._renewals.renew(due.id, generation=due.generation, keep_alive=due.held, project=due.project)
+        except ServerStopping:
+            return
         except (RenewalInProgress, StoreUnavailable) as error:
-            log.info("renewal_not_made", connection=connection.id, connector=connection.connector, code=error.code)
+            log.info("renewal_not_made", connection=due.id, connector=due.connector, code=error.code)
         except KeyturnError as error:
-            log.info("renewal_not_made", connection=connection.id, connector=connection.connector, code=error.code)
-            await self._later(connection, self._wait_s(error), error.code)
+            log.info("renewal_not_made", connection=due.id, connector=due.connector, code=error.code)
+            if isinstance(error, KeyUnavailable | WrongKey | SealBroken):
+                await self._say(due, error.code)
+            await self._later(due, self._wait_s(error))
         except Exception:
-            log.exception("scheduled_renewal_crashed", connection=connection.id, connector=connection.connector)
-            await self._later(connection, CRASHED_AGAIN_S, KeyturnError.code)
+            log.exception("scheduled_renewal_crashed", connection=due.id, connector=due.connector)
+            await self._say(due, KeyturnError.code)
+            await self._later(due, CRASHED_AGAIN_S)
 
     def _wait_s(self, error: KeyturnError) -> float:
         if error.retry_after_s is None:
             return FAILED_AGAIN_S * (0.5 + self._entropy.fraction() / 2)
-        return min(error.retry_after_s, RETRY_AFTER_CAP_S) + 1.0 + SPREAD_S * self._entropy.fraction()
+        return min(error.retry_after_s, RETRY_AFTER_CAP_S) + SPREAD_S * self._entropy.fraction()
 
-    async def _later(self, connection: Connection, wait_s: float, code: str) -> None:
-        """Move a connection away whose renewal failed without moving it itself."""
+    async def _later(self, due: Due, wait_s: float) -> None:
+        """Look at one later that was not renewed, unless what failed has said so itself."""
+        now = self._clock.now()
         try:
-            now = self._clock.now()
-            current = await self._connections.load(connection.id, project=connection.project)
-            if current is None or current.renews_at is None or current.renews_at > now:
-                return
-            await self._move(current, now + wait_s, code)
+            await self._connections.move_looks({due.id: (due.generation, now + wait_s)}, due_by=now)
         except StoreUnavailable:
             log.warning("store_unavailable", work="later")
 
-    async def _move(self, connection: Connection, renews_at: float | None, code: str | None = None) -> None:
-        new = replace(connection, renews_at=renews_at)
-        if code is not None:
-            new = replace(new, last_error=code, last_error_at=self._clock.now())
+    async def _say(self, due: Due, code: str) -> None:
+        """Have the row say why nothing was sent; once, and no caller waits for it."""
         try:
-            await self._connections.save(new)
+            connection = await self._connections.load(due.id, project=due.project)
+            if connection is not None and connection.generation == due.generation and connection.last_error != code:
+                now = self._clock.now()
+                await self._connections.save(replace(connection, last_error=code, last_error_at=now))
+        except (KeyturnError, RevisionConflict):
+            log.warning("row_says_nothing", connection=due.id, code=code)
+
+    async def _move(self, connection: Connection, renews_at: float | None) -> None:
+        """Say for good when one is due that nobody uses, or that waits for quiet hours to end."""
+        try:
+            await self._connections.save(replace(connection, renews_at=renews_at))
         except RevisionConflict:
             log.debug("moved_by_another", connection=connection.id)  # and looked at again, if it still is due
 

@@ -104,6 +104,24 @@ class Use:
     failed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What the scheduler knows of a row before it is read.
+
+    `held`: paused or unconfirmed. `used_at`: when it was last called, or made; None where the row doesn't tell.
+    `open_still`: a send of it has no outcome yet. Times are Unix seconds.
+    """
+
+    id: str
+    project: str
+    connector: str
+    generation: int
+    held: bool = False
+    used_at: float | None = None
+    open_still: bool = False
+    refresh_expires_at: float | None = None
+
+
 class ConnectionStore(Protocol):
     """Connections, and what follows from writing one."""
 
@@ -150,8 +168,19 @@ class ConnectionStore(Protocol):
         """How many `list` would show on all its pages."""
         ...
 
-    async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
-        """Connections whose `renews_at` is reached, longest overdue first; not paused away, not ended."""
+    async def looks(self, now: float, *, room: Mapping[str, int], most: int, limit: int) -> Sequence[Due]:
+        """Rows that are to be looked at, and that nobody who lives has the lease of.
+
+        Of each connector the longest overdue, as many as `room` says (0: none), `most` where it says nothing; dealt out
+        in turn, `limit` in all; those first whose refresh token ends within the hour.
+        """
+        ...
+
+    async def move_looks(self, moves: Mapping[str, tuple[int, float]], *, due_by: float) -> None:
+        """Look at these later, by id: of which generation, and when. Moves no revision.
+
+        Nothing happens to a row of another generation, nor to one that was to be looked at after `due_by` anyway.
+        """
         ...
 
     async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:

@@ -20,9 +20,12 @@ from sqlalchemy.dialects import sqlite
 
 from keyturn.adapters.keys.key_setting import key_ring_from
 from keyturn.adapters.store.database.migrating import HEAD, MIGRATIONS
-from keyturn.adapters.store.database.schema import NOT_ENDED, connections, metadata
+from keyturn.adapters.store.database.schema import connections, metadata
+from keyturn.adapters.store.lease_holder import Host
+from keyturn.adapters.store.looks import CONNECTORS, OF_ONE
 from keyturn.adapters.store.migrations.versions import v0017_attention
 from keyturn.adapters.store.opening import Stores, database_path, holds_sealed_rows
+from keyturn.adapters.store.processes import lease_values
 from keyturn.adapters.store.rows.connection_conditions import conditions_of
 from keyturn.adapters.store.rows.connection_row import PLAIN
 from keyturn.core.connection import ConnectionSecrets, State
@@ -249,12 +252,21 @@ async def test_what_sqlite_is_told(stores: Stores) -> None:
     assert expected == await stores.database.read(settings)
 
 
-async def test_what_is_due_is_found_by_index(stores: Stores) -> None:
-    """However many connections there are."""
-    query = sa.text(f"EXPLAIN QUERY PLAN SELECT id FROM connections WHERE renews_at <= 1 AND {NOT_ENDED}")  # noqa: S608
-    plan = await stores.database.read(lambda tx: [row[-1] for row in tx.execute(query)])
+async def test_what_is_due_is_found_by_jumping_along_an_index(stores: Stores) -> None:
+    """From connector to connector, and within each from the longest overdue on; no row is read that is not due."""
+    names = sa.text(f"EXPLAIN QUERY PLAN {CONNECTORS.text}")
+    values = lease_values(Host()) | {"of_connector": "acme", "look_now": 1.0, "most": 16}
+    plan = await stores.database.read(lambda tx: [row[-1] for row in tx.execute(names)])
+    literal = OF_ONE.params(**values).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    explained = f"EXPLAIN QUERY PLAN {literal}"
+    each = await stores.database.read(lambda tx: [row[-1] for row in tx.exec_driver_sql(explained)])
 
-    assert any("USING INDEX connections_due" in step for step in plan)
+    steps = [step for step in plan if "connections" in step]
+    assert steps
+    assert all("COVERING INDEX connections_look" in step for step in steps), plan
+    assert [] == [step for step in plan if step.startswith("SCAN k")]
+    assert "SEARCH connections USING INDEX connections_look (connector=? AND look_at>? AND look_at<?)" in each
+    assert [] == [step for step in each if "TEMP B-TREE" in step or step.startswith("SCAN connections")]
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from keyturn.adapters.store.database.meta import StoreKeys
 from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.overview_indexes import PLAINLY_ACTIVE
 from keyturn.adapters.store.database.schema import NOT_ENDED, connections
-from keyturn.adapters.store.leases import SqliteLease
-from keyturn.adapters.store.processes import LEASED, lease_values
+from keyturn.adapters.store.lease_holder import Host
+from keyturn.adapters.store.looks import find_due, move_looks
 from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
 from keyturn.adapters.store.rows.call_hours import ADD_CALLS, call_rows
 from keyturn.adapters.store.rows.connection_conditions import conditions_of
@@ -36,6 +36,7 @@ from keyturn.core.revocation import Revocation
 from keyturn.ports.store import (
     NOTHING_SEALED,
     ConnectionFilter,
+    Due,
     DuplicateAccount,
     Page,
     RevisionConflict,
@@ -84,13 +85,13 @@ class SqlConnectionStore:
         store_keys: StoreKeys,
         seals: ConnectionSeals,
         revocations: SqlRevocationStore,
-        leases: SqliteLease,
+        host: Host,
     ) -> None:
         self._database = database
         self._store_keys = store_keys
         self._seals = seals
         self._revocations = revocations
-        self._leases = leases
+        self._host = host
 
     async def insert(
         self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
@@ -181,20 +182,13 @@ class SqlConnectionStore:
         query = sa.select(sa.func.count()).select_from(connections).where(_c.project == project, *conditions_of(which))
         return await self._database.read(lambda tx: tx.execute(query).scalar_one())
 
-    async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
-        """Connections whose `renews_at` is reached and that nobody renews."""
-        held = await self._leases.held_query()
-        query = (
-            sa.select(*PLAIN)
-            .where(_c.renews_at <= now, sa.text(NOT_ENDED))
-            .where(sa.or_(_c.refreshable, sa.not_(sa.or_(_c.paused, _c.unconfirmed))))
-            .where(_c.id.not_in(held), sa.not_(LEASED))
-            .order_by(_c.renews_at, _c.id)
-            .limit(limit)
-        )
-        values = lease_values(self._leases.host)
-        rows = await self._database.read(lambda tx: tx.execute(query, values).all())
-        return tuple(connection_in(row) for row in rows)
+    async def looks(self, now: float, *, room: Mapping[str, int], most: int, limit: int) -> Sequence[Due]:
+        """Rows that are to be looked at."""
+        return await find_due(self._database, self._host, now, room=room, most=most, limit=limit)
+
+    async def move_looks(self, moves: Mapping[str, tuple[int, float]], *, due_by: float) -> None:
+        """Look at these later."""
+        await move_looks(self._database, moves, due_by=due_by)
 
     async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
         """How many connections each connector has in each state."""

@@ -30,11 +30,6 @@ class SqliteLease:
         self._host = host
         self._entropy = entropy
 
-    @property
-    def host(self) -> Host:
-        """Who this process is."""
-        return self._host
-
     async def acquire(self, connection_id: str, *, for_s: float) -> str | None:
         """Take the lease, if nobody alive has it."""
         token = self._entropy.token(16)
@@ -77,14 +72,6 @@ class SqliteLease:
         """Give it back, if it is still ours."""
         giving = sa.delete(leases).where(_c.connection == connection_id, _c.token == token)
         await self._database.write(lambda tx: tx.execute(giving))
-
-    async def held_query(self) -> sa.Select[tuple[str]]:
-        """A query for the connections that a living holder has a lease of, for use within another."""
-        now = self._host.monotonic()
-        query = sa.select(_c.holder).distinct().where(self._held(now))
-        holders = await self._database.read(lambda tx: tx.execute(query).scalars().all())
-        alive = [each for each in holders if not self._host.is_dead(Holder.parse(each))]
-        return sa.select(_c.connection).where(self._held(now), _c.holder.in_(alive))
 
     def _held(self, now: float) -> sa.ColumnElement[bool]:
         return sa.and_(_c.boot_id == self._host.holder.boot_id, _c.until_s > now, _c.until_s <= now + LONGEST_S)

@@ -142,7 +142,7 @@ async def open_store(
     leases, logins = SqliteLease(database, host, entropy), SqlLoginLedger(database, store_keys, entropy)
     processes = SqlProcesses(database, host, clock)
     return Stores(
-        connections=SqlConnectionStore(database, store_keys, seals, revocations, leases),
+        connections=SqlConnectionStore(database, store_keys, seals, revocations, host),
         revocations=revocations,
         spill=(file_spill := FileSpill(spill, data_keys, seals)),
         keys=SqlKeyCustody(database, ring, data_keys, file_spill),

@@ -14,6 +14,7 @@ from keyturn.ports.store import (
     AttemptResult,
     ConnectionFilter,
     ConnectionStore,
+    Due,
     Page,
     SealedChange,
     Use,
@@ -77,9 +78,13 @@ class ObservedConnections:
         """See the port."""
         return await self._store.count(which, project=project)
 
-    async def due(self, now: float, *, limit: int) -> Sequence[Connection]:
+    async def looks(self, now: float, *, room: Mapping[str, int], most: int, limit: int) -> Sequence[Due]:
         """See the port."""
-        return await self._store.due(now, limit=limit)
+        return await self._store.looks(now, room=room, most=most, limit=limit)
+
+    async def move_looks(self, moves: Mapping[str, tuple[int, float]], *, due_by: float) -> None:
+        """See the port."""
+        await self._store.move_looks(moves, due_by=due_by)
 
     async def counts(self, *, project: str = "default") -> dict[tuple[str, State], int]:
         """See the port."""
