@@ -80,13 +80,16 @@ class Scheduler:
         background: Background | None = None,
         challenges_due: Callable[[], Awaitable[None]] | None = None,
         counts: Callable[[], Awaitable[None]] | None = None,
+        probes: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone.
 
         `others`: looks at what other processes wrote. `background`: jobs, and what recurs of them.
         `challenges_due`: looks at logins whose provider has to be asked after, or whose time is up. `counts`: writes
-        what was counted in memory, each second and at the end.
+        what was counted in memory, each second and at the end. `probes`: asks hosts that hang whether they
+        answer again.
         """
+        self.probes = probes
         self._counts = counts
         self.background = background
         self._challenges_due = challenges_due
@@ -125,6 +128,8 @@ class Scheduler:
         if self._challenges_due is not None:
             waiting = self._every(LOOK_EVERY_S, self._challenges_due)
             self._loops.append(asyncio.create_task(waiting, name="challenges due"))
+        if self.probes is not None:
+            self._loops.append(asyncio.create_task(self._every(LOOK_EVERY_S, self.probes), name="probes due"))
         if self._counts is not None:
             writing = self._every(LOOK_EVERY_S, self._counts)
             self._loops.append(asyncio.create_task(writing, name="counts"))
