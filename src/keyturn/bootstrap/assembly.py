@@ -77,6 +77,7 @@ from keyturn.engine.renewal.end_session import EndSession
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.engine.renewal.leasing import Leasing
 from keyturn.engine.renewal.presence import Presence
+from keyturn.engine.renewal.probe import ProbeHosts
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.renewal.renewal_room import RenewalRoom
 from keyturn.engine.renewal.settlement import Settlement
@@ -218,6 +219,7 @@ def assemble(
         gate, quiet, clock, entropy, offline_grace_s=offline_grace_s, when_grace_ends=_fail_closed(calls, api_keys),
         others=OtherProcesses(ports.audit, connections, calls, api_keys, gate, ports.keys, published),
         background=background, challenges_due=challenges.poll_due,
+        probes=ProbeHosts(gate, connections, published, until_stopped.egress, entropy, known, stopping).due,
         counts=each_second(api_keys.flush_uses, guards.rate_limits.exchange, call_times.look))  # fmt: skip
     people, openid = _sign_in(ports, sign_in, public_url, known)
     return Application(

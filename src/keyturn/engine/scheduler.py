@@ -23,7 +23,6 @@ import structlog
 
 from keyturn.core.connection import Connection
 from keyturn.core.connector import Connector
-from keyturn.core.crashes import crash_facts
 from keyturn.core.errors import (
     KeyturnError,
     KeyUnavailable,
@@ -42,7 +41,7 @@ from keyturn.engine.jobs.background import LOOK_EVERY_S as LOOK_FOR_JOBS_EVERY_S
 from keyturn.engine.jobs.background import Background
 from keyturn.engine.other_processes import LOOK_EVERY_S as LOOK_AT_OTHERS_EVERY_S
 from keyturn.engine.other_processes import OtherProcesses
-from keyturn.engine.provider_gate import Asking, ProviderGate
+from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.apply_spilled import ApplySpilled
@@ -89,16 +88,16 @@ class Scheduler:
         background: Background | None = None,
         challenges_due: Callable[[], Awaitable[None]] | None = None,
         counts: Callable[[], Awaitable[None]] | None = None,
-        probe: Callable[[str, Asking], Awaitable[None]] | None = None,
+        probes: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`when_grace_ends` is called once calls may no longer go on from memory, the database being gone.
 
         `others`: looks at what other processes wrote. `background`: jobs, and what recurs of them.
         `challenges_due`: looks at logins whose provider has to be asked after, or whose time is up. `counts`: writes
-        what was counted in memory, each second and at the end. `probe`: asks a host that hangs whether it answers.
+        what was counted in memory, each second and at the end. `probes`: asks hosts that hang whether they answer
+        again.
         """
-        self._probe = probe
-        self._probes: set[asyncio.Future[None]] = set()
+        self.probes = probes
         self._stopped = False
         self._full = False  # the last round left rows that were due
         self._ended_since = 0
@@ -143,6 +142,8 @@ class Scheduler:
         if self._counts is not None:
             writing = self._every(LOOK_EVERY_S, self._counts)
             self._loops.append(asyncio.create_task(writing, name="counts"))
+        if self.probes is not None:
+            self._loops.append(asyncio.create_task(self._every(LOOK_EVERY_S, self.probes), name="probes due"))
         if self.background is not None:
             due = self._every(LOOK_FOR_JOBS_EVERY_S, self.background.jobs_due)
             self._loops.append(asyncio.create_task(due, name="jobs due"))
@@ -150,7 +151,7 @@ class Scheduler:
     async def stop(self) -> None:
         """Begin nothing new; what is under way ends by itself."""
         self._looked_at, self._stopped = None, True
-        for loop in (*self._loops, *self._probes):
+        for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self._calls.flush_uses()
@@ -175,8 +176,6 @@ class Scheduler:
             self._looked_at = self._clock.monotonic()
         self._ended_since = 0
         self._again.clear()
-        self._gate.look()
-        self._begin_probes()
         limit = max(0, AT_ONCE - len(self._tasks))
         room = await self._room()
         due = await self._ask_database(room, limit)
@@ -228,21 +227,6 @@ class Scheduler:
         except KeyturnError:
             return False
         return not any(newest.connector.refresh.request.url.names())
-
-    def _begin_probes(self) -> None:
-        for host, hang in self._gate.probes_due():
-            if self._probe is None or self._stopped:
-                self._gate.probed(host, answered=None)
-                continue
-            task = asyncio.ensure_future(self._probe(host, hang.asking))
-            self._probes.add(task)
-            task.add_done_callback(self._probed)
-
-    def _probed(self, task: asyncio.Future[None]) -> None:
-        self._probes.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            log.error("probe_crashed", **crash_facts(error))
 
     async def _ask_database(self, room: Mapping[str, int], limit: int) -> Sequence[Due]:
         """What is due; that it was answered, or was not, is also how the loss of the database is seen (I7, I17)."""

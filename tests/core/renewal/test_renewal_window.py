@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,7 +112,7 @@ def test_what_ends_first_is_renewed_first(
 
 def test_a_token_that_renews_itself_is_never_left_to_a_call() -> None:
     """Once it has ended no call can renew it."""
-    assert 20.0 == renews_at(issued_at=0.0, expires_at=40.0, renewable=True, fraction=1.0, with_token=True)
+    assert 30.0 == renews_at(issued_at=0.0, expires_at=40.0, renewable=True, fraction=1.0, with_token=True)
 
 
 @pytest.mark.parametrize(
@@ -137,4 +139,31 @@ def test_no_die_comes_before_the_earliest_time(fraction: float, life: float) -> 
         assert found is not None
         return found
 
-    assert at(1.0) <= at(fraction) <= life
+    assert at(1.0) <= at(fraction) <= max(life, 30.0)
+
+
+FLOOR = [
+    pytest.param({"refresh_expires_at": 1000.0}, 1030.0, id="a refresh token that ends at once"),
+    pytest.param({"refresh_expires_at": 990.0}, 1030.0, id="one that has ended"),
+    pytest.param({"refresh_expires_at": 1040.0}, 1030.0, id="one that ends in 40 s"),
+    pytest.param({"expires_at": 1020.0, "with_token": True}, 1030.0, id="a token of 20 s that renews itself"),
+    pytest.param({"expires_at": 1070.0}, 1040.0, id="a token of 70 s is due later anyhow"),
+    pytest.param({"expires_at": 1020.0}, None, id="a token of 20 s is left to the call that needs it"),
+]
+
+
+@pytest.mark.parametrize(("ends", "due"), FLOOR)
+def test_two_renewals_by_the_clock_are_30_s_apart(ends: dict[str, Any], due: float | None) -> None:
+    """Whatever an answer says of lifetimes: else one of 0 s is renewed each second without end (F2)."""
+    settled = {"issued_at": 1000.0, "expires_at": None, "renewable": True, "fraction": 1.0}
+
+    assert due == renews_at(**{**settled, **ends})
+
+
+def test_what_is_kept_alive_is_not_renewed_more_often_either() -> None:
+    """The same floor, whichever end counts."""
+    both = {"issued_at": 1000.0, "fraction": 1.0}
+
+    assert 1030.0 == kept_alive_at(**both, expires_at=None, refresh_expires_at=1000.0)
+    assert 1030.0 == kept_alive_at(**both, expires_at=1010.0, refresh_expires_at=None)
+    assert kept_alive_at(**both, expires_at=None, refresh_expires_at=None) is None

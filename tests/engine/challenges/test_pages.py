@@ -10,6 +10,7 @@ from keyturn.engine.login.challenged import Challenged
 from keyturn.engine.login.connect_sessions import Finished, SessionRequest
 from keyturn.ports.store import ConnectSession
 from tests.engine.challenges.scene import CODE, PENDING, PUSH, mfa, poll, push, row_of, scene
+from tests.engine.passing import round_of
 from tests.engine.story import ACTOR, actions, error, me, read, token
 from tests.fakes.application import FakeWorld
 
@@ -137,7 +138,7 @@ async def test_a_confirmed_connection_is_renewed_in_time() -> None:
     assert connection.renews_at is not None
     assert connection.expires_at is not None
     world.clock.advance(connection.renews_at - world.clock.now())
-    await world.application.scheduler.renew_due()
+    await round_of(world)
     put_off = (await read(world, connection.id)).renews_at
     assert put_off is not None
     assert put_off > connection.expires_at

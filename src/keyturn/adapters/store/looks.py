@@ -38,10 +38,10 @@ OF_ONE: Final = (
         _c.id, _c.project, _c.connector, _c.generation, _c.paused, _c.unconfirmed, _c.last_used_at, _c.created_at,
         _c.intent_attempt, _c.refresh_expires_at,
     )
-    .where(_c.connector == sa.bindparam("of_connector"), sa.text("look_at IS NOT NULL"))
-    .where(_c.look_at <= sa.bindparam("look_now"), sa.not_(LEASED))
+    .where(_c.connector == sa.bindparam("of_connector", type_=sa.Text), sa.text("look_at IS NOT NULL"))
+    .where(_c.look_at <= sa.bindparam("look_now", type_=sa.Float), sa.not_(LEASED))
     .order_by(_c.look_at)
-    .limit(sa.bindparam("most"))
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )  # fmt: skip
 _MOVE: Final = (
     sa.update(connections)

@@ -14,6 +14,7 @@ ON_DEMAND_BELOW_S: Final = 60.0  # a token that lives shorter is renewed by the 
 JITTER_SHARE: Final = 0.25  # of the lead, so that a fleet does not renew in one second
 REFRESH_LEAD_SHARE: Final = 0.1  # of the refresh token's life
 REFRESH_LEAD_MAX_S: Final = 86_400.0  # a provider that is down for some hours costs no connection
+APART_S: Final = 30.0  # of two renewals by the clock, whatever an answer says of lifetimes
 IDLE_AFTER_S: Final = 30 * 86_400.0
 EXPIRES_SOON_S: Final = 72 * 3600.0
 
@@ -39,11 +40,12 @@ def kept_alive_at(
         refresh_expires_at: the refresh token's end.
         fraction: a die in [0, 1); 1.0 gives the earliest time that any die could give.
     """
+    due = None
     if refresh_expires_at is not None:
-        return refresh_expires_at - _jittered(refresh_lead_s(max(0.0, refresh_expires_at - issued_at)), fraction)
-    if expires_at is not None:
-        return expires_at - _jittered(lead_s(max(0.0, expires_at - issued_at)), fraction)
-    return None
+        due = refresh_expires_at - _jittered(refresh_lead_s(max(0.0, refresh_expires_at - issued_at)), fraction)
+    elif expires_at is not None:
+        due = expires_at - _jittered(lead_s(max(0.0, expires_at - issued_at)), fraction)
+    return None if due is None else max(due, issued_at + APART_S)
 
 
 def renews_at(
@@ -66,8 +68,8 @@ def renews_at(
         with_token: the access token itself renews: once it has ended no call can do it any more.
 
     Returns:
-        The instant to renew; the end itself where it can't be renewed (then its state changes); None where only
-        a stale answer or a call in need tells.
+        The instant to renew, 30 s after the last at the earliest; the end itself where it can't be renewed (then its
+        state changes); None where only a stale answer or a call in need tells.
     """
     if not renewable:
         return expires_at
@@ -77,7 +79,7 @@ def renews_at(
         ends.append(expires_at - _jittered(lead_s(life), fraction))
     if refresh_expires_at is not None:
         ends.append(refresh_expires_at - _jittered(refresh_lead_s(max(0.0, refresh_expires_at - issued_at)), fraction))
-    return min(ends, default=None)
+    return max(min(ends), issued_at + APART_S) if ends else None
 
 
 def _jittered(lead: float, fraction: float) -> float:
