@@ -28,7 +28,7 @@ from keyturn.core.connector import (
     UsernameInput,
     When,
 )
-from keyturn.core.format.writing import dump_connector
+from keyturn.core.format.writing import digest, dump_connector
 from keyturn.core.reading import Fault, read_connector
 from keyturn.core.reading.codes import MEANINGS
 from keyturn.core.templates import Template
@@ -479,3 +479,21 @@ def test_a_field_of_a_challenge_is_asked_as_it_is_written() -> None:
         Field("otp", "Code from your authenticator app", FieldType.OTP, keep=Keep.NEVER)
         == example().challenges[0].ask[0]
     )
+
+
+@pytest.mark.parametrize(("more", "at_once"), [({}, 8), ({"renewals_at_once": 1}, 1), ({"renewals_at_once": 64}, 64)])
+def test_how_many_renewals_may_be_under_way(more: dict[str, int], at_once: int) -> None:
+    """Eight, where nothing else is said; and then a version's digest is what it was before the key was there."""
+    limited = read(changed(("limits", {"logins": 3, "per": "15m", **more})))
+    plain = read(changed(("limits", {"logins": 3, "per": "15m"})))
+
+    assert at_once == limited.limits.renewals_at_once
+    assert (digest(plain) == digest(limited)) is (at_once == 8)
+
+
+@pytest.mark.parametrize("at_once", [0, 65])
+def test_a_connector_renews_one_at_least_and_64_at_most(at_once: int) -> None:
+    """What is outside is refused, at its place."""
+    found = faults(changed(("limits", {"renewals_at_once": at_once})))
+
+    assert ["/limits/renewals_at_once"] == [pointer for pointer, _ in found]

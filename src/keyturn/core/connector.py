@@ -420,10 +420,14 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class LoginLimits:
-    """How many logins of one account may fail in how many seconds, to stay below the provider's lock-out."""
+    """How many logins of one account may fail in how many seconds, to stay below the provider's lock-out.
+
+    `renewals_at_once`: how many renewals may be under way at one host of the provider.
+    """
 
     logins: int = 5
     per_s: float = 900.0
+    renewals_at_once: int = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from keyturn.core.connector import (
     Field,
     FieldType,
     Lifetime,
+    LoginLimits,
     OnSomeCalls,
     Params,
     Poll,
@@ -69,7 +70,7 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "challenges": [_challenge(each) for each in connector.challenges],
         "failures": _failures(connector.failures),
         "stale_when": _when(connector.stale_when),
-        "limits": {"logins": connector.limits.logins, "per": _seconds(connector.limits.per_s)},
+        "limits": _limits(connector.limits),
         "session": _session(connector.session) if connector.session else None,
         "links": _plain(connector.links),
         "notes": _plain(connector.notes),
@@ -80,6 +81,14 @@ def dump_connector(connector: Connector) -> dict[str, Any]:
         "tls": _tls(connector.tls) if connector.tls else None,
     }
     return _present(**written)
+
+
+def _limits(limits: LoginLimits) -> dict[str, Any]:
+    """Leave out what is as it was before the key was there: the digest of a version stays."""
+    written: dict[str, Any] = {"logins": limits.logins, "per": _seconds(limits.per_s)}
+    if limits.renewals_at_once != LoginLimits().renewals_at_once:
+        written["renewals_at_once"] = limits.renewals_at_once
+    return written
 
 
 def digest(connector: Connector) -> str:

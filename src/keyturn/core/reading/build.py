@@ -293,7 +293,8 @@ def _field(read: Mapping[str, Any], *, asked: bool = False) -> Field:
 
 
 def _limits(read: Mapping[str, Any]) -> LoginLimits:
-    return LoginLimits(**{name: read[key] for name, key in (("logins", "logins"), ("per_s", "per")) if key in read})
+    names = {"logins": "logins", "per": "per_s", "renewals_at_once": "renewals_at_once"}
+    return LoginLimits(**{name: read[key] for key, name in names.items() if key in read})
 
 
 def _allowed_url(read: Template | Mapping[str, Any]) -> AllowedUrl:

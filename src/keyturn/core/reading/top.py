@@ -174,9 +174,15 @@ CONNECTOR: Final = Table(
                 (
                     Key("logins", Whole(1, 1_000), "how many logins may fail", default=5),
                     Key("per", Duration(1, 7 * 86_400), "in which time", default="15m"),
+                    Key(
+                        "renewals_at_once",
+                        Whole(1, 64),
+                        "how many renewals may be under way at one host; what a provider that hangs can cost",
+                        default=8,
+                    ),
                 ),
             ),
-            "stays below the provider's lock-out",
+            "stays below the provider's lock-out and its pace",
         ),
         Key("session", SESSION, "where the provider allows few sessions per account: how many, and who makes room"),
         Key("links", LINKS, "where pages send the person"),

@@ -115,7 +115,8 @@ class _Ready:
         connection, client = self.connection, self.client.client_id if self.client is not None else ""
         return Asking(
             self.host, RequestKind(self.kind.value), connection.connector, connection.id, self.account,
-            f"{connection.connector_version} {client}", project=connection.project, harmless=self.harmless,
+            f"{connection.connector_version} {client}", self.connector.limits.renewals_at_once, connection.project,
+            harmless=self.harmless,
         )  # fmt: skip
 
 
