@@ -13,6 +13,7 @@ STATES: Final = {
     State.NEEDS_RECONNECT: "Only the person can help. `reason` says why.",
     State.DISCONNECTING: "Ended here, secrets destroyed; the provider is still being told, for a day at most.",
     State.DISCONNECTED: "A tombstone without secrets, for 30 days.",
+    State.UNREADABLE: "Its row can't be read: damage, or a newer release's words. Disconnect it, or sign in again.",
 }
 EVENTS: Final = {
     Event.TOKEN_KEPT: "a renewal's answer was stored",

@@ -59,7 +59,9 @@ class ConnectionStoreContract:
         await stores.connections.insert(connection("cxn_full"), NOTHING)
         saved = await stores.connections.save(FULL_CONNECTION)
 
-        assert replace(FULL_CONNECTION, revision=1) == saved
+        assert (
+            replace(FULL_CONNECTION, revision=1, parked_at=None, parked_why=None) == saved
+        )  # whoever writes has read it
         assert saved == await stores.connections.load("cxn_full")
 
     async def test_a_save_leaves_unchanged_parts_alone(self, stores: AllStores) -> None:
@@ -76,7 +78,7 @@ class ConnectionStoreContract:
     async def test_a_part_is_forgotten_alone(self, stores: AllStores, part: str) -> None:
         """None forgets one part and leaves the others."""
         inserted = await stores.connections.insert(connection(), secrets())
-        await stores.connections.save(inserted, sealed=SealedChange(**{part: None}))
+        await stores.connections.save(inserted, sealed=SealedChange(**{part: None}))  # type: ignore[arg-type]
         found = await stores.connections.open("cxn_1")
 
         assert found is not None
@@ -131,6 +133,72 @@ class ConnectionStoreContract:
             await stores.connections.save(replace(inserted, project="other"))
 
         assert await stores.connections.load("cxn_2") is None
+
+    async def test_it_is_shown_as_a_list_shows_it(self, stores: AllStores) -> None:
+        """What can be read is read as by `load`; what is not there, or another project's, is None."""
+        await stores.connections.insert(FULL_CONNECTION, secrets("full"))
+
+        assert FULL_CONNECTION == await stores.connections.shown("cxn_full")
+        assert None is await stores.connections.shown("cxn_none")
+        assert None is await stores.connections.shown("cxn_full", project="other")
+
+    async def test_what_can_be_read_is_not_written_anew(self, stores: AllStores) -> None:
+        """Only a row that can't be read is; one that is not there is made by nobody but `insert`."""
+        inserted = await stores.connections.insert(connection(), secrets("1"))
+
+        for each in (inserted, connection("cxn_2")):
+            with pytest.raises(RevisionConflict):
+                await stores.connections.mend(each, NOTHING, records=[record("connection.lost")])
+
+        assert (inserted, secrets("1")) == await stores.connections.open("cxn_1")
+        assert ((), None) == await stores.audit.list()
+
+    async def test_what_does_not_open_is_set_aside(self, stores: AllStores) -> None:
+        """It is not due until it is put back; its revision stays, and everything else about it."""
+        due = [connection(name, renews_at=NOW, refreshable=True) for name in ("cxn_1", "cxn_2", "cxn_3")]
+        for each in due:
+            await stores.connections.insert(each, secrets(each.id))
+        one = await stores.connections.park("cxn_1", "seal_broken", at=NOW + 5)
+        two = await stores.connections.park("cxn_2", "seal_broken", at=NOW + 5, revision=0)
+        moved = await stores.connections.park("cxn_3", "seal_broken", at=NOW + 5, revision=1)
+        nobody = await stores.connections.park("cxn_4", "seal_broken", at=NOW + 5)
+        left = await stores.connections.due(NOW, limit=9)
+        parked = await stores.connections.load("cxn_1")
+
+        assert (True, True, False, False) == (one, two, moved, nobody)
+        assert [due[2]] == list(left)
+        assert replace(due[0], parked_at=NOW + 5, parked_why="seal_broken") == parked
+        assert 1 == await stores.connections.unpark("cxn_1")
+        assert {"cxn_1", "cxn_3"} == {each.id for each in await stores.connections.due(NOW, limit=9)}
+        assert (1, 0) == (await stores.connections.unpark(), await stores.connections.unpark())
+        assert due == sorted(await stores.connections.due(NOW, limit=9), key=lambda each: each.id)
+
+    async def test_a_readable_row_is_not_set_aside_as_unreadable(self, stores: AllStores) -> None:
+        """Who says so read it before somebody mended it."""
+        inserted = await stores.connections.insert(connection(), secrets())
+
+        assert not await stores.connections.park("cxn_1", "row_broken", at=NOW)
+        assert inserted == await stores.connections.load("cxn_1")
+
+    async def test_a_write_puts_it_back(self, stores: AllStores) -> None:
+        """Whoever writes the row has read it."""
+        await stores.connections.insert(connection(), secrets())
+        await stores.connections.park("cxn_1", "seal_broken", at=NOW)
+        found = await stores.connections.load("cxn_1")
+        assert found is not None
+        saved = await stores.connections.save(replace(found, paused=True))
+
+        assert (None, None) == (saved.parked_at, saved.parked_why)
+        assert saved == await stores.connections.load("cxn_1")
+
+    async def test_what_was_sealed_can_be_replaced_unopened(self, stores: AllStores) -> None:
+        """All of it at once, under a new key."""
+        inserted = await stores.connections.insert(connection(), secrets("1"))
+        new = secrets("2")
+        change = SealedChange(new.token_set, new.username, new.password, dict(new.fields), anew=True)
+        saved = await stores.connections.save(replace(inserted, generation=2), sealed=change)
+
+        assert (saved, new) == await stores.connections.open("cxn_1")
 
     async def test_a_generation_comes_with_its_token_set(self, stores: AllStores) -> None:
         """A generation that moves without a token set is a bug of the caller and is refused."""

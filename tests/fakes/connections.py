@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, State, looked_at_next
-from keyturn.core.errors import StoreUnavailable
+from keyturn.core.errors import RowUnreadable, SealBroken, StoreUnavailable
 from keyturn.core.prefixes import ascii_lower
 from keyturn.core.renewal.attention import needs_attention
 from keyturn.core.revocation import Revocation
@@ -31,6 +31,12 @@ from tests.fakes.database import FakeDatabase, plain_copy
 from tests.fakes.leases import FakeLease
 
 Part = TypeVar("Part")
+
+
+_READ_ANYWAY = (
+    "id", "project", "connector", "connector_version", "owner", "name", "unique_id", "created_at", "updated_at",
+    "revision", "generation", "unique",
+)  # fmt: skip
 
 
 def _settled(connection: Connection) -> Connection:
@@ -74,6 +80,8 @@ class FakeConnectionStore:
         self.rows: dict[str, tuple[Connection, ConnectionSecrets]] = {}
         self.looks_at: dict[str, tuple[int, float]] = {}  # moved: at which revision, and when
         self.calls: dict[tuple[str, int], tuple[int, int]] = {}
+        self.unreadable: set[str] = set()  # ids of rows that somebody damaged
+        self.broken_seals: set[str] = set()
 
     async def insert(
         self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
@@ -90,7 +98,12 @@ class FakeConnectionStore:
     async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
         """Read what is no secret."""
         await self._database.read()
-        return self._row(connection_id, project)[0]
+        return self._readable(self._row(connection_id, project)[0])
+
+    async def shown(self, connection_id: str, *, project: str = "default") -> Connection | None:
+        """Read as a list does."""
+        await self._database.read()
+        return self._shown(self._row(connection_id, project)[0])
 
     async def open(
         self, connection_id: str, *, project: str = "default"
@@ -98,7 +111,11 @@ class FakeConnectionStore:
         """Read all of it."""
         await self._database.read()
         connection, secrets = self._row(connection_id, project)
-        return None if connection is None else (connection, secrets)
+        if connection is None or self._readable(connection) is None:
+            return None
+        if connection_id in self.broken_seals:
+            raise SealBroken
+        return connection, secrets
 
     async def save(
         self,
@@ -113,6 +130,7 @@ class FakeConnectionStore:
         stored, _ = self._row(connection.id, connection.project)
         if stored is None or stored.revision != connection.revision:
             raise RevisionConflict("the connection was written by another")
+        self._readable(stored)
         written = self.put(connection, sealed, revocations)
         if connection.intent is None:
             self._leases.drop(f"row {connection.id}")
@@ -135,9 +153,53 @@ class FakeConnectionStore:
         since = stored.state_since if same else connection.updated_at
         used = _latest_use((connection, stored))
         written = _settled(replace(connection, revision=connection.revision + 1, state_since=since, **used))
+        written = replace(written, parked_at=None, parked_why=None)
         self.rows[connection.id] = (written, kept)
+        if sealed.anew or connection.state is State.DISCONNECTED:
+            self.broken_seals.discard(connection.id)
         self._revocations.put(revocations)
         return written
+
+    async def mend(
+        self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
+    ) -> Connection:
+        """Write anew over a row that can't be read."""
+        await self._database.write("connections.mend")
+        if connection.id not in self.unreadable or self._row(connection.id, connection.project)[0] is None:
+            raise RevisionConflict("the connection was written by another")
+        self._refuse_duplicate(connection)
+        self.unreadable.discard(connection.id)
+        self.broken_seals.discard(connection.id)
+        kept = ConnectionSecrets() if connection.state is State.DISCONNECTED else secrets
+        written = replace(connection, revision=connection.revision + 1, parked_at=None, parked_why=None)
+        self.rows[connection.id] = (_settled(replace(written, state_since=connection.updated_at)), kept)
+        self._database.log(records)
+        return self.rows[connection.id][0]
+
+    async def park(
+        self, connection_id: str, why: str, *, at: float, project: str = "default", revision: int | None = None
+    ) -> bool:
+        """Set a row aside."""
+        await self._database.write("connections.park")
+        stored, secrets = self._row(connection_id, project)
+        reads = connection_id not in self.unreadable and why == RowUnreadable.code
+        if stored is None or reads or revision not in (None, stored.revision):
+            return False
+        self.rows[connection_id] = (replace(stored, parked_at=at, parked_why=why), secrets)
+        return True
+
+    async def unpark(self, connection_id: str | None = None) -> int:
+        """Put back what can be read."""
+        await self._database.write("connections.unpark")
+        aside = [
+            each
+            for each, (found, _) in self.rows.items()
+            if found.parked_at is not None and connection_id in (None, each) and each not in self.unreadable
+        ]
+        for each in aside:
+            stored, secrets = self.rows[each]
+            self.rows[each] = (replace(stored, parked_at=None, parked_why=None), secrets)
+        return len(aside)
 
     async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
         """Find the connection that has this account."""
@@ -147,7 +209,8 @@ class FakeConnectionStore:
     async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
         """List, newest first."""
         await self._database.read()
-        chosen = [each for each, _ in self.rows.values() if each.project == project and matches(which, each)]
+        shown = [found for each, _ in self.rows.values() if (found := self._shown(each)) is not None]
+        chosen = [each for each in shown if each.project == project and matches(which, each)]
         chosen.sort(key=lambda each: (each.created_at, each.id), reverse=True)
         return Page(*page_of([(each.id, each) for each in chosen], cursor, limit))
 
@@ -242,6 +305,18 @@ class FakeConnectionStore:
     def _row(self, connection_id: str, project: str) -> tuple[Connection | None, ConnectionSecrets]:
         connection, secrets = self.rows.get(connection_id, (None, ConnectionSecrets()))
         return (connection, secrets) if connection and connection.project == project else (None, ConnectionSecrets())
+
+    def _readable(self, connection: Connection | None) -> Connection | None:
+        if connection is not None and connection.id in self.unreadable:
+            raise RowUnreadable
+        return connection
+
+    def _shown(self, connection: Connection | None) -> Connection | None:
+        """What can be read of a row, where only that can."""
+        if connection is None or connection.id not in self.unreadable:
+            return connection
+        kept = {each: getattr(connection, each) for each in _READ_ANYWAY}
+        return Connection(**kept, state=State.UNREADABLE, reason=RowUnreadable.code)
 
     def _holder(self, connector: str, owner: str, unique_id: str, project: str, besides: str = "") -> str | None:
         wanted = (project, connector, owner, unique_id)

@@ -26,6 +26,7 @@ class State(StrEnum):
     NEEDS_RECONNECT = "needs_reconnect"  # only the person can help
     DISCONNECTING = "disconnecting"  # ended here; the provider is still being told
     DISCONNECTED = "disconnected"  # a tombstone without secrets
+    UNREADABLE = "unreadable"  # its row can't be read; stored nowhere, and left by being written anew
 
 
 class Event(StrEnum):
@@ -67,6 +68,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
         _E.PROVIDER_TOLD: _S.DISCONNECTED,
     },
     _S.DISCONNECTED: {},
+    _S.UNREADABLE: {_E.LOGGED_IN: _S.ACTIVE, _E.DISCONNECT: _S.DISCONNECTING},
 }
 
 ENDED: Final = frozenset({State.DISCONNECTING, State.DISCONNECTED})
@@ -207,7 +209,7 @@ class Connection:
     @property
     def shown_state(self) -> str:
         """The state as people read it: the flags stand before it."""
-        if self.ended:
+        if self.ended or self.state is State.UNREADABLE:
             return self.state.value
         return "paused" if self.paused else "unconfirmed" if self.unconfirmed else self.state.value
 

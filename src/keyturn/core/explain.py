@@ -204,6 +204,8 @@ def retirement_hint(connector: Connector | None, now: float) -> str | None:
 def _explained(connection: Connection, connector: Connector | None, now: float, alarm: Alarm | None) -> Explanation:
     if connection.ended:
         return _ended(connection)
+    if connection.state is State.UNREADABLE or connection.parked_at is not None:
+        return _set_aside(connection)
     if connection.paused or connection.unconfirmed:
         return _held(connection, connector, now)
     match connection.state:
@@ -226,6 +228,14 @@ def _renewable(connection: Connection, connector: Connector | None, now: float) 
 
 def _lives(connection: Connection, now: float) -> bool:
     return not connection.token_over(now)
+
+
+def _set_aside(connection: Connection) -> Explanation:
+    """Its row can't be read, or its seal does not open: nothing of others changes, and it can be got rid of."""
+    problem = PROBLEMS.get(connection.reason or "") if connection.state is State.UNREADABLE else None
+    problem = problem or PROBLEMS.get(connection.parked_why or "") or PROBLEMS["row_broken"]
+    text = f"{problem.title} Calls are refused and nothing is renewed."
+    return Explanation(connection.shown_state, problem.code, text, problem.who, NextStep(problem.action))
 
 
 def _ended(connection: Connection) -> Explanation:

@@ -94,7 +94,7 @@ class OtherProcesses:
             await self._look_at(connection_id, project)
 
     async def _look_at(self, connection_id: str, project: str) -> None:
-        connection = await self._connections.load(connection_id, project=project)
+        connection = await self._connections.shown(connection_id, project=project)
         if connection is None:
             return  # taken away, long after it was disconnected
         route = self._calls.cached(connection_id, project=project)

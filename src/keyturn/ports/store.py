@@ -80,12 +80,16 @@ class ConnectionFilter:
 
 @dataclass(frozen=True, slots=True)
 class SealedChange:
-    """What a write does to the sealed parts; None forgets one."""
+    """What a write does to the sealed parts; None forgets one.
+
+    `anew`: all of them are given, and sealed under a new data key: what was sealed before can't be opened.
+    """
 
     token_set: TokenSet | Unchanged | None = UNCHANGED
     username: Secret | Unchanged | None = UNCHANGED
     password: Secret | Unchanged | None = UNCHANGED
     fields: dict[str, Secret] | Unchanged | None = field(default=UNCHANGED, repr=False)
+    anew: bool = False
 
 
 NOTHING_SEALED = SealedChange()
@@ -132,13 +136,20 @@ class ConnectionStore(Protocol):
         ...
 
     async def load(self, connection_id: str, *, project: str = "default") -> Connection | None:
-        """Read without opening anything sealed."""
+        """Read without opening anything sealed; RowUnreadable where this row can't be read."""
+        ...
+
+    async def shown(self, connection_id: str, *, project: str = "default") -> Connection | None:
+        """Read as `list` does: of a row that can't be read what can, with the state `unreadable`."""
         ...
 
     async def open(
         self, connection_id: str, *, project: str = "default"
     ) -> tuple[Connection, ConnectionSecrets] | None:
-        """Read and unseal. Afterwards this process can seal for the connection even if the key provider goes away."""
+        """Read and unseal. Afterwards this process can seal for the connection even if the key provider goes away.
+
+        RowUnreadable, SealBroken: this connection alone can't be; ending it and a new login open nothing.
+        """
         ...
 
     async def save(
@@ -152,8 +163,31 @@ class ConnectionStore(Protocol):
         """Write over the row that has `connection.revision`; return it with the next one, or raise RevisionConflict.
 
         A token set is sealed for `connection.generation`. `state_since` becomes `updated_at` where state or reason are
-        not what they were, and else stays, whatever is handed in. Also raises DuplicateAccount, as `insert`.
+        not what they were, and else stays, whatever is handed in. A row that was set aside is so no more. Also raises
+        DuplicateAccount, as `insert`.
         """
+        ...
+
+    async def mend(
+        self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
+    ) -> Connection:
+        """Write anew over a row that can't be read, all of it, under a new data key.
+
+        Nothing that stood there is read or kept. Raises RevisionConflict where there is no such row, or it can be read.
+        """
+        ...
+
+    async def park(
+        self, connection_id: str, why: str, *, at: float, project: str = "default", revision: int | None = None
+    ) -> bool:
+        """Set a row aside: the scheduler looks at it no more. Moves no revision.
+
+        `why`: the code of the error. One that is said to be unreadable has to be it; `revision`: only while it is this.
+        """
+        ...
+
+    async def unpark(self, connection_id: str | None = None) -> int:
+        """Put back what was set aside and can be read, one or all; returns how many. Moves no revision."""
         ...
 
     async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
@@ -161,7 +195,10 @@ class ConnectionStore(Protocol):
         ...
 
     async def list(self, which: ConnectionFilter, *, cursor: str | None, limit: int, project: str = "default") -> Page:
-        """List without opening anything sealed; a cursor that is none of ours raises ValidationFailed."""
+        """List without opening anything sealed; a cursor that is none of ours raises ValidationFailed.
+
+        Of a row that can't be read what can is shown, with the state `unreadable`.
+        """
         ...
 
     async def count(self, which: ConnectionFilter, *, project: str = "default") -> int:

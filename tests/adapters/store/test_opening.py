@@ -351,5 +351,7 @@ def test_what_opens_nothing_reads_nothing_sealed() -> None:
     read = {column.name for column in PLAIN}
     left = {column.name for column in connections.c} - read
 
-    assert {name for name in left if "sealed" in name or "key" in name} == left
+    apart = {"unique_hash", "look_at", "lease_holder", "lease_until"}  # read by statements of their own
+
+    assert {name for name in left if "sealed" in name or "key" in name} == left - apart
     assert {name for name in read if "sealed" in name or "key" in name} == {"sealed_field_names"}

@@ -7,6 +7,7 @@ Rule 2: one account is one connection, by a unique index; who comes second is to
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,9 +27,11 @@ from keyturn.adapters.store.looks import find_due, move_looks
 from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
 from keyturn.adapters.store.rows.call_hours import ADD_CALLS, call_rows
 from keyturn.adapters.store.rows.connection_conditions import conditions_of
-from keyturn.adapters.store.rows.connection_row import PLAIN, columns_of, connection_in
+from keyturn.adapters.store.rows.connection_row import PLAIN, WITH_SEALED, columns_of, connection_in, shown_in
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
+from keyturn.adapters.store.rows.each_row import rows_of
+from keyturn.adapters.store.rows.set_aside import park_connection, unpark_connections
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import ENDED, Connection, ConnectionSecrets, State
 from keyturn.core.errors import StoreUnavailable
@@ -48,7 +51,7 @@ PURGED_AT_ONCE: Final = 5000
 _c = connections.c
 _BY_ID: Final = sa.and_(_c.id == sa.bindparam("which"), _c.project == sa.bindparam("of_project"))
 _LOAD: Final = sa.select(*PLAIN).where(_BY_ID)
-_OPEN: Final = sa.select(connections).where(_BY_ID)
+_OPEN: Final = sa.select(*WITH_SEALED).where(_BY_ID)
 _REVISION: Final = sa.select(_c.revision).where(_BY_ID)
 _ACCOUNT: Final = (
     sa.select(_c.id)
@@ -73,6 +76,8 @@ _SINCE: Final = sa.case(
     ),
     else_=sa.bindparam("updated_at"),
 )
+_STATES: Final = frozenset(each.value for each in State)
+_NO_LEASE: Final = {"lease_holder": None, "lease_until": None}
 _NOTE_USE: Final = sa.update(connections).where(_c.id == sa.bindparam("which")).values(_LATER)
 
 
@@ -111,6 +116,11 @@ class SqlConnectionStore:
         row = await self._row(_LOAD, connection_id, project)
         return None if row is None else connection_in(row)
 
+    async def shown(self, connection_id: str, *, project: str = "default") -> Connection | None:
+        """Read as a list does."""
+        row = await self._row(_LOAD, connection_id, project)
+        return None if row is None else shown_in(row)
+
     async def open(
         self, connection_id: str, *, project: str = "default"
     ) -> tuple[Connection, ConnectionSecrets] | None:
@@ -130,7 +140,7 @@ class SqlConnectionStore:
         revocations: Sequence[Revocation] = (),
     ) -> Connection:
         """Write over the row that has this revision."""
-        written = replace(connection, revision=connection.revision + 1)
+        written = replace(connection, revision=connection.revision + 1, parked_at=None, parked_why=None)
         to_revoke = [await self._revocations.sealed(each) for each in revocations]
         columns = self._columns(written) | await self._seals.changed_columns(connection, sealed)
         if connection.intent is None:
@@ -160,6 +170,38 @@ class SqlConnectionStore:
 
         return await self._written(connection, columns["unique_hash"], body)
 
+    async def mend(
+        self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
+    ) -> Connection:
+        """Write anew over a row that can't be read."""
+        written = replace(connection, revision=connection.revision + 1, parked_at=None, parked_why=None)
+        columns = self._columns(written) | _NO_LEASE | await self._seals.new_columns(written, secrets)
+        values = {"which": connection.id, "of_project": connection.project}
+        # Its state can't be compared with what stood there: since now.
+        columns["state_since"] = written.updated_at
+
+        def body(tx: sa.Connection) -> Connection:
+            found = rows_of(tx, _LOAD, values)
+            if not found or shown_in(found[0]).state is not State.UNREADABLE:
+                raise RevisionConflict("the connection was written by another")
+            tx.execute(sa.update(connections).where(_BY_ID).values(columns), values)
+            add_records(tx, records)
+            return replace(written, state_since=written.updated_at)
+
+        return await self._written(connection, columns["unique_hash"], body)
+
+    async def park(
+        self, connection_id: str, why: str, *, at: float, project: str = "default", revision: int | None = None
+    ) -> bool:
+        """Set a row aside that can't be read or opened."""
+        return await self._database.write(
+            lambda tx: park_connection(tx, connection_id, why, at=at, project=project, revision=revision)
+        )
+
+    async def unpark(self, connection_id: str | None = None) -> int:
+        """Try those that are set aside again."""
+        return await self._database.write(lambda tx: unpark_connections(tx, connection_id))
+
     async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
         """The id of the connection, not ended and `unique`, that has this account."""
         values = _account(project, connector, owner, self._account_hash(project, connector, owner, unique_id))
@@ -172,8 +214,8 @@ class SqlConnectionStore:
             position = position_in(cursor, "connections", float, str)
             query = query.where(sa.tuple_(_c.created_at, _c.id) < sa.tuple_(*position))
         query = query.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit + 1)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
-        items = tuple(connection_in(row) for row in rows[:limit])
+        rows = await self._database.read(lambda tx: rows_of(tx, query))
+        items = tuple(shown_in(row) for row in rows[:limit])
         more = len(rows) > limit
         return Page(items, cursor_of("connections", float(items[-1].created_at), items[-1].id) if more else None)
 
@@ -198,7 +240,10 @@ class SqlConnectionStore:
             .group_by(_c.connector, _c.state)
         )
         rows = await self._database.read(lambda tx: tx.execute(query).all())
-        return {(connector, State(state)): number for connector, state, number in rows}
+        counted: Counter[tuple[str, State]] = Counter()
+        for connector, state, number in rows:
+            counted[connector, State(state) if state in _STATES else State.UNREADABLE] += number
+        return dict(counted)
 
     async def active_versions(self, *, project: str = "default") -> Sequence[tuple[str, int]]:
         """The versions of connectors that connections shown as active are on."""
@@ -259,7 +304,8 @@ class SqlConnectionStore:
 
     async def _row(self, query: sa.Select[Any], connection_id: str, project: str) -> sa.Row[Any] | None:
         values = _of(connection_id, project)
-        return await self._database.read(lambda tx: tx.execute(query, values).one_or_none())
+        found = await self._database.read(lambda tx: rows_of(tx, query, values))
+        return found[0] if found else None
 
     async def _written(
         self, connection: Connection, account: bytes, body: Callable[[sa.Connection], Connection], *, new: bool = False

@@ -32,10 +32,11 @@ from keyturn.adapters.store.database import meta
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.migrating import migrate
 from keyturn.adapters.store.database.schema import meta as meta_table
+from keyturn.adapters.store.database.wrapping_keys import is_key_known
 from keyturn.adapters.store.figures.call_times import SqlCallTimes
 from keyturn.adapters.store.idempotency import SqlIdempotencyStore
 from keyturn.adapters.store.jobs import SqlJobs
-from keyturn.adapters.store.keys.admission import admit_keys, is_key_known
+from keyturn.adapters.store.keys.admission import admit_keys
 from keyturn.adapters.store.keys.custody import SqlKeyCustody
 from keyturn.adapters.store.keys.lost import SqlLostKeys, give_up_key
 from keyturn.adapters.store.keys.wrapped_columns import count_by_key

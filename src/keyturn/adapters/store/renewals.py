@@ -20,8 +20,9 @@ from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.logins import SqlLoginLedger
 from keyturn.adapters.store.processes import LEASED, SqlProcesses, lease_values
 from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
-from keyturn.adapters.store.rows.connection_row import columns_of, connection_in
+from keyturn.adapters.store.rows.connection_row import WITH_SEALED, columns_of, connection_in
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
+from keyturn.adapters.store.rows.each_row import rows_of
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
 from keyturn.core.errors import StoreUnavailable
@@ -32,7 +33,7 @@ from keyturn.ports.store import NOTHING_SEALED, Attempt, AttemptResult, Revision
 Result = TypeVar("Result")
 _c = connections.c
 _BY_ID: Final = sa.and_(_c.id == sa.bindparam("which"), _c.project == sa.bindparam("of_project"))
-_READ: Final = sa.select(connections, LEASED.label("is_held")).where(_BY_ID)
+_READ: Final = sa.select(*WITH_SEALED, _c.lease_holder, LEASED.label("is_held")).where(_BY_ID)
 _HOLDER: Final = sa.select(_c.lease_holder).where(_BY_ID)
 _NO_LEASE: Final[dict[str, Any]] = {"lease_holder": None, "lease_until": None}
 
@@ -58,9 +59,10 @@ class SqlRenewalStore:
     async def read(self, connection_id: str, *, project: str = "default") -> Found | None:
         """Read and unseal."""
         values = _of(connection_id, project) | lease_values(self._processes.host)
-        row = await self._database.read(lambda tx: tx.execute(_READ, values).one_or_none())
-        if row is None:
+        rows = await self._database.read(lambda tx: rows_of(tx, _READ, values))
+        if not rows:
             return None
+        row = rows[0]
         connection = connection_in(row)
         held = bool(row.is_held) and not await self._forgot_dead(row.lease_holder)
         return Found(connection, await self._seals.opened(connection, row), held)

@@ -81,6 +81,12 @@ class SealBroken(OperatorError):
     code = "seal_broken"
 
 
+class RowUnreadable(OperatorError):
+    """A row holds what can't be read, or a word of a newer release. Other rows are as they were."""
+
+    code = "row_broken"
+
+
 class StoreUnavailable(OperatorError):
     """The database can't be reached or written."""
 

@@ -69,12 +69,16 @@ def ways_of(connector: Connector | None) -> Ways:
 
 
 def needs_attention(connection: Connection, ways: Ways | None, now: float) -> bool:
-    """Whether it is active, and yet its last renewal or test failed, nothing renewed a token that ended, or it ends."""
+    """Whether it is active, and yet its last renewal or test failed, nothing renewed a token that ended, or it ends.
+
+    One whose seal does not open, so that it was set aside, is of no use either.
+    """
     if connection.shown_state != State.ACTIVE.value:
         return False
     failed = connection.last_test is not None and not connection.last_test.passed
     ending = ways is not None and ends_soon(connection, ways, now)
-    return connection.last_error is not None or failed or _run_out(connection, now) or ending
+    aside = connection.parked_at is not None
+    return aside or connection.last_error is not None or failed or _run_out(connection, now) or ending
 
 
 def ends_soon(connection: Connection, ways: Ways, now: float) -> bool:

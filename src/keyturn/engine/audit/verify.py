@@ -18,6 +18,7 @@ from typing import Final
 
 from keyturn.core.audit.chain import Entry, Fault
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
+from keyturn.core.connection import State
 from keyturn.core.errors import Finding, ValidationFailed
 from keyturn.ports.audit import AnchorFile, AuditChain, Bounds
 from keyturn.ports.clock import Clock
@@ -199,6 +200,8 @@ class VerifyAudit:
             page = await self.connections.list(ConnectionFilter(), cursor=cursor, limit=ROWS_AT_ONCE, project=project)
             for row in page.items:
                 recorded = left.pop(row.id, None)
+                if row.state is State.UNREADABLE:
+                    continue  # of which generation it is can't be read
                 checked += recorded is not None
                 if recorded is not None and row.generation < recorded and len(older) < MOST_NAMED:
                     older[row.id] = (row.generation, recorded)

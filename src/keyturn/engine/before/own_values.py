@@ -18,6 +18,7 @@ from uuid import UUID
 
 from keyturn.core.answers.answer_values import extract
 from keyturn.core.connector import Connector, Generator
+from keyturn.core.errors import RowUnreadable, SealBroken
 from keyturn.core.secret import Secret
 from keyturn.core.templates import as_text
 from keyturn.engine.send import Sent
@@ -46,7 +47,10 @@ class OwnValues:
         return own | {name: kept[name] for name in connector.remember if name in kept}
 
     async def _kept(self, connector: Connector, owner: str, connection_id: str, project: str) -> Mapping[str, Secret]:
-        opened = await self.connections.open(connection_id, project=project)
+        try:
+            opened = await self.connections.open(connection_id, project=project)
+        except (RowUnreadable, SealBroken):
+            return {}  # nobody knows them any more: the login makes its own
         if opened is None or opened[0].ended:
             return {}
         same = (opened[0].connector, opened[0].owner) == (connector.id, owner)

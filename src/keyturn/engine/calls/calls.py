@@ -154,7 +154,7 @@ class Calls:
         if (route := self.cached(connection_id, project=project, connectors=connectors, owners=owners)) is not None:
             return route
         if connectors or owners:  # before anything is said or done about it: to this key it may not exist
-            connection = await self._connections.load(connection_id, project=project)
+            connection = await self._connections.shown(connection_id, project=project)
             hidden = connection is not None and (
                 (connectors and connection.connector not in connectors) or (owners and connection.owner not in owners)
             )
@@ -283,8 +283,8 @@ class Calls:
             project = next((call.project for call in calls), None)
             if project is None:
                 continue
-            connection = await self._connections.load(connection_id, project=project)
-            if connection is None or connection.ended or connection.paused:
+            connection = await self._connections.shown(connection_id, project=project)
+            if connection is None or connection.ended or connection.paused or connection.state is State.UNREADABLE:
                 self._end(connection_id)
 
     async def end_all(self, grace_s: float) -> None:

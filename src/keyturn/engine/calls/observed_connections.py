@@ -66,6 +66,26 @@ class ObservedConnections:
         """See the port."""
         return await self._store.open(connection_id, project=project)
 
+    async def shown(self, connection_id: str, *, project: str = "default") -> Connection | None:
+        """See the port."""
+        return await self._store.shown(connection_id, project=project)
+
+    async def mend(
+        self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
+    ) -> Connection:
+        """See the port."""
+        return self.tell(await self._store.mend(connection, secrets, records=records))
+
+    async def park(
+        self, connection_id: str, why: str, *, at: float, project: str = "default", revision: int | None = None
+    ) -> bool:
+        """See the port."""
+        return await self._store.park(connection_id, why, at=at, project=project, revision=revision)
+
+    async def unpark(self, connection_id: str | None = None) -> int:
+        """See the port."""
+        return await self._store.unpark(connection_id)
+
     async def find_account(self, connector: str, owner: str, unique_id: str, *, project: str = "default") -> str | None:
         """See the port."""
         return await self._store.find_account(connector, owner, unique_id, project=project)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from keyturn.core.challenges.steps import seed_field
 from keyturn.core.challenges.totp import STEP_S, code_at, starts_at, step_at
+from keyturn.core.connection import State
 from keyturn.core.connector import Connector
 from keyturn.core.errors import GenerationConflict, RateLimited
 from keyturn.core.secret import Secret
@@ -48,8 +49,8 @@ class SeedCodes:
         if connection_id is None:
             return await self.next_step(used)
         for _ in range(WRITE_TRIES):
-            current = await self.connections.load(connection_id, project=project)
-            if current is None or current.ended:
+            current = await self.connections.shown(connection_id, project=project)
+            if current is None or current.ended or current.state is State.UNREADABLE:
                 return await self.next_step(used)
             step = await self.next_step(max(used or 0, current.totp_step or 0))
             try:

@@ -15,7 +15,7 @@ from typing import Final
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.challenges.steps import seed_field
 from keyturn.core.connection import Connection
-from keyturn.core.errors import NotFound
+from keyturn.core.errors import KeyturnError, NotFound, RowUnreadable, SealBroken
 from keyturn.engine.published import PublishedConnectors
 from keyturn.ports.store import ConnectionFilter, ConnectionStore, RevisionConflict, SealedChange
 
@@ -33,15 +33,22 @@ class ForgetSeeds:
         """Do it; returns how many there were. `at`: Unix seconds.
 
         Raises:
-            KeyUnavailable, SealBroken, StoreUnavailable: some may be left; asking again goes on.
+            KeyUnavailable, StoreUnavailable: some may be left; asking again goes on.
+            RowUnreadable, SealBroken: all are gone but those that nobody can open.
         """
         count, cursor = 0, None
+        left: KeyturnError | None = None
         while True:
             page = await self.connections.list(ConnectionFilter(), cursor=cursor, limit=PAGE)
             for each in page.items:
-                count += await self._forget(each.id, at, record)
+                try:
+                    count += await self._forget(each.id, at, record)
+                except (RowUnreadable, SealBroken) as error:
+                    left = error
             cursor = page.next_cursor
             if cursor is None:
+                if left is not None:
+                    raise left
                 return count
 
     async def _forget(self, connection_id: str, at: float, record: Callable[[Connection], AuditRecord]) -> bool:

@@ -179,7 +179,7 @@ class ConnectSessions:
         Raises:
             NotFound, ConnectionDisconnected; as `create`.
         """
-        connection = await self._connections.load(connection_id)
+        connection = await self._connections.shown(connection_id)
         if connection is None:
             raise NotFound("There is no such connection.")
         if connection.ended:

@@ -28,6 +28,8 @@ from keyturn.core.errors import (
     MfaUnsupported,
     NotFound,
     ProviderBadResponse,
+    RowUnreadable,
+    SealBroken,
     StoreUnavailable,
     UniqueIdMissing,
     ValidationFailed,
@@ -48,6 +50,7 @@ from keyturn.engine.login.login_request import Checked, LoginRequest
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.keep import KeepTokens
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
+from keyturn.engine.revocation.unopened import NOT_POSSIBLE, above
 from keyturn.engine.template_values import (
     answered_hosts,
     challenge_urls,
@@ -217,8 +220,8 @@ class StoreLogin:
     async def _stored(self, login: Login, written: list[str]) -> Connection | None:
         """The connection that has this login's token set already, if one does."""
         for connection_id in written:
-            opened = await self.connections.open(connection_id, project=login.project)
-            if opened is not None and opened[1].token_set == login.token_set:
+            opened = await self._opened(connection_id, login.project)
+            if opened is not None and opened[1] is not None and opened[1].token_set == login.token_set:
                 return opened[0]
         return None
 
@@ -234,12 +237,12 @@ class StoreLogin:
             if same is not None and connector.on_duplicate is OnDuplicate.REJECT:
                 raise ConnectionExists(extensions={"connection_id": same})
             return same
-        wanted = await self.connections.load(login.reconnects, project=login.project)
+        wanted = await self.connections.shown(login.reconnects, project=login.project)
         if wanted is None or (wanted.connector, wanted.owner) != (connector.id, login.owner):
             raise NotFound("There is no such connection.")
         if wanted.ended:
             raise ConnectionDisconnected
-        if wanted.unique_id != identity.unique_id:
+        if wanted.unique_id != identity.unique_id and same != wanted.id:  # the row's own word may not be readable
             if not login.allow_account_change:
                 raise IdentityMismatch
             if same is not None and same != wanted.id:
@@ -260,10 +263,12 @@ class StoreLogin:
         return await self.connections.insert(connection, secrets, records=[record])
 
     async def _replace(self, login: Login, identity: Identity, target: str, actor: Actor) -> Connection:
-        opened = await self.connections.open(target, project=login.project)
+        opened = await self._opened(target, login.project)
         if opened is None or opened[0].ended:
             raise RevisionConflict
         current, secrets = opened
+        if secrets is None:
+            return await self._replace_unopened(login, identity, current, actor)
         if not login.connector.generate:  # what belongs to an id that was made for this login is of no use to another
             older = {name: secrets.fields[name] for name in login.connector.remember if name in secrets.fields}
             login = replace(login, sealed={**older, **login.sealed})
@@ -283,6 +288,32 @@ class StoreLogin:
             records=[self._record(connection, "connection.reconnected", actor)],
             revocations=[row] if row else [],
         )
+
+    async def _opened(self, connection_id: str, project: str) -> tuple[Connection, ConnectionSecrets | None] | None:
+        """The connection, and what it keeps; None for that where it can't be opened: a login needs none of it."""
+        try:
+            return await self.connections.open(connection_id, project=project)
+        except (RowUnreadable, SealBroken):
+            shown = await self.connections.shown(connection_id, project=project)
+            return None if shown is None else (shown, None)
+
+    async def _replace_unopened(
+        self, login: Login, identity: Identity, current: Connection, actor: Actor
+    ) -> Connection:
+        """Put a login in the place of what can't be opened or read: same id, new data key.
+
+        The provider can't be told of the tokens that were there: nobody knows them. The record says so.
+        """
+        connection = self._with_login(login, identity, current, self.keep_tokens.clock.now())
+        record = self._record(connection, "connection.reconnected", actor)
+        record = replace(record, facts={**record.facts, "revocation": NOT_POSSIBLE})
+        if current.state is State.UNREADABLE:
+            connection = replace(above(connection, current), owner=login.owner, connector=login.connector.id)
+            unique = login.connector.on_duplicate is not OnDuplicate.ALLOW
+            kept = ConnectionSecrets(login.token_set, login.username, login.password, dict(login.sealed))
+            return await self.connections.mend(replace(connection, unique=unique), kept, records=[record])
+        change = SealedChange(login.token_set, login.username, login.password, dict(login.sealed), anew=True)
+        return await self.connections.save(connection, sealed=change, records=[record])
 
     async def _version_of(self, current: Connection, login: Login) -> Connector:
         """The version that says how the replaced token set is revoked: its own."""

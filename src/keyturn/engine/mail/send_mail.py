@@ -73,7 +73,7 @@ class SendMail:
         )
         still = []
         for connection_id in dict.fromkeys(each.object for each in found if each.object is not None):
-            connection = await self.connections.load(connection_id, project=job.project)
+            connection = await self.connections.shown(connection_id, project=job.project)
             if connection is not None and _STILL[kind](connection):
                 still.append(connection)
         if not still:

@@ -9,6 +9,7 @@ from typing import Final
 
 from keyturn.core.building.changes import Change, changes
 from keyturn.core.building.moving import NeedsLogin, needs_login
+from keyturn.core.connection import State
 from keyturn.core.errors import NotFound
 from keyturn.engine.published import PublishedConnectors
 from keyturn.ports.store import ConnectionFilter, ConnectionStore
@@ -54,6 +55,8 @@ class PlanMigration:
         while True:
             page = await self.connections.list(which, cursor=cursor, limit=PAGE, project=project)
             for each in page.items:
+                if each.state is State.UNREADABLE:
+                    continue  # it moves with its person's next login
                 by_version[each.connector_version] += 1
                 reason = None
                 if each.connector_version != newest.version:

@@ -98,7 +98,7 @@ class PersonLinks:
             raise NotFound
         if self.clock.now() >= link.expires_at:
             raise SessionExpired
-        connection = await self.connections.load(link.connection, project=link.project)
+        connection = await self.connections.shown(link.connection, project=link.project)
         if connection is None or not hmac.compare_digest(link.account_digest, _account_digest(token, connection)):
             raise NotFound
         return link, connection
@@ -112,11 +112,11 @@ class PersonLinks:
         try:
             return await self.end(connection.id, Actor(f"person_link:{link.id}", request_id), project=link.project)
         except ConnectionDisconnected:
-            return await self.connections.load(connection.id, project=link.project) or connection
+            return await self.connections.shown(connection.id, project=link.project) or connection
 
     async def take_back(self, connection_id: str, actor: Actor, *, project: str = "default") -> int:
         """Take all links of a connection back; returns how many there were. NotFound."""
-        connection = await self.connections.load(connection_id, project=project)
+        connection = await self.connections.shown(connection_id, project=project)
         if connection is None:
             raise NotFound("There is no such connection.")
         record = self._record(connection, "connection.person_links_taken_back", actor)

@@ -80,14 +80,21 @@ class EraseOwner:
         """A page is read anew each time it is worked through: ending a connection moves nothing in the list."""
         found: list[Connection] = []
         cursor: str | None = None
+        failed: BaseException | None = None
         room = asyncio.Semaphore(AT_ONCE)
         while True:
             page = await self.connections.list(
                 ConnectionFilter(owner=owner), cursor=cursor, limit=PAGE, project=project
             )
-            found += await asyncio.gather(*(self._end(each, actor, project, room) for each in page.items))
+            ends = (self._end(each, actor, project, room) for each in page.items)
+            ended = await asyncio.gather(*ends, return_exceptions=True)
+            # One that can't be ended now keeps back none of the others; it is said once they are.
+            failed = failed or next((each for each in ended if isinstance(each, BaseException)), None)
+            found += [each for each in ended if isinstance(each, Connection)]
             cursor = page.next_cursor
             if cursor is None:
+                if failed is not None:
+                    raise failed
                 return found
 
     async def _end(self, connection: Connection, actor: Actor, project: str, room: asyncio.Semaphore) -> Connection:

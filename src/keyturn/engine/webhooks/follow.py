@@ -100,7 +100,7 @@ class FollowEvents:
     async def _event(self, place: int, record: AuditRecord, told: Told) -> Event:
         state = None
         if told.type.startswith("connection.") and told.object is not None:
-            connection = await self._connections.load(told.object, project=record.project)
+            connection = await self._connections.shown(told.object, project=record.project)
             state = connection.shown_state if connection is not None else None
         return Event(
             self._entropy.identifier("evt"),

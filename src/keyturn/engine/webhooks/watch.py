@@ -12,7 +12,7 @@ from typing import Any, Final
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, State
 from keyturn.core.connector import Connector
-from keyturn.core.errors import NotFound
+from keyturn.core.errors import NotFound, RowUnreadable
 from keyturn.core.events.health import WINDOW_S
 from keyturn.core.explain import expires_soon, retirement_at
 from keyturn.core.renewal.attention import fixed_end, ways_of
@@ -42,7 +42,8 @@ _AGAIN: Final = (60.0, 600.0)
 class WatchExpiry:
     """Connections that end within 72 hours and can't renew themselves; each end once.
 
-    An end is of the token, of a refresh token that no renewal prolongs, or of this way of connecting (`retires`).
+    An end is of the token, of a refresh token that no renewal prolongs, or of this way of connecting (`retires`). A row
+    that can't be read is set aside, so that it is counted and told: nobody else may come by it for long.
     """
 
     connections: ConnectionStore
@@ -55,9 +56,9 @@ class WatchExpiry:
     async def run(self, job: Job, progress: Progress) -> None:
         """Look at all of them, a page at a time."""
         cursor: str | None = job.cursor.get("page")
-        active = ConnectionFilter(state=State.ACTIVE.value)
+        living = ConnectionFilter(not_ended=True)
         while True:
-            page = await self.connections.list(active, cursor=cursor, limit=PAGE, project=job.project)
+            page = await self.connections.list(living, cursor=cursor, limit=PAGE, project=job.project)
             said = [await self._say(each) for each in page.items]
             cursor = page.next_cursor
             await progress.step(cursor={"page": cursor}, done=sum(said))
@@ -65,6 +66,12 @@ class WatchExpiry:
                 return
 
     async def _say(self, connection: Connection) -> bool:
+        if connection.state is State.UNREADABLE:
+            why, project = RowUnreadable.code, connection.project
+            await self.connections.park(connection.id, why, at=self.clock.now(), project=project)
+            return False
+        if connection.shown_state != State.ACTIVE.value:
+            return False
         try:
             connector = await self.published.version(
                 connection.connector, connection.connector_version, project=connection.project

@@ -85,7 +85,7 @@ async def _existing(pages: Pages, session: ConnectSession) -> Connection | Respo
     """The connection that is there already, where there is a choice to make."""
     if session.state != "claimed":
         return RedirectResponse(f"/connect/{session.id}/{'failed' if session.state == 'failed' else 'done'}", 303)
-    found = await pages.application.connections.load(session.facts.get("exists") or "", project=session.project)
+    found = await pages.application.connections.shown(session.facts.get("exists") or "", project=session.project)
     if found is None or found.ended or found.owner != session.owner:
         return RedirectResponse(f"/connect/{session.id}/sign-in", 303)
     return found

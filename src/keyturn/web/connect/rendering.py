@@ -104,7 +104,7 @@ class Pages:
     async def view(self, session: ConnectSession) -> ConnectorView:
         """The session's connector; as `view_for`, and ConnectionDisconnected where what it repairs has ended."""
         if session.reconnects is not None and not session.makes_another:
-            repaired = await self.application.connections.load(session.reconnects, project=session.project)
+            repaired = await self.application.connections.shown(session.reconnects, project=session.project)
             if repaired is None or repaired.ended:
                 raise ConnectionDisconnected
         return await view_for(session, self.application.published, self.application.edit_connector.suffixes)

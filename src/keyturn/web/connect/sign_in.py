@@ -118,7 +118,7 @@ async def _visit(pages: Pages, request: Request) -> _Visit | Response:
         host = view.token_host(details)
     except KeyturnError as error:
         return pages.refused(request, error, session)
-    repaired = await pages.application.connections.load(session.reconnects or "", project=session.project)
+    repaired = await pages.application.connections.shown(session.reconnects or "", project=session.project)
     name = repaired.name if repaired is not None and not session.makes_another else None
     return _Visit(pages, request, session, browser, view, details, host, name)
 

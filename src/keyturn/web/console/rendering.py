@@ -50,6 +50,7 @@ GLYPHS: Final = {
     "unconfirmed": "◌",
     "disconnecting": "○",
     "disconnected": "○",
+    "unreadable": "✗",
     "attention": "▲",
 }
 WORDS: Final = {
@@ -60,6 +61,7 @@ WORDS: Final = {
     "unconfirmed": "not confirmed",
     "disconnecting": "disconnecting",
     "disconnected": "disconnected",
+    "unreadable": "unreadable",
     "attention": "attention",
 }
 # Heading, address and the permission without which it is not shown.

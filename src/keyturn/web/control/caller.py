@@ -70,7 +70,7 @@ class Caller:
 
     async def connection(self, application: Application, connection_id: str) -> Connection:
         """The connection, if there is one that this key may know of; NotFound."""
-        found = await application.connections.load(connection_id, project=self.principal.project)
+        found = await application.connections.shown(connection_id, project=self.principal.project)
         if found is None:
             raise NotFound("There is no such connection.")
         if not self.sees(found.connector, found.owner):

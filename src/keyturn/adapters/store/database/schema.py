@@ -139,6 +139,7 @@ connections: Final = sa.Table(
 )
 
 NOT_ENDED: Final = "state NOT IN ({})".format(", ".join(f"'{each}'" for each in sorted(ENDED)))
+PARKED: Final = "parked_at IS NOT NULL"
 _c = connections.c
 sa.Index(
     "connections_account",
@@ -151,7 +152,7 @@ sa.Index(
 )
 sa.Index("connections_due", _c.renews_at, sqlite_where=sa.text(f"renews_at IS NOT NULL AND {NOT_ENDED}"))
 sa.Index("connections_look", _c.connector, _c.look_at, sqlite_where=sa.text("look_at IS NOT NULL"))
-sa.Index("connections_parked", _c.parked_at, sqlite_where=sa.text("parked_at IS NOT NULL"))
+sa.Index("connections_parked", _c.parked_at, sqlite_where=sa.text(PARKED))
 sa.Index("connections_newest", _c.project, _c.created_at, _c.id)
 sa.Index("connections_by_owner", _c.project, _c.owner, _c.created_at, _c.id)
 sa.Index("connections_by_connector", _c.project, _c.connector, _c.state)

@@ -22,3 +22,8 @@ wrapping_keys: Final = sa.Table(
     time_column("current_at", empty=True),
     time_column("retired_at", empty=True),
 )
+
+
+def is_key_known(tx: sa.Connection, key_id: str) -> bool:
+    """Whether the table has it."""
+    return tx.execute(sa.select(wrapping_keys.c.id).where(wrapping_keys.c.id == key_id)).scalar() is not None

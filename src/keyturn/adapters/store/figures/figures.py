@@ -18,6 +18,8 @@ from keyturn.adapters.store.database.jobs_table import jobs
 from keyturn.adapters.store.database.migrating import HEAD
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, revocations
 from keyturn.adapters.store.database.wrapping_keys import wrapping_keys
+from keyturn.adapters.store.rows.connection_conditions import SHOWN
+from keyturn.adapters.store.rows.set_aside import NOTHING_ASIDE, SetAside, set_aside_in
 from keyturn.core.renewal.attention import LATE_S
 from keyturn.ports.overview import SOON_S
 
@@ -29,7 +31,8 @@ class Figures:
     """Times are Unix seconds, spans are seconds.
 
     `connections`: (connector, state as shown) → how many. `due_soon`: renewals within the next hour. `overdue`: those
-    over a minute late. `jobs`: (kind, state) → how many. `read_s`: how long this reading took.
+    over a minute late. `jobs`: (kind, state) → how many. `set_aside`: rows that can't be read or opened. `read_s`: how
+    long this reading took.
     """
 
     connections: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class Figures:
     audit_verified_at: float | None = None
     key_since: float | None = None
     read_s: float = 0.0
+    set_aside: SetAside = NOTHING_ASIDE
 
 
 async def read_figures(database: Database, now: float) -> Figures:
@@ -57,9 +61,7 @@ async def tables_fit(database: Database) -> bool:
 
 
 def _figures(tx: sa.Connection, now: float, began: float) -> Figures:
-    shown = sa.case((_c.paused == sa.true(), "paused"), (_c.unconfirmed == sa.true(), "unconfirmed"), else_=_c.state)
-    state = sa.case((sa.text(NOT_ENDED), shown), else_=_c.state)
-    by_state = sa.select(_c.connector, state, sa.func.count()).group_by(_c.connector, state)
+    by_state = sa.select(_c.connector, SHOWN, sa.func.count()).group_by(_c.connector, SHOWN)
     due = sa.select(sa.func.count(), sa.func.min(_c.renews_at)).where(_c.renews_at.is_not(None), sa.text(NOT_ENDED))
     overdue, oldest = tx.execute(due.where(_c.renews_at < now - LATE_S)).one()
     by_kind = sa.select(jobs.c.kind, jobs.c.state, sa.func.count()).group_by(jobs.c.kind, jobs.c.state)
@@ -76,5 +78,6 @@ def _figures(tx: sa.Connection, now: float, began: float) -> Figures:
         audit_head=tx.execute(sa.select(sa.func.coalesce(sa.func.max(audit.c.seq), 0))).scalar_one(),
         audit_verified_at=tx.execute(verified).scalar(),
         key_since=None if key is None else key[0] or key[1],
+        set_aside=set_aside_in(tx),
         read_s=time.perf_counter() - began,
     )

@@ -54,11 +54,6 @@ def current_key(tx: sa.Connection) -> str | None:
     return found
 
 
-def is_key_known(tx: sa.Connection, key_id: str) -> bool:
-    """Whether the table has it."""
-    return tx.execute(sa.select(_k.id).where(_k.id == key_id)).scalar() is not None
-
-
 def row_of(key: KeyProvider, state: KeyState, at: float) -> dict[str, Any]:
     """A key as the table has it."""
     return {
@@ -78,7 +73,9 @@ def _checked(tx: sa.Connection, held: Mapping[str, KeyProvider], first: str, los
     for key_id, fingerprint in known.items():
         if key_id in held and not hmac.compare_digest(held[key_id].fingerprint(), fingerprint):
             raise WrongKey(_NOT_THE_ONE)
-    needed = sorted(count_by_key(tx).items())
+    # Once the table has any, it has all that ever wrapped something: another name is a damaged row's, and it alone is
+    # out of use.
+    needed = sorted(each for each in count_by_key(tx).items() if not known or each[0] in known or each[0] in held)
     absent = [(key_id, count) for key_id, count in needed if key_id not in held and key_id != lost]
     current = current_key(tx) or _current_of_before(tx, held) or first
     if absent:

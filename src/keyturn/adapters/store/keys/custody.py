@@ -21,8 +21,9 @@ from keyturn.adapters.store.database.schema import connections, meta
 from keyturn.adapters.store.database.wrapping_keys import wrapping_keys
 from keyturn.adapters.store.keys.admission import current_key, row_of
 from keyturn.adapters.store.keys.wrapped_columns import PLACES, WrappedColumn, count_by_key, count_of
-from keyturn.adapters.store.rows.connection_row import PLAIN, connection_in
+from keyturn.adapters.store.rows.connection_row import PLAIN, shown_in
 from keyturn.adapters.store.rows.connection_seals import NO_PASSWORD
+from keyturn.adapters.store.rows.each_row import rows_of
 from keyturn.adapters.store.spill import FileSpill
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
@@ -32,6 +33,7 @@ from keyturn.ports.keys import KeyRing
 
 ASKED_AT_ONCE: Final = 8  # data keys at a key service
 _PROOF: Final = (b"keyturn: is the key there?" + bytes(6))[:32]
+_NAMING: Final = frozenset({"project", "name", "key_owner"})  # what says whose a data key is, beside a row's own key
 _k = wrapping_keys.c
 
 
@@ -145,10 +147,10 @@ class SqlKeyCustody:
         conditions = [sa.not_(column.named(self._ring.key_id))]
         if after:
             conditions.append(sa.tuple_(*row_key) > sa.tuple_(*(sa.literal(each) for each in after)))
-        plain = [each for each in column.table.c if not isinstance(each.type, sa.LargeBinary)]
-        query: sa.Select[Any] = sa.select(*plain, column.column.label("wrapped")).where(*column.rows(*conditions))
+        named = [each for each in column.table.c if each.name in _NAMING or each.primary_key]
+        query: sa.Select[Any] = sa.select(*named, column.column.label("wrapped")).where(*column.rows(*conditions))
         query = query.order_by(*row_key).limit(limit)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
+        rows = await self._database.read(lambda tx: rows_of(tx, query))
         gate = asyncio.Semaphore(ASKED_AT_ONCE)
         results = await asyncio.gather(*(self._rewrapped(column, row, gate) for row in rows))
         done = await self._written(column, [each for each in results if not isinstance(each, str)])
@@ -184,7 +186,7 @@ class SqlKeyCustody:
         columns = NO_PASSWORD | {"revision": connections.c.revision + 1, "updated_at": at}
 
         def body(tx: sa.Connection) -> int:
-            found = [connection_in(row) for row in tx.execute(query)]
+            found = [shown_in(row) for row in rows_of(tx, query)]
             tx.execute(change.values(**columns))
             add_records(tx, [record(each) for each in found])
             return len(found)
@@ -197,6 +199,8 @@ class SqlKeyCustody:
     async def _rewrapped(
         self, column: WrappedColumn, row: sa.Row[Any], gate: asyncio.Semaphore
     ) -> tuple[sa.Row[Any], bytes] | str:
+        if not isinstance(row.wrapped, bytes):
+            return SealBroken.code
         async with gate:
             try:
                 return row, await self._keys.rewrapped(column.owner(row), row.wrapped)

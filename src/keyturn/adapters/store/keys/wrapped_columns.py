@@ -90,8 +90,8 @@ def count_by_key(tx: sa.Connection) -> dict[str, int]:
     for each in WRAPPED:
         query = sa.select(each.key_name, sa.func.count()).where(*each.rows()).group_by(each.key_name)
         for name, count in tx.execute(query):
-            key_id = key_id_of(bytes(name))
-            counts[key_id] = counts.get(key_id, 0) + count
+            if isinstance(name, bytes) and len(name) == KEY_NAME_BYTES:  # else it is a damaged row's, and names no key
+                counts[key_id_of(name)] = counts.get(key_id_of(name), 0) + count
     return counts
 
 

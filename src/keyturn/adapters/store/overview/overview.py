@@ -25,7 +25,7 @@ from keyturn.adapters.store.database.overview_indexes import (
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, plain, sessions
 from keyturn.adapters.store.database.webhook_tables import webhook_deliveries
 from keyturn.adapters.store.overview.timeline import TimelinePage
-from keyturn.adapters.store.rows.connection_conditions import ALONE, conditions_of
+from keyturn.adapters.store.rows.connection_conditions import ALONE, SHOWN, conditions_of
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.sessions import session_in
 from keyturn.core.audit.kinds import RecordKind
@@ -51,8 +51,6 @@ HOUR_S: Final = 3600.0
 
 _c = connections.c
 _s = sessions.c
-_HELD: Final = sa.case((_c.paused == sa.true(), "paused"), (_c.unconfirmed == sa.true(), "unconfirmed"), else_=_c.state)
-SHOWN: Final = sa.case((sa.text(NOT_ENDED), _HELD), else_=_c.state)
 # A person's login is none of the renewals; only these name the generation that they follow.
 _RENEWAL: Final = sa.or_(audit.c.action != "login.answered", sa.func.instr(audit.c.facts, '"generation"') > 0)
 

@@ -12,8 +12,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from keyturn.adapters.store.database.overview_indexes import ENDING, FAILING, PLAINLY_ACTIVE
-from keyturn.adapters.store.database.schema import NOT_ENDED, connections, plain
+from keyturn.adapters.store.database.schema import NOT_ENDED, PARKED, connections, plain
 from keyturn.core.connection import ENDED, State
+from keyturn.core.errors import RowUnreadable
 from keyturn.core.prefixes import ascii_lower
 from keyturn.core.renewal.attention import LATE_S, AttentionBounds, Ways
 from keyturn.core.renewal.window import EXPIRES_SOON_S, IDLE_AFTER_S
@@ -21,6 +22,19 @@ from keyturn.ports.store import ConnectionFilter
 
 _c = connections.c
 _ENDED: Final = [each.value for each in ENDED]
+STORED: Final = [each.value for each in State if each is not State.UNREADABLE]
+_LIVING: Final = [each for each in STORED if each not in _ENDED]
+# Rows that were found unreadable; one that nobody has met yet is known as such only once it is read.
+_SET_ASIDE: Final = sa.select(_c.id).where(sa.text(PARKED), _c.parked_why == RowUnreadable.code)
+_ROW: Final = sa.literal_column("connections.rowid", sa.Integer)
+_HELD: Final = sa.case((_c.paused == sa.true(), "paused"), (_c.unconfirmed == sa.true(), "unconfirmed"), else_=_c.state)
+# `Connection.shown_state`, of what an index holds.
+SHOWN: Final = sa.case(
+    (_ROW.in_(_SET_ASIDE.with_only_columns(_ROW)), State.UNREADABLE.value),
+    (_c.state.in_(_ENDED), _c.state),
+    (_c.state.in_(_LIVING), _HELD),
+    else_=State.UNREADABLE.value,
+)
 LAST: Final = "\U0010ffff"  # no text that begins like another comes after that with this behind it
 _PINNED: Final = sa.tuple_(_c.connector, _c.connector_version)
 # Nothing is kept that could renew it.
@@ -81,13 +95,16 @@ def _beginning_with(text: str) -> sa.CompoundSelect[Any]:
 
 def _shown_as(state: str) -> sa.ColumnElement[bool]:
     """The condition under which `Connection.shown_state` is this."""
+    if state == State.UNREADABLE.value:
+        return sa.or_(_c.id.in_(_SET_ASIDE), _c.state.not_in(STORED))
+    readable = _c.id.not_in(_SET_ASIDE)
     if state in _ENDED:
-        return _c.state == state
+        return sa.and_(_c.state == state, readable)
     if state == "paused":
-        return sa.and_(_c.state.not_in(_ENDED), _c.paused)
+        return sa.and_(_c.state.in_(_LIVING), _c.paused, readable)
     if state == "unconfirmed":
-        return sa.and_(_c.state.not_in(_ENDED), _c.unconfirmed, sa.not_(_c.paused))
-    return sa.and_(_c.state == state, sa.not_(_c.paused), sa.not_(_c.unconfirmed))
+        return sa.and_(_c.state.in_(_LIVING), _c.unconfirmed, sa.not_(_c.paused), readable)
+    return sa.and_(_c.state == state, sa.not_(_c.paused), sa.not_(_c.unconfirmed), readable)
 
 
 def _needing_attention(bounds: AttentionBounds) -> sa.CompoundSelect[Any]:
@@ -106,10 +123,11 @@ def _needing_attention(bounds: AttentionBounds) -> sa.CompoundSelect[Any]:
     ending = [sa.and_(_ends_soon(ways, bounds.now), of_these) for ways, of_these in kinds]
     left = [sa.and_(_may_be_left(ways, soon), of_these) for ways, of_these in kinds if not ways.keep_alive]
     active = sa.select(_c.id).where(sa.text(PLAINLY_ACTIVE))
+    aside = active.where(sa.text(PARKED), _c.parked_why != RowUnreadable.code)
     idle = bounds.now - IDLE_AFTER_S
     unused = sa.and_(_c.created_at < idle, sa.or_(_c.last_used_at.is_(None), _c.last_used_at < idle))
     among = _c.id.in_(active.where(sa.or_(sa.false(), *left)))
-    return sa.union(active.where(sa.or_(failed, run_out, *ending)), sa.select(_c.id).where(among, unused))
+    return sa.union(active.where(sa.or_(failed, run_out, *ending)), sa.select(_c.id).where(among, unused), aside)
 
 
 def _ends_soon(ways: Ways, now: float) -> sa.ColumnElement[bool]:

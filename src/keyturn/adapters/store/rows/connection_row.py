@@ -1,22 +1,38 @@
-"""A connection as columns, one for each attribute; nothing sealed is touched here."""
+"""A connection as columns, one for each attribute; nothing sealed is touched here.
+
+Rule: a row that can't be read is an error of this row alone, whatever stands in it: damage, or a newer release's words.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.rows.plain_columns import json_of, mapping_in, texts_in
 from keyturn.core.connection import Connection, Intent, IntentKind, State, TestRecord, looked_at_next
+from keyturn.core.errors import RowUnreadable
+
+_SEALED: Final = frozenset(
+    column.name
+    for column in connections.c
+    if column.name != "sealed_field_names" and (column.name.startswith("sealed_") or column.name.endswith("_key"))
+)
+# Read by statements of their own, never off a row.
+_APART: Final = frozenset({"unique_hash", "look_at", "lease_holder", "lease_until"})
+
+
+def _as_it_is(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """A column's value as it is stored: what makes another of it could fail, and with it all rows of a query."""
+    return sa.type_coerce(column, sa.types.NullType()).label(column.name)
+
 
 # What a read needs that opens nothing.
-PLAIN: tuple[sa.Column[Any], ...] = tuple(
-    column
-    for column in connections.c
-    if column.name == "sealed_field_names"
-    or (not column.name.startswith("sealed_") and not column.name.endswith("_key"))
-)
+PLAIN: Final = tuple(_as_it_is(each) for each in connections.c if each.name not in _SEALED | _APART)
+WITH_SEALED: Final = (*PLAIN, *(_as_it_is(each) for each in connections.c if each.name in _SEALED))
 
 
 def columns_of(connection: Connection) -> dict[str, Any]:
@@ -82,70 +98,142 @@ def columns_of(connection: Connection) -> dict[str, Any]:
 
 
 def connection_in(row: sa.Row[Any]) -> Connection:
-    """Read a row that has at least the columns in `PLAIN`."""
+    """Read a row that has at least the columns in `PLAIN`.
+
+    Raises:
+        RowUnreadable: it says what keyturn never writes there. The message names the column, not what stands in it.
+    """
+    found = row._asdict()
+    for name, good, may_be_empty in _CHECKS:
+        value = found[name]
+        if not may_be_empty if value is None else not good(value):
+            raise unreadable(name)
+    parts: dict[str, Any] = {name: found[name] for name in _AS_THEY_ARE}
     return Connection(
-        id=row.id,
-        connector=row.connector,
-        connector_version=row.connector_version,
-        owner=row.owner,
-        name=row.name,
-        unique_id=row.unique_id,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        project=row.project,
-        state=State(row.state),
-        reason=row.reason,
-        paused=row.paused,
-        unconfirmed=row.unconfirmed,
-        revision=row.revision,
-        generation=row.generation,
-        token_issued_at=row.token_issued_at,
-        expires_at=row.expires_at,
-        renews_at=row.renews_at,
-        refreshable=row.refreshable,
-        password_kept_at=row.password_kept_at,
-        password_rejected=row.password_rejected,
-        fields=mapping_in(row.fields),
-        sealed_fields=texts_in(row.sealed_field_names),
-        hosts=texts_in(row.hosts),
-        unique=row.is_unique,
-        intent=_intent(row),
-        last_error=row.last_error,
-        last_error_at=row.last_error_at,
-        failures_in_a_row=row.failures_in_a_row,
-        failing_since=row.failing_since,
-        last_answer=mapping_in(row.last_answer) if row.last_answer else {},
-        last_test=_test(row),
-        last_used_at=row.last_used_at,
-        worked_generation=row.worked_generation,
-        disconnected_at=row.disconnected_at,
-        revocation=mapping_in(row.revocation),
-        totp_step=row.totp_step,
-        refresh_expires_at=row.refresh_expires_at,
-        refresh_end_fixed=row.refresh_end_fixed,
-        state_since=row.state_since,
-        account=row.account,
-        retry_at=row.retry_at,
-        retry_asked=bool(row.retry_asked),
-        parked_at=row.parked_at,
-        parked_why=row.parked_why,
+        **(parts | {name: bool(found[name]) for name in _FLAGS}),
+        state=_part("state", _state, found["state"]),
+        unique=bool(found["is_unique"]),
+        fields=_part("fields", mapping_in, found["fields"]),
+        sealed_fields=_part("sealed_field_names", texts_in, found["sealed_field_names"]),
+        hosts=_part("hosts", texts_in, found["hosts"]),
+        last_answer=_part("last_answer", mapping_in, found["last_answer"]) if found["last_answer"] else {},
+        revocation=_part("revocation", _revocation, found["revocation"]),
+        intent=_intent(found),
+        last_test=_test(found),
     )
 
 
-def _intent(row: sa.Row[Any]) -> Intent | None:
-    if row.intent_kind is None:
+def shown_in(row: sa.Row[Any]) -> Connection:
+    """Read a row for a list: of one that can't be read what can, with the state `unreadable`."""
+    try:
+        return connection_in(row)
+    except RowUnreadable:
+        return _what_can_be_read(row._asdict())
+
+
+def unreadable(part: str) -> RowUnreadable:
+    """The error of a row; `part`: the column."""
+    return RowUnreadable(f"the row can't be read: {part}")
+
+
+def _what_can_be_read(found: Mapping[str, Any]) -> Connection:
+    """Whose it is and how it is called; nothing that something could be done by."""
+    parts: dict[str, Any] = {
+        "state": State.UNREADABLE,
+        "reason": RowUnreadable.code,
+        "unique": found["is_unique"] != 0,
+    }
+    parts |= {name: _shown_text(found[name]) for name in ("id", "project", "connector", "owner", "name", "unique_id")}
+    parts |= {name: found[name] if _is_number(found[name]) else 0 for name in _COUNTS}
+    parts |= {name: found[name] if _is_time(found[name]) else 0.0 for name in ("created_at", "updated_at")}
+    return Connection(**parts)
+
+
+def _shown_text(value: Any) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+
+def _part(name: str, read: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return read(value)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise unreadable(name) from None
+
+
+def _state(word: str) -> State:
+    state = State(word)
+    if state is State.UNREADABLE:
+        raise ValueError  # what is shown of a row stands in none
+    return state
+
+
+def _revocation(text: str) -> Mapping[str, Any]:
+    """What pages and answers go into has to be what they take it for."""
+    found = mapping_in(text)
+    until, requests = found.get("kept_until"), found.get("requests", [])
+    if not isinstance(found.get("kept", []), list) or not (until is None or _is_time(until)):
+        raise ValueError
+    if not isinstance(requests, list) or not all(isinstance(each, dict) for each in requests):
+        raise ValueError
+    return found
+
+
+def _intent(found: Mapping[str, Any]) -> Intent | None:
+    if found["intent_kind"] is None:
         return None
+    for name in ("intent_generation", "intent_attempt", "intent_sent_at", "intent_tries"):
+        if found[name] is None:
+            raise unreadable(name)
     return Intent(
-        kind=IntentKind(row.intent_kind),
-        generation=row.intent_generation,
-        attempt=row.intent_attempt,
-        sent_at=row.intent_sent_at,
-        tries=row.intent_tries,
-        last_resort=bool(row.intent_last_resort),
+        kind=_part("intent_kind", IntentKind, found["intent_kind"]),
+        generation=found["intent_generation"],
+        attempt=found["intent_attempt"],
+        sent_at=found["intent_sent_at"],
+        tries=found["intent_tries"],
+        last_resort=bool(found["intent_last_resort"]),
     )
 
 
-def _test(row: sa.Row[Any]) -> TestRecord | None:
-    if row.test_at is None:
+def _test(found: Mapping[str, Any]) -> TestRecord | None:
+    if found["test_at"] is None:
         return None
-    return TestRecord(row.test_at, row.test_passed, row.test_status, row.test_code, row.test_cause)
+    if found["test_passed"] is None:
+        raise unreadable("test_passed")
+    return TestRecord(
+        found["test_at"], bool(found["test_passed"]), found["test_status"], found["test_code"], found["test_cause"]
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, float | int) and math.isfinite(value)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, int) and value in (0, 1)
+
+
+def _check_of(column: sa.Column[Any]) -> Callable[[Any], bool]:
+    if isinstance(column.type, sa.Boolean):
+        return _is_flag
+    if isinstance(column.type, sa.Integer):
+        return _is_number
+    return _is_time if isinstance(column.type, sa.Float) else _is_text
+
+
+_COUNTS: Final = ("connector_version", "revision", "generation")
+_READ: Final = tuple(each for each in connections.c if each.name not in _SEALED | _APART)
+_CHECKS: Final = tuple((each.name, _check_of(each), bool(each.nullable)) for each in _READ)
+_ATTRIBUTES: Final = frozenset(Connection.__dataclass_fields__)
+_FLAGS: Final = tuple(each.name for each in _READ if each.name in _ATTRIBUTES and _check_of(each) is _is_flag)
+_JSON: Final = frozenset({"state", "fields", "hosts", "revocation", "last_answer"})
+_AS_THEY_ARE: Final = tuple(
+    each.name for each in _READ if each.name in _ATTRIBUTES and each.name not in _JSON and each.name not in _FLAGS
+)

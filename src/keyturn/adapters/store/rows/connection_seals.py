@@ -2,8 +2,8 @@
 
 Rule 1: the token set is sealed for the connection's generation; username, password and fields for the generation in
 which they were written, which stands beside them. An older value that is put back does not open.
-Rule 2: a connection has its data key from its first row to its tombstone, and never another, unless the key that
-wrapped it was declared lost: then it has none until the person's next login makes one.
+Rule 2: a connection has its data key from its first row to its tombstone, and never another, unless what it sealed
+can't be opened any more, or the key that wrapped it was declared lost: then the person's next login makes one.
 Rule 3: username and password have a key of their own, a new one with each password; it goes when they go.
 Rule 4: a password's length doesn't show: it is filled up to a multiple of 128 bytes.
 """
@@ -18,10 +18,14 @@ import sqlalchemy as sa
 from keyturn.adapters.sealing.data_keys import DataKey, DataKeys, KeyClass, KeyOwner
 from keyturn.adapters.sealing.sealed_value import Place
 from keyturn.adapters.sealing.secret_json import decoded, encoded
+from keyturn.adapters.sealing.wrapped_key import key_id_in
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.schema import connections
+from keyturn.adapters.store.database.wrapping_keys import is_key_known
+from keyturn.adapters.store.rows.connection_row import unreadable
 from keyturn.adapters.store.rows.token_sets import parts_of, token_set_from
 from keyturn.core.connection import ENDED, Connection, ConnectionSecrets, State
+from keyturn.core.errors import SealBroken, WrongKey
 from keyturn.core.token_set import TokenSet
 from keyturn.ports.store import RevisionConflict, SealedChange, Unchanged
 
@@ -58,9 +62,8 @@ class ConnectionSeals:
 
     async def new_columns(self, connection: Connection, secrets: ConnectionSecrets) -> dict[str, Any]:
         """Seal for a new row; it gets a data key even if it keeps nothing yet, so that it can be sealed for later."""
-        key = await self._keys.make(data_owner(connection.id, connection.project))
-        change = SealedChange(secrets.token_set, secrets.username, secrets.password, dict(secrets.fields))
-        return {"data_key": key.wrapped} | await self.changed_columns(connection, change)
+        change = SealedChange(secrets.token_set, secrets.username, secrets.password, dict(secrets.fields), anew=True)
+        return await self.changed_columns(connection, change)
 
     async def changed_columns(self, connection: Connection, change: SealedChange) -> dict[str, Any]:
         """Seal what a write changes, and nothing else; a tombstone forgets all of it, and its keys.
@@ -74,7 +77,10 @@ class ConnectionSeals:
         columns: dict[str, Any] = {"data_key": None} if ended else {}
         data, password = _changed(change, _DATA), _changed(change, _PASSWORD)
         key = None
-        if _any(data):
+        if change.anew:
+            key = await self._keys.make(data_owner(connection.id, connection.project))
+            columns["data_key"] = key.wrapped
+        elif _any(data):
             key = await self.data_key(connection.id, connection.project)
             if key is None and await self._gave_up_its_key(connection):
                 key = await self._keys.make(data_owner(connection.id, connection.project))
@@ -93,21 +99,39 @@ class ConnectionSeals:
         return columns | _sealed(connection, password, password_key)
 
     async def opened(self, connection: Connection, row: sa.Row[Any]) -> ConnectionSecrets:
-        """Open what a row keeps; SealBroken, WrongKey or KeyUnavailable where that can't be done."""
+        """Open what a row keeps.
+
+        Raises:
+            SealBroken: something was altered or swapped, or no key of ours ever wrapped it.
+            RowUnreadable: a newer release sealed something in it that this one does not know.
+            WrongKey, KeyUnavailable: as the key provider.
+        """
         if row.data_key is None:
             return ConnectionSecrets()
-        key = await self._keys.obtain(data_owner(connection.id, connection.project), row.data_key)
+        key = await self._obtained(data_owner(connection.id, connection.project), row.data_key)
         token_set, fields = (_opened(connection, row, name, key) for name in _DATA)
         username = password = None
         if row.password_key is not None:
-            key = await self._keys.obtain(password_owner(connection.id, connection.project), row.password_key)
+            key = await self._obtained(password_owner(connection.id, connection.project), row.password_key)
             username, password = (_opened(connection, row, name, key) for name in _PASSWORD)
         return ConnectionSecrets(
-            token_set=None if token_set is None else token_set_from(token_set),
+            token_set=None if token_set is None else _token_set(token_set),
             username=username,
             password=password,
             fields=fields or {},
         )
+
+    async def _obtained(self, owner: KeyOwner, wrapped: Any) -> DataKey:
+        """The key of a row; one that no wrapping key is known to have wrapped is damage, and no key that is absent."""
+        if not isinstance(wrapped, bytes):
+            raise SealBroken("a wrapped data key can't be opened")
+        try:
+            return await self._keys.obtain(owner, wrapped)
+        except WrongKey:
+            key_id = key_id_in(wrapped)
+            if await self._database.read(lambda tx: is_key_known(tx, key_id)):
+                raise
+            raise SealBroken("a wrapped data key can't be opened") from None
 
     async def _gave_up_its_key(self, connection: Connection) -> bool:
         """Whether its data key was lost and given up: the row is there, needs the person, and has none."""
@@ -170,8 +194,17 @@ def _opened(connection: Connection, row: sa.Row[Any], name: str, key: DataKey) -
     sealed = getattr(row, f"sealed_{name}")
     if sealed is None:
         return None
+    if not isinstance(sealed, bytes):
+        raise SealBroken("a sealed value can't be opened")
     generation = connection.generation if name == "token_set" else getattr(row, f"sealed_{name}_generation")
     return decoded(key.unseal(_place(connection, name, generation), sealed))
+
+
+def _token_set(parts: Mapping[str, Any]) -> TokenSet:
+    try:
+        return token_set_from(parts)
+    except (KeyError, TypeError, AttributeError):
+        raise unreadable("sealed_token_set") from None
 
 
 def _place(connection: Connection, name: str, generation: int | None) -> Place:

@@ -78,7 +78,7 @@ class BulkJob:
         """The connections with these ids; the id alone of one that is gone, or that the key may not know of."""
         found: list[Connection | str] = []
         for connection_id in order.ids or ():
-            connection = await self.connections.load(connection_id, project=project)
+            connection = await self.connections.shown(connection_id, project=project)
             found.append(connection if connection is not None and order.covers(connection) else connection_id)
         return found
 

@@ -31,7 +31,7 @@ async def links_of(
     made = []
     for connection_id, session_id in session_ids(job.report):
         link = await connect_sessions.link_again(session_id, actor)
-        each = await connections.load(connection_id, project=job.project)
+        each = await connections.shown(connection_id, project=job.project)
         about = (each.connector, each.owner, each.name) if each is not None else ()
         made.append(MadeLink(connection_id, session_id, link, *about))
     return made

@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 
-from keyturn.core.connection import Connection, Intent, IntentKind
+from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind
 from keyturn.core.connector import Connector, OnDuplicate
-from keyturn.core.errors import GenerationConflict, KeyturnError, NotFound
+from keyturn.core.errors import GenerationConflict, KeyturnError, NotFound, RowUnreadable, SealBroken
 from keyturn.core.problems import Cause
 from keyturn.core.renewal.provider_sessions import Room
 from keyturn.engine.actor import Actor
@@ -98,7 +98,7 @@ class MakeRoom:
     async def _own(self, request: LoginRequest, connector: Connector, account: str) -> str | None:
         """The connection that this login will go on, as far as that can be known before it."""
         if request.reconnects is not None:
-            found = await self.connections.load(request.reconnects, project=request.project)
+            found = await self.connections.shown(request.reconnects, project=request.project)
             if found is None or found.ended or (found.connector, found.owner) != (connector.id, request.owner):
                 return None
             return found.id if found.account in (None, account) else None
@@ -131,7 +131,7 @@ class MakeRoom:
     ) -> Connection | None:
         """End the connection's own session where there is no room beside it; None where nothing was ended."""
         while True:
-            opened = await self.connections.open(own, project=request.project) if own is not None else None
+            opened = await self._opened(own, request.project) if own is not None else None
             if opened is None or opened[0].ended:
                 await self.turns.room(connector, account, None, project=request.project)
                 return None
@@ -154,6 +154,13 @@ class MakeRoom:
             if ended is None:
                 raise GenerationConflict
             return ended
+
+    async def _opened(self, own: str, project: str) -> tuple[Connection, ConnectionSecrets] | None:
+        """The connection and what it keeps; of one that can't be opened no session can be ended, as of none."""
+        try:
+            return await self.connections.open(own, project=project)
+        except (RowUnreadable, SealBroken):
+            return None
 
     async def _declare(self, current: Connection) -> Connection:
         """Write that a login is on its way, before its session is ended. Due at once, should this process die.

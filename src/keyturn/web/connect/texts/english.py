@@ -321,6 +321,7 @@ _MY: Final = {
     "my.state_unconfirmed": "It waits until {app} has confirmed it; nothing can use it before.",
     "my.state_disconnecting": "It is disconnected here; {provider} is still being told.",
     "my.state_disconnected": "It is disconnected.",
+    "my.state_unreadable": "It can't be used. Disconnect it here, or ask {app} for a link to sign in again.",
     "my.since": "Connected since",
     "my.used": "Last used",
     "my.never": "never",

@@ -355,6 +355,8 @@ _MY: Final = {
     "my.state_unconfirmed": "Sie wartet auf eine Bestätigung durch {app}; vorher kann nichts sie benutzen.",
     "my.state_disconnecting": "Sie ist hier getrennt; {provider} wird noch unterrichtet.",
     "my.state_disconnected": "Sie ist getrennt.",
+    "my.state_unreadable": "Sie kann nicht benutzt werden. Trennen Sie sie hier, oder bitten Sie {app} um einen Link, "
+    "um sich noch einmal anzumelden.",
     "my.since": "Verbunden seit",
     "my.used": "Zuletzt benutzt",
     "my.never": "nie",

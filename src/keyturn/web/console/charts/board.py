@@ -14,7 +14,9 @@ from keyturn.web.console.charts.shapes import bar, columns, marks, ranked
 from keyturn.web.console.places import audit_of, connections_of
 from keyturn.web.console.rendering import WORDS
 
-_ORDER: Final = ("active", "uncertain", "needs_reconnect", "paused", "unconfirmed", "disconnecting", "disconnected")
+_ORDER: Final = (
+    "active", "uncertain", "needs_reconnect", "unreadable", "paused", "unconfirmed", "disconnecting", "disconnected",
+)  # fmt: skip
 _HOUR_S: Final = 3600.0
 
 

@@ -18,6 +18,7 @@ PATTERNS: Final = {
     "lost": "checks",
     "uncertain": "stripes",
     "needs_reconnect": "checks",
+    "unreadable": "stripes",
     "paused": "dots",
     "unconfirmed": "dots",
     "alone": "checks",

@@ -29,7 +29,7 @@ class Kept:
 
 async def found(console: Console, visit: Visit) -> Connection:
     """The connection of this page. NotFound."""
-    connection = await console.application.connections.load(visit.path("connection"))
+    connection = await console.application.connections.shown(visit.path("connection"))
     if connection is None:
         raise NotFound("There is no such connection.")
     return connection
