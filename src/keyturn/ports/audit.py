@@ -74,6 +74,22 @@ class AuditChain(Protocol):
         """The next records that are right, and what is wrong with the one after them; empty at the end."""
         ...
 
+    async def routine_bounds(self) -> Bounds:
+        """Where the chain of routine records begins and ends; its MACs are half as long."""
+        ...
+
+    async def check_routine(
+        self, after: tuple[int, bytes], *, until: int, limit: int
+    ) -> tuple[Sequence[Entry], Fault | None]:
+        """As `check`, of that chain."""
+        ...
+
+    async def fold(self, *, before: float, at: float) -> int:
+        """Tell the days of routine records that are older in the main chain, one record a connection, day and kind, and
+        cut those records off, signed; returns how many days. What dies in the middle goes on the next time.
+        """
+        ...
+
     async def strangers(self) -> Sequence[str]:
         """Subjects that somebody tied to another owner; a hundred at most."""
         ...

@@ -29,6 +29,7 @@ class Kind(StrEnum):
 
     HEAD = "head"  # the newest record, at this time
     CUT = "cut"  # all up to this record was cut off on purpose
+    ROUTINE_CUT = "routine_cut"  # the same of the routine records, whose days are told in the main chain
     EXPORT = "export"  # an export held so many lines, with this digest
 
 

@@ -8,23 +8,27 @@ Rule 3: erasing takes the owner's name out of every table that has one; a test w
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from keyturn.adapters.sealing.data_keys import DataKeys
+from keyturn.adapters.store.audit import newest_first
+from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
-from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, in_project, record_in
+from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, in_project
 from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, ChainWriter, begin_chain
 from keyturn.adapters.store.chained.named_within import rename_within
-from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_subjects
+from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_routine, audit_subjects
 from keyturn.adapters.store.database.engine import Database, flush
 from keyturn.adapters.store.database.schema import audit, connections, metadata, plain
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit.chain import MAC_BYTES, START, ChainWalk, Entry, Fault, subject_mac
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
+from keyturn.core.audit.routine import Day, folded
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import ENDED
 from keyturn.ports.audit import AuditFilter, Bounds
@@ -32,6 +36,7 @@ from keyturn.ports.clock import Clock
 
 _MOST_STRANGERS: Final = 100
 _BATCH: Final = 500
+_DAYS_AT_ONCE: Final = 500
 _ENDED: Final = [each.value for each in ENDED]
 # Tables whose rows name an owner, but stay: the connections as tombstones, the ties as what is taken away last.
 _STAYING: Final = frozenset({"connections", "audit_subjects"})
@@ -60,19 +65,25 @@ class SqlAuditChain:
         """List, newest first."""
         of_one = which.connection is not None or which.owner is not None
         query = ROWS.where(in_project(project, of_one=of_one), *_conditions(which, project))
+        chosen = routine.conditions(which)
+        others = None if chosen is None else routine.ROWS.where(routine.in_project(project), *chosen)
         if cursor is not None:
-            query = query.where(audit.c.seq < position_in(cursor, "audit", int)[0])
-        query = query.order_by(audit.c.seq.desc()).limit(limit + 1)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
-        shown = rows[:limit]
-        following = cursor_of("audit", shown[-1].seq) if len(rows) > limit else None
-        return tuple((row.seq, record_in(row, row.owner)) for row in shown), following
+            before = position_in(cursor, "audit", int)[0]
+            query = query.where(audit.c.seq < before)
+            others = None if others is None else others.where(audit_routine.c.seq < before)
+        found = await self._database.read_together(lambda tx: newest_first(tx, query, others, limit + 1))
+        shown = found[:limit]
+        return tuple(shown), cursor_of("audit", shown[-1][0]) if len(found) > limit else None
 
     async def entry(self, seq: int, *, project: str = "default") -> Entry | None:
         """Read one."""
         query = ROWS.where(audit.c.project == project, audit.c.seq == seq)
-        row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
-        return None if row is None else entry_in(row)
+
+        def body(tx: sa.Connection) -> Entry | None:
+            row = tx.execute(query).one_or_none()
+            return routine.entry(tx, seq, project) if row is None else entry_in(row)
+
+        return await self._database.read_together(body)
 
     async def entries(self, after: int, *, limit: int) -> Sequence[Entry]:
         """The records after a number."""
@@ -105,6 +116,43 @@ class SqlAuditChain:
                 return right, fault
             right.append(entry)
         return right, None
+
+    async def routine_bounds(self) -> Bounds:
+        """Where the chain of routine records begins and ends."""
+        return await self._database.read_together(lambda tx: routine.bounds(tx, self._keys))
+
+    async def check_routine(
+        self, after: tuple[int, bytes], *, until: int, limit: int
+    ) -> tuple[Sequence[Entry], Fault | None]:
+        """The next routine records that are right, and what is wrong with the one after them."""
+        key = self._keys.routine_key
+        return await self._database.read_together(lambda tx: routine.check(tx, key, after, until=until, limit=limit))
+
+    async def fold(self, *, before: float, at: float) -> int:
+        """Tell whole days of routine records in the main chain, and take them away."""
+        through, days = await self._database.read_together(lambda tx: routine.days_before(tx, before))
+        if through:
+            for some in batched(days, _DAYS_AT_ONCE):
+                await self._database.write(partial(self._fold, days=some, through=through))
+            await self._database.write(lambda tx: routine.cut_through(tx, self._keys, through, at))
+        while await self._database.write(routine.take_away):
+            pass
+        return len(days)
+
+    def _fold(self, tx: sa.Connection, *, days: Sequence[Day], through: int) -> None:
+        """Write some days down, and how far that came: all days of a connection are told at once."""
+        flush(tx)
+        c, about = connections.c, {each.connection for each in days}
+        known = sa.select(c.id, c.project, c.connector, c.owner).where(c.id.in_(about))
+        found = {row.id: row for row in tx.execute(known)}
+        records = []
+        for each in days:
+            record, row = folded(each), found.get(each.connection)
+            if row is not None:
+                record = replace(record, project=row.project, connector=row.connector, owner=row.owner)
+            records.append(record)
+        self._writer.add(tx, records)
+        routine.put_mark(tx, routine.FOLD, seq=through, mac=days[-1].connection.encode(), at=days[-1].last_at)
 
     async def strangers(self) -> Sequence[str]:
         """Subjects that somebody tied to another owner."""
@@ -188,6 +236,17 @@ class SqlAuditChain:
 
     def _tied(self, row: sa.Row[Any]) -> bool:
         return hmac.compare_digest(subject_mac(self._keys.mac_key, row.subject, row.project, row.owner), _mac_in(row))
+
+
+def batched(days: Sequence[Day], number: int) -> Iterator[Sequence[Day]]:
+    """Days in parts of about this many; those of one connection stay together."""
+    begin = 0
+    while begin < len(days):
+        end = min(begin + number, len(days))
+        while end < len(days) and days[end].connection == days[end - 1].connection:
+            end += 1
+        yield days[begin:end]
+        begin = end
 
 
 def _ties(tx: sa.Connection, *, after: str) -> Sequence[sa.Row[Any]]:

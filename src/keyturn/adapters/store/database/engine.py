@@ -116,6 +116,18 @@ class Database:
             self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="keyturn-read")
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, body)
 
+    async def read_together(self, body: Body[Result]) -> Result:
+        """Run a function that only reads, all of it as of one moment."""
+
+        def together(tx: sa.Connection) -> Result:
+            tx.exec_driver_sql("BEGIN")
+            try:
+                return body(tx)
+            finally:
+                tx.exec_driver_sql("ROLLBACK")
+
+        return await self.read(together)
+
     async def write(self, body: Body[Result]) -> Result:
         """Run a function within a write transaction; what it raises rolls all of it back, and nothing else."""
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from keyturn.adapters.store.database.audit_tables import audit_routine
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.overview_indexes import (
@@ -29,6 +30,7 @@ from keyturn.adapters.store.rows.connection_conditions import ALONE, conditions_
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.sessions import session_in
 from keyturn.core.audit.kinds import RecordKind
+from keyturn.core.audit.routine import ACTIONS, RoutineKind
 from keyturn.core.audit.timeline import TimelineRow
 from keyturn.core.observing.call_hour import CallHour
 from keyturn.core.renewal.attention import LATE_S
@@ -83,20 +85,37 @@ class SqlOverview:
     async def renewals(self, since: float, until: float, step_s: float, *, project: str = "default") -> Sequence[Tally]:
         """The records of renewals, counted by step."""
         step = sa.cast((audit.c.at - since) / step_s, sa.Integer)  # never negative, so that this cuts off
-        connector = sa.func.coalesce(audit.c.connector, "")
+        named = sa.func.coalesce(audit.c.connector, "")
         query = (
-            sa.select(step, connector, audit.c.action, audit.c.outcome, sa.func.count())
+            sa.select(step, named, audit.c.action, audit.c.outcome, sa.func.count())
             .where(audit.c.project == project, audit.c.at >= since, audit.c.at < until, sa.text(SENT), _RENEWAL)
-            .group_by(step, connector, audit.c.action, audit.c.outcome)
-            .order_by(step, connector, audit.c.action, audit.c.outcome)
+            .group_by(step, named, audit.c.action, audit.c.outcome)
+            .order_by(step, named, audit.c.action, audit.c.outcome)
         )
-        return tuple(Tally(since + n * step_s, *rest) for n, *rest in await self._rows(query))
+        r = audit_routine.c
+        at = sa.cast((r.at - since) / step_s, sa.Integer)
+        renewed, count = sa.literal(ACTIONS[RoutineKind.RENEWED]), sa.func.count()
+        well = (
+            sa.select(at, sa.func.coalesce(_c.connector, ""), renewed, sa.literal("ok"), count)
+            .select_from(audit_routine.outerjoin(connections, r.connection == _c.id))
+            .where(sa.func.coalesce(_c.project, "default") == project, r.kind == RoutineKind.RENEWED.value)
+            .where(r.at >= since, r.at < until)
+            .group_by(at, sa.func.coalesce(_c.connector, ""))
+        )
+        counted: dict[tuple[int, str, str, str], int] = {}
+        for n, connector, action, outcome, number in (*await self._rows(query), *await self._rows(well)):
+            counted[n, connector, action, outcome] = counted.get((n, connector, action, outcome), 0) + number
+        return tuple(
+            Tally(since + n * step_s, connector, action, outcome, number)
+            for (n, connector, action, outcome), number in sorted(counted.items())
+        )
 
     async def recorded_since(self, *, project: str = "default") -> float | None:
         """When the oldest of them was written."""
         query = sa.select(sa.func.min(audit.c.at)).where(audit.c.project == project, sa.text(SENT))
-        found: float | None = (await self._rows(query))[0][0]
-        return found
+        others = sa.select(sa.func.min(audit_routine.c.at)).where(audit_routine.c.kind == RoutineKind.RENEWED.value)
+        found = [(await self._rows(each))[0][0] for each in (query, others)]
+        return min((each for each in found if each is not None), default=None)
 
     async def expiries(self, now: float, until: float, *, project: str = "default") -> Sequence[Expiry]:
         """Tokens that end, by the hour."""
