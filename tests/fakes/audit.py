@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keyturn.adapters.store.chained.audit_keys import is_signed_by
 from keyturn.core.audit.chain import START, SUBJECT, ChainWalk, Entry, Fault, canonical_facts, mac_of
 from keyturn.core.audit.checkpoint import Checkpoint
-from keyturn.core.audit.routine import DAY_S, Day, RoutineKind, folded, routine_kind
+from keyturn.core.audit.routine import DAY_S, MAC_BYTES, Day, RoutineKind, folded, routine_kind
+from keyturn.core.audit.routine import START as ROUTINE_START
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
 from keyturn.ports.audit import AuditFilter, Bounds
@@ -56,13 +57,19 @@ class FakeAuditChain:
     async def entry(self, seq: int, *, project: str = "default") -> Entry | None:
         """Read one."""
         await self._database.read()
-        both = [*self._entries(), *self._chained(routine=True)]
+        both = [*self._entries(), *(each for each in self._chained(routine=True) if each.seq > self._folded)]
         return next((each for each in both if (each.seq, each.record.project) == (seq, project)), None)
 
     async def entries(self, after: int, *, limit: int) -> Sequence[Entry]:
         """The records after a number."""
         await self._database.read()
         return [each for each in self._entries() if each.seq > after][:limit]
+
+    async def both(self, after: int, *, limit: int) -> Sequence[Entry]:
+        """The records of both chains after a number."""
+        await self._database.read()
+        kept = [each for each in self._chained(routine=True) if each.seq > self._folded]
+        return sorted([each for each in (*self._entries(), *kept) if each.seq > after], key=lambda e: e.seq)[:limit]
 
     async def bounds(self) -> Bounds:
         """Where it begins and ends."""
@@ -86,8 +93,8 @@ class FakeAuditChain:
         await self._database.read()
         every = self._chained(routine=True)
         gone = [each for each in every if each.seq <= self._folded]
-        start = (gone[-1].seq, gone[-1].mac) if gone else (0, START)
-        return Bounds(start, (every[-1].seq, every[-1].mac) if every else (0, START))
+        start = (gone[-1].seq, gone[-1].mac) if gone else (0, ROUTINE_START)
+        return Bounds(start, (every[-1].seq, every[-1].mac) if every else (0, ROUTINE_START))
 
     async def check_routine(
         self, after: tuple[int, bytes], *, until: int, limit: int
@@ -112,10 +119,11 @@ class FakeAuditChain:
             days.setdefault((each.record.connection or "", kind, day), []).append(each.record)
         for (connection, kind, day), records in sorted(days.items(), key=lambda each: (each[0][0], each[0][2])):
             generations = [g for each in records if isinstance(g := each.facts.get("generation"), int)]
+            hosts = tuple(sorted({str(each.facts["host"]) for each in records if "host" in each.facts}))
             told = Day(connection, kind, day, len(records), min(generations, default=None),
-                       max(generations, default=None), max(each.at for each in records))  # fmt: skip
+                       max(generations, default=None), hosts)  # fmt: skip
             of = records[0]
-            record = replace(folded(told), connector=of.connector, owner=of.owner, project=of.project)
+            record = replace(folded(told, at), connector=of.connector, owner=of.owner, project=of.project)
             self._database.log([record])
         return len(days)
 
@@ -200,14 +208,15 @@ class FakeAuditChain:
 
     def _chained(self, *, routine: bool) -> list[Entry]:
         """One of both chains; they share the numbers."""
-        found, previous = list[Entry](), START
+        found, previous = list[Entry](), ROUTINE_START if routine else START
         for seq, record in enumerate(self._database.records, start=1):
             if (routine_kind(record) is not None) is not routine:
                 continue
             subject = None if record.owner is None else self._subject(record.owner, record.project)
             facts = canonical_facts(record.facts)
             mac = mac_of(KEY, seq, previous, record, subject, facts)
-            found.append(Entry(seq, record, subject, facts, previous, mac))
+            mac = mac[:MAC_BYTES] if routine else mac
+            found.append(Entry(seq, record, subject, facts, previous, mac, routine=routine))
             previous = mac
         return found
 

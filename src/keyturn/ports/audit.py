@@ -1,4 +1,6 @@
-"""The audit log as a chain: read with its MACs, checked, signed, cut, and freed of a person's name.
+"""The audit log as two chains, of routine records and of all others: read with their MACs, checked, signed, cut.
+
+A person's name is taken out of both.
 
 Promises: `tests/contracts/audit_chain_contract.py`. Writing and following it: `AuditLog` in `ports/store.py`.
 Rule 1: the keys never leave the adapter; the engine gets verdicts and signatures.
@@ -64,6 +66,10 @@ class AuditChain(Protocol):
 
     async def entries(self, after: int, *, limit: int) -> Sequence[Entry]:
         """The records after this number, of every project, oldest first."""
+        ...
+
+    async def both(self, after: int, *, limit: int) -> Sequence[Entry]:
+        """As `entries`, with the routine records among them: both chains count with the same numbers."""
         ...
 
     async def bounds(self) -> Bounds:

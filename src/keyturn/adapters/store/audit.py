@@ -29,6 +29,7 @@ class SqlAuditLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._end: tuple[int, int] = (-1, -1)  # the number after which there was nothing, and the file's version then
 
     async def append(self, records: Sequence[AuditRecord]) -> None:
         """Add records that belong to no other write."""
@@ -79,7 +80,10 @@ class SqlAuditLog:
         return int(await self._database.read(lambda tx: tx.execute(sa.select(sa.func.max(*newest))).scalar_one()))
 
     async def since(self, seq: int, *, limit: int) -> Sequence[tuple[int, AuditRecord]]:
-        """The records after a number."""
+        """The records after a number; where nobody wrote since there were none, nothing is asked but that."""
+        version = self._database.version()
+        if version == self._end[1] and seq >= self._end[0]:
+            return ()
         query = ROWS.where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
         others = routine.ROWS.where(audit_routine.c.seq > seq).order_by(audit_routine.c.seq).limit(limit)
 
@@ -88,7 +92,10 @@ class SqlAuditLog:
             found += [(row.seq, routine.record_in(row)) for row in tx.execute(others)]
             return sorted(found, key=itemgetter(0))[:limit]
 
-        return tuple(await self._database.read_together(body))
+        found = tuple(await self._database.read_together(body))
+        if not found and version is not None:
+            self._end = (seq, version)
+        return found
 
 
 def newest_first(

@@ -42,6 +42,7 @@ class Entry:
     facts: str
     previous: bytes
     mac: bytes
+    routine: bool = False  # it stands in the chain of routine records, whose MACs have 16 bytes
 
 
 @dataclass(frozen=True, slots=True)

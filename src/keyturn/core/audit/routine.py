@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from keyturn.core.audit_record import AuditRecord
 
 KEPT_S: Final = 72 * 3600.0
 DAY_S: Final = 86_400.0
+MAC_BYTES: Final = 16  # half a SHA-256
+START: Final = bytes(MAC_BYTES)  # what stands before the first record
 
 
 class RoutineKind(IntEnum):
@@ -48,7 +51,7 @@ class Day:
     count: int
     first_generation: int | None
     last_generation: int | None
-    last_at: float
+    hosts: tuple[str, ...] = ()
 
 
 def routine_kind(record: AuditRecord) -> RoutineKind | None:
@@ -56,12 +59,15 @@ def routine_kind(record: AuditRecord) -> RoutineKind | None:
     return _KINDS.get(record.action) if record.outcome == "ok" and record.connection is not None else None
 
 
-def folded(day: Day, facts: Mapping[str, Any] | None = None) -> AuditRecord:
-    """The record that stands for a day; whose connection it is, its writer knows. `facts`: what is said besides."""
-    said: dict[str, Any] = {"count": day.count, "day": day.begins_at, **(facts or {})}
+def folded(day: Day, at: float) -> AuditRecord:
+    """The record that stands for a day, written at this time; whose connection it is, its writer knows."""
+    date = datetime.fromtimestamp(day.begins_at, UTC).date().isoformat()
+    said: dict[str, Any] = {"day": date, "count": day.count}
     if day.last_generation is not None:
-        said |= {"generation": day.last_generation, "first_generation": day.first_generation}
-    return AuditRecord(day.last_at, FOLDED[day.kind], "scheduler", connection=day.connection, facts=said)
+        said |= {"first_generation": day.first_generation, "generation": day.last_generation}
+    if any(day.hosts):
+        said["hosts"] = [each for each in day.hosts if each]
+    return AuditRecord(at, FOLDED[day.kind], "scheduler", connection=day.connection, facts=said)
 
 
 def fold_before(now: float) -> float:

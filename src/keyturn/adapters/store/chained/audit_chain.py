@@ -8,8 +8,7 @@ Rule 3: erasing takes the owner's name out of every table that has one; a test w
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
 from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, in_project
 from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, ChainWriter, begin_chain
+from keyturn.adapters.store.chained.folding import fold_some, take_away
 from keyturn.adapters.store.chained.named_within import rename_within
 from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_routine, audit_subjects
 from keyturn.adapters.store.database.engine import Database, flush
@@ -28,7 +28,6 @@ from keyturn.adapters.store.database.schema import audit, connections, metadata,
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit.chain import MAC_BYTES, START, ChainWalk, Entry, Fault, subject_mac
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
-from keyturn.core.audit.routine import Day, folded
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import ENDED
 from keyturn.ports.audit import AuditFilter, Bounds
@@ -36,7 +35,6 @@ from keyturn.ports.clock import Clock
 
 _MOST_STRANGERS: Final = 100
 _BATCH: Final = 500
-_DAYS_AT_ONCE: Final = 500
 _ENDED: Final = [each.value for each in ENDED]
 # Tables whose rows name an owner, but stay: the connections as tombstones, the ties as what is taken away last.
 _STAYING: Final = frozenset({"connections", "audit_subjects"})
@@ -65,13 +63,18 @@ class SqlAuditChain:
         """List, newest first."""
         of_one = which.connection is not None or which.owner is not None
         query = ROWS.where(in_project(project, of_one=of_one), *_conditions(which, project))
-        chosen = routine.conditions(which)
+        chosen = routine.conditions(which, project)
         others = None if chosen is None else routine.ROWS.where(routine.in_project(project), *chosen)
         if cursor is not None:
             before = position_in(cursor, "audit", int)[0]
             query = query.where(audit.c.seq < before)
             others = None if others is None else others.where(audit_routine.c.seq < before)
-        found = await self._database.read_together(lambda tx: newest_first(tx, query, others, limit + 1))
+
+        def body(tx: sa.Connection) -> list[tuple[int, AuditRecord]]:
+            of_time = None if others is None else others.where(*routine.within(tx, which.since, which.until))
+            return newest_first(tx, query, of_time, limit + 1)
+
+        found = await self._database.read_together(body)
         shown = found[:limit]
         return tuple(shown), cursor_of("audit", shown[-1][0]) if len(found) > limit else None
 
@@ -90,6 +93,16 @@ class SqlAuditChain:
         query = ROWS.where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return tuple(entry_in(row) for row in rows)
+
+    async def both(self, after: int, *, limit: int) -> Sequence[Entry]:
+        """The records of both chains after a number."""
+        query = ROWS.where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
+
+        def body(tx: sa.Connection) -> list[Entry]:
+            found = [*map(entry_in, tx.execute(query)), *routine.newer(tx, after, limit)]
+            return sorted(found, key=lambda each: each.seq)[:limit]
+
+        return await self._database.read_together(body)
 
     async def bounds(self) -> Bounds:
         """Where it begins and ends."""
@@ -130,29 +143,12 @@ class SqlAuditChain:
 
     async def fold(self, *, before: float, at: float) -> int:
         """Tell whole days of routine records in the main chain, and take them away."""
-        through, days = await self._database.read_together(lambda tx: routine.days_before(tx, before))
-        if through:
-            for some in batched(days, _DAYS_AT_ONCE):
-                await self._database.write(partial(self._fold, days=some, through=through))
-            await self._database.write(lambda tx: routine.cut_through(tx, self._keys, through, at))
-        while await self._database.write(routine.take_away):
+        part, number = partial(fold_some, writer=self._writer, before=before, at=at), 0
+        while (some := await self._database.write(part)) is not None:
+            number += some
+        while await self._database.write(take_away):
             pass
-        return len(days)
-
-    def _fold(self, tx: sa.Connection, *, days: Sequence[Day], through: int) -> None:
-        """Write some days down, and how far that came: all days of a connection are told at once."""
-        flush(tx)
-        c, about = connections.c, {each.connection for each in days}
-        known = sa.select(c.id, c.project, c.connector, c.owner).where(c.id.in_(about))
-        found = {row.id: row for row in tx.execute(known)}
-        records = []
-        for each in days:
-            record, row = folded(each), found.get(each.connection)
-            if row is not None:
-                record = replace(record, project=row.project, connector=row.connector, owner=row.owner)
-            records.append(record)
-        self._writer.add(tx, records)
-        routine.put_mark(tx, routine.FOLD, seq=through, mac=days[-1].connection.encode(), at=days[-1].last_at)
+        return number
 
     async def strangers(self) -> Sequence[str]:
         """Subjects that somebody tied to another owner."""
@@ -236,17 +232,6 @@ class SqlAuditChain:
 
     def _tied(self, row: sa.Row[Any]) -> bool:
         return hmac.compare_digest(subject_mac(self._keys.mac_key, row.subject, row.project, row.owner), _mac_in(row))
-
-
-def batched(days: Sequence[Day], number: int) -> Iterator[Sequence[Day]]:
-    """Days in parts of about this many; those of one connection stay together."""
-    begin = 0
-    while begin < len(days):
-        end = min(begin + number, len(days))
-        while end < len(days) and days[end].connection == days[end - 1].connection:
-            end += 1
-        yield days[begin:end]
-        begin = end
 
 
 def _ties(tx: sa.Connection, *, after: str) -> Sequence[sa.Row[Any]]:

@@ -1,9 +1,9 @@
-"""The chain of routine records in the database: added, read, checked, told by the day, and cut.
+"""The chain of routine records in the database: added, read and checked. Told by the day, and cut: `folding.py`.
 
 Rule 1: a row has what no other table tells: connector, project and person are its connection's.
 Rule 2: a row's MAC is over everything in it and the MAC of the row before; it is as long as half a SHA-256.
-Rule 3: a day is told in the main chain before its rows go, and how far that came stands beside it: what dies in the
-middle goes on where it was, and tells nothing twice.
+Rule 3: its head stands in the marks from the first start on. Where somebody took that away, what happens is written
+into the main chain, and the check says that the head is gone: a chain that began anew would hide what was before.
 """
 
 from __future__ import annotations
@@ -19,19 +19,16 @@ from sqlalchemy.dialects.sqlite import insert
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, is_signed_by
 from keyturn.adapters.store.database.audit_tables import audit_marks, audit_routine, audit_subjects
 from keyturn.adapters.store.database.schema import connections, plain
-from keyturn.core.audit.chain import TOLD_OF_A_MAC, Entry, Fault, canonical_facts, mac_of
+from keyturn.core.audit.chain import SUBJECT, TOLD_OF_A_MAC, Entry, Fault, canonical_facts, mac_of
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
 from keyturn.core.audit.kinds import RecordKind
-from keyturn.core.audit.routine import ACTIONS, DAY_S, Day, RoutineKind, routine_kind
+from keyturn.core.audit.routine import ACTIONS, MAC_BYTES, START, RoutineKind, routine_kind
 from keyturn.core.audit_record import AuditRecord
 from keyturn.ports.audit import AuditFilter, Bounds
 
 HEAD: Final = "routine head"
 CUT: Final = "routine cut"
-FOLD: Final = "routine fold"
-MAC_BYTES: Final = 16
-START: Final = bytes(MAC_BYTES)
-CUT_AT_ONCE: Final = 5_000
+_NEAR_S: Final = 3600.0  # records are numbered by their commits; how far the times of neighbours may be out of order
 _SCHEDULER: Final = "scheduler"
 _OF_COLUMNS: Final = frozenset({"generation", "attempt", "host", "sent_at"})
 _r, _c = audit_routine.c, connections.c
@@ -45,6 +42,11 @@ ROWS: Final[sa.Select[Any]] = sa.select(
     )
 )
 _BARE: Final = sa.select(audit_routine)
+_ENDS: Final = sa.select(
+    sa.select(sa.func.min(_r.seq)).scalar_subquery(), sa.select(sa.func.max(_r.seq)).scalar_subquery()
+)
+_FROM: Final = sa.select(_r.seq, _r.at).where(_r.seq >= sa.bindparam("from_seq")).order_by(_r.seq).limit(1)
+_BEFORE: Final = sa.select(_r.mac).where(_r.seq < sa.bindparam("before")).order_by(_r.seq.desc()).limit(1)
 _INSERT: Final = sa.insert(audit_routine)
 _MARK: Final = sa.select(audit_marks).where(audit_marks.c.name == sa.bindparam("of_mark"))
 _KINDS_OF: Final = {
@@ -55,10 +57,25 @@ _KINDS_OF: Final = {
 }
 
 
-def routine_head(tx: sa.Connection) -> tuple[int, bytes]:
-    """The number and MAC of the newest routine record; (0, zeros) before the first."""
-    row = tx.execute(_MARK, {"of_mark": HEAD}).one_or_none()
-    return (0, START) if row is None else (row.seq, _mac_in(row))
+def mark(tx: sa.Connection, name: str) -> sa.Row[Any] | None:
+    """A mark along the chain."""
+    return tx.execute(_MARK, {"of_mark": name}).one_or_none()
+
+
+def routine_head(tx: sa.Connection) -> tuple[int, bytes] | None:
+    """The number and MAC of the newest routine record, (0, zeros) before the first; None: somebody took it away."""
+    row = mark(tx, HEAD)
+    return None if row is None else (row.seq, mac_in(row))
+
+
+def begin_routine(tx: sa.Connection, keys: AuditKeys, at: float) -> None:
+    """Chain what stands there anew, from its first record on: the key of its chain was given up as lost."""
+    seq, previous = 0, START
+    while found := tx.execute(_BARE.where(_r.seq > seq).order_by(_r.seq).limit(500)).all():
+        for row in found:
+            seq, previous = row.seq, _mac_of(keys.routine_key, row.seq, previous, row._asdict())
+            tx.execute(sa.update(audit_routine).where(_r.seq == seq).values(mac=previous))
+    put_mark(tx, HEAD, seq=seq, mac=previous, at=at)
 
 
 def routine_among(tx: sa.Connection, records: Sequence[AuditRecord]) -> frozenset[int]:
@@ -90,7 +107,7 @@ def add_routine(
 
 def record_in(row: sa.Row[Any]) -> AuditRecord:
     """Read a record of `ROWS`."""
-    return _record_in(row, project=row.project or "default", connector=row.connector, owner=row.owner)
+    return _record_in(row, project=row.project, connector=row.connector, owner=row.owner)
 
 
 def of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:
@@ -98,7 +115,7 @@ def of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:
     return [] if kind is None else [_r.kind.in_([each.value for each in _KINDS_OF[kind]])]
 
 
-def conditions(which: AuditFilter) -> list[sa.ColumnElement[bool]] | None:
+def conditions(which: AuditFilter, project: str) -> list[sa.ColumnElement[bool]] | None:
     """A filter over `ROWS`; None where it lets no routine record through."""
     found: list[sa.ColumnElement[bool]] = []
     kinds = [kind for kind, action in ACTIONS.items() if which.action in (None, action) and action not in which.without]
@@ -116,27 +133,54 @@ def conditions(which: AuditFilter) -> list[sa.ColumnElement[bool]] | None:
         found.append(_c.connector.in_(sorted(which.connectors)))
     if which.owner is not None:
         owner = plain(which.owner)
-        found.append(sa.or_(_c.owner == owner, audit_subjects.c.subject == owner))
-    if which.since is not None:
-        found.append(_r.at >= which.since)
-    if which.until is not None:
-        found.append(_r.at < which.until)
+        of_subject = sa.select(audit_subjects.c.owner).where(audit_subjects.c.subject == owner)
+        theirs = sa.select(connections.c.id).where(
+            connections.c.project == plain(project), connections.c.owner.in_([owner, of_subject.scalar_subquery()])
+        )
+        found.append(_r.connection.in_(theirs))  # all records of a few connections, not all records of everybody
     return found
 
 
+def within(tx: sa.Connection, since: float | None, until: float | None) -> list[sa.ColumnElement[bool]]:
+    """The records of a time, found by their numbers: nothing else is read for it, and no index is kept."""
+    found: list[sa.ColumnElement[bool]] = []
+    if since is not None:
+        found += [_r.at >= since, _r.seq >= _number_at(tx, since - _NEAR_S)]
+    if until is not None:
+        found += [_r.at < until, _r.seq < _number_at(tx, until + _NEAR_S)]
+    return found
+
+
+def _number_at(tx: sa.Connection, at: float) -> int:
+    """A number before which everything is older, and after which nothing is; halved until it is found."""
+    first, last = tx.execute(_ENDS).one()
+    low, high = first or 1, (last or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = tx.execute(_FROM, {"from_seq": middle}).one_or_none()
+        if row is not None and row.at < at:
+            low = int(row.seq) + 1
+        else:
+            high = middle
+    return low
+
+
 def in_project(project: str) -> sa.ColumnElement[bool]:
-    """The routine records of a project; a row whose connection is gone is of the first."""
-    return sa.func.coalesce(_c.project, "default") == project
+    """The routine records of a project; a row whose connection is gone is nobody's."""
+    return _c.project == plain(project)
 
 
 def bounds(tx: sa.Connection, keys: AuditKeys) -> Bounds:
     """Where the chain begins and ends now."""
-    head, row = routine_head(tx), tx.execute(_MARK, {"of_mark": CUT}).one_or_none()
-    if row is None:
-        return Bounds((0, START), head)
-    said = Checkpoint(Kind.ROUTINE_CUT, row.seq, _mac_in(row), row.at, signature=row.signature or b"")
-    ours = is_signed_by(keys.public_key, said)
-    return Bounds((row.seq, _mac_in(row)), head, None if ours else Fault(row.seq + 1, "cut_unsigned"))
+    head, row, newest = routine_head(tx), mark(tx, CUT), tx.execute(_ENDS).one()[1] or 0
+    start = (0, START) if row is None else (row.seq, mac_in(row))
+    if row is not None:
+        said = Checkpoint(Kind.ROUTINE_CUT, row.seq, start[1], row.at, signature=row.signature or b"")
+        if not is_signed_by(keys.public_key, said):
+            return Bounds(start, head or (0, b""), Fault(row.seq + 1, "cut_unsigned"))
+    if head is None or newest > head[0]:
+        return Bounds(start, head or (0, b""), Fault(newest or start[0] or 1, "head_changed"))
+    return Bounds(start, head)
 
 
 def check(
@@ -148,11 +192,11 @@ def check(
     for row in tx.execute(query).all():
         expected = _safely(key, row, previous)
         if expected is None:
-            return right, Fault(row.seq, "changed", "", _mac_in(row).hex())
-        if not hmac.compare_digest(expected, _mac_in(row)):
-            return right, Fault(row.seq, "changed", expected.hex()[:TOLD_OF_A_MAC], _mac_in(row).hex())
+            return right, Fault(row.seq, "changed", "", mac_in(row).hex())
+        if not hmac.compare_digest(expected, mac_in(row)):
+            return right, Fault(row.seq, "changed", expected.hex()[:TOLD_OF_A_MAC], mac_in(row).hex())
         record = _record_in(row, project="default", connector=None, owner=None)
-        right.append(Entry(row.seq, record, None, "", previous, expected))
+        right.append(Entry(row.seq, record, None, "", previous, expected, routine=True))
         previous = expected
     return right, None
 
@@ -162,53 +206,30 @@ def entry(tx: sa.Connection, seq: int, project: str) -> Entry | None:
     row = tx.execute(ROWS.where(in_project(project), _r.seq == seq)).one_or_none()
     if row is None:
         return None
-    before = sa.select(_r.mac).where(_r.seq < seq).order_by(_r.seq.desc()).limit(1)
-    record, previous = record_in(row), tx.execute(before).scalar() or START
-    return Entry(seq, record, row.subject, canonical_facts(record.facts), previous, _mac_in(row))
+    return _entry_in(row, tx.execute(_BEFORE, {"before": seq}).scalar() or _start(tx))
 
 
-def days_before(tx: sa.Connection, before: float) -> tuple[int, list[Day]]:
-    """The number up to which all routine records are older, and their days, in order; a day is told whole."""
-    told = tx.execute(_MARK, {"of_mark": FOLD}).one_or_none()
-    if told is not None:  # one that was begun is ended first
-        return told.seq, _days(tx, told.seq, (told.mac or b"").decode())
-    first_kept = tx.execute(sa.select(sa.func.min(_r.seq)).where(_r.at >= before)).scalar()
-    query = sa.select(sa.func.max(_r.seq))
-    through = tx.execute(query if first_kept is None else query.where(_r.seq < first_kept)).scalar() or 0
-    return through, _days(tx, through, "") if through else []
+def _start(tx: sa.Connection) -> bytes:
+    """The MAC of the record before the first."""
+    cut = mark(tx, CUT)
+    return START if cut is None else mac_in(cut)
 
 
-def _days(tx: sa.Connection, through: int, after: str) -> list[Day]:
-    day = sa.cast(_r.at / DAY_S, sa.Integer)
-    query = (
-        sa.select(_r.connection, _r.kind, day, sa.func.count(), sa.func.min(_r.generation),
-                  sa.func.max(_r.generation), sa.func.max(_r.at))
-        .where(_r.seq <= through, _r.connection > after)
-        .group_by(_r.connection, _r.kind, day)
-        .order_by(_r.connection, day, _r.kind)
-    )  # fmt: skip
-    return [
-        Day(connection, RoutineKind(kind), number * DAY_S, count, first, last, at)
-        for connection, kind, number, count, first, last, at in tx.execute(query)
-    ]
+def _entry_in(row: Any, previous: bytes) -> Entry:
+    record = record_in(row)
+    subject = row.subject if row.subject is not None and SUBJECT.fullmatch(row.subject) else None
+    return Entry(row.seq, record, subject, canonical_facts(record.facts), previous, mac_in(row), routine=True)
 
 
-def cut_through(tx: sa.Connection, keys: AuditKeys, through: int, at: float) -> None:
-    """Say, signed, that all up to this record goes; their days are told."""
-    mac = tx.execute(sa.select(_r.mac).where(_r.seq == through)).scalar()
-    if mac is not None:
-        mark = keys.signed(Checkpoint(Kind.ROUTINE_CUT, through, mac, at))
-        put_mark(tx, CUT, seq=through, mac=mac, at=at, signature=mark.signature)
-    tx.execute(sa.delete(audit_marks).where(audit_marks.c.name == FOLD))
-
-
-def take_away(tx: sa.Connection) -> int:
-    """Take some of the rows away that were cut off; returns how many."""
-    cut = tx.execute(_MARK, {"of_mark": CUT}).one_or_none()
-    if cut is None:
-        return 0
-    some = sa.select(_r.seq).where(_r.seq <= cut.seq).order_by(_r.seq).limit(CUT_AT_ONCE)
-    return tx.execute(sa.delete(audit_routine).where(_r.seq.in_(some))).rowcount
+def newer(tx: sa.Connection, after: int, limit: int) -> list[Entry]:
+    """The records after a number, with their places in this chain, oldest first."""
+    rows = tx.execute(ROWS.where(_r.seq > after).order_by(_r.seq).limit(limit)).all()
+    previous = (tx.execute(_BEFORE, {"before": rows[0].seq}).scalar() if rows else None) or _start(tx)
+    found = []
+    for row in rows:
+        found.append(_entry_in(row, previous))
+        previous = mac_in(row)
+    return found
 
 
 def put_mark(tx: sa.Connection, name: str, **values: Any) -> None:
@@ -229,12 +250,12 @@ def _columns_of(record: AuditRecord) -> dict[str, Any]:
         "request_id": None if record.request_id is None else plain(record.request_id),
         "attempt": facts.get("attempt"),
         "host": facts.get("host"),
-        "sent_at": facts.get("sent_at"),
+        "sent_at": None if facts.get("sent_at") is None else float(facts["sent_at"]),  # as it will be read
         "facts": canonical_facts(rest) if rest else None,
     }
 
 
-def _record_in(row: Any, *, project: str, connector: str | None, owner: str | None) -> AuditRecord:
+def _record_in(row: Any, *, project: str | None, connector: str | None, owner: str | None) -> AuditRecord:
     try:
         facts, action = json.loads(row.facts) if row.facts else {}, ACTIONS[RoutineKind(row.kind)]
     except (ValueError, TypeError, RecursionError):  # somebody spoilt it: the check says so, a list goes on
@@ -249,7 +270,7 @@ def _record_in(row: Any, *, project: str, connector: str | None, owner: str | No
         owner=owner,
         request_id=row.request_id,
         facts=facts,
-        project=project,
+        project=project or "",
     )
 
 
@@ -271,5 +292,6 @@ def _safely(key: bytes, row: Any, previous: bytes) -> bytes | None:
         return None
 
 
-def _mac_in(row: Any) -> bytes:
+def mac_in(row: Any) -> bytes:
+    """The MAC in a row or a mark; what is none any more fails where it is checked."""
     return row.mac if isinstance(row.mac, bytes) and len(row.mac) == MAC_BYTES else b""

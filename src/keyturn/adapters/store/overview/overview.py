@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from keyturn.adapters.store.chained.routine import within
 from keyturn.adapters.store.database.audit_tables import audit_routine
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.observing_tables import connection_calls
@@ -97,13 +98,16 @@ class SqlOverview:
         renewed, count = sa.literal(ACTIONS[RoutineKind.RENEWED]), sa.func.count()
         well = (
             sa.select(at, sa.func.coalesce(_c.connector, ""), renewed, sa.literal("ok"), count)
-            .select_from(audit_routine.outerjoin(connections, r.connection == _c.id))
-            .where(sa.func.coalesce(_c.project, "default") == project, r.kind == RoutineKind.RENEWED.value)
-            .where(r.at >= since, r.at < until)
+            .select_from(audit_routine.join(connections, r.connection == _c.id))
+            .where(_c.project == project, r.kind == RoutineKind.RENEWED.value)
             .group_by(at, sa.func.coalesce(_c.connector, ""))
         )
         counted: dict[tuple[int, str, str, str], int] = {}
-        for n, connector, action, outcome, number in (*await self._rows(query), *await self._rows(well)):
+
+        def body(tx: sa.Connection) -> list[Any]:
+            return [*tx.execute(query), *tx.execute(well.where(*within(tx, since, until)))]
+
+        for n, connector, action, outcome, number in await self._database.read_together(body):
             counted[n, connector, action, outcome] = counted.get((n, connector, action, outcome), 0) + number
         return tuple(
             Tally(since + n * step_s, connector, action, outcome, number)
@@ -113,9 +117,13 @@ class SqlOverview:
     async def recorded_since(self, *, project: str = "default") -> float | None:
         """When the oldest of them was written."""
         query = sa.select(sa.func.min(audit.c.at)).where(audit.c.project == project, sa.text(SENT))
-        others = sa.select(sa.func.min(audit_routine.c.at)).where(audit_routine.c.kind == RoutineKind.RENEWED.value)
-        found = [(await self._rows(each))[0][0] for each in (query, others)]
-        return min((each for each in found if each is not None), default=None)
+        r = audit_routine.c  # numbered as they were written: the first one is the oldest, and no other row is read
+        others = (
+            sa.select(r.at).select_from(audit_routine.join(connections, r.connection == _c.id))
+            .where(_c.project == project, r.kind == RoutineKind.RENEWED.value).order_by(r.seq).limit(1)
+        )  # fmt: skip
+        found = [*await self._rows(query), *await self._rows(others)]
+        return min((at for (at,) in found if at is not None), default=None)
 
     async def expiries(self, now: float, until: float, *, project: str = "default") -> Sequence[Expiry]:
         """Tokens that end, by the hour."""

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the table and its index."""
+    """Add the table and its index, and where its chain begins; an empty database's first start begins it."""
     op.create_table(
         "audit_routine",
         sa.Column("seq", sa.Integer(), nullable=False, primary_key=True),
@@ -29,3 +29,7 @@ def upgrade() -> None:
         sa.Column("mac", sa.LargeBinary(), nullable=False),
     )
     op.create_index("audit_routine_by_connection", "audit_routine", ["connection", "seq"])
+    op.execute(
+        "INSERT INTO audit_marks (name, seq, mac, at) SELECT 'routine head', 0, zeroblob(16), at FROM audit_marks"
+        " WHERE name = 'head'"
+    )
