@@ -5,25 +5,35 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from keyturn.adapters.anchor_file import JsonAnchorFile
+from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_chain import SqlAuditChain
+from keyturn.adapters.store.database.audit_tables import audit_routine
 from keyturn.adapters.store.opening import Stores
+from keyturn.core.audit.chain import Entry
+from keyturn.core.audit.exported import check_export
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import State
-from keyturn.core.errors import StoreUnavailable
+from keyturn.core.errors import AuditUnavailable, StoreUnavailable
+from keyturn.engine.actor import Actor
+from keyturn.engine.audit.export import ExportAudit
 from keyturn.engine.audit.keeping import AuditKeeper
-from keyturn.engine.audit.verify import Verdict, VerifyAudit
+from keyturn.engine.audit.verify import RoutineVerdict, Verdict, VerifyAudit
 from keyturn.ports.audit import AuditFilter
 from tests.adapters.store.conftest import opened
 from tests.adapters.store.test_tampering import write_past
 from tests.contracts.samples import NOW, connection, record, secrets
 from tests.fakes.clock import FakeClock
+from tests.fakes.keys import FakeKeyProvider
 
 DAY_S = 86_400.0
 RENEWALS = 6
@@ -369,3 +379,176 @@ async def test_two_processes_hear_of_a_renewal(tmp_path: Path) -> None:
 
     assert ["connection.renewed", "a.main", "connection.renewed"] == [each.action for _, each in found]
     assert (newest, [2, 3]) == (found[-1][0], [e.facts["generation"] for _, e in found if "attempt" in e.facts])
+
+
+async def test_both_are_exported(tmp_path: Path) -> None:
+    """In the order of their numbers, each tied to the one before in its chain; a line taken out shows."""
+    await filled(tmp_path)
+    async with opened(tmp_path) as stores:
+        export = ExportAudit(stores.chain, stores.audit, FakeClock(auto=True))
+        lines = b"".join([piece async for piece in await export.begin(Actor("key:1"))]).splitlines(keepends=True)
+        _, entries, fault = check_export(lines, stores.chain.is_signed)
+        _, _, missing = check_export([*lines[:3], *lines[4:]], stores.chain.is_signed)
+    chains = [json.loads(each).get("chain") for each in lines[:-1]]
+
+    assert (RENEWALS + 3, None) == (entries, fault)
+    assert [None, *["routine"] * RENEWALS, None, None] == chains
+    assert missing is not None
+    assert [] == [each for each in lines if b"owner-1" in each]
+
+
+async def test_both_are_sent(tmp_path: Path) -> None:
+    """A sink gets the records of both in the order of their numbers, each once."""
+    await filled(tmp_path)
+    got: list[Entry] = []
+
+    class Sink:
+        async def send(self, entries: Sequence[Entry]) -> None:
+            got.extend(entries)
+
+        async def close(self) -> None:
+            pass
+
+    async with opened(tmp_path) as stores:
+        keeper = AuditKeeper(stores.chain, FakeClock(auto=True), stores.leases, sink=Sink())
+        await keeper.send()
+        await stores.audit.append([renewed(30), record("a.main", outcome="ok"), renewed(31)])
+        await keeper.send()
+        await keeper.send()
+
+    assert ["connection.renewed", "a.main", "connection.renewed"] == [each.record.action for each in got]
+    assert [9, 10, 11] == [each.seq for each in got]
+
+
+async def test_nothing_is_asked_of_an_idle_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until any process commits, whichever it is."""
+    async with opened(tmp_path) as one, opened(tmp_path) as other:
+        await one.connections.insert(connection(generation=2), secrets(), records=[record("connection.created")])
+        log = other.audit
+        database, asked = log._database, list[int]()
+        seen = await log.newest()
+        await log.since(seen, limit=10)
+        true_read = database.read_together
+
+        async def counted(body: Callable[[sa.Connection], object]) -> object:
+            asked.append(1)
+            return await true_read(body)
+
+        monkeypatch.setattr(database, "read_together", counted)
+        idle = [await log.since(seen, limit=10) for _ in range(3)]
+        before = len(asked)
+        earlier = await log.since(seen - 1, limit=10)
+        await one.audit.append([renewed(2)])
+        after = await log.since(seen, limit=10)
+        await other.audit.append([renewed(3)])
+        own = await log.since(after[-1][0], limit=10)
+
+    assert ([(), (), ()], 0) == (idle, before)
+    assert ["connection.created"] == [each.action for _, each in earlier]
+    assert [2, 3] == [each.facts["generation"] for _, each in (*after, *own)]
+
+
+async def test_a_log_of_the_release_before_keeps_its_renewals(tmp_path: Path) -> None:
+    """They stay in the main chain, and the other begins beside it."""
+    await filled(tmp_path)
+    write_past(
+        tmp_path, "DROP TABLE audit_routine", "DROP INDEX audit_told",
+        "DELETE FROM audit_marks WHERE name LIKE 'routine%'",
+        "UPDATE alembic_version SET version_num = '0022'",
+    )  # fmt: skip
+    async with opened(tmp_path) as stores:
+        before = await verified(stores)
+        await stores.audit.append([renewed(6), renewed(7)])
+        after = await verified(stores)
+
+    assert (True, 2, 0) == (before.ok, before.entries, before.routine.entries)
+    assert (True, 2, 2) == (after.ok, after.entries, after.routine.entries)
+
+
+async def test_a_key_that_is_given_up_begins_both_anew(tmp_path: Path) -> None:
+    """What is there is chained under the new key."""
+    await filled(tmp_path)
+    async with opened(tmp_path, FakeKeyProvider("b"), lost_key=FakeKeyProvider().key_id) as stores:
+        verdict = await verified(stores)
+        listed, _ = await stores.chain.page(AuditFilter(action="connection.renewed"), cursor=None, limit=50)
+
+    assert verdict.first_bad is None
+    assert verdict.routine == RoutineVerdict(RENEWALS)
+    assert RENEWALS == len(listed)
+
+
+@pytest.mark.parametrize(
+    ("seq", "mac"), [pytest.param(99, "'zzz'", id="text"), pytest.param(3, "x'7a7a7a'", id="bytes")]
+)
+async def test_a_mark_that_somebody_wrote_cuts_nothing(tmp_path: Path, seq: int, mac: str) -> None:
+    """Who says that all is told, without the key, has nothing taken away."""
+    await filled(tmp_path)
+    write_past(
+        tmp_path,
+        "INSERT INTO audit_marks (name, seq, mac, at, signature)"
+        f" VALUES ('routine fold', {seq}, {mac}, 1, zeroblob(64))",
+    )
+    async with opened(tmp_path) as stores:
+        with pytest.raises(AuditUnavailable):
+            await stores.chain.fold(before=NOW + 10 * DAY_S, at=NOW + 13 * DAY_S)
+        verdict = await verified(stores)
+
+    assert (True, RENEWALS) == (verdict.ok, verdict.routine.entries)
+
+
+async def test_lists_begin_with_the_newest_or_with_the_few(tmp_path: Path) -> None:
+    """No list sorts all records, or reads those of everybody for those of one."""
+    plans = []
+    async with opened(tmp_path) as stores:
+        await stores.connections.insert(connection(generation=2), secrets())
+        chain = stores.chain
+        assert isinstance(chain, SqlAuditChain)
+
+        def explained(tx: sa.Connection) -> None:
+            for which in (AuditFilter(), AuditFilter(owner="owner-1"), AuditFilter(connection="cxn_1")):
+                chosen = routine.conditions(tx, which, "default")
+                query = routine.ROWS.where(routine.in_project("default"), *(chosen or ()))
+                query = query.order_by(audit_routine.c.seq.desc()).limit(51)
+                text = query.compile(tx, compile_kwargs={"literal_binds": True})
+                plans.append(" / ".join(row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")))
+
+        await chain._database.read(explained)
+
+    assert plans[0].startswith("SCAN audit_routine / SEARCH connections")
+    assert "SEARCH audit_routine USING INDEX audit_routine_by_connection" in plans[1]
+    assert "SEARCH audit_routine USING INDEX audit_routine_by_connection" in plans[2]
+    assert "TEMP B-TREE" not in plans[0]
+
+
+async def test_what_is_kept_of_a_renewal_is_small(tmp_path: Path) -> None:
+    """At most 250 bytes of the file, its index included."""
+    count, spread = 2000, 100
+    async with opened(tmp_path) as stores:
+        for n in range(spread):
+            await stores.connections.insert(connection(f"cxn_{n:024d}"), secrets())
+        await stores.chain._database.empty_journal()
+        before = (tmp_path / "keyturn.db").stat().st_size
+        long = {"host": "login.provider.example.com", "sent_at": NOW}
+        for n in range(count):
+            facts = {"generation": n // spread, "attempt": f"att_{n:024d}", **long}
+            await stores.audit.append([replace(renewed(2, f"cxn_{n % spread:024d}", at=NOW + n / 7), facts=facts)])
+        await stores.chain._database.empty_journal()
+        grown = (tmp_path / "keyturn.db").stat().st_size - before
+
+    assert grown / count < 250
+
+
+async def test_the_board_counts_the_days_that_were_told(tmp_path: Path) -> None:
+    """As many renewals before days are told as after, each in its day; nothing from outside the time."""
+    async with opened(tmp_path) as stores:
+        await busy(stores)
+        spans = [(DAY, DAY + 3 * DAY_S), (DAY + DAY_S, DAY + 2 * DAY_S)]
+        before = [await stores.overview.renewals(*span, DAY_S) for span in spans]
+        first = await stores.overview.recorded_since()
+        await stores.chain.fold(before=DAY + 2 * DAY_S, at=DAY + 5 * DAY_S)
+        after = [await stores.overview.renewals(*span, DAY_S) for span in spans]
+        still = await stores.overview.recorded_since()
+
+    assert [[12, 12, 12], [12]] == [[each.count for each in some] for some in before]
+    assert before == after
+    assert (DAY, DAY) == (first, still)

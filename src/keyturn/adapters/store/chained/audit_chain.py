@@ -63,16 +63,14 @@ class SqlAuditChain:
         """List, newest first."""
         of_one = which.connection is not None or which.owner is not None
         query = ROWS.where(in_project(project, of_one=of_one), *_conditions(which, project))
-        chosen = routine.conditions(which, project)
-        others = None if chosen is None else routine.ROWS.where(routine.in_project(project), *chosen)
+        others = routine.ROWS.where(routine.in_project(project))
         if cursor is not None:
             before = position_in(cursor, "audit", int)[0]
-            query = query.where(audit.c.seq < before)
-            others = None if others is None else others.where(audit_routine.c.seq < before)
+            query, others = query.where(audit.c.seq < before), others.where(audit_routine.c.seq < before)
 
         def body(tx: sa.Connection) -> list[tuple[int, AuditRecord]]:
-            of_time = None if others is None else others.where(*routine.within(tx, which.since, which.until))
-            return newest_first(tx, query, of_time, limit + 1)
+            chosen = routine.conditions(tx, which, project)
+            return newest_first(tx, query, None if chosen is None else others.where(*chosen), limit + 1)
 
         found = await self._database.read_together(body)
         shown = found[:limit]

@@ -65,7 +65,8 @@ def _noted(tx: sa.Connection, keys: AuditKeys, begun: int) -> tuple[int, str] | 
     note = mark(tx, FOLD)
     if note is None or note.seq <= begun:  # one of before the cut is over
         return None
-    said = Checkpoint(Kind.ROUTINE_FOLD, note.seq, note.mac or b"", note.at or 0.0, signature=note.signature or b"")
+    mac, signature = (each if isinstance(each, bytes) else b"" for each in (note.mac, note.signature))
+    said = Checkpoint(Kind.ROUTINE_FOLD, note.seq, mac, note.at or 0.0, signature=signature)
     if not is_signed_by(keys.public_key, said):
         raise AuditUnavailable("the mark of how far the routine records were told is not signed by this log")
     return note.seq, said.mac.decode()

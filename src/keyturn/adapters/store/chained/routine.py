@@ -28,6 +28,7 @@ from keyturn.ports.audit import AuditFilter, Bounds
 
 HEAD: Final = "routine head"
 CUT: Final = "routine cut"
+_FEW: Final = 50
 _NEAR_S: Final = 3600.0  # records are numbered by their commits; how far the times of neighbours may be out of order
 _SCHEDULER: Final = "scheduler"
 _OF_COLUMNS: Final = frozenset({"generation", "attempt", "host", "sent_at"})
@@ -115,7 +116,7 @@ def of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:
     return [] if kind is None else [_r.kind.in_([each.value for each in _KINDS_OF[kind]])]
 
 
-def conditions(which: AuditFilter, project: str) -> list[sa.ColumnElement[bool]] | None:
+def conditions(tx: sa.Connection, which: AuditFilter, project: str) -> list[sa.ColumnElement[bool]] | None:
     """A filter over `ROWS`; None where it lets no routine record through."""
     found: list[sa.ColumnElement[bool]] = []
     kinds = [kind for kind, action in ACTIONS.items() if which.action in (None, action) and action not in which.without]
@@ -128,9 +129,9 @@ def conditions(which: AuditFilter, project: str) -> list[sa.ColumnElement[bool]]
     if which.connection is not None:
         found.append(_r.connection == plain(which.connection))
     if which.connector is not None:
-        found.append(_c.connector == plain(which.connector))
+        found += _of_connectors(tx, frozenset({which.connector}), project)
     if which.connectors is not None:
-        found.append(_c.connector.in_(sorted(which.connectors)))
+        found += _of_connectors(tx, which.connectors, project)
     if which.owner is not None:
         owner = plain(which.owner)
         of_subject = sa.select(audit_subjects.c.owner).where(audit_subjects.c.subject == owner)
@@ -138,7 +139,15 @@ def conditions(which: AuditFilter, project: str) -> list[sa.ColumnElement[bool]]
             connections.c.project == plain(project), connections.c.owner.in_([owner, of_subject.scalar_subquery()])
         )
         found.append(_r.connection.in_(theirs))  # all records of a few connections, not all records of everybody
-    return found
+    return [*found, *within(tx, which.since, which.until)]
+
+
+def _of_connectors(tx: sa.Connection, connectors: frozenset[str], project: str) -> list[sa.ColumnElement[bool]]:
+    """The records of these. Where they have few connections, only theirs are read; else the newest are soon found."""
+    names = sorted(map(plain, connectors))
+    theirs = sa.select(_c.id).where(_c.project == plain(project), _c.connector.in_(names))
+    ids = list(tx.execute(theirs.limit(_FEW + 1)).scalars())
+    return [_r.connection.in_(ids)] if len(ids) <= _FEW else [_c.connector.in_(names)]
 
 
 def within(tx: sa.Connection, since: float | None, until: float | None) -> list[sa.ColumnElement[bool]]:
@@ -166,8 +175,11 @@ def _number_at(tx: sa.Connection, at: float) -> int:
 
 
 def in_project(project: str) -> sa.ColumnElement[bool]:
-    """The routine records of a project; a row whose connection is gone is nobody's."""
-    return _c.project == plain(project)
+    """The routine records of a project; a row whose connection is gone is nobody's.
+
+    The sign keeps SQLite from beginning with the project's connections, and sorting all that was recorded of them.
+    """
+    return sa.literal_column("+connections.project", sa.Text) == plain(project)
 
 
 def bounds(tx: sa.Connection, keys: AuditKeys) -> Bounds:

@@ -33,3 +33,4 @@ def upgrade() -> None:
         "INSERT INTO audit_marks (name, seq, mac, at) SELECT 'routine head', 0, zeroblob(16), at FROM audit_marks"
         " WHERE name = 'head'"
     )
+    op.create_index("audit_told", "audit", ["project", "at"], sqlite_where=sa.text("action IN ('connection.renewals')"))
