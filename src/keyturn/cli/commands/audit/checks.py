@@ -92,9 +92,13 @@ def _tell_verdict(verdict: Mapping[str, Any]) -> None:
             ("public key", verdict.get("public_key")),
         ]
     )
-    for fault in (verdict.get("first_bad"), routine.get("first_bad"), anchor.get("fault")):
+    for of, fault in (
+        ("", verdict.get("first_bad")),
+        ("routine ", routine.get("first_bad")),
+        ("", anchor.get("fault")),
+    ):
         if isinstance(fault, Mapping):
-            say(f"✗ record {one_line(fault.get('seq'))}: {one_line(fault.get('text'))}")
+            say(f"✗ {of}record {one_line(fault.get('seq'))}: {one_line(fault.get('text'))}")
             if fault.get("found"):
                 say(f"  its MAC should be {one_line(fault.get('expected'))}, it is {one_line(fault['found'])}")
     for row in generations.get("older") or ():
