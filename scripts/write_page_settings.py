@@ -52,7 +52,9 @@ SENTENCES: Final = {
     "added every hour in which something happened and at the end; `keyturn audit verify` holds the log against it.",
     "audit_syslog": "`udp://HOST:514`, `tcp://HOST:601` or `unix:/dev/log`: where each audit record is sent as it is "
     "written.",
-    "audit_retention": "How many days audit records are kept. Older ones are cut off, with a signed mark.",
+    "audit_retention": "How many days audit records are kept; 0 is for ever. Older ones are cut off, with a signed "
+    "mark. Successful renewals and vended tokens are kept for three days in full, and then as one record a connection "
+    "and day.",
     "smtp_url": "The mail server by which the operator is told what needs somebody: `smtps://USER:PASSWORD@HOST`, "
     "`smtp+starttls://USER:PASSWORD@HOST`, or `smtp://HOST` in the clear and without credentials. Best as "
     "`KEYTURN_SMTP_URL_FILE`. Where unset, no mail is sent.",

@@ -8,6 +8,7 @@ import pytest
 
 from keyturn.core.audit.chain import START, SUBJECT
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
+from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import State
 from keyturn.core.errors import ValidationFailed
 from keyturn.ports.audit import AuditFilter
@@ -261,3 +262,54 @@ class AuditChainContract:
         await stores.chain.note_sent("verified", 1, at=NOW + 9)
 
         assert (None, NOW + 5) == (before, await stores.chain.verified_at())
+
+    async def test_routine_records_have_a_chain_of_their_own(self, stores: AllStores) -> None:
+        """Both count with the same numbers; what failed is no routine, nor what its connection does not tell."""
+        await stores.connections.insert(connection(), secrets(), records=[record("connection.created")])
+        await stores.audit.append([renewed(2), record("a.main"), renewed(3), record("connection.renewed")])
+        main = await stores.chain.entries(0, limit=10)
+        both = await stores.chain.both(0, limit=10)
+        bounds = await stores.chain.routine_bounds()
+        checked, fault = await stores.chain.check_routine(bounds.start, until=bounds.head[0], limit=10)
+        listed, _ = await stores.audit.list(limit=10)
+
+        assert [(1, False), (2, True), (3, False), (4, True), (5, False)] == [(e.seq, e.routine) for e in both]
+        assert [1, 3, 5] == [each.seq for each in main]
+        assert ([2, 4], None, None) == ([each.seq for each in checked], fault, bounds.fault)
+        assert ((0, bytes(16)), (4, both[3].mac)) == (bounds.start, bounds.head)
+        assert [both[0].mac, both[2].mac] == [both[2].previous, both[4].previous]
+        assert (bytes(16), both[1].mac) == (both[1].previous, both[3].previous)
+        assert [5, 4, 3, 2, 1] == [seq for seq, _ in listed]
+        assert both[3] == await stores.chain.entry(4)
+        assert {"owner-1"} == {each.record.owner for each in both}
+
+    async def test_days_that_are_over_are_told(self, stores: AllStores) -> None:
+        """Of each connection, day and kind in one record; those records are gone then, and later ones stay."""
+        day = NOW // 86_400 * 86_400
+        await stores.connections.insert(connection(), secrets())
+        await stores.audit.append([renewed(2, at=day), renewed(3, at=day + 9), renewed(4, at=day + 86_400)])
+        await stores.audit.append([renewed(5, at=day + 3 * 86_400)])
+        number = await stores.chain.fold(before=day + 2 * 86_400, at=day + 5 * 86_400)
+        again = await stores.chain.fold(before=day + 2 * 86_400, at=day + 5 * 86_400)
+        found = await stores.chain.both(0, limit=10)
+        bounds = await stores.chain.routine_bounds()
+        checked, fault = await stores.chain.check_routine(bounds.start, until=bounds.head[0], limit=10)
+
+        assert (2, 0) == (number, again)
+        assert [(4, "connection.renewed"), (5, "connection.renewals"), (6, "connection.renewals")] == [
+            (each.seq, each.record.action) for each in found
+        ]
+        assert {
+            "day": "2023-11-14", "count": 2, "first_generation": 2, "generation": 3, "hosts": ["a.example.com"]
+        } == dict(found[1].record.facts)  # fmt: skip
+        assert ("owner-1", "acme", day + 5 * 86_400) == (
+            found[1].record.owner, found[1].record.connector, found[1].record.at,
+        )  # fmt: skip
+        assert (3, [4], None) == (bounds.start[0], [each.seq for each in checked], fault)
+        assert await stores.chain.entry(2) is None
+
+
+def renewed(generation: int, *, at: float = NOW) -> AuditRecord:
+    """A renewal that succeeded."""
+    facts = {"generation": generation, "host": "a.example.com"}
+    return record(outcome="ok", request_id=None, at=at, facts=facts)

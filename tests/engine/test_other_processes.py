@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from keyturn.core.audit_record import AuditRecord
+from keyturn.core.connection import Connection
 from keyturn.core.errors import ConnectionDisconnected, ConnectionPaused, StoreUnavailable, Unauthenticated
 from keyturn.core.secret import Secret
 from keyturn.engine.api_keys import ApiKeys
@@ -186,3 +188,27 @@ async def test_a_rotation_to_a_key_that_is_not_here(world: FakeWorld) -> None:
 
     with pytest.raises(Unauthenticated):
         await other.api_keys.authenticate(text.reveal())
+
+
+async def test_days_that_are_told_are_no_change(world: FakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A night's worth of them loads no connection; whatever else is recorded of one does."""
+    await publish(world)
+    connection = (await log_in(world)).connection
+    other, loaded = await second(world), list[str]()
+    store = world.stores.connections
+    true_load = store.load
+
+    async def load(connection_id: str, *, project: str = "default") -> Connection | None:
+        loaded.append(connection_id)
+        return await true_load(connection_id, project=project)
+
+    monkeypatch.setattr(store, "load", load)
+    told = AuditRecord(0.0, "connection.renewals", "scheduler", connection=connection.id, facts={"count": 24})
+    await world.stores.audit.append([told, replace(told, action="connection.tokens_vended")])
+    await other.look()
+    before = list(loaded)
+    await world.stores.audit.append([replace(told, action="connection.tested")])
+    await other.look()
+
+    assert [] == before
+    assert [connection.id] == loaded

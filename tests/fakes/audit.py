@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keyturn.adapters.store.chained.audit_keys import is_signed_by
 from keyturn.core.audit.chain import START, SUBJECT, ChainWalk, Entry, Fault, canonical_facts, mac_of
 from keyturn.core.audit.checkpoint import Checkpoint
+from keyturn.core.audit.routine import DAY_S, MAC_BYTES, Day, RoutineKind, folded, routine_kind
+from keyturn.core.audit.routine import START as ROUTINE_START
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
 from keyturn.ports.audit import AuditFilter, Bounds
@@ -37,6 +39,7 @@ class FakeAuditChain:
         self._subjects: dict[tuple[str, str], str] = {}
         self._numbers = count(1)
         self._cut = 0
+        self._folded = 0
         self._verified_at: float | None = None
         self._sent: dict[str, int] = {}
         self.tampered: Callable[[list[Entry]], list[Entry]] = lambda entries: entries
@@ -46,18 +49,27 @@ class FakeAuditChain:
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """List, newest first."""
         await self._database.read()
-        found = [each for each in self._entries() if each.record.project == project and _matches(which, each)]
+        kept = [each for each in self._chained(routine=True) if each.seq > self._folded]
+        both = sorted([*self._entries(), *kept], key=lambda each: each.seq)
+        found = [each for each in both if each.record.project == project and _matches(which, each)]
         return page_of([(str(each.seq), (each.seq, each.record)) for each in found[::-1]], cursor, limit)
 
     async def entry(self, seq: int, *, project: str = "default") -> Entry | None:
         """Read one."""
         await self._database.read()
-        return next((each for each in self._entries() if (each.seq, each.record.project) == (seq, project)), None)
+        both = [*self._entries(), *(each for each in self._chained(routine=True) if each.seq > self._folded)]
+        return next((each for each in both if (each.seq, each.record.project) == (seq, project)), None)
 
     async def entries(self, after: int, *, limit: int) -> Sequence[Entry]:
         """The records after a number."""
         await self._database.read()
         return [each for each in self._entries() if each.seq > after][:limit]
+
+    async def both(self, after: int, *, limit: int) -> Sequence[Entry]:
+        """The records of both chains after a number."""
+        await self._database.read()
+        kept = [each for each in self._chained(routine=True) if each.seq > self._folded]
+        return sorted([each for each in (*self._entries(), *kept) if each.seq > after], key=lambda e: e.seq)[:limit]
 
     async def bounds(self) -> Bounds:
         """Where it begins and ends."""
@@ -75,6 +87,45 @@ class FakeAuditChain:
                 return right, fault
             right.append(entry)
         return right, None
+
+    async def routine_bounds(self) -> Bounds:
+        """Where the other chain begins and ends."""
+        await self._database.read()
+        every = self._chained(routine=True)
+        gone = [each for each in every if each.seq <= self._folded]
+        start = (gone[-1].seq, gone[-1].mac) if gone else (0, ROUTINE_START)
+        return Bounds(start, (every[-1].seq, every[-1].mac) if every else (0, ROUTINE_START))
+
+    async def check_routine(
+        self, after: tuple[int, bytes], *, until: int, limit: int
+    ) -> tuple[Sequence[Entry], Fault | None]:
+        """The next routine records."""
+        await self._database.read()
+        return [each for each in self._chained(routine=True) if after[0] < each.seq <= until][:limit], None
+
+    async def fold(self, *, before: float, at: float) -> int:
+        """Tell days in the main chain."""
+        await self._database.write("audit.fold")
+        days: dict[tuple[str, RoutineKind, float], list[AuditRecord]] = {}
+        for each in self._chained(routine=True):
+            if each.seq <= self._folded:
+                continue
+            if each.record.at >= before:
+                break
+            self._folded = each.seq
+            kind = routine_kind(each.record)
+            assert kind is not None
+            day = each.record.at // DAY_S * DAY_S
+            days.setdefault((each.record.connection or "", kind, day), []).append(each.record)
+        for (connection, kind, day), records in sorted(days.items(), key=lambda each: (each[0][0], each[0][2])):
+            generations = [g for each in records if isinstance(g := each.facts.get("generation"), int)]
+            hosts = tuple(sorted({str(each.facts["host"]) for each in records if "host" in each.facts}))
+            told = Day(connection, kind, day, len(records), min(generations, default=None),
+                       max(generations, default=None), hosts)  # fmt: skip
+            of = records[0]
+            record = replace(folded(told, at), connector=of.connector, owner=of.owner, project=of.project)
+            self._database.log([record])
+        return len(days)
 
     async def strangers(self) -> Sequence[str]:
         """Nobody ties a subject to another in memory."""
@@ -153,12 +204,19 @@ class FakeAuditChain:
         return self._subjects.setdefault((project, owner), f"sub_{next(self._numbers):032x}")
 
     def _every(self) -> list[Entry]:
-        found, previous = list[Entry](), START
+        return self._chained(routine=False)
+
+    def _chained(self, *, routine: bool) -> list[Entry]:
+        """One of both chains; they share the numbers."""
+        found, previous = list[Entry](), ROUTINE_START if routine else START
         for seq, record in enumerate(self._database.records, start=1):
+            if (routine_kind(record) is not None) is not routine:
+                continue
             subject = None if record.owner is None else self._subject(record.owner, record.project)
             facts = canonical_facts(record.facts)
             mac = mac_of(KEY, seq, previous, record, subject, facts)
-            found.append(Entry(seq, record, subject, facts, previous, mac))
+            mac = mac[:MAC_BYTES] if routine else mac
+            found.append(Entry(seq, record, subject, facts, previous, mac, routine=routine))
             previous = mac
         return found
 

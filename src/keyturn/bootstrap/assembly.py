@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from keyturn.core.access.rates import Rate
+from keyturn.core.audit.routine import fold_before
 from keyturn.core.connection import State
 from keyturn.core.events.health import WINDOW_S
 from keyturn.core.secret import Secret
@@ -451,6 +452,9 @@ def _background(
             ports.clock,
         ),
     ]
+    retention.append(
+        Retention("audit.fold", lambda now: ports.chain.fold(before=fold_before(now), at=now), ports.clock)
+    )
     kept_s = ports.audit_settings.retention_s
     if kept_s is not None:
         retention.append(Retention("audit.cut", lambda now: ports.chain.cut(before=now - kept_s, at=now), ports.clock))

@@ -170,6 +170,7 @@ def _database(path: Path | None, now: float) -> Iterator[Check]:
             whole = [row[0] for row in connection.execute("PRAGMA quick_check(1)")] == ["ok"]
             version = _one(connection, "SELECT version_num FROM alembic_version")
             newest = _one(connection, "SELECT max(at) FROM audit")
+            routine = _one(connection, "SELECT at FROM audit_routine ORDER BY seq DESC LIMIT 1")
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         fix = "Stop keyturn and restore the database from a back-up, if it stays so."
@@ -181,7 +182,8 @@ def _database(path: Path | None, now: float) -> Iterator[Check]:
         fix = "Stop keyturn, keep a copy of the file, and restore a back-up."
         yield Check("database", Grade.PROBLEM, f"{path} is damaged (quick_check).", fix)
     yield _schema(version)
-    yield _clock(newest, now)
+    times = [each for each in (newest, routine) if isinstance(each, int | float)]
+    yield _clock(max(times, default=None), now)
 
 
 def _schema(version: object) -> Check:

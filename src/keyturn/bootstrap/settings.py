@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     operator_name: str = ""
     audit_anchor: Path | None = None
     audit_syslog: str | None = None
-    audit_retention: int | None = Field(default=None, ge=1, le=36_500)  # days
+    audit_retention: int = Field(default=400, ge=0, le=36_500)  # days; 0: for ever
     smtp_url: Secret | None = Field(default=None, repr=False)
     mail_from: str | None = None
     mail_to: tuple[str, ...] = ()

@@ -164,7 +164,7 @@ def _audit_settings(settings: Settings) -> AuditSettings:
     return AuditSettings(
         JsonAnchorFile(settings.audit_anchor) if settings.audit_anchor is not None else None,
         SyslogSink(syslog_address(settings.audit_syslog)) if settings.audit_syslog is not None else None,
-        settings.audit_retention * 86_400.0 if settings.audit_retention is not None else None,
+        settings.audit_retention * 86_400.0 if settings.audit_retention else None,
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from keyturn.core.audit.routine import FOLDED
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import WrongKey
 from keyturn.engine.api_keys import REVOKED, ROLLED, ApiKeys
@@ -27,6 +28,7 @@ from keyturn.ports.store import AuditLog, ConnectionStore
 
 LOOK_EVERY_S: Final = 0.5
 AT_ONCE: Final = 500
+TOLD: Final = frozenset(FOLDED.values())  # of days that are over; a night's worth of them changes no connection
 
 
 class OtherProcesses:
@@ -89,7 +91,11 @@ class OtherProcesses:
                     await self._custody.follow()
             elif record.action == PASSWORD_DESTROYED:
                 self._custody.forget_passwords()
-        touched = {(each.project, each.connection) for each in records if each.connection is not None}
+        touched = {
+            (each.project, each.connection)
+            for each in records
+            if each.connection is not None and each.action not in TOLD
+        }
         for project, connection_id in sorted(touched):
             await self._look_at(connection_id, project)
 

@@ -28,6 +28,7 @@ from keyturn.core.errors import (
     KeyUnavailable,
     NotFound,
     RenewalInProgress,
+    RowUnreadable,
     SealBroken,
     ServerStopping,
     StoreUnavailable,
@@ -344,7 +345,9 @@ class Scheduler:
             log.info("renewal_not_made", connection=due.id, connector=due.connector, code=error.code)
         except KeyturnError as error:
             log.info("renewal_not_made", connection=due.id, connector=due.connector, code=error.code)
-            if isinstance(error, KeyUnavailable | WrongKey | SealBroken):
+            if isinstance(error, RowUnreadable | SealBroken) and await self._set_aside(due, error):
+                return
+            if isinstance(error, KeyUnavailable | WrongKey):
                 await self._say(due, error.code)
             await self._later(due, self._wait_s(error))
         except Exception:
@@ -364,6 +367,24 @@ class Scheduler:
             await self._connections.move_looks({due.id: (due.generation, now + wait_s)}, due_by=now)
         except StoreUnavailable:
             log.warning("store_unavailable", work="later")
+
+    async def _set_aside(self, due: Due, error: RowUnreadable | SealBroken) -> bool:
+        """Look no more at one that can't be read or opened; False: by now it can, or that can't be written."""
+        try:
+            revision = None
+            if isinstance(error, SealBroken):
+                connection = await self._connections.load(due.id, project=due.project)
+                if connection is None or connection.generation != due.generation:
+                    return False
+                revision = connection.revision
+            now = self._clock.now()
+            aside = await self._connections.park(due.id, error.code, at=now, project=due.project, revision=revision)
+        except KeyturnError as failure:
+            log.warning("row_not_set_aside", connection=due.id, code=failure.code)
+            return False
+        if aside:
+            log.error("row_set_aside", connection=due.id, connector=due.connector, code=error.code)
+        return aside
 
     async def _say(self, due: Due, code: str) -> None:
         """Have the row say why nothing was sent; once, and no caller waits for it."""

@@ -1,4 +1,6 @@
-"""The audit log as a chain: read with its MACs, checked, signed, cut, and freed of a person's name.
+"""The audit log as two chains, of routine records and of all others: read with their MACs, checked, signed, cut.
+
+A person's name is taken out of both.
 
 Promises: `tests/contracts/audit_chain_contract.py`. Writing and following it: `AuditLog` in `ports/store.py`.
 Rule 1: the keys never leave the adapter; the engine gets verdicts and signatures.
@@ -66,12 +68,32 @@ class AuditChain(Protocol):
         """The records after this number, of every project, oldest first."""
         ...
 
+    async def both(self, after: int, *, limit: int) -> Sequence[Entry]:
+        """As `entries`, with the routine records among them: both chains count with the same numbers."""
+        ...
+
     async def bounds(self) -> Bounds:
         """Where it begins and ends."""
         ...
 
     async def check(self, after: tuple[int, bytes], *, until: int, limit: int) -> tuple[Sequence[Entry], Fault | None]:
         """The next records that are right, and what is wrong with the one after them; empty at the end."""
+        ...
+
+    async def routine_bounds(self) -> Bounds:
+        """Where the chain of routine records begins and ends; its MACs are half as long."""
+        ...
+
+    async def check_routine(
+        self, after: tuple[int, bytes], *, until: int, limit: int
+    ) -> tuple[Sequence[Entry], Fault | None]:
+        """As `check`, of that chain."""
+        ...
+
+    async def fold(self, *, before: float, at: float) -> int:
+        """Tell the days of routine records that are older in the main chain, one record a connection, day and kind, and
+        cut those records off, signed; returns how many days. What dies in the middle goes on the next time.
+        """
         ...
 
     async def strangers(self) -> Sequence[str]:

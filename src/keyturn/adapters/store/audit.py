@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_row import ROWS, in_project, record_in
-from keyturn.adapters.store.database.audit_tables import READS
+from keyturn.adapters.store.database.audit_tables import READS, audit_routine
 from keyturn.adapters.store.database.engine import Database, flush, left_to_end
 from keyturn.adapters.store.database.schema import audit, plain
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
@@ -26,6 +29,7 @@ class SqlAuditLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._end: tuple[int, int] = (-1, -1)  # the number after which there was nothing, and the file's version then
 
     async def append(self, records: Sequence[AuditRecord]) -> None:
         """Add records that belong to no other write."""
@@ -55,30 +59,56 @@ class SqlAuditLog:
         project: str = "default",
     ) -> tuple[Sequence[tuple[int, AuditRecord]], str | None]:
         """List, newest first."""
-        query = (
-            ROWS.where(in_project(project, of_one=connection is not None), *of_kind(kind))
-            .order_by(audit.c.seq.desc())
-            .limit(limit + 1)
-        )
+        query = ROWS.where(in_project(project, of_one=connection is not None), *of_kind(kind))
+        others = routine.ROWS.where(routine.in_project(project), *routine.of_kind(kind))
         if connection is not None:
             query = query.where(audit.c.connection == connection)
+            others = others.where(audit_routine.c.connection == connection)
         if cursor is not None:
-            query = query.where(audit.c.seq < position_in(cursor, "audit", int)[0])
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
-        shown = rows[:limit]
-        following = cursor_of("audit", shown[-1].seq) if len(rows) > limit else None
-        return tuple((row.seq, record_in(row, row.owner)) for row in shown), following
+            before = position_in(cursor, "audit", int)[0]
+            query, others = query.where(audit.c.seq < before), others.where(audit_routine.c.seq < before)
+        found = await self._database.read(lambda tx: newest_first(tx, query, others, limit + 1))
+        shown = found[:limit]
+        return tuple(shown), cursor_of("audit", shown[-1][0]) if len(found) > limit else None
 
     async def newest(self) -> int:
         """The newest record's number."""
-        query = sa.select(sa.func.coalesce(sa.func.max(audit.c.seq), 0))
-        return int(await self._database.read(lambda tx: tx.execute(query).scalar_one()))
+        newest = [
+            sa.select(sa.func.coalesce(sa.func.max(column), 0)).scalar_subquery()
+            for column in (audit.c.seq, audit_routine.c.seq)
+        ]
+        return int(await self._database.read(lambda tx: tx.execute(sa.select(sa.func.max(*newest))).scalar_one()))
 
     async def since(self, seq: int, *, limit: int) -> Sequence[tuple[int, AuditRecord]]:
-        """The records after a number."""
+        """The records after a number; where nobody wrote since there were none, nothing is asked but that."""
+        version = self._database.version()
+        if version == self._end[1] and seq >= self._end[0]:
+            return ()
         query = ROWS.where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
-        return tuple((row.seq, record_in(row, row.owner)) for row in rows)
+        others = routine.ROWS.where(audit_routine.c.seq > seq).order_by(audit_routine.c.seq).limit(limit)
+
+        def body(tx: sa.Connection) -> list[tuple[int, AuditRecord]]:
+            found = [(row.seq, record_in(row, row.owner)) for row in tx.execute(query)]
+            found += [(row.seq, routine.record_in(row)) for row in tx.execute(others)]
+            return sorted(found, key=itemgetter(0))[:limit]
+
+        found = tuple(await self._database.read_together(body))
+        if not found and version is not None:
+            self._end = (seq, version)
+        return found
+
+
+def newest_first(
+    tx: sa.Connection, query: sa.Select[Any], others: sa.Select[Any] | None, limit: int
+) -> list[tuple[int, AuditRecord]]:
+    """Read both chains as one list: `query` over the main one's `ROWS`, `others` over the routine one's."""
+    found = [
+        (row.seq, record_in(row, row.owner)) for row in tx.execute(query.order_by(audit.c.seq.desc()).limit(limit))
+    ]
+    if others is not None:
+        rows = tx.execute(others.order_by(audit_routine.c.seq.desc()).limit(limit))
+        found += [(row.seq, routine.record_in(row)) for row in rows]
+    return sorted(found, key=itemgetter(0), reverse=True)[:limit]
 
 
 def of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from keyturn.core.audit.chain import MAC_BYTES, microseconds
+from keyturn.core.audit.routine import MAC_BYTES as ROUTINE_MAC_BYTES
 
 FORMAT: Final = 1
 _NAME: Final = "keyturn_audit"
@@ -29,6 +30,9 @@ class Kind(StrEnum):
 
     HEAD = "head"  # the newest record, at this time
     CUT = "cut"  # all up to this record was cut off on purpose
+    ROUTINE_CUT = "routine_cut"  # the same of the routine records, whose days are told in the main chain
+    ROUTINE_FOLD = "routine_fold"  # how far their days are told: of these records, up to the connection in `mac`
+    ROUTINE_HEAD = "routine_head"  # the newest routine record, at this time
     EXPORT = "export"  # an export held so many lines, with this digest
 
 
@@ -101,7 +105,7 @@ def checkpoint_in(document: Mapping[str, Any]) -> Checkpoint:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("no checkpoint") from error
-    if len(found.mac) != MAC_BYTES:
+    if len(found.mac) != (ROUTINE_MAC_BYTES if found.kind is Kind.ROUTINE_HEAD else MAC_BYTES):
         raise ValueError("no checkpoint")
     return found
 

@@ -22,7 +22,8 @@ MEDIA_TYPE: Final = "application/x-ndjson"
 def entry_json(entry: Entry) -> dict[str, Any]:
     """A record with its place in the chain, as plain JSON."""
     record = entry.record
-    return {
+    of_chain = {"chain": "routine"} if entry.routine else {}
+    return of_chain | {
         "seq": entry.seq,
         "at": precise_time(record.at),
         "project": record.project,
@@ -75,7 +76,8 @@ def check_export(
         The checkpoint, how many records there are, and what is wrong: at a record's number, or at a line's (from 1)
         where there is no number to read.
     """
-    added, last, previous = ExportSum(), 0, ""
+    added, last = ExportSum(), 0
+    ends: dict[object, tuple[int, str]] = {}  # of each chain: the number and MAC of its last record
     checkpoint: Checkpoint | None = None
     for number, line in enumerate(lines, start=1):
         if checkpoint is not None:
@@ -86,14 +88,15 @@ def check_export(
                 checkpoint = checkpoint_in(document)
                 continue
             seq, before, mac = document["seq"], document["previous"], document["mac"]
-            in_order = seq > last
+            in_order, chain = seq > last, str(document.get("chain", ""))
         except (ValueError, TypeError, KeyError, RecursionError):
             return None, added.entries, Fault(number, "unreadable")
         if not in_order:
             return None, added.entries, Fault(seq, "out_of_order")
-        if last and seq == last + 1 and before != previous:
+        end = ends.get(chain)
+        if end is not None and seq == end[0] + 1 and before != end[1]:
             return None, added.entries, Fault(seq, "unlinked")
-        last, previous = seq, mac
+        last, ends[chain] = seq, (seq, mac)
         added.add(line)
     if checkpoint is None:
         return None, added.entries, Fault(last + 1, "no_checkpoint")

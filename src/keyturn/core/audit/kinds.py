@@ -20,9 +20,18 @@ class RecordKind(StrEnum):
 READ: Final = "audit.read"  # somebody reads the audit log itself
 WELL: Final = frozenset({"ok", "not_sent"})
 RENEWALS: Final = frozenset(
-    {"connection.renewed", "refresh.answered", "refresh.sent", "connection.uncertain", "connection.needs_reconnect"}
+    {
+        "connection.renewed",
+        "connection.renewals",
+        "refresh.answered",
+        "refresh.sent",
+        "connection.uncertain",
+        "connection.needs_reconnect",
+    }
 )
-CALLS: Final = frozenset({"connection.tested", "connection.called", "connection.token_vended"})
+CALLS: Final = frozenset(
+    {"connection.tested", "connection.called", "connection.token_vended", "connection.tokens_vended"}
+)
 OF_CONNECTIONS: Final = "connection."  # what the actions of all others begin with
 
 

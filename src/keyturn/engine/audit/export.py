@@ -1,4 +1,6 @@
-"""The audit log as lines of JSON, with a signed checkpoint as the last one; as long as it is, it is never held whole.
+"""The audit log as lines of JSON, both chains by their numbers, with a signed checkpoint as the last one.
+
+However long it is, it is never held whole.
 
 Rule 1: that somebody exports is recorded before the first line goes out, and stands in the export.
 """
@@ -47,15 +49,16 @@ class ExportAudit:
             self.clock.now(), "audit.exported", actor.name, request_id=actor.request_id, facts=facts, project=project
         )
         await self.audit.append([said])
-        bounds = await self.chain.bounds()
-        return self._lines(bounds.start[0], bounds.head[0], since, until, project)
+        bounds, routine = await self.chain.bounds(), await self.chain.routine_bounds()
+        first, last = min(bounds.start[0], routine.start[0]), max(bounds.head[0], routine.head[0])
+        return self._lines(first, last, since, until, project)
 
     async def _lines(
         self, after: int, until_seq: int, since: float | None, until: float | None, project: str
     ) -> AsyncIterator[bytes]:
         added, last = ExportSum(), (0, START)
         while after < until_seq:
-            found = [each for each in await self.chain.entries(after, limit=BATCH) if each.seq <= until_seq]
+            found = [each for each in await self.chain.both(after, limit=BATCH) if each.seq <= until_seq]
             if not found:
                 break
             after = found[-1].seq
@@ -65,7 +68,7 @@ class ExportAudit:
                 if entry.record.project == project and (since is None or at >= since) and (until is None or at < until):
                     lines.append(entry_line(entry))
                     added.add(lines[-1])
-                    last = (entry.seq, entry.mac)
+                    last = last if entry.routine else (entry.seq, entry.mac)
             if lines:
                 yield b"".join(lines)
         end = Checkpoint(Kind.EXPORT, *last, at=self.clock.now(), entries=added.entries, digest=added.digest)

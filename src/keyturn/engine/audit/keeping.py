@@ -48,7 +48,7 @@ class AuditKeeper:
         self._lease = lease
         self._anchor_file = anchor_file
         self._sink = sink
-        self._anchored: int | None = None
+        self._anchored: tuple[int, int] | None = None
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -97,13 +97,16 @@ class AuditKeeper:
         return await self._anchor_file.newest() if self._anchor_file is not None else None
 
     async def anchor(self) -> None:
-        """Write the head down outside the database, if it moved since this process did so last."""
+        """Write both chains' heads down outside the database, if one moved since this process did so last."""
         if self._anchor_file is None:
             return
-        head = await self.head()
-        if head.seq != self._anchored:
-            await self._anchor_file.append(head)
-            self._anchored = head.seq
+        head, routine = await self.head(), (await self._chain.routine_bounds()).head
+        if (head.seq, routine[0]) != self._anchored:
+            if routine[0]:
+                said = Checkpoint(Kind.ROUTINE_HEAD, *routine, at=self._clock.now())
+                await self._anchor_file.append(await self._chain.sign(said))
+            await self._anchor_file.append(head)  # last: the newest line is the head that pages and commands show
+            self._anchored = (head.seq, routine[0])
 
     async def send(self) -> None:
         """Send what the sink has not got; nothing where another process is sending."""
@@ -120,9 +123,9 @@ class AuditKeeper:
     async def _send_all(self, sink: RecordSink, token: str) -> None:
         sent = await self._chain.sent(SINK)
         if sent is None:
-            sent = (await self._chain.bounds()).head[0]
+            sent = max((await self._chain.bounds()).head[0], (await self._chain.routine_bounds()).head[0])
             await self._chain.note_sent(SINK, sent, at=self._clock.now())
-        while entries := await self._chain.entries(sent, limit=AT_ONCE):
+        while entries := await self._chain.both(sent, limit=AT_ONCE):
             await sink.send(entries)
             sent = entries[-1].seq
             await self._chain.note_sent(SINK, sent, at=self._clock.now())

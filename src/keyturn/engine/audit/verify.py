@@ -50,6 +50,17 @@ class GenerationVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutineVerdict:
+    """How many routine records are right, the first thing that is wrong with one, and how many heads of theirs from
+    outside were held against them.
+    """
+
+    entries: int = 0
+    fault: Fault | None = None
+    anchors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """`entries`: how many records are right, from the first one on. `since`: the first record that was looked at.
 
@@ -65,12 +76,14 @@ class Verdict:
     generations: GenerationVerdict
     strangers: Sequence[str]
     whole: bool = True
+    routine: RoutineVerdict = field(default_factory=RoutineVerdict)
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         clean = not (self.generations.older or self.generations.missing or self.strangers)
-        return clean and self.first_bad is None and self.anchors.fault is None
+        right = self.first_bad is None and self.routine.fault is None and self.anchors.fault is None
+        return clean and right
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +138,9 @@ class VerifyAudit:
             StoreUnavailable: the database, or the anchor file, can't be read.
         """
         written = list(await self.anchor_file.read()) if self.anchor_file is not None else []
-        kept = [(each.seq, each.mac) for each in written] + ([anchor] if anchor is not None else [])
+        kept = [(each.seq, each.mac) for each in written if each.kind is not Kind.ROUTINE_HEAD]
+        kept += [anchor] if anchor is not None else []
+        of_routine = [(each.seq, each.mac) for each in written if each.kind is Kind.ROUTINE_HEAD]
         for _ in range(TRIES):
             bounds = await self.chain.bounds()
             stretch = await self._stretch(bounds, first, last)
@@ -133,6 +148,7 @@ class VerifyAudit:
             walked = await self._walk(bounds, stretch, known, project)
             if walked.fault is None or (await self.chain.bounds()).start == bounds.start:
                 break
+        routine = await self._routine(walked, of_routine, project) if stretch.whole else RoutineVerdict()
         unsigned = next((each for each in written if stretch.has(each.seq) and not self._is_ours(each)), None)
         anchor_fault = Fault(unsigned.seq, "anchor_unsigned") if unsigned else walked.anchor_fault
         signed = await self.chain.sign(Checkpoint(Kind.HEAD, *bounds.head, at=0.0))
@@ -142,17 +158,18 @@ class VerifyAudit:
             bounds.head if stretch.whole else walked.position,
             signed.public_key,
             walked.fault,
-            AnchorVerdict(len(known), max((seq for seq, _ in known), default=None), anchor_fault),
+            AnchorVerdict(len(known) + routine.anchors, max((seq for seq, _ in known), default=None), anchor_fault),
             await self._generations(walked, project) if stretch.whole else GenerationVerdict(),
             await self.chain.strangers() if stretch.whole else (),
             stretch.whole,
+            routine,
         )
         if verdict.ok and verdict.whole and self.clock is not None:
             await self.chain.note_verified(bounds.head[0], at=self.clock.now())
         return verdict
 
     def _is_ours(self, head: Checkpoint) -> bool:
-        return head.kind is Kind.HEAD and self.chain.is_signed(head)
+        return head.kind in (Kind.HEAD, Kind.ROUTINE_HEAD) and self.chain.is_signed(head)
 
     async def _stretch(self, bounds: Bounds, first: int | None, last: int | None) -> _Stretch:
         (start, _), (head, _) = bounds.start, bounds.head
@@ -184,11 +201,37 @@ class VerifyAudit:
             entries += len(found)
             if found:
                 position = (found[-1].seq, found[-1].mac)
-            elif fault is None:
+            elif fault is None and stretch.last == bounds.head[0]:
                 fault = Fault(position[0] + 1, "missing")
+            elif fault is None:
+                break  # what follows within the stretch are routine records
         if fault is None and stretch.last == bounds.head[0] and position != bounds.head:
             fault = Fault(bounds.head[0], "head_changed", bounds.head[1].hex(), position[1].hex())
         return _Walked(entries, position, fault, anchor_fault, recorded, ended)
+
+    async def _routine(self, walked: _Walked, known: Sequence[tuple[int, bytes]], project: str) -> RoutineVerdict:
+        """The chain of routine records, from its first to its newest; what it says of generations counts too."""
+        for _ in range(TRIES):
+            bounds = await self.chain.routine_bounds()
+            anchors, anchored = _anchors_of(known, bounds)
+            position, entries, fault = bounds.start, 0, bounds.fault
+            while fault is None and position[0] < bounds.head[0]:
+                found, fault = await self.chain.check_routine(position, until=bounds.head[0], limit=BATCH)
+                for entry in found:
+                    _note(entry, project, walked.recorded, walked.ended)
+                    if entry.mac != anchors.get(entry.seq, entry.mac):
+                        told = (anchors[entry.seq].hex(), entry.mac.hex())
+                        anchored = anchored or Fault(entry.seq, "rewritten", *told)
+                entries += len(found)
+                if found:
+                    position = (found[-1].seq, found[-1].mac)
+                elif fault is None:
+                    fault = Fault(position[0] + 1, "missing")
+            if fault is None and bounds.head[0] and position != bounds.head:
+                fault = Fault(bounds.head[0], "head_changed", bounds.head[1].hex(), position[1].hex())
+            if fault is None or (await self.chain.routine_bounds()).start == bounds.start:
+                break
+        return RoutineVerdict(entries, fault or anchored, len(known))
 
     async def _generations(self, walked: _Walked, project: str) -> GenerationVerdict:
         """Rows are read after the records: a row that is behind its records is an old one."""

@@ -176,7 +176,7 @@ class VerifyDaily:
 
 def _fault_of(verdict: Verdict) -> tuple[str, int | None]:
     """The first thing that is wrong, and the record where it is, if it is at one."""
-    fault = verdict.first_bad or verdict.anchors.fault
+    fault = verdict.first_bad or verdict.routine.fault or verdict.anchors.fault
     if fault is not None:
         return fault.what, fault.seq
     if verdict.generations.older:

@@ -151,7 +151,7 @@ async def test_the_chain_at_a_glance(visitor: Visitor) -> None:
     page = (await visitor.get("/audit")).text
     head = (await visitor.world.stores.chain.bounds()).head
 
-    assert f'<dt>Records</dt><dd>{head[0]}, the newest <a href="/audit/{head[0]}">' in page
+    assert f'<dt>Newest of the main chain</dt><dd><a href="/audit/{head[0]}">' in page
     assert f'<code title="{head[1].hex()}">{head[1].hex()[:8]}…</code>' in page
     assert "KEYTURN_AUDIT_ANCHOR" in page
     assert "never · " in page

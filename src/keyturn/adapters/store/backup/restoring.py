@@ -123,7 +123,7 @@ def put_back(source: Path, database: Path, now: float, *, over_newer: bool, noth
 
 def _looked_at(connection: sqlite3.Connection) -> Copy:
     told = dict(connection.execute("SELECT name, value FROM meta WHERE name IN (?, ?)", (BACKUP_MADE_AT, FINGERPRINT)))
-    head, newest = connection.execute("SELECT coalesce(max(seq), 0), coalesce(max(at), 0) FROM audit").fetchone()
+    head, newest = _newest_record(connection)
     return Copy(
         # A copy that was made by other means says nothing of its time: the newest record is not after it.
         made_at=float(told.get(BACKUP_MADE_AT, newest)),
@@ -134,6 +134,15 @@ def _looked_at(connection: sqlite3.Connection) -> Copy:
     )
 
 
+def _newest_record(connection: sqlite3.Connection) -> tuple[int, float]:
+    """Number and time of the newest audit record; a database of before schema 0023 has one chain of them."""
+    number, at = connection.execute("SELECT coalesce(max(seq), 0), coalesce(max(at), 0) FROM audit").fetchone()
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_routine'").fetchone() is None:
+        return number, at
+    routine = connection.execute("SELECT seq, at FROM audit_routine ORDER BY seq DESC LIMIT 1").fetchone() or (0, 0.0)
+    return max(number, routine[0]), max(at, routine[1])
+
+
 def _release(database: Path, copy: Copy, *, over_newer: bool) -> None:
     """See that nobody has the database open, and that it is not newer; its journal is emptied into it."""
     try:
@@ -141,7 +150,7 @@ def _release(database: Path, copy: Copy, *, over_newer: bool) -> None:
             # With this mode, a write of a WAL database fails where anybody else has it open.
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("BEGIN IMMEDIATE")
-            head = connection.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()[0]
+            head, _ = _newest_record(connection)
             connection.execute("ROLLBACK")
             if head > copy.head and not over_newer:
                 raise RestoreRefused("more has happened in the database that is here than in the back-up")

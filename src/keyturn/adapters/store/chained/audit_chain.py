@@ -15,11 +15,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from keyturn.adapters.sealing.data_keys import DataKeys
+from keyturn.adapters.store.audit import newest_first
+from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
-from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, in_project, record_in
+from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, in_project
 from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, ChainWriter, begin_chain
+from keyturn.adapters.store.chained.folding import fold_some, take_away
 from keyturn.adapters.store.chained.named_within import rename_within
-from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_subjects
+from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_routine, audit_subjects
 from keyturn.adapters.store.database.engine import Database, flush
 from keyturn.adapters.store.database.schema import audit, connections, metadata, plain
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
@@ -60,25 +63,44 @@ class SqlAuditChain:
         """List, newest first."""
         of_one = which.connection is not None or which.owner is not None
         query = ROWS.where(in_project(project, of_one=of_one), *_conditions(which, project))
+        others = routine.ROWS.where(routine.in_project(project))
         if cursor is not None:
-            query = query.where(audit.c.seq < position_in(cursor, "audit", int)[0])
-        query = query.order_by(audit.c.seq.desc()).limit(limit + 1)
-        rows = await self._database.read(lambda tx: tx.execute(query).all())
-        shown = rows[:limit]
-        following = cursor_of("audit", shown[-1].seq) if len(rows) > limit else None
-        return tuple((row.seq, record_in(row, row.owner)) for row in shown), following
+            before = position_in(cursor, "audit", int)[0]
+            query, others = query.where(audit.c.seq < before), others.where(audit_routine.c.seq < before)
+
+        def body(tx: sa.Connection) -> list[tuple[int, AuditRecord]]:
+            chosen = routine.conditions(tx, which, project)
+            return newest_first(tx, query, None if chosen is None else others.where(*chosen), limit + 1)
+
+        found = await self._database.read_together(body)
+        shown = found[:limit]
+        return tuple(shown), cursor_of("audit", shown[-1][0]) if len(found) > limit else None
 
     async def entry(self, seq: int, *, project: str = "default") -> Entry | None:
         """Read one."""
         query = ROWS.where(audit.c.project == project, audit.c.seq == seq)
-        row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
-        return None if row is None else entry_in(row)
+
+        def body(tx: sa.Connection) -> Entry | None:
+            row = tx.execute(query).one_or_none()
+            return routine.entry(tx, seq, project) if row is None else entry_in(row)
+
+        return await self._database.read_together(body)
 
     async def entries(self, after: int, *, limit: int) -> Sequence[Entry]:
         """The records after a number."""
         query = ROWS.where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
         rows = await self._database.read(lambda tx: tx.execute(query).all())
         return tuple(entry_in(row) for row in rows)
+
+    async def both(self, after: int, *, limit: int) -> Sequence[Entry]:
+        """The records of both chains after a number."""
+        query = ROWS.where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
+
+        def body(tx: sa.Connection) -> list[Entry]:
+            found = [*map(entry_in, tx.execute(query)), *routine.newer(tx, after, limit)]
+            return sorted(found, key=lambda each: each.seq)[:limit]
+
+        return await self._database.read_together(body)
 
     async def bounds(self) -> Bounds:
         """Where it begins and ends."""
@@ -105,6 +127,26 @@ class SqlAuditChain:
                 return right, fault
             right.append(entry)
         return right, None
+
+    async def routine_bounds(self) -> Bounds:
+        """Where the chain of routine records begins and ends."""
+        return await self._database.read_together(lambda tx: routine.bounds(tx, self._keys))
+
+    async def check_routine(
+        self, after: tuple[int, bytes], *, until: int, limit: int
+    ) -> tuple[Sequence[Entry], Fault | None]:
+        """The next routine records that are right, and what is wrong with the one after them."""
+        key = self._keys.routine_key
+        return await self._database.read_together(lambda tx: routine.check(tx, key, after, until=until, limit=limit))
+
+    async def fold(self, *, before: float, at: float) -> int:
+        """Tell whole days of routine records in the main chain, and take them away."""
+        part, number = partial(fold_some, writer=self._writer, before=before, at=at), 0
+        while (some := await self._database.write(part)) is not None:
+            number += some
+        while await self._database.write(take_away):
+            pass
+        return number
 
     async def strangers(self) -> Sequence[str]:
         """Subjects that somebody tied to another owner."""

@@ -25,9 +25,10 @@ _OWNER: Final = KeyOwner("", "store:audit")
 
 @dataclass(frozen=True, slots=True)
 class AuditKeys:
-    """`mac_key`: 32 bytes for HMAC-SHA256."""
+    """`mac_key`, `routine_key`: 32 bytes each for HMAC-SHA256, of the main chain and of the routine one."""
 
     mac_key: bytes = field(repr=False)
+    routine_key: bytes = field(repr=False)
     _signing: Ed25519PrivateKey = field(repr=False)
 
     @property
@@ -70,4 +71,4 @@ async def audit_keys(database: Database, keys: DataKeys) -> AuditKeys:
         wrapped = await database.write(body)
     key = await keys.obtain(_OWNER, wrapped)
     signing = Ed25519PrivateKey.from_private_bytes(key.derive(b"audit signatures"))
-    return AuditKeys(key.derive(b"audit chain"), signing)
+    return AuditKeys(key.derive(b"audit chain"), key.derive(b"audit routine chain"), signing)

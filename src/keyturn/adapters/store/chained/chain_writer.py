@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from keyturn.adapters.store.chained.audit_keys import AuditKeys
 from keyturn.adapters.store.chained.audit_row import record_in
+from keyturn.adapters.store.chained.routine import add_routine, begin_routine, routine_among, routine_head
 from keyturn.adapters.store.database.audit_tables import audit_marks, audit_subjects
 from keyturn.adapters.store.database.schema import audit, plain
 from keyturn.core.audit.chain import START, SUBJECT, canonical_facts, mac_of, subject_mac
@@ -49,19 +50,27 @@ class ChainWriter:
     keys: AuditKeys
 
     def add(self, tx: sa.Connection, records: Sequence[AuditRecord]) -> None:
-        """Add records, in order."""
-        head = tx.execute(_HEAD_NOW).one()
-        seq, previous, rows = head.seq, head.mac, []
-        for record in records:
+        """Add records, in order: each to the chain that it belongs to, numbered through both."""
+        head, routine = tx.execute(_HEAD_NOW).one(), routine_head(tx)
+        seq = max(head.seq, routine[0] if routine is not None else 0)
+        previous, rows, of_routine = head.mac, list[dict[str, Any]](), list[tuple[int, AuditRecord]]()
+        apart = routine_among(tx, records) if routine is not None else frozenset[int]()
+        for n, record in enumerate(records):
             seq += 1
+            if n in apart:
+                of_routine.append((seq, record))
+                continue
             columns = self._columns_of(tx, record)
             mac = mac_of(
                 self.keys.mac_key, seq, previous, _as_stored(record, columns), columns["subject"], columns["facts"]
             )
             rows.append({**columns, "seq": seq, "previous": previous, "mac": mac})
             previous = mac
-        tx.execute(sa.insert(audit), rows)
-        tx.execute(_MOVE_HEAD, {"to_seq": seq, "to_mac": previous, "to_at": records[-1].at})
+        if rows:
+            tx.execute(sa.insert(audit), rows)
+            tx.execute(_MOVE_HEAD, {"to_seq": rows[-1]["seq"], "to_mac": previous, "to_at": rows[-1]["at"]})
+        if routine is not None and of_routine:
+            add_routine(tx, self.keys.routine_key, of_routine, routine)
 
     def subject_of(self, tx: sa.Connection, owner: str, project: str) -> str:
         """The subject of an owner, a new one where there is none."""
@@ -116,6 +125,7 @@ def begin_chain(tx: sa.Connection, keys: AuditKeys, at: float) -> None:
     if tx.execute(_HEAD_NOW).one_or_none() is not None:
         return
     tx.execute(sa.insert(audit_marks).values(name=HEAD, seq=0, mac=START, at=at))
+    begin_routine(tx, keys, at)
     for row in tx.execute(sa.select(audit_subjects).where(audit_subjects.c.mac.is_(None))).all():
         mac = subject_mac(keys.mac_key, row.subject, row.project, row.owner)
         tx.execute(sa.update(audit_subjects).where(audit_subjects.c.subject == row.subject).values(mac=mac))

@@ -31,6 +31,27 @@ audit_subjects: Final = sa.Table(
     sa.Index("audit_subjects_by_owner", "project", "owner", unique=True),
 )
 
+# Routine records, in a chain of their own. Their numbers are the main log's too, so that both make one list. Connector
+# and person are the connection's; the MAC of the record before is that of the row before.
+audit_routine: Final = sa.Table(
+    "audit_routine",
+    metadata,
+    number_column("seq", key=True),
+    time_column("at"),
+    number_column("kind"),  # `RoutineKind`
+    text_column("connection"),
+    number_column("generation", empty=True),
+    text_column("actor", empty=True),  # empty: the scheduler
+    text_column("request_id", empty=True),
+    text_column("attempt", empty=True),
+    text_column("host", empty=True),
+    time_column("sent_at", empty=True),
+    text_column("facts", empty=True),  # what has no column
+    bytes_column("mac", empty=False),
+    sa.Index("audit_routine_by_connection", "connection", "seq"),
+)
+
+# `routine …`: the same of the other chain; `routine fold`: how far its days are told, and of which connections.
 # `head`: the newest record. `cut`: the last one that was cut off, signed. `sink:…`: the last one that was sent there.
 # `verified`: the newest one when the whole log was found right last.
 VERIFIED: Final = "verified"

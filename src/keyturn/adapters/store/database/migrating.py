@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from keyturn.core.errors import StoreUnavailable
 
-HEAD: Final = "0022"
+HEAD: Final = "0023"
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
 
 

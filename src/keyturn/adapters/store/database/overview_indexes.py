@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from keyturn.adapters.store.database.schema import NOT_ENDED, audit, connections, sessions
 from keyturn.adapters.store.database.webhook_tables import webhook_deliveries
+from keyturn.core.audit.routine import FOLDED, RoutineKind
 from keyturn.ports.overview import MENDS, SENDS, TROUBLES
 
 
@@ -20,6 +21,7 @@ def _one_of(column: str, values: Sequence[str]) -> str:
 
 
 SENT: Final = _one_of("action", SENDS)
+TOLD: Final = _one_of("action", [FOLDED[RoutineKind.RENEWED]])
 TROUBLE: Final = _one_of("outcome", TROUBLES)
 MENDED: Final = _one_of("action", MENDS)
 ENDING: Final = f"expires_at IS NOT NULL AND {NOT_ENDED}"
@@ -30,6 +32,7 @@ LOST: Final = "state = 'needs_reconnect'"
 WAITING: Final = "state IN ('open', 'claimed')"
 UNDELIVERED: Final = "state = 'pending'"
 
+sa.Index("audit_told", audit.c.project, audit.c.at, sqlite_where=sa.text(TOLD))
 _c = connections.c
 sa.Index("connections_standing", _c.project, _c.connector, _c.state, _c.paused, _c.unconfirmed)
 sa.Index("connections_by_name", _c.project, sa.func.lower(_c.name))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks
+from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_routine
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.jobs_table import jobs
 from keyturn.adapters.store.database.migrating import HEAD
@@ -75,7 +75,10 @@ def _figures(tx: sa.Connection, now: float, began: float) -> Figures:
         oldest_overdue_s=0.0 if oldest is None else now - oldest,
         revocations_open=tx.execute(sa.select(sa.func.count()).select_from(revocations)).scalar_one(),
         jobs={(kind, name): number for kind, name, number in tx.execute(by_kind)},
-        audit_head=tx.execute(sa.select(sa.func.coalesce(sa.func.max(audit.c.seq), 0))).scalar_one(),
+        audit_head=max(
+            tx.execute(sa.select(sa.func.coalesce(sa.func.max(c.seq), 0))).scalar_one()
+            for c in (audit.c, audit_routine.c)
+        ),
         audit_verified_at=tx.execute(verified).scalar(),
         key_since=None if key is None else key[0] or key[1],
         set_aside=set_aside_in(tx),

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from keyturn.adapters.store.chained.routine import in_project, within
+from keyturn.adapters.store.database.audit_tables import audit_routine
 from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.overview_indexes import (
@@ -18,6 +20,7 @@ from keyturn.adapters.store.database.overview_indexes import (
     LOST,
     MENDED,
     SENT,
+    TOLD,
     TROUBLE,
     UNDELIVERED,
     WAITING,
@@ -29,6 +32,7 @@ from keyturn.adapters.store.rows.connection_conditions import ALONE, SHOWN, cond
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.sessions import session_in
 from keyturn.core.audit.kinds import RecordKind
+from keyturn.core.audit.routine import ACTIONS, DAY_S, RoutineKind
 from keyturn.core.audit.timeline import TimelineRow
 from keyturn.core.observing.call_hour import CallHour
 from keyturn.core.renewal.attention import LATE_S
@@ -53,6 +57,9 @@ _c = connections.c
 _s = sessions.c
 # A person's login is none of the renewals; only these name the generation that they follow.
 _RENEWAL: Final = sa.or_(audit.c.action != "login.answered", sa.func.instr(audit.c.facts, '"generation"') > 0)
+# Of a record that tells a day: when that began, and how many there were.
+_DAY: Final = sa.cast(sa.func.strftime("%s", sa.func.json_extract(audit.c.facts, "$.day")), sa.Float)
+_COUNT: Final = sa.func.json_extract(audit.c.facts, "$.count")
 
 
 class SqlOverview:
@@ -81,20 +88,52 @@ class SqlOverview:
     async def renewals(self, since: float, until: float, step_s: float, *, project: str = "default") -> Sequence[Tally]:
         """The records of renewals, counted by step."""
         step = sa.cast((audit.c.at - since) / step_s, sa.Integer)  # never negative, so that this cuts off
-        connector = sa.func.coalesce(audit.c.connector, "")
+        named = sa.func.coalesce(audit.c.connector, "")
         query = (
-            sa.select(step, connector, audit.c.action, audit.c.outcome, sa.func.count())
+            sa.select(step, named, audit.c.action, audit.c.outcome, sa.func.count())
             .where(audit.c.project == project, audit.c.at >= since, audit.c.at < until, sa.text(SENT), _RENEWAL)
-            .group_by(step, connector, audit.c.action, audit.c.outcome)
-            .order_by(step, connector, audit.c.action, audit.c.outcome)
+            .group_by(step, named, audit.c.action, audit.c.outcome)
+            .order_by(step, named, audit.c.action, audit.c.outcome)
         )
-        return tuple(Tally(since + n * step_s, *rest) for n, *rest in await self._rows(query))
+        r = audit_routine.c
+        at = sa.cast((r.at - since) / step_s, sa.Integer)
+        renewed, count = sa.literal(ACTIONS[RoutineKind.RENEWED]), sa.func.count()
+        well = (
+            sa.select(at, sa.func.coalesce(_c.connector, ""), renewed, sa.literal("ok"), count)
+            .select_from(audit_routine.join(connections, r.connection == _c.id))
+            .where(in_project(project), r.kind == RoutineKind.RENEWED.value)
+            .group_by(at, sa.func.coalesce(_c.connector, ""))
+        )
+        midday = _DAY + DAY_S / 2  # what is told by the day is counted as if it had been then
+        told_at = sa.cast((midday - since) / step_s, sa.Integer)
+        told = (
+            sa.select(told_at, named, renewed, sa.literal("ok"), sa.func.sum(_COUNT))
+            .where(audit.c.project == project, sa.text(TOLD), audit.c.at >= since, midday >= since, midday < until)
+            .group_by(told_at, named)
+        )
+        counted: dict[tuple[int, str, str, str], int] = {}
+
+        def body(tx: sa.Connection) -> list[Any]:
+            return [*tx.execute(query), *tx.execute(told), *tx.execute(well.where(*within(tx, since, until)))]
+
+        for n, connector, action, outcome, number in await self._database.read_together(body):
+            counted[n, connector, action, outcome] = counted.get((n, connector, action, outcome), 0) + number
+        return tuple(
+            Tally(since + n * step_s, connector, action, outcome, number)
+            for (n, connector, action, outcome), number in sorted(counted.items())
+        )
 
     async def recorded_since(self, *, project: str = "default") -> float | None:
         """When the oldest of them was written."""
         query = sa.select(sa.func.min(audit.c.at)).where(audit.c.project == project, sa.text(SENT))
-        found: float | None = (await self._rows(query))[0][0]
-        return found
+        r = audit_routine.c  # numbered as they were written: the first one is the oldest, and no other row is read
+        others = (
+            sa.select(r.at).select_from(audit_routine.join(connections, r.connection == _c.id))
+            .where(in_project(project), r.kind == RoutineKind.RENEWED.value).order_by(r.seq).limit(1)
+        )  # fmt: skip
+        told = sa.select(_DAY).where(audit.c.project == project, sa.text(TOLD)).order_by(audit.c.at).limit(1)
+        found = [*await self._rows(query), *await self._rows(others), *await self._rows(told)]
+        return min((at for (at,) in found if at is not None), default=None)
 
     async def expiries(self, now: float, until: float, *, project: str = "default") -> Sequence[Expiry]:
         """Tokens that end, by the hour."""

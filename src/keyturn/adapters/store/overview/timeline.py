@@ -13,13 +13,16 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from keyturn.adapters.store.audit import of_kind
-from keyturn.adapters.store.chained.audit_row import ROWS, in_project, record_in
+from keyturn.adapters.store.audit import newest_first, of_kind
+from keyturn.adapters.store.chained import routine
+from keyturn.adapters.store.chained.audit_row import ROWS, in_project
+from keyturn.adapters.store.database.audit_tables import audit_routine
 from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.schema import audit
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.core.audit.kinds import RecordKind
 from keyturn.core.audit.timeline import TimelineRow, folded
+from keyturn.core.audit_record import AuditRecord
 from keyturn.core.observing.call_hour import CallHour
 
 _KIND: Final = "timeline"
@@ -39,7 +42,7 @@ class TimelinePage:
     def read(self, tx: sa.Connection) -> tuple[Sequence[TimelineRow], str | None]:
         """Its rows, and the cursor of the next one. ValidationFailed."""
         seq, begins_at = _TOP if self.cursor is None else position_in(self.cursor, _KIND, int, int)
-        records = [(row.seq, record_in(row, row.owner)) for row in self._records(tx, seq)]
+        records = self._records(tx, seq)
         hours = [CallHour(*row) for row in self._hours(tx, begins_at)]
         if self.cursor is None:
             seq, begins_at = records[0][0] + 1 if records else 0, hours[0].begins_at + 1 if hours else 0
@@ -53,14 +56,17 @@ class TimelinePage:
                 seq = row[0]
         return shown, cursor_of(_KIND, seq, begins_at)
 
-    def _records(self, tx: sa.Connection, before: int) -> Sequence[Any]:
-        query = (
-            ROWS.where(in_project(self.project, of_one=True), audit.c.connection == self.connection_id)
-            .where(audit.c.seq < before, *of_kind(self.kind))
-            .order_by(audit.c.seq.desc())
-            .limit(self.limit + 1)
-        )
-        return tx.execute(query).all()
+    def _records(self, tx: sa.Connection, before: int) -> list[tuple[int, AuditRecord]]:
+        query = ROWS.where(
+            in_project(self.project, of_one=True), audit.c.connection == self.connection_id, audit.c.seq < before,
+            *of_kind(self.kind),
+        )  # fmt: skip
+        r = audit_routine.c
+        others = routine.ROWS.where(
+            routine.in_project(self.project), r.connection == self.connection_id, r.seq < before,
+            *routine.of_kind(self.kind),
+        )  # fmt: skip
+        return newest_first(tx, query, others, self.limit + 1)
 
     def _hours(self, tx: sa.Connection, before: int) -> Sequence[Any]:
         if self.kind in (RecordKind.RENEWALS, RecordKind.CHANGES):

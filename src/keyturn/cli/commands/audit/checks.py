@@ -74,13 +74,16 @@ def _newest_head(anchor: Path | None) -> dict[str, object]:
 
 
 def _tell_verdict(verdict: Mapping[str, Any]) -> None:
-    head, anchor, generations = (verdict.get(name) or {} for name in ("head", "anchor", "generations"))
+    head, anchor, generations, routine = (
+        verdict.get(name) or {} for name in ("head", "anchor", "generations", "routine")
+    )
     details(
         [
             (
                 "records",
                 f"{one_line(verdict.get('entries'))} are right, from number {one_line(verdict.get('since'))} on",
             ),
+            ("routine records", f"{one_line(routine.get('entries'))} are right"),
             ("head", f"{one_line(head.get('seq'))}  {one_line(head.get('mac'))}"),
             ("anchors", f"{one_line(anchor.get('checked'))}, the newest of record {one_line(anchor.get('newest'))}"),
             ("connections", "not compared: only a stretch was looked at")
@@ -89,9 +92,13 @@ def _tell_verdict(verdict: Mapping[str, Any]) -> None:
             ("public key", verdict.get("public_key")),
         ]
     )
-    for fault in (verdict.get("first_bad"), anchor.get("fault")):
+    for of, fault in (
+        ("", verdict.get("first_bad")),
+        ("routine ", routine.get("first_bad")),
+        ("", anchor.get("fault")),
+    ):
         if isinstance(fault, Mapping):
-            say(f"✗ record {one_line(fault.get('seq'))}: {one_line(fault.get('text'))}")
+            say(f"✗ {of}record {one_line(fault.get('seq'))}: {one_line(fault.get('text'))}")
             if fault.get("found"):
                 say(f"  its MAC should be {one_line(fault.get('expected'))}, it is {one_line(fault['found'])}")
     for row in generations.get("older") or ():

@@ -37,6 +37,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "anchor": {"checked": 12, "newest": 18190, "fault": None},
     "generations": {"checked": 1204, "older": [], "missing": []},
     "strangers": [],
+    "routine": {"entries": 5120, "first_bad": None},
     "public_key": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
 }
 

@@ -64,6 +64,13 @@ class GenerationsAnswer(BaseModel):
     missing: list[str]
 
 
+class RoutineAnswer(BaseModel):
+    """The chain of routine records: how many are right, and the first that is not."""
+
+    entries: int
+    first_bad: FaultAnswer | None
+
+
 class VerifyAnswer(BaseModel):
     """Whether the log is what was written. `since`: the first record that was looked at. `strangers`: subjects that
     somebody tied to another owner. `whole`: false of a stretch, whose last record `head` is then.
@@ -78,6 +85,7 @@ class VerifyAnswer(BaseModel):
     anchor: AnchorsAnswer
     generations: GenerationsAnswer
     strangers: list[str]
+    routine: RoutineAnswer
     public_key: str
 
 
@@ -132,6 +140,7 @@ def verify_answer(verdict: Verdict) -> VerifyAnswer:
             missing=list(verdict.generations.missing),
         ),
         strangers=list(verdict.strangers),
+        routine=RoutineAnswer(entries=verdict.routine.entries, first_bad=_fault(verdict.routine.fault)),
         public_key=verdict.public_key.hex(),
     )
 

@@ -72,9 +72,9 @@ async def show_record(console: Console, visit: Visit) -> Response:
     found = await console.application.auditing.read.entry(number, visit.actor) if number else None
     if found is None:
         raise NotFound("There is no such record.")
-    bounds = await console.application.auditing.chain.bounds()
+    before, after = [await console.application.auditing.chain.entry(found.seq + n) for n in (-1, 1)]
     return console.page(
-        visit, "administration/record.html", entry=found, start=bounds.start[0], head=bounds.head[0],
+        visit, "administration/record.html", entry=found, before=before, after=after,
         names=await who_did(console, visit, (found.record.actor,)),
     )  # fmt: skip
 
@@ -123,9 +123,8 @@ async def _verify_page(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The chain at a glance. `mac`: hexadecimal. `unreadable`: the file with the heads outside is."""
+    """The main chain at a glance. `mac`: hexadecimal. `unreadable`: the file with the heads outside is."""
 
-    entries: int
     head: int
     mac: str
     verified_at: float | None
@@ -137,8 +136,8 @@ class Standing:
 async def _standing(console: Console) -> Standing:
     auditing = console.application.auditing
     bounds, verified_at = await auditing.chain.bounds(), await auditing.chain.verified_at()
-    (start, _), (head, mac) = bounds.start, bounds.head
-    found = Standing(head - start, head, mac.hex(), verified_at, auditing.keeper.anchors)
+    head, mac = bounds.head
+    found = Standing(head, mac.hex(), verified_at, auditing.keeper.anchors)
     try:
         return replace(found, anchored=await auditing.keeper.anchored())
     except StoreUnavailable:
