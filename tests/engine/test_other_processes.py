@@ -196,13 +196,13 @@ async def test_days_that_are_told_are_no_change(world: FakeWorld, monkeypatch: p
     connection = (await log_in(world)).connection
     other, loaded = await second(world), list[str]()
     store = world.stores.connections
-    true_load = store.load
+    true_shown = store.shown
 
-    async def load(connection_id: str, *, project: str = "default") -> Connection | None:
+    async def shown(connection_id: str, *, project: str = "default") -> Connection | None:
         loaded.append(connection_id)
-        return await true_load(connection_id, project=project)
+        return await true_shown(connection_id, project=project)
 
-    monkeypatch.setattr(store, "load", load)
+    monkeypatch.setattr(store, "shown", shown)
     told = AuditRecord(0.0, "connection.renewals", "scheduler", connection=connection.id, facts={"count": 24})
     await world.stores.audit.append([told, replace(told, action="connection.tokens_vended")])
     await other.look()
