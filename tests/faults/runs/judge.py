@@ -19,6 +19,7 @@ from tests.faults.runs.story import Story
 
 SOON_S = 2.0  # I7 promises one; the machine is shared
 WRITTEN_S = 0.05  # between an answer's last byte and its sender's note of it
+CUT = frozenset({"reset", "hang", "lost", "hang_after", "half", "drip", "endless", "garbage"})  # nobody could read it
 MOST_SENDS = 4  # for one connection in one run, before it is probed; those that were asked for not counted
 
 
@@ -35,6 +36,9 @@ class Asked:
     outcome: str = ""
     decided: float = float("inf")
     until: float = float("inf")  # when the answer was out, or its sender gone
+    fault: str = ""
+    whole: bool = False  # the answer went out, and nobody had hung up
+    issued: int = 0  # the serial of the set that was made for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,10 @@ class Journal:
         for row in map(json.loads, path.read_text().splitlines()):
             event, at = row.pop("event"), row.pop("at")
             if event == "issued":
+                for_request = by_number.get(row.pop("n"))
                 journal.issued.append(Issued(at=at, **row))
+                if for_request is not None:
+                    for_request.issued = row["serial"]
             elif event == "came":
                 number = row["n"]
                 by_number[number] = Asked(number, row["path"], row["grant"], row["account"], row["token"], at)
@@ -80,6 +87,16 @@ class Journal:
             each for each in self.asked
             if each.path == "/token" and each.account == account and since <= each.came < until
         ]  # fmt: skip
+
+    def doubled(self) -> int:
+        """How many refresh tokens came that had been answered with a token."""
+        answered: set[str] = set()
+        found = 0
+        for each in self.asked:
+            if each.path == "/token" and each.grant == "refresh_token":
+                found += each.token in answered
+                answered |= {each.token} if each.outcome == "token" else set()
+        return found
 
     def carried(self, account: str) -> str:
         """The access token of an account's last call."""
@@ -103,9 +120,14 @@ class Verdict:
 
 def _note(asked: Asked, event: str, at: float, row: dict[str, Any]) -> None:
     if event == "decided":
-        asked.decided, asked.outcome = at, row["outcome"]
-    elif event == "hung_up" or event == "over" or row.get("whole"):
+        asked.decided, asked.outcome, asked.fault = at, row["outcome"], row["fault"]
+        return
+    if event == "hung_up" or event == "over" or row.get("whole"):
         asked.until = min(asked.until, at)
+    if event == "answers":
+        asked.whole = asked.fault not in CUT
+    elif event == "hung_up":
+        asked.whole = False
 
 
 def judge(story: Story, dead_families: list[str]) -> Verdict:
