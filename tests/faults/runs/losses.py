@@ -3,8 +3,8 @@
 | verdict | the newest refresh token that was handed out whole | may be |
 |---|---|---|
 | rotated and lost | came, was answered with a new set, and that answer was not read whole | yes |
-| never rotated | was never taken: the connection could have been kept, but nobody could know | 0 with `last_resort` |
-| delivered | is in hand: it came with an answer that was read whole, and never was sent | within 1 s of a kill |
+| never rotated | was not taken, or not even sent: it could have been kept, had one known | 0 with `last_resort` |
+| delivered | came with an answer that was read whole, and is not what the connection has | within 1 s of a kill |
 | refused | was refused by an answer that was read whole, and that ended nothing | never |
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tests.faults.runs.judge import Asked, Journal
+from tests.faults.runs.journal import Asked, Journal
 
 LOST_STATES = ("uncertain", "needs_reconnect")
 KILLED_WITHIN_S = 1.0
@@ -47,24 +47,32 @@ def losses(
 ) -> list[Loss]:
     """One for each connection that is lost; `seen`: account → the connection as REST shows it at the end."""
     return [
-        Loss(account, verdict_of(journal, account, dead=dead, killed_at=killed_at), each["state"], each["reason"])
+        Loss(
+            account,
+            verdict_of(journal, account, each["generation"], dead=dead, killed_at=killed_at),
+            each["state"],
+            each["reason"],
+        )
         for account, each in seen.items()
         if each["state"] in LOST_STATES
     ]
 
 
-def verdict_of(journal: Journal, account: str, *, dead: Collection[str], killed_at: Collection[float] = ()) -> Verdict:
-    """Judge the last token set of an account that was handed out."""
+def verdict_of(
+    journal: Journal, account: str, generation: int, *, dead: Collection[str], killed_at: Collection[float] = ()
+) -> Verdict:
+    """Judge the last token set of an account that was handed out; `generation`: how many the connection has taken."""
     sets = [each for each in journal.issued if each.account == account]
     newest = max(sets, key=lambda each: each.serial)
     asked = [each for each in journal.asked if each.path == "/token" and each.account == account]
     handed_out = next((each for each in asked if each.issued == newest.serial), None)
     if handed_out is not None and not handed_out.whole:
-        # The last answer was cut off on its way: the token that it was to replace is spent.
-        return Verdict.ROTATED if handed_out.grant == "refresh_token" else Verdict.DELIVERED
+        return Verdict.ROTATED  # the last answer was cut off on its way: what it was to replace is spent, or not known
     if newest.family in dead and not any(each.outcome == "reuse" for each in asked):
         return Verdict.ENDED
     tries = [each for each in asked if each.token == newest.refresh]
+    if not tries and generation >= len(sets):
+        return Verdict.NEVER_ROTATED
     if not tries:
         read_at = handed_out.until if handed_out is not None else newest.at
         near = any(read_at - KILLED_WITHIN_S <= at <= read_at + KILLED_WITHIN_S for at in killed_at)

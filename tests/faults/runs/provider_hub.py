@@ -44,12 +44,13 @@ class Journalled(Scripted):
         self._wires: dict[int, socket.socket] = {}
         self._here = threading.local()
         self._serial = 0
-        self.faults: deque[str] = deque()
+        self.faults: deque[tuple[str, str]] = deque()  # account (or "*") and fault, each once
         self.told: dict[tuple[str, str], Told] = {}  # kind and account (or "*") → what, until it is healed
         self.released = threading.Event()
         self._whose: dict[int, tuple[str, str]] = {}
         self.holding = 0
         self.busy = 0
+        self.spoilt: set[int] = set()  # requests for a token under way that a fault strikes
         self.latency_s = latency_s
         super().__init__(ttl=ttl, rotating=rotating)
         self.accounts = {f"u{number}": (PASSWORD, f"id-{number}") for number in range(accounts)}
@@ -102,9 +103,14 @@ class Journalled(Scripted):
         told = self.told.get((kind, account)) or self.told.get((kind, "*")) or ""
         if request.path == "/token":
             with self.lock:
-                told = told or (self.faults.popleft() if self.faults else "")
+                once = next((each for each in self.faults if each[0] in (account, "*")), None)
+                if once is not None and not told:
+                    self.faults.remove(once)
+                    told = once[1]
             time.sleep(self.latency_s)
         fault = told if isinstance(told, str) else "by hand"
+        if fault and request.path == "/token":
+            self.spoilt.add(request.number)
         by_hand = told if callable(told) else self.honest
         answer = self._spoilt(fault) if fault in BEFORE else by_hand(request)
         self.note("decided", n=request.number, outcome=answer.outcome, fault=fault)
@@ -121,6 +127,7 @@ class Journalled(Scripted):
     def over(self, request: Seen) -> None:
         """The answer is out, or the caller gone."""
         self._wires.pop(request.number, None)
+        self.spoilt.discard(request.number)
         self.note("over", n=request.number)
         if request.path == "/token":
             with self.lock:
@@ -215,12 +222,12 @@ class Hub:
         self._providers[name] = made
         return made.port
 
-    def fault(self, name: str, faults: list[str]) -> None:
-        """What happens to the next requests for a token, one each."""
+    def fault(self, name: str, faults: list[str], account: str) -> None:
+        """What happens to the next requests for a token of this account ("*": of any), one each."""
         provider = self._providers[name]
         provider.released.clear()
         with provider.lock:
-            provider.faults.extend(faults)
+            provider.faults.extend((account, fault) for fault in faults)
 
     def tell(self, name: str, kind: str, accounts: list[str], fault: str) -> None:
         """What these accounts are told from now on, at requests of this kind; "*": all of them."""
@@ -233,7 +240,10 @@ class Hub:
     def state(self, name: str) -> dict[str, int]:
         """How many requests for a token are held, and under way."""
         provider = self._providers[name]
-        return {"holding": provider.holding, "busy": provider.busy, "left": len(provider.faults)}
+        return {
+            "holding": provider.holding, "busy": provider.busy, "left": len(provider.faults),
+            "spoilt": len(provider.spoilt),
+        }  # fmt: skip
 
     def end_access(self, name: str, ttl: int) -> None:
         """Every access token ends now; new ones live for so many seconds."""
@@ -245,17 +255,20 @@ class Hub:
         """New tokens live for so many seconds."""
         self._providers[name].ttl = ttl
 
-    def end_grants(self, name: str) -> None:
-        """Every grant ends now, as by an administrator."""
+    def end_grants(self, name: str, account: str) -> None:
+        """Every grant of an account ends now, as by an administrator."""
         provider = self._providers[name]
         with provider.lock:
-            provider.dead_families |= {family for family, _, _ in provider.refresh.values()}
-            provider.access.clear()
+            provider.dead_families |= {family for family, whose, _ in provider.refresh.values() if whose == account}
+            provider.access = {token: each for token, each in provider.access.items() if each[1] != account}
 
-    def password(self, name: str, password: str | None) -> None:
-        """Everybody's password is another, or the first again."""
+    def password(self, name: str, password: str | None, account: str) -> None:
+        """An account's password is another, or the first again."""
         provider = self._providers[name]
-        provider.accounts = {user: (password or PASSWORD, account) for user, (_, account) in provider.accounts.items()}
+        changed = {
+            user: (password or PASSWORD, whose) for user, (_, whose) in provider.accounts.items() if whose == account
+        }
+        provider.accounts = {**provider.accounts, **changed}
 
     def closed(self, name: str, closed: bool) -> None:
         """Connections are refused, or taken again."""

@@ -29,6 +29,9 @@ def add_options(parser: pytest.Parser) -> None:
         "--fault-runs", type=int, default=len(CELLS), help="how many runs to draw (default: one for each cell)"
     )
     group.addoption("--fault-base", type=int, help="the first seed (default: random, and printed)")
+    group.addoption(
+        "--fault-scale", type=float, default=0.2, help="the size of fleets; 1: 5,000 overdue, 10,000 due at once"
+    )
     group.addoption("--fault-report", type=Path, help="a document to write the table into, between its markers")
 
 
