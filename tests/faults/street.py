@@ -6,6 +6,7 @@ grant is judged by that (`tests/faults/runs/losses.py`), and what a caller gets 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from typing import Any
 from tests.end_to_end.running import Reply, Server
 from tests.end_to_end.scripted.connectors import call, connector_for, install, shown, sign_in
 from tests.end_to_end.scripted.provider import Answer, Seen
-from tests.faults.runs.judge import Journal
+from tests.faults.runs.journal import Journal
 from tests.faults.runs.losses import Loss, losses
 from tests.faults.runs.provider_hub import Journalled
 
@@ -135,12 +136,22 @@ def street(
 
 
 def house(
-    server: Server, where: Path, *, accounts: int = ACCOUNTS, ttl: int = 3600, latency_s: float = 0.0, **changes: Any
+    server: Server,
+    where: Path,
+    *,
+    accounts: int = ACCOUNTS,
+    ttl: int = 3600,
+    latency_s: float = 0.0,
+    named: str = "",
+    **changes: Any,
 ) -> House:
-    """A provider whose accounts are connected."""
+    """A provider whose accounts are connected. `named`: the host in its connector, in place of the address."""
     journal = where / f"provider-{next(_streets)}.jsonl"
     provider = Journalled(journal, accounts, ttl=ttl, rotating=True, latency_s=latency_s)
-    built = House(provider, journal, install(server, connector_for(provider, **changes)))
+    connector = connector_for(provider, **changes)
+    if named:
+        connector = json.loads(json.dumps(connector).replace("127.0.0.1", named))
+    built = House(provider, journal, install(server, connector))
     keep: dict[str, Any] = {"keep_password": True} if "password" in changes else {}
 
     def one(number: int) -> dict[str, Any]:
