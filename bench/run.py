@@ -71,14 +71,15 @@ class Running:
 
 
 @contextmanager
-def keyturn(folder: Path) -> Iterator[Running]:
-    """Serve with an empty data directory, until the block ends."""
+def keyturn(folder: Path, **settings: str) -> Iterator[Running]:
+    """Serve with an empty data directory and these settings, until the block ends."""
     port, key = free_port(), secrets.token_urlsafe(32)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KEYTURN_")} | {
         "KEYTURN_ADMIN_API_KEY": key,
         "KEYTURN_EGRESS_ALLOW": "127.0.0.0/8",
         "KEYTURN_INSECURE_HTTP": "1",
         "KEYTURN_LOG_LEVEL": "warning",
+        **settings,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "keyturn", "serve", "--data", str(folder / "data"), "--listen", f"127.0.0.1:{port}"],

@@ -22,6 +22,20 @@ def pytest_configure(config: pytest.Config) -> None:
     report.choose_base(config)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """What is drawn is drawn once, however many workers there are."""
+    report.hand_base_down(node.config, node.workerinput)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say the first seed before anything runs, so that a session that hangs or is ended can be played again."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and (line := report.drawn(session.config)):
+        terminal.write_line(line)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Call everything here slow that does not say that it is short."""

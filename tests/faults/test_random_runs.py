@@ -17,7 +17,8 @@ import pytest
 from tests.end_to_end.running import wait_for
 from tests.faults.runs.bench import Bench
 from tests.faults.runs.faults import CELLS, FAULTS, Grant, Run
-from tests.faults.runs.judge import Journal, Verdict, judge, left_open, told
+from tests.faults.runs.journal import Journal
+from tests.faults.runs.judge import Verdict, judge, left_open, told
 from tests.faults.runs.report import seeds_of
 from tests.faults.runs.story import Story
 from tests.faults.runs.strikes import STRIKES, strike

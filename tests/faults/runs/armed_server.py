@@ -5,7 +5,8 @@ is a server of its own: own process id, own lease, own memory. Forking spares th
 
 Rule 1: the points are where the engine meets its ports; only this wiring can reach them.
 Rule 2: what is armed stands in a folder that servers of one data directory share; who comes first takes it.
-Rule 3: a shorter lease and token time limit are all that differs from the product otherwise.
+Rule 3: a shorter lease, a quicker beat and, where a run asks for it, a shorter time limit of token requests are all
+that differs from the product otherwise.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import ctypes
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -24,18 +26,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
+from keyturn.ports import renewals
 
-from keyturn.bootstrap import wiring
-from keyturn.bootstrap.assembly import Ports
-from keyturn.bootstrap.runtimes import prepare_process, run, serve
-from keyturn.bootstrap.settings import read_settings
-from keyturn.bootstrap.system import SystemClock
-from keyturn.core.errors import StoreUnavailable
-from keyturn.engine.renewal import leasing
+LEASE_S = 12.0  # no request of these runs takes longer
+ALIVE_FOR_S = 4.5  # three beats, as in the product
+BEAT_EVERY_S = 1.5
+# Before anything that is made of them is imported.
+vars(renewals).update(LEASE_S=LEASE_S, ALIVE_FOR_S=ALIVE_FOR_S, BEAT_EVERY_S=BEAT_EVERY_S)
 
-LEASE_S = 4.0
-HEARTBEAT_S = 1.0
+from keyturn.bootstrap import wiring  # noqa: E402
+from keyturn.bootstrap.assembly import Ports  # noqa: E402
+from keyturn.bootstrap.runtimes import prepare_process, run, serve  # noqa: E402
+from keyturn.bootstrap.settings import read_settings  # noqa: E402
+from keyturn.bootstrap.system import SystemClock  # noqa: E402
+from keyturn.core.errors import StoreUnavailable  # noqa: E402
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -58,6 +63,12 @@ class Orders:
             await asyncio.sleep(taken["s"])
         else:
             act(taken["do"])
+
+    def armed(self, point: str, connection: str) -> bool:
+        """Whether something is ordered for this point of a connection."""
+        order = self._read("order.json")
+        ours = order.get("connection") in (None, connection)
+        return ours and any(entry["point"] == point for entry in order.get("at", ()))
 
     def take(self, point: str, *, connection: str | None = None, host: str | None = None) -> dict[str, Any] | None:
         """The entry for this point; one that is to happen once is nobody else's then."""
@@ -117,57 +128,53 @@ class Points:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
-        self._leased: set[str] = set()
-        self._commit_of: str | None = None
+        self._within: tuple[str, str] | None = None  # the step and the connection whose commit comes next
 
     def over(self, ports: Ports) -> Ports:
         """The ports with every point in place."""
-        sa.event.listen(sa.engine.Engine, "commit", self._commit)
         return replace(
             ports,
-            lease=Watched(ports.lease, acquire=self._acquire, release=self._release),
-            connections=Watched(ports.connections, load=self._load, save=self._save),
+            renewals=Watched(ports.renewals, read=self._read, claim=self._claim, settle=self._settle),
+            connections=Watched(ports.connections, save=self._save),
             egress=Watched(ports.egress, send=self._send),
             spill=Watched(ports.spill, write=self._spill),
         )
 
-    async def _acquire(self, method: Any, connection: str, **more: Any) -> Any:
-        await self._orders.at("lease.before", connection=connection)
-        token = await method(connection, **more)
-        if token is not None:
-            self._leased.add(connection)
-            await self._orders.at("lease.after", connection=connection)
-        return token
+    def statement(self, text: str) -> None:
+        """A statement is about to be executed by SQLite, in whichever thread."""
+        if self._within is not None and text == "COMMIT":
+            step, connection = self._within
+            taken = self._orders.take(f"{step}.mid", connection=connection)
+            act(taken["do"] if taken else "nothing")
 
-    async def _release(self, method: Any, connection: str, token: str) -> None:
-        await self._orders.at("release.before", connection=connection)
-        self._leased.discard(connection)
-        await method(connection, token)
-
-    async def _load(self, method: Any, connection: str, **more: Any) -> Any:
+    async def _read(self, method: Any, connection: str, **more: Any) -> Any:
+        await self._orders.at("read.before", connection=connection)
         found = await method(connection, **more)
-        if connection in self._leased:
-            await self._orders.at("reread.after", connection=connection)
+        await self._orders.at("read.after", connection=connection)
         return found
 
-    async def _save(self, method: Any, connection: Any, **more: Any) -> Any:
-        said = {each.action for each in more.get("records", ())}
-        step = "other"
-        if said & {"refresh.sent", "login.sent"}:
-            step = "intent"
-        elif "connection.renewed" in said and connection.intent is None:
-            step = "keep"
-        await self._orders.at(f"{step}.before", connection=connection.id)
-        self._commit_of = connection.id if step == "keep" else None
-        saved = await method(connection, **more)
-        self._commit_of = None
-        await self._orders.at(f"{step}.after", connection=connection.id)
-        return saved
+    async def _claim(self, method: Any, read: Any, claimed: Any, **more: Any) -> Any:
+        return await self._committed("claim", read.id, lambda: method(read, claimed, **more))
 
-    def _commit(self, _: Any) -> None:
-        if self._commit_of is not None:
-            taken = self._orders.take("keep.mid", connection=self._commit_of)
-            act(taken["do"] if taken else "nothing")
+    async def _settle(self, method: Any, claimed: Any, after: Any, **more: Any) -> Any:
+        step = "settle" if after.generation > claimed.generation else "other"
+        return await self._committed(step, claimed.id, lambda: method(claimed, after, **more))
+
+    async def _save(self, method: Any, connection: Any, **more: Any) -> Any:
+        keeps = "connection.renewed" in {each.action for each in more.get("records", ())}
+        return await self._committed("settle" if keeps else "other", connection.id, lambda: method(connection, **more))
+
+    async def _committed(self, step: str, connection: str, write: Callable[[], Any]) -> Any:
+        await self._orders.at(f"{step}.before", connection=connection)
+        armed = self._orders.armed(f"{step}.mid", connection)
+        self._within = (step, connection) if armed else self._within
+        try:
+            written = await write()
+        finally:
+            self._within = None if armed else self._within
+        if written is not None:
+            await self._orders.at(f"{step}.after", connection=connection)
+        return written
 
     async def _send(self, method: Any, request: Any, policy: Any) -> Any:
         where = urlsplit(request.url)
@@ -182,6 +189,19 @@ class Points:
         await self._orders.at("spill.before", connection=connection.id)
         await method(connection, token_set)
         await self._orders.at("spill.after", connection=connection.id)
+
+
+def trace_sqlite(told: Callable[[str], None]) -> None:
+    """Have every connection to SQLite that is opened from here on tell of each statement before it is executed."""
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **kwargs)
+        connection.set_trace_callback(told)
+        return connection
+
+    for module in (sqlite3, sqlite3.dbapi2):
+        vars(module)["connect"] = traced
 
 
 def serve_armed(order: dict[str, Any]) -> None:
@@ -199,10 +219,11 @@ def serve_armed(order: dict[str, Any]) -> None:
             return super().now() + orders.knob("clock_s", 0.0)
 
     vars(wiring)["SystemClock"] = SteppedClock
-    vars(leasing).update(LEASE_S=LEASE_S, HEARTBEAT_S=HEARTBEAT_S)
+    points = Points(orders)
+    trace_sqlite(points.statement)
     settings = read_settings(data=Path(order["data"]), listen=order["listen"])
     known = prepare_process(settings)
-    run(serve(settings, known, wrap=Points(orders).over))
+    run(serve(settings, known, wrap=points.over))
 
 
 def born(order: dict[str, Any]) -> int:

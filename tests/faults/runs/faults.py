@@ -13,6 +13,7 @@ from itertools import product
 
 CROWD = 500
 FLEETS = (100, 200)
+ACCOUNTS = 10  # of the provider that is struck, and of each of its two neighbours
 
 
 class Grant(StrEnum):
@@ -20,6 +21,7 @@ class Grant(StrEnum):
 
     STRICT = "strict"  # rotates, ends the family at a second use; no password is kept
     KEPT = "kept"  # the same, with a kept password
+    LAST_RESORT = "last_resort"  # as strict, and an old token whose fate is unknown is sent once more in the end
     STABLE = "stable"  # the refresh token stays the same, and the connector says so
     PASSWORD = "password"  # no refresh: each renewal logs in with the kept password
 
@@ -55,9 +57,15 @@ _N, _U = frozenset({End.NEWEST}), frozenset({End.UNKNOWN})
 # The whole of what may come out. A row or a grant that is not named: the newest token set.
 ALLOWED: dict[tuple[Fate, Grant], frozenset[End]] = {
     (Fate.LOST, Grant.STRICT): _U,
-    (Fate.UNREADABLE, Grant.STRICT): _U,
+    (Fate.UNREADABLE, Grant.STRICT): frozenset({End.ANSWER_UNKNOWN}),
     (Fate.UNREADABLE, Grant.PASSWORD): frozenset({End.ANSWER_UNKNOWN}),
     (Fate.OPEN, Grant.STRICT): _N | _U,
+    # The provider never acted: kept. It did: it ends a grant whose tokens nobody has.
+    (Fate.LOST, Grant.LAST_RESORT): _N | frozenset({End.GRANT_LOST}),
+    (Fate.UNREADABLE, Grant.LAST_RESORT): _N | frozenset({End.GRANT_LOST}),
+    (Fate.OPEN, Grant.LAST_RESORT): _N | frozenset({End.GRANT_LOST}),
+    (Fate.GRANT_OVER, Grant.LAST_RESORT): frozenset({End.GRANT_LOST}),
+    (Fate.PASSWORD_OVER, Grant.LAST_RESORT): frozenset({End.GRANT_LOST}),
     (Fate.GRANT_OVER, Grant.STRICT): frozenset({End.GRANT_LOST}),
     (Fate.GRANT_OVER, Grant.STABLE): frozenset({End.GRANT_LOST}),
     (Fate.PASSWORD_OVER, Grant.STRICT): frozenset({End.GRANT_LOST}),
@@ -91,37 +99,35 @@ class Fault:
         return f"{self.name}@{self.step}"
 
 
-_REFRESHED = (Grant.STRICT, Grant.KEPT, Grant.STABLE)
+_REFRESHED = (Grant.STRICT, Grant.LAST_RESORT, Grant.KEPT, Grant.STABLE)
 _KILLS = {
-    "lease.before": Fate.NOT_SENT,
-    "lease.after": Fate.NOT_SENT,
-    "reread.after": Fate.NOT_SENT,
-    "intent.before": Fate.NOT_SENT,
-    "intent.after": Fate.LOST,  # nothing left, but nobody who could say so lives
+    "read.after": Fate.NOT_SENT,
+    "claim.before": Fate.NOT_SENT,
+    "claim.mid": Fate.NOT_SENT,
+    "claim.after": Fate.LOST,  # nothing left, but nobody who could say so lives
     "send.before": Fate.LOST,
     "held": Fate.LOST,
     "send.after": Fate.LOST,
-    "keep.before": Fate.LOST,
-    "keep.mid": Fate.LOST,
-    "keep.after": Fate.KEPT,
-    "release.before": Fate.KEPT,
+    "settle.before": Fate.LOST,
+    "settle.mid": Fate.LOST,
+    "settle.after": Fate.KEPT,
     "spill.before": Fate.LOST,
     "spill.after": Fate.KEPT,
 }
 _SLEEPS = {
-    "lease.after": Fate.NOT_SENT,
-    "intent.after": Fate.OPEN,
+    "read.after": Fate.NOT_SENT,
+    "claim.after": Fate.OPEN,
     "held": Fate.KEPT,
     "send.after": Fate.KEPT,
-    "keep.mid": Fate.KEPT,
-    "keep.after": Fate.KEPT,
+    "settle.mid": Fate.KEPT,
+    "settle.after": Fate.KEPT,
 }
 _DATABASE = {
-    "lease.before": Fate.NOT_SENT,
-    "intent.before": Fate.NOT_SENT,
-    "intent.after": Fate.NOT_SENT,
-    "keep.before": Fate.KEPT,
-    "keep.after": Fate.KEPT,
+    "read.before": Fate.NOT_SENT,
+    "claim.before": Fate.NOT_SENT,
+    "claim.after": Fate.NOT_SENT,  # it was made, and reported as failed
+    "settle.before": Fate.KEPT,
+    "settle.after": Fate.KEPT,
 }
 _WIRE = {
     "lost": Fate.LOST,
@@ -134,18 +140,22 @@ _WIRE = {
     "garbage": Fate.UNREADABLE,
     "slow": Fate.KEPT,
     "error500": Fate.NOT_SENT,
+    "plain500": Fate.NOT_SENT,
+    "scope": Fate.NOT_SENT,
+    "client": Fate.NOT_SENT,
+    "unreadable400": Fate.NOT_SENT,
     "unavailable": Fate.NOT_SENT,
     "limited": Fate.NOT_SENT,
 }
-_MIDDLE = ("intent.after", "held", "send.after")
+_MIDDLE = ("claim.after", "held", "send.after")
 
 FAULTS: tuple[Fault, ...] = (
     *(Fault("killed", "kill", step, fate) for step, fate in _KILLS.items()),
     *(Fault("asleep past its lease", "sleep", step, fate) for step, fate in _SLEEPS.items()),
     *(Fault("database gone", "database", step, fate) for step, fate in _DATABASE.items()),
-    Fault("disk full", "disk_full", "keep.before", Fate.KEPT),
-    Fault("disk full", "disk_full_kill", "keep.before", Fate.LOST),
-    *(Fault("SIGTERM", "term", step, Fate.KEPT) for step in ("intent.after", "held", "send.after")),
+    Fault("disk full", "disk_full", "settle.before", Fate.KEPT),
+    Fault("disk full", "disk_full_kill", "settle.before", Fate.LOST),
+    *(Fault("SIGTERM", "term", step, Fate.KEPT) for step in ("claim.after", "held", "send.after")),
     *(Fault("provider and wire", name, "answer", fate) for name, fate in _WIRE.items()),
     Fault("provider and wire", "refused", "connect", Fate.NOT_SENT, ("renew", "ended")),
     *(Fault("disconnect", "disconnect", step, Fate.DISCONNECTED) for step in _MIDDLE),
@@ -186,19 +196,27 @@ class Run:
         fault, processes = CELLS[seed % len(CELLS)]
         dice = random.Random(seed)
         workload = dice.choice(fault.workloads)
+        grant = dice.choices(fault.grants, [3 if each is Grant.STRICT else 1 for each in fault.grants])[0]
+        if grant is Grant.LAST_RESORT and "ended" in fault.workloads:
+            workload = "ended"  # an API's refusal alone is no end of a token that lives by the clock
         crowds = {"crowd": CROWD if fault.name == "many" else dice.choice((20, 60, 120))}
         return cls(
             seed,
             fault,
             processes,
             workload,
-            dice.choices(fault.grants, [3 if each is Grant.STRICT else 1 for each in fault.grants])[0],
+            grant,
             callers=crowds.get(workload, 1),
-            connections=dice.choice(FLEETS) if workload == "fleet" else 1,
+            connections=dice.choice(FLEETS) if workload == "fleet" else ACCOUNTS,
             latency_s=dice.choice((0.0, 0.05, 0.15)),
             event_after_s=dice.choice((0.0, 0.1, 0.4)),
             first=dice.randrange(processes),
         )
+
+    @property
+    def fleet(self) -> bool:
+        """Whether the fault strikes all connections, not the first alone."""
+        return self.workload == "fleet"
 
     @property
     def title(self) -> str:

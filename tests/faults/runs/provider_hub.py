@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,12 @@ ENDLESS_BYTES = 1_000_000_000
 PIECE = b"x" * 65_536
 LONGEST_HOLD_S = 60.0
 # What happens instead of an honest answer; those of the second line come after the honest one was decided.
-BEFORE = frozenset({"reset", "hang", "error500", "unavailable", "limited", "garbage"})
+BEFORE = frozenset(
+    "reset hang error500 plain500 unavailable limited limited_hour garbage scope client unreadable400".split()
+)
 AFTER = frozenset({"lost", "hang_after", "hold", "drip", "slow", "half", "endless"})
+Told = str | Callable[[Seen], Answer]  # one of those, or in the provider's own process anything
+KINDS = {"/token": "refresh", "/revoke": "revoke"}  # of a request, where it is no login and no call
 
 
 class Journalled(Scripted):
@@ -39,13 +44,33 @@ class Journalled(Scripted):
         self._wires: dict[int, socket.socket] = {}
         self._here = threading.local()
         self._serial = 0
-        self.faults: deque[str] = deque()
+        self.faults: deque[tuple[str, str]] = deque()  # account (or "*") and fault, each once
+        self.told: dict[tuple[str, str], Told] = {}  # kind and account (or "*") → what, until it is healed
         self.released = threading.Event()
+        self._whose: dict[int, tuple[str, str]] = {}
         self.holding = 0
         self.busy = 0
+        self.spoilt: set[int] = set()  # requests for a token under way that a fault strikes
         self.latency_s = latency_s
         super().__init__(ttl=ttl, rotating=rotating)
         self.accounts = {f"u{number}": (PASSWORD, f"id-{number}") for number in range(accounts)}
+
+    def tell(self, kind: str, accounts: Iterable[str], fault: Told) -> None:
+        """What these accounts are told from now on, at requests of this kind: refresh, login, revoke or call."""
+        self.released.clear()
+        self.told.update({(kind, each): fault for each in accounts})
+
+    def honest_again(self) -> None:
+        """Nothing is held or spoilt any more."""
+        self.faults.clear()
+        self.told.clear()
+        self.released.set()
+
+    def listen(self) -> None:
+        """Take connections again, after `close`."""
+        self._server = _Listener(("127.0.0.1", self.port), _Connection)
+        self._server.provider = self
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def note(self, event: str, **facts: Any) -> None:
         """Append a row."""
@@ -64,6 +89,8 @@ class Journalled(Scripted):
                 account = account or self.refresh.get(shown, ("", "", True))[1]
             else:
                 account = (self.access.get(shown) or self.refresh.get(shown) or ("", ""))[1]
+        kind = "login" if form.get("grant_type") == "password" else KINDS.get(request.path, "call")
+        self._whose[request.number] = (kind, account)
         self.note(
             "came", n=request.number, path=request.path, grant=form.get("grant_type", ""), account=account,
             token=fingerprint(shown) if shown else "",
@@ -71,12 +98,21 @@ class Journalled(Scripted):
 
     def answer(self, request: Seen) -> Answer:
         """The honest answer, or what was ordered instead, once."""
-        fault = ""
+        self._here.number = request.number
+        kind, account = self._whose.pop(request.number)
+        told = self.told.get((kind, account)) or self.told.get((kind, "*")) or ""
         if request.path == "/token":
             with self.lock:
-                fault = self.faults.popleft() if self.faults else ""
+                once = next((each for each in self.faults if each[0] in (account, "*")), None)
+                if once is not None and not told:
+                    self.faults.remove(once)
+                    told = once[1]
             time.sleep(self.latency_s)
-        answer = self._spoilt(fault) if fault in BEFORE else self.honest(request)
+        fault = told if isinstance(told, str) else "by hand"
+        if fault and request.path == "/token":
+            self.spoilt.add(request.number)
+        by_hand = told if callable(told) else self.honest
+        answer = self._spoilt(fault) if fault in BEFORE else by_hand(request)
         self.note("decided", n=request.number, outcome=answer.outcome, fault=fault)
         if fault in AFTER:
             answer = self._shaped(fault, answer)
@@ -91,6 +127,7 @@ class Journalled(Scripted):
     def over(self, request: Seen) -> None:
         """The answer is out, or the caller gone."""
         self._wires.pop(request.number, None)
+        self.spoilt.discard(request.number)
         self.note("over", n=request.number)
         if request.path == "/token":
             with self.lock:
@@ -102,7 +139,7 @@ class Journalled(Scripted):
         with self.lock:
             self._serial += 1
             self.note(
-                "issued", serial=self._serial, account=account, family=family,
+                "issued", n=getattr(self._here, "number", -1), serial=self._serial, account=account, family=family,
                 access=fingerprint(answer.body["access_token"]), refresh=fingerprint(answer.body["refresh_token"]),
             )  # fmt: skip
         return answer
@@ -113,6 +150,11 @@ class Journalled(Scripted):
             "reset": Answer(reset=True, outcome=fault),
             "hang": Answer(reset=True, outcome=fault),
             "error500": Answer(500, {"error": "invalid_grant"}, outcome=fault),
+            "plain500": Answer(500, "<html>Sorry</html>", outcome=fault),
+            "scope": Answer(400, {"error": "invalid_scope"}, outcome=fault),
+            "client": Answer(401, {"error": "invalid_client"}, outcome=fault),
+            "unreadable400": Answer(400, "<html>Your session is over</html>", outcome=fault),
+            "limited_hour": Answer(429, {}, {"Retry-After": "3600"}, outcome=fault),
             "unavailable": Answer(503, {}, {"Retry-After": "1"}, outcome=fault),
             "limited": Answer(429, {}, {"Retry-After": "1"}, outcome=fault),
             "garbage": Answer(200, "<html>Welcome</html>", outcome=fault),
@@ -180,23 +222,28 @@ class Hub:
         self._providers[name] = made
         return made.port
 
-    def fault(self, name: str, faults: list[str]) -> None:
-        """What happens to the next requests for a token, one each."""
+    def fault(self, name: str, faults: list[str], account: str) -> None:
+        """What happens to the next requests for a token of this account ("*": of any), one each."""
         provider = self._providers[name]
         provider.released.clear()
         with provider.lock:
-            provider.faults.extend(faults)
+            provider.faults.extend((account, fault) for fault in faults)
+
+    def tell(self, name: str, kind: str, accounts: list[str], fault: str) -> None:
+        """What these accounts are told from now on, at requests of this kind; "*": all of them."""
+        self._providers[name].tell(kind, accounts, fault)
 
     def honest_again(self, name: str) -> None:
         """Nothing is held or spoilt any more."""
-        provider = self._providers[name]
-        provider.faults.clear()
-        provider.released.set()
+        self._providers[name].honest_again()
 
     def state(self, name: str) -> dict[str, int]:
         """How many requests for a token are held, and under way."""
         provider = self._providers[name]
-        return {"holding": provider.holding, "busy": provider.busy, "left": len(provider.faults)}
+        return {
+            "holding": provider.holding, "busy": provider.busy, "left": len(provider.faults),
+            "spoilt": len(provider.spoilt),
+        }  # fmt: skip
 
     def end_access(self, name: str, ttl: int) -> None:
         """Every access token ends now; new ones live for so many seconds."""
@@ -208,17 +255,20 @@ class Hub:
         """New tokens live for so many seconds."""
         self._providers[name].ttl = ttl
 
-    def end_grants(self, name: str) -> None:
-        """Every grant ends now, as by an administrator."""
+    def end_grants(self, name: str, account: str) -> None:
+        """Every grant of an account ends now, as by an administrator."""
         provider = self._providers[name]
         with provider.lock:
-            provider.dead_families |= {family for family, _, _ in provider.refresh.values()}
-            provider.access.clear()
+            provider.dead_families |= {family for family, whose, _ in provider.refresh.values() if whose == account}
+            provider.access = {token: each for token, each in provider.access.items() if each[1] != account}
 
-    def password(self, name: str, password: str | None) -> None:
-        """Everybody's password is another, or the first again."""
+    def password(self, name: str, password: str | None, account: str) -> None:
+        """An account's password is another, or the first again."""
         provider = self._providers[name]
-        provider.accounts = {user: (password or PASSWORD, account) for user, (_, account) in provider.accounts.items()}
+        changed = {
+            user: (password or PASSWORD, whose) for user, (_, whose) in provider.accounts.items() if whose == account
+        }
+        provider.accounts = {**provider.accounts, **changed}
 
     def closed(self, name: str, closed: bool) -> None:
         """Connections are refused, or taken again."""
@@ -226,9 +276,7 @@ class Hub:
         if closed:
             provider.close()
         else:
-            provider._server = _Listener(("127.0.0.1", provider.port), _Connection)
-            provider._server.provider = provider
-            threading.Thread(target=provider._server.serve_forever, args=(0.02,), daemon=True).start()
+            provider.listen()
 
     def dead(self, name: str) -> list[str]:
         """The families that are ended."""

@@ -29,13 +29,33 @@ def add_options(parser: pytest.Parser) -> None:
         "--fault-runs", type=int, default=len(CELLS), help="how many runs to draw (default: one for each cell)"
     )
     group.addoption("--fault-base", type=int, help="the first seed (default: random, and printed)")
+    group.addoption(
+        "--fault-scale", type=float, default=0.2, help="the size of fleets; 1: 5,000 overdue, 10,000 due at once"
+    )
     group.addoption("--fault-report", type=Path, help="a document to write the table into, between its markers")
 
 
 def choose_base(config: pytest.Config) -> None:
-    """Draw the first seed once, before there are workers: all of them must collect the same runs."""
+    """Draw the first seed, or take the one that was drawn for all workers: they must collect the same runs."""
     if getattr(config.option, "fault_base", 0) is None:
-        config.option.fault_base = random.SystemRandom().randrange(1, 1_000_000)
+        handed_down: dict[str, int] = getattr(config, "workerinput", {})
+        config.option.fault_base = handed_down.get("fault_base") or random.SystemRandom().randrange(1, 1_000_000)
+
+
+def hand_base_down(config: pytest.Config, workerinput: dict[str, Any]) -> None:
+    """Tell a worker which seed was drawn."""
+    base: int | None = config.getoption("fault_base", None)
+    if base is not None:
+        workerinput["fault_base"] = base
+
+
+def drawn(config: pytest.Config) -> str:
+    """Which runs these are, for the head of the session; empty where none were asked for."""
+    seeds = seeds_of(config)
+    if not seeds:
+        return ""
+    how = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+    return f"random fault runs: {how} (the same again: --fault-base {seeds[0]} --fault-runs {len(seeds)})"
 
 
 def seeds_of(config: pytest.Config) -> Sequence[int]:

@@ -10,12 +10,13 @@ from typing import Any
 
 from tests.end_to_end.running import wait_for
 from tests.end_to_end.scripted.connectors import sign_in
-from tests.faults.runs.armed_server import LEASE_S
+from tests.faults.runs.armed_server import ALIVE_FOR_S
 from tests.faults.runs.bench import Forked
 from tests.faults.runs.story import QUICK_S, Story
 
 NOTE: dict[str, Any] = {"point": "send.before", "do": "note"}  # says which process sends
 DATABASE_BACK_AFTER_S = 1.3
+KILLED_AFTER_S = 0.6  # within a second of the answer
 IMPATIENT_S = 2.5
 WAIT_S = 1.2
 
@@ -26,11 +27,12 @@ def strike(story: Story) -> None:
     story.order("honest_again")
     story.bench.disarm()
     story.bench.all_up()
+    story.recover()
 
 
 def arm(story: Story, *entries: dict[str, Any]) -> None:
     """Arm points for this run's connection, or for all of a fleet."""
-    alone = story.connections[0]["id"] if story.run.connections == 1 else None
+    alone = None if story.run.fleet else story.connections[0]["id"]
     story.bench.arm(entries, connection=alone, host=story.host)
 
 
@@ -42,12 +44,12 @@ def began_at(story: Story, do: str, **more: Any) -> Forked:
     step = story.run.fault.step
     if step == "held":
         arm(story, NOTE)
-        story.order("fault", faults=["hold"])
+        story.spoil("hold")
         story.start()
         story.held()
         return taker(story, 0)
-    point = "keep.before" if step == "fleet" else step
-    failing = [{"point": "keep.before", "do": "fail"}] if step.startswith("spill") else []
+    point = "settle.before" if step == "fleet" else step
+    failing = [{"point": "settle.before", "do": "fail"}] if step.startswith("spill") else []
     arm(story, *failing, {"point": point, "do": do, **more})
     story.start()
     return taker(story, len(failing))
@@ -66,6 +68,7 @@ def kill(story: Story) -> None:
         time.sleep(story.run.event_after_s)
         server.kill()
     wait_for(lambda: not server.alive, QUICK_S, 0.01)
+    story.killed_at.append(time.monotonic())
     story.rivals()
 
 
@@ -77,9 +80,9 @@ def sleep(story: Story) -> None:
         os.kill(server.pid, signal.SIGSTOP)
     fell_asleep = time.monotonic()
     try:
-        time.sleep(LEASE_S / 2)
+        time.sleep(ALIVE_FOR_S / 2)
         story.order("honest_again")
-        while time.monotonic() < fell_asleep + LEASE_S + 1.5:
+        while time.monotonic() < fell_asleep + ALIVE_FOR_S + 1.5:
             story.rivals()
             time.sleep(0.3)
     finally:
@@ -95,13 +98,14 @@ def database(story: Story) -> None:
 
 def disk_full(story: Story) -> None:
     """Neither the database nor a spill file can be written."""
-    arm(story, {"point": "keep.before", "do": "fail"}, {"point": "spill.before", "do": "fail"})
+    arm(story, {"point": "settle.before", "do": "fail"}, {"point": "spill.before", "do": "fail"})
     story.start()
     server = taker(story, 0)
-    time.sleep(DATABASE_BACK_AFTER_S)
+    time.sleep(KILLED_AFTER_S if story.run.fault.name == "disk_full_kill" else DATABASE_BACK_AFTER_S)
     if story.run.fault.name == "disk_full_kill":
         story.dead.add(server.port)
         server.kill()
+        story.killed_at.append(time.monotonic())
 
 
 def term(story: Story) -> None:
@@ -124,10 +128,10 @@ def wire(story: Story) -> None:
     """The provider, or the way to it, spoils one answer."""
     if story.run.fault.name in ("hang", "hang_after", "drip", "endless"):
         story.bench.knobs(timeout_s=IMPATIENT_S)
-    story.order("fault", faults=[story.run.fault.name])
+    story.spoil(story.run.fault.name)
     story.start()
     wait_for(lambda: not story.order("state")["left"], QUICK_S, 0.02)
-    wait_for(lambda: not story.order("state")["busy"], QUICK_S, 0.02)
+    wait_for(lambda: not story.order("state")["spoilt"], QUICK_S, 0.02)
 
 
 def refused(story: Story) -> None:
@@ -182,7 +186,7 @@ def many(story: Story) -> None:
 
 def hang_up(story: Story) -> None:
     """Half of the crowd hangs up while the provider holds the answer."""
-    story.order("fault", faults=["hold"])
+    story.spoil("hold")
     story.start(hang_up=True)
     story.held()
     time.sleep(0.5 + story.run.event_after_s)
@@ -191,14 +195,14 @@ def hang_up(story: Story) -> None:
 
 def grant_over(story: Story) -> None:
     """The provider has ended the grant."""
-    story.order("end_grants")
+    story.order("end_grants", account="id-0")
     story.start()
     story.settle()
 
 
 def password_over(story: Story) -> None:
     """The provider has ended the grant, and the password is another."""
-    story.order("password", password="another-password-canary")
+    story.order("password", password="another-password-canary", account="id-0")
     grant_over(story)
 
 
@@ -219,7 +223,10 @@ def clock(story: Story) -> None:
     story.bench.knobs()
 
 
-ON_THE_WIRE = "lost reset hang hang_after drip slow half endless garbage error500 unavailable limited".split()
+ON_THE_WIRE = (
+    *"lost reset hang hang_after drip slow half endless garbage error500".split(),
+    *"plain500 unavailable limited scope client unreadable400".split(),
+)
 STRIKES: dict[str, Callable[[Story], None]] = {
     "kill": kill,
     "sleep": sleep,
