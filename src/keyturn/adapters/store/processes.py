@@ -64,7 +64,7 @@ class SqlProcesses:
         """Say that this one lives; returns how many do."""
 
         def body(tx: sa.Connection) -> int:
-            self.beat_in(tx)
+            self._beat(tx, self._host.monotonic())
             tx.execute(sa.delete(processes).where(sa.not_(_ALIVE)), lease_values(self._host))
             for holder in tx.execute(sa.select(_p.holder)).scalars().all():
                 self.forget_dead(tx, holder)
@@ -79,8 +79,11 @@ class SqlProcesses:
         """The same within a write transaction, where the last one is old."""
         now = self._host.monotonic()
         if self._beat_s is None or now - self._beat_s > ALIVE_FOR_S / 3:
-            row = {"holder": str(self._host.holder), "beat_s": now, "begun_at": self._clock.now(), "beat_s_again": now}
-            tx.execute(_BEAT, row)
+            self._beat(tx, now)
+
+    def _beat(self, tx: sa.Connection, now: float) -> None:
+        row = {"holder": str(self._host.holder), "beat_s": now, "begun_at": self._clock.now(), "beat_s_again": now}
+        tx.execute(_BEAT, row)
 
     def beaten(self, at_s: float) -> None:
         """A transaction with `beat_in` in it, which began at this time, has committed."""
