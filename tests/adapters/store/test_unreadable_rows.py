@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.opening import Stores
+from keyturn.adapters.store.rows.set_aside import SetAside
 from keyturn.core.connection import Connection, ConnectionSecrets, State
 from keyturn.core.errors import KeyturnError, RowUnreadable, SealBroken
 from keyturn.ports.store import ConnectionFilter, RevisionConflict
@@ -143,6 +144,30 @@ async def test_it_is_parked_and_put_back(stores: Stores, tmp_path: Path) -> None
     assert 1 == back
     assert {GOOD: NOW - 10, BAD: None, OTHER: NOW - 10} == look_at(tmp_path)
     assert {GOOD, OTHER} == {each.id for each in await stores.connections.looks(NOW, room={}, most=10, limit=10)}
+
+
+async def test_a_spoilt_mark_is_mended(stores: Stores, tmp_path: Path) -> None:
+    """By being set aside for it: where nothing else is wrong with the row, it is in use again."""
+    await filled(stores)
+    spoil(tmp_path, "parked_why", b"\xff")
+    aside = await stores.connections.park(BAD, "row_broken", at=NOW)
+
+    assert not aside
+    assert await stores.connections.open(BAD) is not None
+    assert SetAside() == await stores.set_aside()
+    assert {GOOD: NOW - 10, BAD: NOW - 10, OTHER: NOW - 10} == look_at(tmp_path)
+
+
+@pytest.mark.parametrize(("release", "left"), [("1.0", 2), ("1.1", 1)])
+async def test_a_new_release_tries_all_again(tmp_path: Path, release: str, left: int) -> None:
+    """What it reads is back; the same release leaves all where it is."""
+    async with opened(tmp_path / "data", release="1.0") as stores:
+        await filled(stores)
+        spoil(tmp_path, "hosts", "[1]")
+        await stores.connections.park(BAD, "row_broken", at=NOW)
+        await stores.connections.park(GOOD, "seal_broken", at=NOW)
+    async with opened(tmp_path / "data", release=release) as stores:
+        assert SetAside(left, 0) == await stores.set_aside()
 
 
 async def test_it_is_written_anew(stores: Stores, tmp_path: Path) -> None:
