@@ -234,3 +234,14 @@ def data_key(path: Path) -> Any:
     """The wrapped data key of the row."""
     with closing(sqlite3.connect(path / "data" / "keyturn.db")) as database:
         return database.execute("SELECT data_key FROM connections WHERE id = ?", (BAD,)).fetchone()[0]
+
+
+async def test_a_lost_key_is_given_up_past_it(stores: Stores, tmp_path: Path) -> None:
+    """What the key had sealed in it is taken out, the others are told of, and no look finds it again."""
+    await filled(stores)
+    spoil(tmp_path, "hosts", "[1]")
+    key = (await stores.keys.keys())[0].id
+    found = await stores.lost_keys.connections(key, limit=10)
+
+    assert [GOOD, OTHER] == [each.connection.id for each in found]
+    assert None is data_key(tmp_path)
