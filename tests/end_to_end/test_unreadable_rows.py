@@ -16,7 +16,7 @@ from tests.end_to_end.scripted.provider import scripted_provider
 # By these the row is found; spoilt, it is another row or none.
 FOUND_BY = {"id", "project"}
 # Mended by being set aside, where nothing else is wrong with the row.
-MENDED = {"parked_why"}
+MENDED = {"parked_at", "parked_why"}
 # Nothing of a row that is read depends on what stands there.
 APART = {"unique_hash", "look_at", "lease_holder", "lease_until"}
 # Empty on these, and read only beside what is not.

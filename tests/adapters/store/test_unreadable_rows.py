@@ -245,3 +245,16 @@ async def test_a_lost_key_is_given_up_past_it(stores: Stores, tmp_path: Path) ->
 
     assert [GOOD, OTHER] == [each.connection.id for each in found]
     assert None is data_key(tmp_path)
+
+
+async def test_texts_that_are_none_stop_no_look(stores: Stores, tmp_path: Path) -> None:
+    """In each column that the look reads: the driver gave no row at all, and all stood still."""
+    await filled(stores)
+    for column in ("hosts", "connector", "intent_attempt", "owner", "generation", "refresh_expires_at", "paused"):
+        with closing(sqlite3.connect(tmp_path / "data" / "keyturn.db")) as database, database:
+            database.execute(f"UPDATE connections SET {column} = CAST(x'41ff' AS TEXT) WHERE id = ?", (BAD,))
+        with pytest.raises(RowUnreadable):
+            await stores.renewals.read(BAD)
+        due = await stores.connections.looks(NOW, room={}, most=10, limit=10)
+
+        assert {GOOD, BAD, OTHER} == {each.id for each in due}, column
