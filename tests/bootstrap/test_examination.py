@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from keyturn.adapters.store.rows.set_aside import SetAside
 from keyturn.bootstrap.examination import RELEASED_AT, examine
 from keyturn.bootstrap.initialise import initialise
 from keyturn.bootstrap.settings import Settings, read_settings
 from keyturn.bootstrap.upkeep.check import Check, Grade
+from keyturn.bootstrap.upkeep.rows import put_back
 
 NOW = 4_000_000_000.0
 
@@ -180,6 +182,24 @@ def test_what_the_data_tells(settings: Settings, statement: str, name: str, word
     assert Grade.WARNING == check.grade
     assert words in f"{check.found} {check.fix}"
     assert check.fix
+
+
+def test_rows_that_are_set_aside(settings: Settings) -> None:
+    """Each is named with the class of its error, and put back by one option, if it can be read."""
+    assert Grade.OK == look(settings)["rows"].grade
+    change(settings, LATE_CONNECTION)
+    change(settings, "UPDATE connections SET parked_at = 1, parked_why = 'row_broken'")
+    check = look(settings)["rows"]
+    back = asyncio.run(put_back(settings))
+
+    assert Grade.WARNING == check.grade
+    assert "is set aside: row_broken." in check.found
+    assert "keyturn doctor --unpark" in check.fix
+    assert SetAside(1, 0) == back
+    assert Grade.OK == look(settings)["rows"].grade
+    change(settings, "UPDATE connections SET parked_at = 1, parked_why = 'row_broken', hosts = '['")
+    assert SetAside(0, 0) == asyncio.run(put_back(settings))
+    assert Grade.WARNING == look(settings)["rows"].grade
 
 
 @pytest.mark.parametrize(

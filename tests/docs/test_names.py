@@ -33,6 +33,7 @@ OTHER_NAMES = {
     "refresh_expires_at", "client_address", "step_sent", "step_answered", "access_denied", "expired_token",
     "given_up", "not_possible", "not_supported", "nothing_to_revoke", "refresh_sent", "refresh_answered",
     "first_generation", "token_vended", "tokens_vended",
+    "set_aside", "keyturn_rows_set_aside",
     "auth_time", "email_verified", "openid_sign_in_failed", "realm_access", "role_changed",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -87,6 +88,7 @@ def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
         ask_keys=up.stores.keys.ask,
         tables_fit=partial(tables_fit, database),
         scheduler_idle_s=lambda: scheduler.idle_s,
+        set_aside=partial(_all_set_aside, up),
         unstored=lambda: application.renewals.unstored,
         stopping=lambda: application.stopping.begun,
         data=settings.data,
@@ -99,6 +101,7 @@ def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
         make_control(
             application,
             readiness=readiness,
+            set_aside=partial(_set_aside, up),
             log_level=log_level,
             metrics=Exposition(partial(read_figures, database), gauges, up.counts, dataplane.counts, (refusals,)),
             refusals=refusals,
@@ -117,6 +120,14 @@ def front_of(up: Wired, settings: Settings, refusals: Refusals) -> AsgiApp:
     )
     front = traced_front(front, up.tracing)
     return https_only(front) if (settings.public_url or "").startswith("https://") else front
+
+
+async def _set_aside(up: Wired) -> dict[str, int]:
+    return asdict(await up.stores.set_aside())
+
+
+async def _all_set_aside(up: Wired) -> int:
+    return sum((await _set_aside(up)).values())
 
 
 async def serve(

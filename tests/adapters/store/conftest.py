@@ -56,6 +56,7 @@ async def opened(
     database_url: str | None = None,
     seed: int = 0,
     lost_key: str | None = None,
+    release: str | None = None,
 ) -> AsyncIterator[Stores]:
     """Open a store for the length of a test."""
     stores = await open_store(
@@ -68,6 +69,7 @@ async def opened(
         host=host,
         database_url=database_url,
         lost_key=lost_key,
+        release=release,
     )
     try:
         yield stores

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.opening import Stores
+from keyturn.adapters.store.rows.set_aside import SetAside
 from keyturn.core.connection import Connection, ConnectionSecrets, State
 from keyturn.core.errors import KeyturnError, RowUnreadable, SealBroken
 from keyturn.ports.store import ConnectionFilter, RevisionConflict
@@ -145,6 +146,30 @@ async def test_it_is_parked_and_put_back(stores: Stores, tmp_path: Path) -> None
     assert {GOOD, OTHER} == {each.id for each in await stores.connections.looks(NOW, room={}, most=10, limit=10)}
 
 
+async def test_a_spoilt_mark_is_mended(stores: Stores, tmp_path: Path) -> None:
+    """By being set aside for it: where nothing else is wrong with the row, it is in use again."""
+    await filled(stores)
+    spoil(tmp_path, "parked_why", b"\xff")
+    aside = await stores.connections.park(BAD, "row_broken", at=NOW)
+
+    assert not aside
+    assert await stores.connections.open(BAD) is not None
+    assert SetAside() == await stores.set_aside()
+    assert {GOOD: NOW - 10, BAD: NOW - 10, OTHER: NOW - 10} == look_at(tmp_path)
+
+
+@pytest.mark.parametrize(("release", "left"), [("1.0", 2), ("1.1", 1)])
+async def test_a_new_release_tries_all_again(tmp_path: Path, release: str, left: int) -> None:
+    """What it reads is back; the same release leaves all where it is."""
+    async with opened(tmp_path / "data", release="1.0") as stores:
+        await filled(stores)
+        spoil(tmp_path, "hosts", "[1]")
+        await stores.connections.park(BAD, "row_broken", at=NOW)
+        await stores.connections.park(GOOD, "seal_broken", at=NOW)
+    async with opened(tmp_path / "data", release=release) as stores:
+        assert SetAside(left, 0) == await stores.set_aside()
+
+
 async def test_it_is_written_anew(stores: Stores, tmp_path: Path) -> None:
     """All of it, under a key of its own; nothing that was sealed before opens after that."""
     await filled(stores)
@@ -209,3 +234,27 @@ def data_key(path: Path) -> Any:
     """The wrapped data key of the row."""
     with closing(sqlite3.connect(path / "data" / "keyturn.db")) as database:
         return database.execute("SELECT data_key FROM connections WHERE id = ?", (BAD,)).fetchone()[0]
+
+
+async def test_a_lost_key_is_given_up_past_it(stores: Stores, tmp_path: Path) -> None:
+    """What the key had sealed in it is taken out, the others are told of, and no look finds it again."""
+    await filled(stores)
+    spoil(tmp_path, "hosts", "[1]")
+    key = (await stores.keys.keys())[0].id
+    found = await stores.lost_keys.connections(key, limit=10)
+
+    assert [GOOD, OTHER] == [each.connection.id for each in found]
+    assert None is data_key(tmp_path)
+
+
+async def test_texts_that_are_none_stop_no_look(stores: Stores, tmp_path: Path) -> None:
+    """In each column that the look reads: the driver gave no row at all, and all stood still."""
+    await filled(stores)
+    for column in ("hosts", "connector", "intent_attempt", "owner", "generation", "refresh_expires_at", "paused"):
+        with closing(sqlite3.connect(tmp_path / "data" / "keyturn.db")) as database, database:
+            database.execute(f"UPDATE connections SET {column} = CAST(x'41ff' AS TEXT) WHERE id = ?", (BAD,))
+        with pytest.raises(RowUnreadable):
+            await stores.renewals.read(BAD)
+        due = await stores.connections.looks(NOW, room={}, most=10, limit=10)
+
+        assert {GOOD, BAD, OTHER} == {each.id for each in due}, column

@@ -11,7 +11,7 @@ from keyturn.bootstrap.observing import readiness
 from keyturn.bootstrap.observing.readiness import make_readiness
 from keyturn.core.errors import KeyUnavailable, StoreUnavailable
 
-WELL = {"database": "ok", "migrations": "ok", "keys": "ok", "scheduler": "ok", "disk": "ok"}
+WELL = {"database": "ok", "migrations": "ok", "keys": "ok", "scheduler": "ok", "disk": "ok", "rows": "ok"}
 
 
 async def fine() -> None:
@@ -28,6 +28,16 @@ async def unfit() -> bool:
     return False
 
 
+async def none_aside() -> int:
+    """Every row can be read."""
+    return 0
+
+
+async def one_aside() -> int:
+    """One can't be."""
+    return 1
+
+
 async def no_database() -> None:
     """It is gone."""
     raise StoreUnavailable("gone")
@@ -41,7 +51,7 @@ async def no_key() -> None:
 def parts_of(data: Path, **changes: Any) -> Any:
     """The check, with something wrong."""
     sound = {"ping": fine, "ask_keys": fine, "tables_fit": fit, "scheduler_idle_s": lambda: 1.0, "data": data}
-    sound |= {"unstored": lambda: 0, "stopping": lambda: False}
+    sound |= {"set_aside": none_aside, "unstored": lambda: 0, "stopping": lambda: False}
     return make_readiness(**{**sound, **changes})()
 
 
@@ -53,6 +63,7 @@ def parts_of(data: Path, **changes: Any) -> Any:
         pytest.param({"tables_fit": unfit}, {"migrations": "other_release"}, id="the tables"),
         pytest.param({"scheduler_idle_s": lambda: None}, {"scheduler": "stopped"}, id="no scheduler"),
         pytest.param({"scheduler_idle_s": lambda: 61.0}, {"scheduler": "stalled"}, id="a scheduler that hangs"),
+        pytest.param({"set_aside": one_aside}, {"rows": "set_aside"}, id="a row that can't be read"),
         pytest.param({"unstored": lambda: 1}, {"store": "spilling"}, id="an answer that is not stored"),
         pytest.param({"data": Path("/nonexistent/keyturn")}, {"disk": "gone"}, id="no data directory"),
     ],

@@ -78,9 +78,31 @@ async def test_readiness_says_which_part(parts: dict[str, str], code: str | None
     answer = await house.call("GET", "/readyz", key=None)
 
     if code is None:
-        assert (200, {"ready": True, "parts": parts}) == (answer.status_code, answer.json())
+        nothing = {"connections": 0, "revocations": 0}
+        assert (200, {"ready": True, "parts": parts, "set_aside": nothing}) == (answer.status_code, answer.json())
     else:
         assert parts == assert_problem(answer, 503, code)["parts"]
+
+
+async def test_rows_that_are_set_aside_make_nobody_unready() -> None:
+    """They are counted; with something that is missing, it is that which decides."""
+    house = await begin()
+
+    async def readiness() -> dict[str, str]:
+        return house.parts
+
+    async def aside() -> dict[str, int]:
+        return {"connections": 1, "revocations": 2}
+
+    house.app = make_control(house.world.application, readiness=readiness, metrics=no_metrics, set_aside=aside)
+    house.parts = {"database": "ok", "rows": "set_aside"}
+    ready = await house.call("GET", "/readyz", key=None)
+    house.parts = {"database": "ok", "rows": "set_aside", "disk": "full"}
+    full = await house.call("GET", "/readyz", key=None)
+
+    assert (200, {"connections": 1, "revocations": 2}) == (ready.status_code, ready.json()["set_aside"])
+    assert {"database": "ok", "rows": "set_aside"} == ready.json()["parts"]
+    assert house.parts == assert_problem(full, 503, "not_ready")["parts"]
 
 
 async def no_metrics() -> bytes:

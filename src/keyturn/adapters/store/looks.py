@@ -3,7 +3,8 @@
 Rule 1: rows are found by jumping along one index: from connector to connector, and within each from the longest overdue
 on. However many rows of one connector wait, those of another are found as fast.
 Rule 2: only columns that the scheduler needs are read, and none of them is opened or parsed: a row that can't be read
-spoils no round.
+spoils no round. A text that is none is one of those, and the driver gives no row then: connectors are
+compared as bytes.
 Rule 3: moving a look changes nothing that a caller goes by, and moves no revision.
 
 Source: the scale design, "Due rows"; the renewal design, "The scheduler".
@@ -21,6 +22,7 @@ from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.lease_holder import Host
 from keyturn.adapters.store.processes import LEASED, lease_values
+from keyturn.adapters.store.rows.each_row import rows_of
 from keyturn.ports.store import Due
 
 ENDS_WITHIN_S: Final = 3600.0
@@ -31,14 +33,15 @@ CONNECTORS: Final = sa.text(
     " SELECT * FROM (SELECT connector FROM connections WHERE look_at IS NOT NULL ORDER BY connector LIMIT 1)"
     " UNION ALL SELECT (SELECT k.connector FROM connections k WHERE k.connector > b.connector AND k.look_at IS NOT NULL"
     " ORDER BY k.connector LIMIT 1) FROM busy b WHERE b.connector IS NOT NULL"
-    ") SELECT connector FROM busy WHERE connector IS NOT NULL"
+    ") SELECT CAST(connector AS BLOB) FROM busy WHERE connector IS NOT NULL"
 )
 OF_ONE: Final = (
     sa.select(
         _c.id, _c.project, _c.connector, _c.generation, _c.paused, _c.unconfirmed, _c.last_used_at, _c.created_at,
         _c.intent_attempt, _c.refresh_expires_at,
     )
-    .where(_c.connector == sa.bindparam("of_connector", type_=sa.Text), sa.text("look_at IS NOT NULL"))
+    .where(_c.connector == sa.cast(sa.bindparam("of_connector", type_=sa.LargeBinary), sa.Text))
+    .where(sa.text("look_at IS NOT NULL"))
     .where(_c.look_at <= sa.bindparam("look_now", type_=sa.Float), sa.not_(LEASED))
     .order_by(_c.look_at)
     .limit(sa.bindparam("most", type_=sa.Integer))
@@ -60,9 +63,9 @@ async def find_due(
         values = lease_values(host) | {"look_now": now}
         found = []
         for connector in tx.execute(CONNECTORS).scalars().all():
-            some = min(most, room.get(connector, most))
+            some = min(most, room.get(_text(connector), most))
             if some > 0:
-                rows = tx.execute(OF_ONE, values | {"of_connector": connector, "most": some})
+                rows = rows_of(tx, OF_ONE, values | {"of_connector": connector, "most": some})
                 found.append([_due_in(row) for row in rows])
         return found
 
@@ -84,15 +87,19 @@ async def move_looks(database: Database, moves: Mapping[str, tuple[int, float]],
 def _due_in(row: Any) -> Due:
     used = [each for each in (row.last_used_at, row.created_at) if isinstance(each, float | int)]
     return Due(
-        id=row.id,
-        project=row.project,
-        connector=row.connector,
+        id=_text(row.id),
+        project=_text(row.project),
+        connector=_text(row.connector),
         generation=row.generation,
         held=bool(row.paused) or bool(row.unconfirmed),
         used_at=max(used, default=None),
         open_still=row.intent_attempt is not None,
         refresh_expires_at=row.refresh_expires_at,
     )
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _ends_soon(due: Due, now: float) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +50,7 @@ from keyturn.adapters.store.processes import SqlProcesses
 from keyturn.adapters.store.renewals import SqlRenewalStore
 from keyturn.adapters.store.revocations import SqlRevocationStore
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
+from keyturn.adapters.store.rows.set_aside import SetAside, count_set_aside, unpark_for_release
 from keyturn.adapters.store.sessions import SqlSessionStore
 from keyturn.adapters.store.spill import FileSpill
 from keyturn.adapters.store.webhooks.endpoints import SqlWebhookStore
@@ -99,6 +101,10 @@ class Stores:
         """Raise StoreUnavailable where the database can't be read."""
         await self.database.read(lambda tx: tx.execute(sa.select(meta_table.c.name).limit(1)).all())
 
+    async def set_aside(self) -> SetAside:
+        """How many rows can't be read or opened and were set aside; StoreUnavailable."""
+        return await count_set_aside(self.database)
+
     async def close(self) -> None:
         """End the writes under way, close the database, and let go of key services."""
         await self.database.close()
@@ -116,6 +122,7 @@ async def open_store(
     database_url: str | None = None,
     host: Host | None = None,
     lost_key: str | None = None,
+    release: str | None = None,
 ) -> Stores:
     """Open the store, make or migrate its tables, and see that the key is the right one.
 
@@ -126,6 +133,7 @@ async def open_store(
         dump, load: write a connector as a plain mapping, and read it back.
         database_url: `sqlite:///path` or None.
         host: who this process is, for leases.
+        release: of keyturn, the one that runs where none is given; another than before tries again what was set aside.
         lost_key: the id of a key that is given up by this opening; nothing may serve before what it had sealed is.
 
     Raises:
@@ -136,7 +144,7 @@ async def open_store(
     path, spill = database_path(data_dir, database_url), data_dir / SPILL_NAME
     await asyncio.to_thread(_make_folders, data_dir, path.parent, spill)
     database = await asyncio.to_thread(Database, path)
-    ring, data_keys, store_keys, chain = await _keys_in(database, keys, clock, lost_key)
+    ring, data_keys, store_keys, chain = await _keys_in(database, keys, clock, lost_key, release or version("keyturn"))
     seals = ConnectionSeals(database, data_keys)
     host = host or Host()
     revocations = SqlRevocationStore(database, data_keys, seals, clock, host, entropy)
@@ -188,7 +196,7 @@ def _against_abuse(database: Database, store_keys: meta.StoreKeys) -> dict[str, 
 
 
 async def _keys_in(
-    database: Database, keys: KeyProvider, clock: Clock, lost_key: str | None
+    database: Database, keys: KeyProvider, clock: Clock, lost_key: str | None, release: str
 ) -> tuple[KeyRing, DataKeys, meta.StoreKeys, AuditKeys]:
     """Bring the tables up and find every key; the database is closed where that fails."""
     ring = keys if isinstance(keys, KeyRing) else KeyRing([keys])
@@ -199,6 +207,7 @@ async def _keys_in(
             await give_up_key(database, ring, data_keys, lost_key, clock.now())
         await admit_keys(database, ring, clock.now(), lost=lost_key)
         store_keys = await meta.store_keys(database, data_keys, ring)
+        await unpark_for_release(database, release)
         return ring, data_keys, store_keys, await begun_chain(database, data_keys, clock)
     except BaseException:
         await database.close()

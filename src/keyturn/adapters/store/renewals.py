@@ -23,6 +23,7 @@ from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocatio
 from keyturn.adapters.store.rows.connection_row import WITH_SEALED, columns_of, connection_in
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.each_row import rows_of
+from keyturn.adapters.store.rows.set_aside import NOT_PARKED
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
 from keyturn.core.errors import StoreUnavailable
@@ -77,7 +78,7 @@ class SqlRenewalStore:
         records: Sequence[AuditRecord] = (),
     ) -> Claimed | None:
         """Write the intent, lease the row, and book the login."""
-        written = replace(claimed, revision=read.revision + 1)
+        written = replace(claimed, revision=read.revision + 1, **NOT_PARKED)  # who writes it has read it
         changed = _differing(read, written)
         change = self._update((*changed, *_NO_LEASE), free=True)
         at_s = self._processes.host.monotonic()
@@ -111,7 +112,7 @@ class SqlRenewalStore:
         """Write what differs, and give the lease back."""
         same = (claimed.state, claimed.reason) == (after.state, after.reason)
         since = claimed.state_since if same else after.updated_at
-        written = replace(after, revision=claimed.revision + 1, state_since=since)
+        written = replace(after, revision=claimed.revision + 1, state_since=since, **NOT_PARKED)
         to_revoke = [await self._revocations.sealed(each) for each in revocations]
         changed = _differing(claimed, written) | await self._seals.changed_columns(after, sealed)
         if written.generation != claimed.generation and "sealed_token_set" not in changed:

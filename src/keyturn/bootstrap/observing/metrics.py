@@ -14,6 +14,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,12 @@ OLDEST: Final = Metric(
 )
 RUNNING: Final = Metric("keyturn_renewals_running", Kind.GAUGE, "Renewals that this process's scheduler has begun.")
 OPEN: Final = Metric("keyturn_revocations_open", Kind.GAUGE, "Revocations that are still to be made.")
+ASIDE: Final = Metric(
+    "keyturn_rows_set_aside",
+    Kind.GAUGE,
+    "Rows that can't be read or opened, so that they alone are out of use.",
+    (("kind", "`connections`, `revocations`"),),
+)
 JOBS: Final = Metric(
     "keyturn_jobs",
     Kind.GAUGE,
@@ -86,8 +93,8 @@ ALARMS: Final = Metric(
 )
 DISK: Final = Metric("keyturn_data_free_bytes", Kind.GAUGE, "Room on the disk of the data directory.")
 METRICS: Final = (
-    BUILD, UP, READ, CONNECTIONS, DUE, OVERDUE, OLDEST, RUNNING, OPEN, JOBS, HEAD, VERIFIED, KEY_AGE, BREAKERS, ALARMS,
-    WEBHOOKS, DISK,
+    BUILD, UP, READ, CONNECTIONS, DUE, OVERDUE, OLDEST, RUNNING, OPEN, ASIDE, JOBS, HEAD, VERIFIED, KEY_AGE, BREAKERS,
+    ALARMS, WEBHOOKS, DISK,
 )  # fmt: skip
 TABLES: Final = (*METRICS, *record_counts.METRICS, *call_counts.METRICS, REQUESTS, REFUSED)
 
@@ -122,6 +129,7 @@ class Gauges(Collector):
         for (connector, state), number in sorted(figures.connections.items(), key=lambda each: -each[1]):
             connections[self._labels.of(connector), state] += number
         yield CONNECTIONS.family(connections.items())
+        yield ASIDE.family([((kind,), float(number)) for kind, number in asdict(figures.set_aside).items()])
         yield JOBS.family([(each, float(number)) for each, number in figures.jobs.items()])
         now = self._application.clock.now()
         single = {

@@ -1,4 +1,6 @@
-"""What the data says of how it is looked after: late renewals, stuck jobs, back-ups, the audit log, the public address.
+"""What the data says of how it is looked after: late renewals, rows set aside, stuck jobs, back-ups, the audit log.
+
+And what the public address says of itself.
 
 Rule 1: it only reads, and opens nothing sealed.
 Rule 2: a look that can't be had says nothing: the check of the database says why.
@@ -21,6 +23,7 @@ from keyturn.adapters.store.backup.making import backup_made_at, opened
 from keyturn.adapters.store.database.schema import NOT_ENDED
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.upkeep.check import Check, Grade
+from keyturn.bootstrap.upkeep.rows import look_at_rows
 from keyturn.core.errors import ProviderTlsFailed, ProviderUnreachable
 from keyturn.engine.quiet_hours.quiet_times import zone_named
 
@@ -53,6 +56,7 @@ def _data(connection: sqlite3.Connection, database: Path, now: float) -> Iterato
     connections = connection.execute("SELECT count(*) FROM connections").fetchone()[0]
     late, oldest = connection.execute(_LATE, (now - LATE_S,)).fetchone()
     yield _late(late, oldest, now)
+    yield from look_at_rows(connection)
     query = "SELECT count(*) FROM jobs WHERE state = 'running' AND coalesce(seen_at, started_at, created_at) < ?"
     yield _stuck(connection.execute(query, (now - STUCK_S,)).fetchone()[0])
     if connections:

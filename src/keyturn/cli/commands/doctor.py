@@ -30,15 +30,17 @@ _MARKS: Final = {"ok": ("✓", "green"), "warning": ("▲", "yellow"), "problem"
 @command("doctor")
 @click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Data directory (KEYTURN_DATA).")
 @click.option("--listen", metavar="HOST:PORT", help="Where keyturn is to listen (KEYTURN_LISTEN).")
+@click.option("--unpark", is_flag=True, help="First let rows that were set aside be tried again.")
 @json_option
-def doctor(data: Path | None, listen: str | None, as_json: bool) -> int:
-    """Looks at versions, file modes, key, database, disk, clock, port, settings, quiet hours, late renewals, stuck
-    jobs, back-ups, the audit log, the public address, and the server of KEYTURN_URL and its clock.
+def doctor(data: Path | None, listen: str | None, unpark: bool, as_json: bool) -> int:
+    """Looks at versions, file modes, key, database, disk, clock, port, settings, quiet hours, late renewals, rows
+    that can't be read or opened, stuck jobs, back-ups, the audit log, the public address, and the server of KEYTURN_URL
+    and its clock.
 
-    Nothing is changed. The report holds no secret, so that it can be passed on. Exit code 1 where there is a problem;
-    a warning is none.
+    Nothing is changed, except by --unpark. The report holds no secret, so that it can be passed on. Exit code 1
+    where there is a problem; a warning is none.
     """
-    checks = [*_here(data, listen), *_server()]
+    checks = [*(_put_back(data, listen) if unpark else ()), *_here(data, listen), *_server()]
     problems = sum(each.grade == "problem" for each in checks)
     if as_json:
         rows = [{"name": each.name, "grade": each.grade, "found": each.found, "fix": each.fix} for each in checks]
@@ -61,6 +63,26 @@ def _here(data: Path | None, listen: str | None) -> Iterator[Check]:
         yield from unknown_settings()
         return
     yield from examine(settings)
+
+
+def _put_back(data: Path | None, listen: str | None) -> Iterator[Check]:
+    """Let what was set aside be tried again, and say how many."""
+    import asyncio
+
+    from keyturn.bootstrap.settings import read_settings
+    from keyturn.bootstrap.upkeep.check import Check, Grade
+    from keyturn.bootstrap.upkeep.rows import put_back
+
+    try:
+        back = asyncio.run(put_back(read_settings(data=data, listen=listen)))
+    except SettingsInvalid:
+        return  # the look at the settings says it
+    except KeyturnError as error:
+        words = f"Nothing was put back: {one_line(error.detail)}."
+        yield Check("put back", Grade.PROBLEM, words, "See what is said of the database.")
+        return
+    words = f"{back.connections} connections and {back.revocations} revocations are tried again."
+    yield Check("put back", Grade.OK, words)
 
 
 def _server() -> Iterator[Check]:

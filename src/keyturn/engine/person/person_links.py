@@ -123,7 +123,7 @@ class PersonLinks:
         return await self.links.remove_of(connection_id, records=[record], project=project)
 
     async def _living(self, connection_id: str, project: str) -> Connection:
-        connection = await self.connections.load(connection_id, project=project)
+        connection = await self.connections.shown(connection_id, project=project)
         if connection is None:
             raise NotFound("There is no such connection.")
         if connection.ended:

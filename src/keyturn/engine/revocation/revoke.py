@@ -140,7 +140,7 @@ class Revoke:
     async def end_disconnect(self, connection_id: str, project: str) -> None:
         """Write that the provider was told, if nothing is open."""
         while True:
-            connection = await self.connections.load(connection_id, project=project)
+            connection = await self.connections.shown(connection_id, project=project)
             if connection is None or connection.state is not State.DISCONNECTING:
                 return
             if await self.revocations.of_connection(connection_id):
@@ -311,7 +311,7 @@ class Revoke:
         `result`: how it ended; None: it is tried again.
         """
         while tried.connection is not None:
-            connection = await self.connections.load(tried.connection, project=tried.project)
+            connection = await self.connections.shown(tried.connection, project=tried.project)
             if connection is None or connection.state is not State.DISCONNECTING:
                 return
             ended = [each for each in ended_in(connection.revocation) if each.get("id") != tried.id]

@@ -76,11 +76,17 @@ OPERATIONS: tuple[Operation, ...] = (
 PUBLIC_PATHS = frozenset(each.path for each in OPERATIONS if each.scope == PUBLIC)
 
 
+async def no_rows() -> dict[str, int]:
+    """None are set aside."""
+    return {"connections": 0, "revocations": 0}
+
+
 def make_control(
     application: Application,
     *,
     readiness: Callable[[], Awaitable[dict[str, str]]],
     metrics: Callable[[], Awaitable[bytes]],
+    set_aside: Callable[[], Awaitable[dict[str, int]]] = no_rows,
     log_level: LogLevelSwitch | None = None,
     refusals: Refusals | None = None,
     other_paths: Mapping[str, Any] | None = None,
@@ -91,6 +97,7 @@ def make_control(
     Args:
         application: the use cases.
         readiness: each part that is needed (`database`, `keys` …) → `ok`, or a word for what is wrong.
+        set_aside: how many rows of each kind can't be read or opened.
         metrics: the exposition of everybody else's metrics, in Prometheus' text format; the zone's own follow it.
         log_level: how talkative the log is; None where this process has no log of its own.
         refusals: where those of this zone are written down; its own where there is none.
@@ -99,6 +106,7 @@ def make_control(
     """
     app = make_framework(application, other_paths or {})
     app.state.readiness, app.state.log_level, app.state.settings = readiness, log_level, tuple(settings)
+    app.state.set_aside = set_aside
     refusals = app.state.refusals = refusals or Refusals()
     own = CollectorRegistry()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,10 +32,11 @@ from keyturn.adapters.store.database.schema import connections, idempotency, log
 from keyturn.adapters.store.database.wrapping_keys import wrapping_keys
 from keyturn.adapters.store.keys.admission import current_key, row_of
 from keyturn.adapters.store.keys.wrapped_columns import WRAPPED, WhenLost, WrappedColumn, count_by_key
-from keyturn.adapters.store.rows.connection_row import PLAIN, columns_of, connection_in
+from keyturn.adapters.store.rows.connection_row import PLAIN, columns_of, shown_in
 from keyturn.adapters.store.rows.connection_seals import NO_PASSWORD
+from keyturn.adapters.store.rows.each_row import rows_of
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection
+from keyturn.core.connection import Connection, State
 from keyturn.core.errors import KeyStateConflict, NotFound
 from keyturn.ports.key_custody import KeyState, LostItem, LostParts
 from keyturn.ports.keys import KeyRing
@@ -79,6 +81,13 @@ async def give_up_key(database: Database, ring: KeyRing, keys: DataKeys, key_id:
         keys.forget(owner_of_store_key(name))
 
 
+def _empty(tx: sa.Connection, *, spoilt: Sequence[tuple[str, bool]]) -> None:
+    """Take what was lost out of rows that can't be read: nobody could say in them what became of it."""
+    for connection_id, tokens in spoilt:
+        gone = NO_PASSWORD | (_NO_TOKENS if tokens else {})
+        tx.execute(sa.update(connections).where(_c.id == connection_id).values(gone))
+
+
 @dataclass(frozen=True, slots=True)
 class SqlLostKeys:
     """Promises: the port's."""
@@ -95,8 +104,14 @@ class SqlLostKeys:
             .order_by(_c.id)
             .limit(limit)
         )
-        rows = await self.database.read(lambda tx: tx.execute(query).all())
-        return tuple(LostParts(connection_in(row), bool(row.lost_tokens)) for row in rows)
+        while True:
+            rows = await self.database.read(lambda tx: rows_of(tx, query))
+            shown = [(shown_in(row), bool(row.lost_tokens)) for row in rows]
+            spoilt = [(each.id, lost) for each, lost in shown if each.state is State.UNREADABLE]
+            if spoilt:
+                await self.database.write(partial(_empty, spoilt=spoilt))
+            if not rows or len(spoilt) < len(rows):
+                return tuple(LostParts(*each) for each in shown if each[0].state is not State.UNREADABLE)
 
     async def give_up(
         self, connection: Connection, *, tokens: bool, records: Sequence[AuditRecord] = ()

@@ -22,16 +22,18 @@ def rows_of(tx: sa.Connection, query: sa.Select[Any], values: Mapping[str, Any] 
     number = sa.literal_column(f"{table.description}.rowid", sa.Integer)
     found = tx.execute(query.with_only_columns(number), values or {}).scalars().all()
     columns = tuple(query.selected_columns)
-    return [_one(tx, sa.select(*columns).where(number == each), columns) for each in found]
+    return [_one(tx, sa.select(*columns).where(number == each), columns, values or {}) for each in found]
 
 
-def _one(tx: sa.Connection, query: sa.Select[Any], columns: Sequence[sa.ColumnElement[Any]]) -> sa.Row[Any]:
+def _one(
+    tx: sa.Connection, query: sa.Select[Any], columns: Sequence[sa.ColumnElement[Any]], values: Mapping[str, Any]
+) -> sa.Row[Any]:
     try:
-        return tx.execute(query).one()
+        return tx.execute(query, values).one()  # a column may be made of some of them
     except OperationalError as error:
         if _NO_TEXT not in str(error.orig):
             raise
-    return tx.execute(query.with_only_columns(*(_not_as_text(each) for each in columns))).one()
+    return tx.execute(query.with_only_columns(*(_not_as_text(each) for each in columns)), values).one()
 
 
 def _not_as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -2,7 +2,8 @@
 
 Rule 1: only what can't be read is set aside: a row that somebody mended meanwhile stays where it is.
 Rule 2: why is the class of an error, never anything that stands in the row.
-Rule 3: setting aside and putting back move no revision: they are the scheduler's business, and no writer's.
+Rule 3: a release that did not run here before may read what the one before it could not: it tries all of them again.
+Rule 4: setting aside and putting back move no revision: they are the scheduler's business, and no writer's.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from keyturn.adapters.store.database.engine import Database
-from keyturn.adapters.store.database.schema import PARKED, connections, revocations
+from keyturn.adapters.store.database.schema import PARKED, connections, meta, revocations
 from keyturn.adapters.store.rows.connection_row import PLAIN, connection_in
 from keyturn.adapters.store.rows.each_row import rows_of
 from keyturn.core.connection import looked_at_next
 from keyturn.core.errors import RowUnreadable
 
+RELEASE: Final = "release"  # the row of `meta` that names the release that ran here last
 _c = connections.c
-_NOT_PARKED: Final = {"parked_at": None, "parked_why": None}
+NOT_PARKED: Final[dict[str, Any]] = {"parked_at": None, "parked_why": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def park_connection(
     if why == RowUnreadable.code and _reads(rows[0]):
         return False
     tx.execute(sa.update(connections).where(mine).values(look_at=None, parked_at=at, parked_why=why))
-    return True
+    # Where only the mark itself was damaged, this has mended it.
+    return why != RowUnreadable.code or not unpark_connections(tx, connection_id)
 
 
 def unpark_connections(tx: sa.Connection, connection_id: str | None) -> int:
@@ -62,7 +66,7 @@ def unpark_connections(tx: sa.Connection, connection_id: str | None) -> int:
         except RowUnreadable:
             continue
         number = sa.literal_column("rowid", sa.Integer) == row.number
-        change = sa.update(connections).where(number).values(look_at=looked_at_next(read), **_NOT_PARKED)
+        change = sa.update(connections).where(number).values(look_at=looked_at_next(read), **NOT_PARKED)
         back += tx.execute(change).rowcount
     return back
 
@@ -79,8 +83,30 @@ def set_aside_in(tx: sa.Connection) -> SetAside:
 
 def unpark_revocations(tx: sa.Connection) -> int:
     """Let all of them be tried again; returns how many."""
-    change = sa.update(revocations).where(sa.text(PARKED)).values(**_NOT_PARKED)
+    change = sa.update(revocations).where(sa.text(PARKED)).values(**NOT_PARKED)
     return tx.execute(change).rowcount
+
+
+def unpark_all(tx: sa.Connection) -> SetAside:
+    """Let everything be tried again; returns how many were put back."""
+    return SetAside(unpark_connections(tx, None), unpark_revocations(tx))
+
+
+async def unpark_for_release(database: Database, release: str) -> None:
+    """Let everything be tried again where this release has not run here before."""
+    if await database.read(_release_in) != release:
+        await database.write(lambda tx: _begin_release(tx, release))
+
+
+def _release_in(tx: sa.Connection) -> str | None:
+    found = tx.execute(sa.select(meta.c.value).where(meta.c.name == RELEASE)).scalar()
+    return None if found is None else bytes(found).decode("utf-8", "replace")
+
+
+def _begin_release(tx: sa.Connection, release: str) -> None:
+    unpark_all(tx)
+    row = insert(meta).values(name=RELEASE, value=release.encode())
+    tx.execute(row.on_conflict_do_update(index_elements=[meta.c.name], set_={"value": row.excluded.value}))
 
 
 def _counted(table: sa.Table) -> sa.Select[Any]:

@@ -25,6 +25,7 @@ from keyturn.web.control.shapes.answers import (
     ProblemCodeAnswer,
     ProblemCodeList,
     ReadyAnswer,
+    SetAsideAnswer,
     SettingList,
 )
 from keyturn.web.control.shapes.requests import NewLogLevel
@@ -34,6 +35,7 @@ from keyturn.web.kit.log_level import set_log_level as change_log_level
 
 TAG: Final = "instance"
 OK: Final = "ok"
+_HARMLESS: Final = frozenset({("rows", "set_aside")})  # out of use themselves, and nothing else is
 _LEVEL: Final = {"level": "debug", "setting": "info", "until": "2030-01-31T12:10:00+00:00"}
 
 
@@ -46,16 +48,18 @@ async def get_readiness(request: Request) -> Response:
     """Say whether requests can be served.
 
     Where they can't, `parts` of the problem says which part is missing: `database`, `migrations` (the tables are of
-    another release), `keys`, `scheduler` or `disk`. Each is `ok` or a word for what is wrong.
+    another release), `keys`, `scheduler` or `disk`. Each is `ok` or a word for what is wrong. `rows` is `set_aside`
+    where some rows can't be read or opened, and `set_aside` has how many: those alone are out of use.
     """
     check: Callable[[], Awaitable[dict[str, str]]] = request.app.state.readiness
     try:
         parts = await check()
     except KeyturnError as error:
         parts = {"keys" if isinstance(error, KeyUnavailable) else "database": error.code}
-    wrong = {name for name, word in parts.items() if word != OK}
+    wrong = {name for name, word in parts.items() if word != OK and (name, word) not in _HARMLESS}
     if not wrong:
-        return answer(ReadyAnswer(ready=True, parts=parts))
+        aside = await request.app.state.set_aside() if parts.get("rows", OK) != OK else {}
+        return answer(ReadyAnswer(ready=True, parts=parts, set_aside=SetAsideAnswer(**aside)))
     extensions = {"ready": False, "parts": parts}
     if "database" in wrong:
         raise StoreUnavailable(extensions=extensions)

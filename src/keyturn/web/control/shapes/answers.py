@@ -437,8 +437,16 @@ class SettingList(BaseModel):
     next_cursor: None = None
 
 
+class SetAsideAnswer(BaseModel):
+    """How many rows can't be read or opened, so that they are out of use."""
+
+    connections: int = 0
+    revocations: int = 0
+
+
 class ReadyAnswer(BaseModel):
     """Each part that is needed, and `ok` or what is wrong with it."""
 
     ready: bool
     parts: dict[str, str] = Field(default_factory=dict)
+    set_aside: SetAsideAnswer = Field(default_factory=SetAsideAnswer)
