@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
 
 import sqlalchemy as sa
 
 from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_row import ROWS, in_project, record_in
+from keyturn.adapters.store.chained.newest_first import newest_first
 from keyturn.adapters.store.database.audit_tables import READS, audit_routine
 from keyturn.adapters.store.database.engine import Database, flush, left_to_end
 from keyturn.adapters.store.database.schema import audit, plain
@@ -102,19 +102,6 @@ class SqlAuditLog:
         if not found and version is not None:
             self._end = (seq, version)
         return found
-
-
-def newest_first(
-    tx: sa.Connection, query: sa.Select[Any], others: sa.Select[Any] | None, limit: int
-) -> list[tuple[int, AuditRecord]]:
-    """Read both chains as one list: `query` over the main one's `ROWS`, `others` over the routine one's."""
-    found = [
-        (row.seq, record_in(row, row.owner)) for row in tx.execute(query.order_by(audit.c.seq.desc()).limit(limit))
-    ]
-    if others is not None:
-        rows = tx.execute(others.order_by(audit_routine.c.seq.desc()).limit(limit))
-        found += [(row.seq, routine.record_in(row)) for row in rows]
-    return sorted(found, key=itemgetter(0), reverse=True)[:limit]
 
 
 def of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:
