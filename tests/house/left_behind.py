@@ -95,7 +95,7 @@ def _levels() -> dict[str, tuple[int, bool, bool]]:
 
     Every uvicorn that serves without an access log switches that logger off for good, so it does not count.
     """
-    ours = ("root", "keyturn", "uvicorn", "asyncio", "sqlalchemy", "aiosqlite", "aiohttp", "alembic", "py.warnings")
+    ours = ("root", "keyturn", "uvicorn", "asyncio", "sqlalchemy", "aiohttp", "alembic", "py.warnings")
     return {
         name: (logger.level, logger.disabled, logger.propagate)
         for name, logger in _loggers().items()

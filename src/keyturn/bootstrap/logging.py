@@ -39,7 +39,7 @@ _SERVERS: Final = (
     "py.warnings",
 )
 # What these say below a warning is each statement with its values: no business of a log.
-_TALKATIVE: Final = ("aiosqlite", "alembic", "sqlalchemy", "httpcore", "multipart", "python_multipart")
+_TALKATIVE: Final = ("alembic", "sqlalchemy", "httpcore", "multipart", "python_multipart")
 _QUIET: Final = logging.CRITICAL + 1
 _UNCAUGHT: Final = "keyturn.uncaught"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.adapters.store.audit import add_records
-from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.engine import Database, flush
 from keyturn.adapters.store.opening import Stores
 from keyturn.core.connector import LoginLimits
 from keyturn.core.errors import StoreUnavailable
@@ -87,6 +88,100 @@ async def test_a_commit_that_fails_fails_for_all_of_it(stores: Stores) -> None:
     assert ended[0] is not ended[1]
     assert ["b.later"] == [each.action for _, each in (await stores.audit.list())[0]]
     assert await chain_is_whole(stores)
+
+
+async def test_one_that_fails_after_the_records_of_others_were_written(stores: Stores) -> None:
+    """What it had written before its own time comes again at the end: no change is left without its record."""
+
+    def failing(tx: sa.Connection) -> None:
+        add_records(tx, [record("b.failed")])
+        flush(tx)
+        add_records(tx, [record("b.failed_too")])
+        raise LookupError("after the others' records")
+
+    ended = await asyncio.gather(
+        stores.audit.append([record("a.before")]),
+        stores.database.write(failing),
+        stores.audit.append([record("c.after")]),
+        return_exceptions=True,
+    )
+
+    assert [type(None), LookupError, type(None)] == [type(each) for each in ended]
+    assert ["c.after", "a.before"] == [each.action for _, each in (await stores.audit.list())[0]]
+    assert await chain_is_whole(stores)
+
+
+async def test_one_that_writes_the_records_of_others_and_goes_well(stores: Stores) -> None:
+    """Each record is written once, in the order of the writes."""
+
+    def flushing(tx: sa.Connection) -> None:
+        add_records(tx, [record("b.before")])
+        flush(tx)
+        add_records(tx, [record("b.then")])
+
+    await asyncio.gather(
+        stores.audit.append([record("a.first")]),
+        stores.database.write(flushing),
+        stores.audit.append([record("c.last")]),
+    )
+
+    logged = [each.action for _, each in (await stores.audit.list())[0]]
+    assert ["c.last", "b.then", "b.before", "a.first"] == logged
+    assert await chain_is_whole(stores)
+
+
+async def test_a_record_that_cant_be_written_is_its_own_writes_trouble(stores: Stores) -> None:
+    """It is refused where it is handed over, not at the end of the commit, where it would take others with it."""
+    ended = await asyncio.gather(
+        stores.audit.append([record("a.fine")]),
+        stores.audit.append([record("b.no_json", facts={"x": object()})]),
+        stores.audit.append([record("c.fine")]),
+        return_exceptions=True,
+    )
+
+    assert [type(None), TypeError, type(None)] == [type(each) for each in ended]
+    assert ["c.fine", "a.fine"] == [each.action for _, each in (await stores.audit.list())[0]]
+
+
+async def test_nobody_is_told_of_a_write_whose_transaction_ended_in_it(stores: Stores) -> None:
+    """SQLite ends a transaction by itself at some failures; a function that goes on then has written nothing."""
+
+    def going_on(tx: sa.Connection) -> None:
+        tx.exec_driver_sql("INSERT INTO meta (name, value) VALUES ('taken', x'00')")
+        with suppress(sa.exc.IntegrityError):
+            tx.exec_driver_sql("INSERT OR ROLLBACK INTO meta (name, value) VALUES ('taken', x'00')")
+
+    with pytest.raises(StoreUnavailable):
+        await stores.database.write(going_on)
+    ended = await asyncio.gather(
+        stores.database.write(going_on), stores.audit.append([record("a.beside")]), return_exceptions=True
+    )
+    await stores.audit.append([record("b.later")])
+    names = await stores.database.read(lambda tx: tx.exec_driver_sql("SELECT name FROM meta").scalars().all())
+
+    assert [StoreUnavailable, StoreUnavailable] == [type(each) for each in ended]
+    assert "taken" not in names
+    assert ["b.later"] == [each.action for _, each in (await stores.audit.list())[0]]
+
+
+async def test_whoever_comes_while_it_closes_is_answered(stores: Stores) -> None:
+    """A write or a read at any moment of a close ends: nobody waits for threads that are gone."""
+
+    async def writing() -> int:
+        for n in range(60):
+            await stores.audit.append([record(f"a.{n}")])
+            await stores.audit.newest()
+        return 60
+
+    at_work = [asyncio.create_task(writing()) for _ in range(3)]
+    for _ in range(10):
+        await asyncio.sleep(0.003)
+        await stores.database.close()
+    async with asyncio.timeout(20):
+        done = await asyncio.gather(*at_work)
+
+    assert [60, 60, 60] == done
+    assert 180 == len((await stores.audit.list(limit=500))[0])
 
 
 async def chain_is_whole(stores: Stores) -> bool:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
 
 import sqlalchemy as sa
 
 from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_row import ROWS, in_project, record_in
+from keyturn.adapters.store.chained.newest_first import newest_first
 from keyturn.adapters.store.database.audit_tables import READS, audit_routine
 from keyturn.adapters.store.database.engine import Database, flush, left_to_end
 from keyturn.adapters.store.database.schema import audit, plain
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
+from keyturn.core.audit.chain import canonical_facts
 from keyturn.core.audit.kinds import CALLS, OF_CONNECTIONS, RENEWALS, WELL, RecordKind
 from keyturn.core.audit_record import AuditRecord
 
 
 def add_records(tx: sa.Connection, records: Sequence[AuditRecord]) -> None:
-    """Add the records of a write to its commit: they are chained at its end, with those of all its writes."""
+    """Add the records of a write to its commit: they are chained at its end, with those of all its writes.
+
+    Facts that can't be written are refused here: at the end they would fail for all of the commit.
+    """
+    for each in records:
+        canonical_facts(each.facts)
     if records:
         left_to_end(tx, records)
 
@@ -67,7 +73,7 @@ class SqlAuditLog:
         if cursor is not None:
             before = position_in(cursor, "audit", int)[0]
             query, others = query.where(audit.c.seq < before), others.where(audit_routine.c.seq < before)
-        found = await self._database.read(lambda tx: newest_first(tx, query, others, limit + 1))
+        found = await self._database.read_together(lambda tx: newest_first(tx, query, others, limit + 1))
         shown = found[:limit]
         return tuple(shown), cursor_of("audit", shown[-1][0]) if len(found) > limit else None
 
@@ -96,19 +102,6 @@ class SqlAuditLog:
         if not found and version is not None:
             self._end = (seq, version)
         return found
-
-
-def newest_first(
-    tx: sa.Connection, query: sa.Select[Any], others: sa.Select[Any] | None, limit: int
-) -> list[tuple[int, AuditRecord]]:
-    """Read both chains as one list: `query` over the main one's `ROWS`, `others` over the routine one's."""
-    found = [
-        (row.seq, record_in(row, row.owner)) for row in tx.execute(query.order_by(audit.c.seq.desc()).limit(limit))
-    ]
-    if others is not None:
-        rows = tx.execute(others.order_by(audit_routine.c.seq.desc()).limit(limit))
-        found += [(row.seq, routine.record_in(row)) for row in rows]
-    return sorted(found, key=itemgetter(0), reverse=True)[:limit]
 
 
 def of_kind(kind: RecordKind | None) -> list[sa.ColumnElement[bool]]:

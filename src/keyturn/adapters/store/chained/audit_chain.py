@@ -15,13 +15,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from keyturn.adapters.sealing.data_keys import DataKeys
-from keyturn.adapters.store.audit import newest_first
 from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, audit_keys, is_signed_by
 from keyturn.adapters.store.chained.audit_row import ROWS, entry_in, in_project
 from keyturn.adapters.store.chained.chain_writer import CUT, HEAD, ChainWriter, begin_chain
 from keyturn.adapters.store.chained.folding import fold_some, take_away
 from keyturn.adapters.store.chained.named_within import rename_within
+from keyturn.adapters.store.chained.newest_first import newest_first
 from keyturn.adapters.store.database.audit_tables import VERIFIED, audit_marks, audit_routine, audit_subjects
 from keyturn.adapters.store.database.engine import Database, flush
 from keyturn.adapters.store.database.schema import audit, connections, metadata, plain

@@ -85,6 +85,23 @@ class _Queue:
     closing: bool = False
 
 
+@dataclass(slots=True)
+class _Readers:
+    """Threads that read, each with a connection of its own."""
+
+    threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(READERS, thread_name_prefix="keyturn-read")
+    )
+    mine: threading.local = field(default_factory=threading.local)
+    opened: list[sa.Connection] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Wait for what is being read, then close their connections."""
+        self.threads.shutdown()
+        for connection in self.opened:
+            connection.close()
+
+
 class Database:
     """One SQLite file."""
 
@@ -97,10 +114,8 @@ class Database:
         self.path = path
         self._writer = _engine(path, busy_timeout_s, pragmas=_WRITER_PRAGMAS)
         event.listen(self._writer, "begin", _begin_immediate)
-        self._readers = _engine(path, busy_timeout_s, pragmas=_READER_PRAGMAS)
-        self._reading: ThreadPoolExecutor | None = None
-        self._in_reader = threading.local()
-        self._opened: list[sa.Connection] = []
+        self._reader = _engine(path, busy_timeout_s, pragmas=_READER_PRAGMAS)
+        self._readers: _Readers | None = None
         self._watching: sqlite3.Connection | None = None
         self._queue = _Queue()
         self._thread: threading.Thread | None = None
@@ -114,9 +129,10 @@ class Database:
 
     async def read(self, body: Body[Result]) -> Result:
         """Run a function that only reads."""
-        if self._reading is None:
-            self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="keyturn-read")
-        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, body)
+        if self._readers is None:
+            self._readers = _Readers()
+        readers = self._readers
+        return await asyncio.get_running_loop().run_in_executor(readers.threads, self._read, readers, body)
 
     async def read_together(self, body: Body[Result]) -> Result:
         """Run a function that only reads, all of it as of one moment."""
@@ -167,35 +183,22 @@ class Database:
         await self.read(lambda tx: tx.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all())
 
     async def close(self) -> None:
-        """Wait for the writes under way, then close every connection."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
-        await asyncio.to_thread(self._close)
+        """Wait for the writes under way, then close every connection; whoever comes after that opens anew."""
+        while self._under_way:
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+        # Taken away at once: what comes while the threads end must not be handed to them.
+        queue, thread, readers, watching = self._queue, self._thread, self._readers, self._watching
+        self._queue, self._thread, self._readers, self._watching = _Queue(), None, None, None
+        if watching is not None:
+            watching.close()
+        await asyncio.to_thread(_end, queue, thread, readers)
 
-    def _close(self) -> None:
-        if self._watching is not None:
-            self._watching.close()
-            self._watching = None
-        if self._thread is not None:
-            with self._queue.changed:
-                self._queue.closing = True
-                self._queue.changed.notify()
-            self._thread.join()
-            self._thread, self._queue = None, _Queue()
-        if self._reading is not None:
-            self._reading.shutdown()
-            self._reading, self._in_reader = None, threading.local()
-        for connection in self._opened:
-            connection.close()
-        self._opened.clear()
-        self._readers.dispose()
-        self._writer.dispose()
-
-    def _read(self, body: Body[Result]) -> Result:
+    def _read(self, readers: _Readers, body: Body[Result]) -> Result:
         try:
-            connection: sa.Connection | None = getattr(self._in_reader, "connection", None)
+            connection: sa.Connection | None = getattr(readers.mine, "connection", None)
             if connection is None:
-                connection = self._in_reader.connection = self._readers.connect()
-                self._opened.append(connection)
+                connection = readers.mine.connection = self._reader.connect()
+                readers.opened.append(connection)
             try:
                 return body(connection)
             finally:
@@ -250,6 +253,7 @@ class Database:
                     transaction.rollback()
                     return
             shared.flush(connection)
+            _must_be_open(connection)
             transaction.commit()
         except BaseException:
             with suppress(SQLAlchemyError):
@@ -278,14 +282,21 @@ def _run(connection: sa.Connection, one: _Write) -> None:
 
 def _run_apart(connection: sa.Connection, one: _Write, shared: Batch) -> None:
     """Run one so that its failure takes nothing else back."""
-    before = len(shared.left)
+    left, before = shared.left, len(shared.left)
     connection.exec_driver_sql("SAVEPOINT one")
     _run(connection, one)
     if one.error is not None:
         # Some failures end the transaction itself; then this raises, and all of the batch has failed.
         connection.exec_driver_sql("ROLLBACK TO one")
-        del shared.left[before:]
+        del left[before:]
+        shared.left = left  # if it wrote what the others had left, that was rolled back with it
     connection.exec_driver_sql("RELEASE one")
+
+
+def _must_be_open(connection: sa.Connection) -> None:
+    """Some failures end the transaction; where a function went on all the same, nothing was written or can be."""
+    if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+        raise StoreUnavailable("the database can't be used: the transaction has ended")
 
 
 def _answer(batch: list[_Write]) -> None:
@@ -305,6 +316,16 @@ def _tell(batch: list[_Write]) -> None:
             each.done.exception()  # read, so that one whose caller is gone is not reported as unread
         else:
             each.done.set_result(each.result)
+
+
+def _end(queue: _Queue, thread: threading.Thread | None, readers: _Readers | None) -> None:
+    if thread is not None:
+        with queue.changed:
+            queue.closing = True
+            queue.changed.notify()
+        thread.join()
+    if readers is not None:
+        readers.close()
 
 
 def _give_up(connection: sa.Connection | None) -> None:

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from keyturn.adapters.store.audit import newest_first, of_kind
+from keyturn.adapters.store.audit import of_kind
 from keyturn.adapters.store.chained import routine
 from keyturn.adapters.store.chained.audit_row import ROWS, in_project
+from keyturn.adapters.store.chained.newest_first import newest_first
 from keyturn.adapters.store.database.audit_tables import audit_routine
 from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.schema import audit
