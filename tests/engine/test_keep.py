@@ -13,7 +13,7 @@ from keyturn.core.connector import Connector
 from keyturn.core.errors import StoreUnavailable
 from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
-from keyturn.engine.calls.observed_connections import ObservedConnections
+from keyturn.engine.observed_connections import ObservedConnections
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.keep import KeepTokens, Kept
 from keyturn.engine.renewal.unstored import Unstored

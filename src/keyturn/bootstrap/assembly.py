@@ -23,7 +23,6 @@ from keyturn.engine.builder.unsaved import Unsaved
 from keyturn.engine.calls.ask_api import AskApi
 from keyturn.engine.calls.calls import Calls
 from keyturn.engine.calls.hand_out import HandOut
-from keyturn.engine.calls.observed_connections import ObservedConnections, ObservedRenewals
 from keyturn.engine.challenges.seed_codes import SeedCodes
 from keyturn.engine.edit_connector import EditConnector
 from keyturn.engine.in_flight import InFlight
@@ -53,6 +52,7 @@ from keyturn.engine.mail.mails import Mails
 from keyturn.engine.mail.send_mail import SendMail
 from keyturn.engine.migration.migrate_connection import MigrateConnection
 from keyturn.engine.migration.plan_migration import PlanMigration
+from keyturn.engine.observed_connections import ObservedConnections, ObservedRenewals
 from keyturn.engine.observing.call_times import CallTimes
 from keyturn.engine.operating.plan_anew import PlanAnew
 from keyturn.engine.operating.set_quiet_hours import SetQuietHours
@@ -82,12 +82,12 @@ from keyturn.engine.renewal.probe import ProbeHosts
 from keyturn.engine.renewal.renew import Renewals
 from keyturn.engine.renewal.renewal_room import RenewalRoom
 from keyturn.engine.renewal.settlement import Settlement
-from keyturn.engine.renewal.stopping import Stopping, UntilStopped
 from keyturn.engine.renewal.unstored import Unstored
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.revocation.revoke import Revoke
 from keyturn.engine.scheduler import OFFLINE_GRACE_S, Scheduler
+from keyturn.engine.stopping import Stopping, UntilStopped
 from keyturn.engine.test_connection import TestCalls, TestConnection
 from keyturn.engine.webhooks.deliver import DELIVERIES_AT_ONCE, DeliverWebhook
 from keyturn.engine.webhooks.endpoint_gate import EndpointGate

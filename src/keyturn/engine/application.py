@@ -32,10 +32,10 @@ from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.renewal.presence import Presence
 from keyturn.engine.renewal.renew import Renewals
-from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.revocation.disconnect import Disconnect
 from keyturn.engine.revocation.erase_owner import EraseOwner
 from keyturn.engine.scheduler import Scheduler
+from keyturn.engine.stopping import Stopping
 from keyturn.engine.test_connection import TestConnection
 from keyturn.engine.webhooks.endpoints import Webhooks
 from keyturn.ports.access.idempotency import IdempotencyStore

@@ -9,7 +9,7 @@ import pytest
 
 from keyturn.core.errors import ServerStopping
 from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
-from keyturn.engine.renewal.stopping import Stopping
+from keyturn.engine.stopping import Stopping
 from tests.engine.told import asking
 from tests.fakes.clock import FakeClock
 

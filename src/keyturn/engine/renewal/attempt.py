@@ -73,8 +73,8 @@ from keyturn.engine.renewal.keep import Kept
 from keyturn.engine.renewal.renewal_room import RenewalRoom
 from keyturn.engine.renewal.settlement import Settlement, is_untold
 from keyturn.engine.renewal.steps_told import StepsTold
-from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.send import Sent, build, send_for_token
+from keyturn.engine.stopping import Stopping
 from keyturn.engine.template_values import answered_hosts, client_values, connection_values, login_values
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress

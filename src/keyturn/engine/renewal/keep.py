@@ -23,7 +23,7 @@ from keyturn.core.secret import Secret
 from keyturn.core.token_set import TokenSet
 from keyturn.engine.actor import SCHEDULER
 from keyturn.engine.audit.connection_record import connection_record
-from keyturn.engine.calls.observed_connections import ObservedConnections
+from keyturn.engine.observed_connections import ObservedConnections
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.unstored import Unstored
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live

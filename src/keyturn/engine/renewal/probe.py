@@ -19,8 +19,8 @@ from keyturn.core.secret import Secret
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.provider_gate import Asking, ProviderGate
 from keyturn.engine.published import PublishedConnectors
-from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.send import build, policy_of
+from keyturn.engine.stopping import Stopping
 from keyturn.engine.template_values import client_values
 from keyturn.ports.clock import Entropy
 from keyturn.ports.egress import Egress

@@ -34,9 +34,9 @@ from keyturn.engine.actor import SCHEDULER
 from keyturn.engine.challenges.refusals import hear
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
-from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.revocation.sends import kinds_of
 from keyturn.engine.send import Sent, build, send_for_token
+from keyturn.engine.stopping import Stopping
 from keyturn.engine.template_values import client_values, token_values
 from keyturn.ports.clock import Clock
 from keyturn.ports.egress import Egress

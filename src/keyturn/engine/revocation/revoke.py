@@ -33,7 +33,6 @@ from keyturn.engine.in_flight import InFlight
 from keyturn.engine.provider_gate import ProviderGate
 from keyturn.engine.published import PublishedConnectors
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
-from keyturn.engine.renewal.stopping import Stopping
 from keyturn.engine.revocation.renew_first import RenewFirst
 from keyturn.engine.revocation.sends import needs_live_token, of_several, sends
 from keyturn.engine.revocation.summary import (
@@ -50,6 +49,7 @@ from keyturn.engine.revocation.summary import (
 )
 from keyturn.engine.revocation.tell_provider import Spoken, TellProvider, Told, asking_of
 from keyturn.engine.send import REVOKE_TIMEOUT_S, TOKEN_TIMEOUT_S
+from keyturn.engine.stopping import Stopping
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.egress import Egress
 from keyturn.ports.store import ConnectionFilter, ConnectionStore, RevisionConflict, RevocationStore
