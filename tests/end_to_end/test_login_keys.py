@@ -6,7 +6,9 @@ Everything here goes over REST to one server in a process of its own; each test 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -138,14 +140,20 @@ def test_the_live_token_renews_itself(server: Server, provider: Scripted) -> Non
 
 
 def test_what_renews_is_kept_alive_while_it_is_paused(server: Server, provider: Scripted) -> None:
-    """Its end is shown, and it is used before it, though nobody may call."""
-    provider.token_extra = {"refresh_expires_in": 4}
+    """Its end is shown, and it is used before it, though nobody may call: here as the end is four seconds ahead."""
+    provider.token_extra = {"refresh_expires_in": 60}
     token = {"url": f"{provider.url}/token", "response": {"refresh_expires": {"from": "refresh_expires_in"}}}
     connection = connected(server, provider, token=token, refresh={"keep_alive": True})
     assert connection["refresh_expires_at"] == connection["stored"]["refresh_token"]["until"]
 
     paused = server.ask("POST", f"/v1/connections/{connection['id']}/pause")
     assert 200 == paused.status, paused.body
+    with closing(sqlite3.connect(server.data / "keyturn.db", timeout=10)) as database, database:
+        database.execute(
+            "UPDATE connections SET token_issued_at = token_issued_at - 56,"
+            " refresh_expires_at = refresh_expires_at - 56, look_at = 1 WHERE id = ?",
+            (connection["id"],),
+        )
     wait_for(lambda: shown(server, connection)["generation"] == 2)
 
     after = shown(server, connection)

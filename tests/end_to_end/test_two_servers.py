@@ -189,32 +189,36 @@ def test_the_login_budget_is_one(pair: Pair, provider: Scripted) -> None:
 
 
 def test_a_client_that_is_mended_at_one(pair: Pair, provider: Scripted) -> None:
-    """The other's alarm ends, and calls carry the new client id where step 9 names it."""
+    """The other's alarm, of three that were refused, ends; calls carry the new client id where step 9 names it."""
     headers = {"Authorization": "Bearer {{ access_token }}", "X-Client": "{{ client_id }}"}
     connector = install(pair[0], connector_for(provider, request={"headers": headers}))
-    refused, kept_waiting, warm = (sign_in(pair[0], connector, owner=f"o-{n}").json() for n in range(3))
+    *refused, kept_waiting, warm = (sign_in(pair[0], connector, owner=f"o-{n}").json() for n in range(5))
+
+    def sent_as(server: Server) -> str | None:
+        assert 200 == call(server, warm, "echo").status
+        return provider.seen("/api/echo")[-1].header("x-client")
+
     call(pair[0], kept_waiting, "echo")
     provider.end_access_tokens()
     assert 200 == call(pair[0], warm, "echo").status
-    provider.then("/token", Answer(401, {"error": "invalid_client"}))
-    alarmed = [call(pair[0], each, "echo") for each in (refused, kept_waiting)]
+    provider.then("/token", *[Answer(401, {"error": "invalid_client"})] * 3)
+    alarmed = [call(pair[0], each, "echo") for each in (*refused, kept_waiting)]
     sent = len(refreshes(provider))
     client = {"client_id": f"{CLIENT_ID}-2", "client_secret": CLIENT_SECRET}
     pair[1].ask("PUT", f"/v1/connectors/{connector}/client", client)
     wait_for(lambda: call(pair[0], kept_waiting, "echo").status == 200, SOON_S, 0.05)
+    wait_for(lambda: sent_as(pair[0]) == client["client_id"], SOON_S, 0.05)
 
-    assert [(424, "connector_client_rejected")] * 2 == [(each.status, each.code) for each in alarmed]
-    assert 2 == sent
-    for each in pair:
-        assert 200 == call(each, warm, "echo").status
-        assert client["client_id"] == provider.seen("/api/echo")[-1].header("x-client")
+    assert [(424, "connector_client_rejected")] * 4 == [(each.status, each.code) for each in alarmed]
+    assert 4 == sent
+    assert client["client_id"] == sent_as(pair[1])
 
 
 def make_due(data: Path, connector: str) -> None:
     """Say of every connection of a connector that its renewal is due."""
     database = sqlite3.connect(data / "keyturn.db", timeout=10)
     with database:
-        database.execute("UPDATE connections SET renews_at = 1 WHERE connector = ?", (connector,))
+        database.execute("UPDATE connections SET renews_at = 1, look_at = 1 WHERE connector = ?", (connector,))
     database.close()
 
 

@@ -19,9 +19,13 @@ from keyturn.bootstrap.settings import read_settings
 from keyturn.ports.store import UNCHANGED
 
 RENEWAL_POINTS = (
-    "lease.before", "lease.after", "intent.before", "intent.after", "send.before", "send.after", "keep.before",
-    "keep.after", "release.before",
-)  # fmt: skip
+    "claim.before",
+    "claim.after",
+    "send.before",
+    "send.after",
+    "keep.before",
+    "keep.after",
+)
 # Of a login at a provider that allows few sessions: declared, logged out, that written, logged in.
 SESSION_POINTS = (
     "declared.before", "declared.after", "logout.before", "logout.after", "over.before", "over.after", "send.before",
@@ -83,11 +87,17 @@ def deadly(point: str, ports: Ports) -> Ports:
         if story == "session":
             over = "sealed" in kwargs and kwargs["sealed"].token_set is not UNCHANGED
             return on(connection.intent is not None and name == ("over" if over else "declared"))
-        if name == "intent":
-            return on(connection.intent is not None)
-        if name == "keep":
-            return on(connection.intent is None and connection.generation > 1)
         return ""
+
+    def claims(_args: tuple[Any, ...], _kwargs: Any) -> str:
+        return on(name == ("declared" if story == "session" else "claim"))
+
+    def settles(args: tuple[Any, ...], kwargs: Any) -> str:
+        if story == "session":
+            sealed = kwargs.get("sealed")
+            over = sealed is not None and sealed.token_set is not UNCHANGED and bool(kwargs.get("goes_on"))
+            return on(over and name == "over")
+        return on(name == "keep" and not kwargs.get("goes_on") and args[1].generation > 1)
 
     def sends(args: tuple[Any, ...], _: Any) -> str:
         body = args[0].body.decode("latin-1")
@@ -106,7 +116,7 @@ def deadly(point: str, ports: Ports) -> Ports:
         ports,
         connections=Deadly(ports.connections, {"save": saves, "insert": inserts}),
         egress=Deadly(ports.egress, {"send": sends}),
-        lease=Deadly(ports.lease, {"acquire": always("lease"), "release": always("release")}),
+        renewals=Deadly(ports.renewals, {"claim": claims, "settle": settles}),
         logins=Deadly(ports.logins, {"reserve": always("reserve"), "settle": always("settle")}),
     )
 

@@ -31,8 +31,8 @@ from tests.faults.server import LOGIN_POINTS, RENEWAL_POINTS, SESSION_POINTS
 
 FAULTY = (sys.executable, str(CHECKOUT / "tests/faults/server.py"))
 # Until here nothing was sent, so a restart renews with the same refresh token and nothing is lost.
-HARMLESS = {"lease.before", "lease.after", "intent.before"}
-KEPT = {"keep.after", "release.before"}
+HARMLESS = {"claim.before"}
+KEPT = {"keep.after"}
 
 
 def answered_tokens_sent_again(log: list[dict[str, Any]]) -> list[str]:
@@ -68,7 +68,7 @@ def steps(points: Sequence[str], *short: str) -> list[Any]:
     return [pytest.param(each, marks=pytest.mark.short if each in short else ()) for each in points]
 
 
-@pytest.mark.parametrize("step", steps(RENEWAL_POINTS, "intent.after"))
+@pytest.mark.parametrize("step", steps(RENEWAL_POINTS, "claim.after"))
 def test_a_renewal_killed_at(step: str, tmp_path: Path) -> None:
     """The newest token set, or a state that says truthfully why not; never a second send of an answered token."""
     with running_provider("--access-ttl", "120") as provider:

@@ -57,7 +57,7 @@ async def test_every_door_uses_it() -> None:
 
     assert (200, 200, 204) == (proxied.status, vended.status, forwarded.status)
     assert ("access-1", None) == (json.loads(vended.body)["access_token"], json.loads(vended.body)["expires_at"])
-    assert "Calls go on until the API refuses the token." in await why(story)
+    assert "Calls are sent with the token in hand until the API refuses it" in await why(story)
     assert takes_calls(connection, story.world.clock.now())
     assert await story.world.application.test_connection(story.connection_id, ACTOR, dry_run=True)
 
@@ -78,7 +78,7 @@ async def test_once_the_api_refuses_it_the_person_is_needed(age_s: float) -> Non
     assert 403 == (await forward_auth(story)).status
     assert 1 == len(story.sent)
     assert story.world.clock.now() == connection.expires_at
-    assert "Calls are refused." in await why(story)
+    assert "Calls get connection_needs_reconnect." in await why(story)
     assert not takes_calls(connection, story.world.clock.now())
 
 

@@ -35,6 +35,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         PLAN: "Plan renewals anew",
         "connection.watch": "Look for connections that end soon",
         "event.watch": "Hand events to webhooks",
+        "audit.fold": "Fold routine records into one a day",
         "audit.verify": "Verify the audit log",
         "audit.cut": "Cut off audit records that are too old",
         "connection.purge": "Take away ended connections",
