@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from keyturn.bootstrap.observing.metrics import TABLES as METRICS
+from keyturn.core.events.catalogue import EVENT_TYPES
 from scripts.reference_sources import (
     CLIENT_NAMES,
     FILTERS,
@@ -33,7 +35,7 @@ OTHER_NAMES = {
     "refresh_expires_at", "client_address", "step_sent", "step_answered", "access_denied", "expired_token",
     "given_up", "not_possible", "not_supported", "nothing_to_revoke", "refresh_sent", "refresh_answered",
     "first_generation", "token_vended", "tokens_vended",
-    "set_aside", "keyturn_rows_set_aside",
+    "set_aside",
     "auth_time", "email_verified", "openid_sign_in_failed", "realm_access", "role_changed",
 }  # fmt: skip
 
@@ -59,6 +61,8 @@ KNOWN = (
     | {fault.value for fault in Fault}
     | set(names_in(connector_schema()))
     | set(FILTERS)
+    | {metric.name for metric in METRICS}
+    | {name.partition(".")[2] for name in EVENT_TYPES}
     | OTHER_NAMES
 )
 
