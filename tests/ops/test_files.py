@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from keyturn.bootstrap.observing.metrics import TABLES
+from keyturn.bootstrap.runtimes import STOPS_WITHIN_S
 from keyturn.bootstrap.settings import Settings
 from keyturn.cli.verbs import NOUNS, VERBS
 from keyturn.web.kit.metric import Kind
@@ -27,6 +28,22 @@ LABELS = {
     for ending in ENDINGS[metric.kind]
 }
 STATES = {"active", "uncertain", "needs_reconnect", "disconnecting", "disconnected", "paused", "unconfirmed"}
+CLOSES_WITHIN_S = 5.0  # what a stop takes beyond the time that the code allows it: the last writes, the process's end
+GRACES = [
+    pytest.param("ops/systemd/keyturn.service", r"(?m)^TimeoutStopSec=(\d+)$", id="unit"),
+    pytest.param("ops/container/compose.yaml", r"stop_grace_period: (\d+)s", id="compose"),
+    pytest.param("docs/how-to/in-a-container.md", r"terminationGracePeriodSeconds: (\d+)", id="kubernetes"),
+    pytest.param("docs/how-to/in-a-container.md", r"(?:--stop-timeout|stop -t) (\d+)", id="by hand"),
+]
+SAY_HOW_LONG = [
+    "ops/systemd/keyturn.service",
+    "ops/container/compose.yaml",
+    "docs/how-to/in-a-container.md",
+    "docs/how-to/run-it.md",
+    "docs/explanation/renewal.md",
+    "src/keyturn/cli/commands/serve.py",
+]
+SENTENCE = r"(?:exits within|ends within|end it, within|stop takes up to) (\d+) s"
 ANALYZE = shutil.which("systemd-analyze")
 
 
@@ -118,7 +135,7 @@ def test_the_dashboard_has_a_place_for_each_panel() -> None:
 
 
 def test_the_container_has_no_rights() -> None:
-    """Not root, nothing to write to but data and /tmp, nothing gained, no port to the outside, time for its end."""
+    """Not root, nothing to write to but data and /tmp, nothing gained, no port to the outside."""
     service = parsed(OPS / "container/compose.yaml")["services"]["keyturn"]
 
     assert "10001:10001" == service["user"]
@@ -126,8 +143,25 @@ def test_the_container_has_no_rights() -> None:
     assert ["ALL"] == service["cap_drop"]
     assert ["no-new-privileges:true"] == service["security_opt"]
     assert ("ports" in service, "privileged" in service) == (False, False)
-    assert int(service["stop_grace_period"].removesuffix("s")) > 28  # requests 20 s, renewals 8 s
     assert all("noexec" in each for each in service["tmpfs"])
+
+
+@pytest.mark.parametrize(("name", "given"), GRACES)
+def test_a_stop_is_given_its_time(name: str, given: str) -> None:
+    """Whoever would kill it waits for longer than it takes, with room for closing the database."""
+    found = re.findall(given, (CHECKOUT / name).read_text(encoding="utf-8"))
+
+    assert found
+    assert [] == [each for each in found if int(each) < STOPS_WITHIN_S + CLOSES_WITHIN_S]
+
+
+@pytest.mark.parametrize("name", SAY_HOW_LONG)
+def test_how_long_a_stop_takes_is_told(name: str) -> None:
+    """No less than the code allows itself, and not much more."""
+    found = re.findall(SENTENCE, (CHECKOUT / name).read_text(encoding="utf-8"))
+
+    assert found
+    assert [] == [each for each in found if not STOPS_WITHIN_S < int(each) <= STOPS_WITHIN_S + CLOSES_WITHIN_S]
 
 
 def test_settings_of_the_container_exist() -> None:

@@ -60,7 +60,8 @@ def listening(settings: Settings) -> Iterator[None]:
 def serve(data: Path | None, listen: str | None, check: bool) -> int | None:
     """Options win over the settings KEYTURN_DATA and KEYTURN_LISTEN. It needs no `init` before it.
 
-    SIGTERM or Ctrl-C end it: requests under way get 20 s. The log goes to standard error.
+    SIGTERM or Ctrl-C end it, within 40 s: calls under way get 20 s, and what was sent to a provider is stored. The log
+    goes to standard error.
     """
     from keyturn.bootstrap.settings import read_settings
 
