@@ -35,7 +35,7 @@ fmt: ready ## Lay the code out and mend what can be mended by itself
 lint: ready ## ruff, mypy and the import contracts
 	@$(BIN)/python scripts/run_stages.py lint
 
-test: ready ## Lint, then all tests that need nothing but this machine (about seven minutes on two cores)
+test: ready ## Lint, then all tests that need nothing but this machine (about four minutes on two cores)
 	@$(BIN)/python scripts/run_stages.py lint test
 
 test-peers: ready ## Live beside five servers that others wrote; the first run installs them into .cache/peers
