@@ -29,8 +29,8 @@ HEAD: Final = """\
 
 <!-- Made by `python -m scripts.write_pages` from the table of transitions; a test holds it equal. -->
 
-A connection is in one of five states. Nothing changes its state but the events below. “Being renewed” is no state: a
-renewer that dies leaves nothing stuck.
+A connection is in one of five states, or its row can't be read. Nothing changes its state but the events below. “Being
+renewed” is no state: a renewer that dies leaves nothing stuck.
 
 """
 
@@ -47,7 +47,7 @@ They are shown in place of the state, and the state goes on underneath.
 | `paused` | `keyturn connection pause` | `keyturn connection resume` | refuses calls, `connection_paused` |
 | `unconfirmed` | by a connect link with a return URL | by the confirmation | refuses calls, `connection_unconfirmed` |
 
-Neither is renewed meanwhile.
+Neither is renewed meanwhile. With `refresh.keep_alive` in its connector its refresh token is kept from ending.
 
 What to do in each state: [When a connection breaks](../how-to/when-a-connection-breaks.md).
 """

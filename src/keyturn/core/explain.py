@@ -5,7 +5,7 @@ Rule 2: the code is one of the register, of `Cause`, or `expires_soon`; None whe
 Rule 3: it says what a call would get now, and what the provider answered; what a call would be refused with is a code.
 Rule 4: nothing in here reads a clock; `now` is handed in.
 
-Source: the product's table of states; the renewal design, "Outcomes of a send".
+Source: the product's table of states; the renewal design, "Outcomes other than a token".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Who may renew a connection right now. Promises: `tests/contracts/lease_contract.py`."""
+"""Who alone does something right now, by a name: logins of an account, sending records to syslog.
+
+A renewal's lease stands in its row: `ports/renewals.py`. Promises: `tests/contracts/lease_contract.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Protocol
 class Lease(Protocol):
     """Single flight across processes, on a clock that no stepped wall clock moves.
 
-    A lease is no state of the connection: a holder that dies leaves nothing stuck. A holder that is known to be dead
+    A lease is no state of what it is for: a holder that dies leaves nothing stuck. A holder that is known to be dead
     (same host: boot id, process id, its start time) has no lease any more.
     """
 

@@ -79,7 +79,7 @@ BREAKERS: Final = Metric(
     "1 for each provider's host that is not asked now.",
     (
         ("host", f"{MOST_HOSTS} hosts at most"),
-        ("why", "`down`: it failed five times in a row; `wait`: it asked several to; `hangs`: it answers none"),
+        ("why", "`down`: it failed five times in a row; `wait`: it asked several to; `hangs`: it lets refreshes wait"),
     ),
 )
 WEBHOOKS: Final = Metric(

@@ -24,7 +24,7 @@ RENEWALS: Final = frozenset(
         "connection.renewed",
         "connection.renewals",
         "refresh.answered",
-        "refresh.sent",
+        "refresh.sent",  # of logs that earlier releases wrote
         "connection.uncertain",
         "connection.needs_reconnect",
     }

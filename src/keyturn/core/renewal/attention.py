@@ -5,7 +5,7 @@ handed `Ways`, as no database knows what a connector can do.
 Rule 2: a renewal under way changes nothing here: within seconds it has an outcome, and that counts.
 Rule 3: nothing in here reads a clock, a store or a connector's document.
 
-Source: the interfaces, "Operator dashboard"; the renewal design, "When to renew".
+Source: the interfaces, "Operator dashboard"; the renewal design, "The scheduler".
 """
 
 from __future__ import annotations

@@ -311,7 +311,7 @@ def plan(connection: Connection, connector: Connector, *, now: float, stale: boo
     """Decide what a renewal does next.
 
     Args:
-        connection: as just read, with the lease held. An intent in it is of nobody who still runs.
+        connection: as just read, while no living process has its lease: its intent is of a process that runs no more.
         connector: the version that the connection is pinned to.
         now: Unix seconds.
         stale: the API refused the token: there is nothing to hold, and one without a known end has ended.

@@ -1,6 +1,6 @@
 """When to renew: ahead of the end, by a margin that fits the token's life.
 
-Source: the renewal design, "When to renew".
+Source: the renewal design, "The scheduler".
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Rule 2: a rejected code says nothing about the password: the connection then nee
 Rule 3: a token that comes with a challenge, or in the place of one that was to come, is revoked, never kept.
 Rule 4: as in the person's login, a seed answers until a code was wrong, and no login has more than the rounds there.
 
-Source: the renewal design, "Outcomes of a send", challenge.
+Source: the renewal design, "Outcomes other than a token", challenge.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Token sets that an earlier process, or a database that was gone, left in spill files: stored or revoked.
 
 Rule: a file is dropped only once what it holds was stored, revoked, or belongs to nobody any more.
-Source: the renewal design, step 5 ("the next start of this host applies it").
+Source: the renewal design, "A renewal, in two commits" and "Settling the unknown".
 """
 
 from __future__ import annotations

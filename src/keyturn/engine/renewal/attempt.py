@@ -1,10 +1,10 @@
-"""One step of a renewal, with the lease held: decide, declare the intent, send, and store what follows.
+"""One step of a renewal: decide, have a place, claim the row, send, and store what follows.
 
 Rule 1: all that can fail without the provider fails before the claim; who waits for a place holds nothing.
 Rule 2: between any two lines the process may die. What is on disk then says enough: no intent means that nothing was
 sent; an intent of nobody who lives, with no newer generation, means that nobody knows.
 
-Source: the renewal design, steps 3 to 6 and the outcome table.
+Source: the renewal design, "A renewal, in two commits" and "Outcomes other than a token".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Keeping what a provider handed out: never lost for want of a database, never over something newer.
 
-Source: the renewal design, step 5, and its invariants I6 and I13.
+Source: the renewal design, "A renewal, in two commits", settling; its invariants I6 and I13.
 """
 
 from __future__ import annotations

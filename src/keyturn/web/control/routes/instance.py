@@ -48,8 +48,9 @@ async def get_readiness(request: Request) -> Response:
     """Say whether requests can be served.
 
     Where they can't, `parts` of the problem says which part is missing: `database`, `migrations` (the tables are of
-    another release), `keys`, `scheduler` or `disk`. Each is `ok` or a word for what is wrong. `rows` is `set_aside`
-    where some rows can't be read or opened, and `set_aside` has how many: those alone are out of use.
+    another release), `keys`, `scheduler`, `disk`, `store` (`spilling`: an answer of a provider is not stored yet) or
+    `server` (`stopping`). Each is `ok` or a word for what is wrong. `rows` is `set_aside` where some rows can't be
+    read or opened, and `set_aside` has how many: those alone are out of use.
     """
     check: Callable[[], Awaitable[dict[str, str]]] = request.app.state.readiness
     try:
