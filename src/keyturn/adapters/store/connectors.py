@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -26,6 +27,8 @@ from keyturn.ports.store import ClientCredentials, ConnectorSummary, Draft, Publ
 Dump = Callable[[Connector], Mapping[str, Any]]
 Load = Callable[[Mapping[str, Any]], Connector]
 
+KEPT_DOCUMENTS: Final = 512
+
 _c, _v = connectors.c, connector_versions.c
 _SUMMARY: Final = (
     _c.id,
@@ -44,7 +47,8 @@ class SqlConnectorStore:
         self._database = database
         self._keys = keys
         self._dump = dump
-        self._load = load
+        # Each login asks for the newest version: a document that says the same is made a connector once.
+        self._connector = lru_cache(KEPT_DOCUMENTS)(lambda document: load(json.loads(document)))
 
     async def put_draft(
         self,
@@ -206,9 +210,6 @@ class SqlConnectorStore:
 
     def _document(self, connector: Connector) -> str:
         return json.dumps(self._dump(connector), separators=(",", ":"))
-
-    def _connector(self, document: str) -> Connector:
-        return self._load(json.loads(document))
 
     def _published(self, row: sa.Row[Any]) -> PublishedVersion:
         return PublishedVersion(

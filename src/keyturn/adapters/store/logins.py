@@ -25,6 +25,11 @@ from keyturn.ports.store import Attempt, AttemptResult
 
 UNDER_WAY_S: Final = 60.0
 _c = logins.c
+_FORGET_OLD: Final = sa.delete(logins).where(_c.keep_until < sa.bindparam("now"))
+_OF_ACCOUNT: Final = sa.select(logins).where(_c.account == sa.bindparam("of"))
+_ONES_ACCOUNT: Final = sa.select(_c.account).where(_c.id == sa.bindparam("of")).scalar_subquery()
+_OF_ONES_ACCOUNT: Final = sa.select(logins).where(_c.account == _ONES_ACCOUNT)
+_SETTLE: Final = sa.update(logins).where(_c.id == sa.bindparam("of")).values(result=sa.bindparam("now_is"))
 
 
 class SqlLoginLedger:
@@ -76,8 +81,8 @@ class SqlLoginLedger:
             "keep_until": now + max(limits.per_s, successes.per_s, challenges.per_s) + UNDER_WAY_S,
         }
 
-        tx.execute(sa.delete(logins).where(_c.keep_until < now))
-        own = tx.execute(sa.select(logins).where(_c.account == account)).all()
+        tx.execute(_FORGET_OLD, {"now": now})
+        own = tx.execute(_OF_ACCOUNT, {"of": account}).all()
         left = _left(own, now, limits, successes, challenges)
         if isinstance(left, int):
             tx.execute(sa.insert(logins), row)
@@ -95,25 +100,24 @@ class SqlLoginLedger:
 
     def settle_in(self, tx: sa.Connection, attempt: Attempt, result: AttemptResult) -> int:
         """The same within a write transaction."""
-        login = tx.execute(sa.select(logins).where(_c.id == attempt.id)).one_or_none()
+        own = tx.execute(_OF_ONES_ACCOUNT, {"of": attempt.id}).all()
+        login = next((each for each in own if each.id == attempt.id), None)
         if login is None:
             return attempt.tries_left
-        own = tx.execute(sa.select(logins).where(_c.account == login.account, _c.id != login.id)).all()
-        if result is AttemptResult.SUCCEEDED:
-            forgotten = [each.id for each in own if _failed(each, login.at)]
+        own = [each for each in own if each.id != attempt.id]
+        if result is AttemptResult.SUCCEEDED and (forgotten := [each.id for each in own if _failed(each, login.at)]):
             tx.execute(sa.delete(logins).where(_c.id.in_(forgotten)))
             own = [each for each in own if each.id not in forgotten]
         if result is AttemptResult.NOT_SENT:
             tx.execute(sa.delete(logins).where(_c.id == login.id))
         else:
-            tx.execute(sa.update(logins).where(_c.id == login.id).values(result=result.value))
+            tx.execute(_SETTLE, {"of": login.id, "now_is": result.value})
         spent = sum(_may_fail(each, login.at, login.limit_per_s) for each in own)
         return max(0, int(login.limit_logins) - spent - (result is AttemptResult.FAILED))
 
     async def purge(self, *, now: float) -> int:
         """Take away what counts in no window any more."""
-        outdated = sa.delete(logins).where(_c.keep_until < now)
-        return await self._database.write(lambda tx: tx.execute(outdated).rowcount)
+        return await self._database.write(lambda tx: tx.execute(_FORGET_OLD, {"now": now}).rowcount)
 
     async def account_key(self, connector: str, host: str, username: str, *, project: str = "default") -> str:
         """The keyed hash under which an account is counted."""

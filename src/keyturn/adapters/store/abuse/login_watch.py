@@ -22,6 +22,30 @@ UNDER_WAY_S: Final = 60.0
 LONGEST_S: Final = max(limit.per_s for limit in LIMITS.values())
 _TOLD: Final = ""  # in the place of an account
 _c = login_ends.c
+_OF_SOURCE: Final = (_c.source == sa.bindparam("of"), _c.at > sa.bindparam("since"))
+_COUNTED: Final = sa.select(
+    sa.func.count().filter(_c.how == LoginEnd.REFUSED.value),
+    sa.func.count().filter(_c.how == LoginEnd.PASSED.value),
+    sa.func.count().filter(_c.how.is_(None), _c.account != _TOLD, _c.at >= sa.bindparam("begun")),
+    sa.func.count().filter(_c.account == _TOLD),
+).where(*_OF_SOURCE)
+_LAST_REFUSED: Final = (
+    sa.select(_c.at)
+    .where(*_OF_SOURCE, _c.how == LoginEnd.REFUSED.value)
+    .order_by(_c.at.desc())
+    .offset(sa.bindparam("newer"))
+    .limit(1)
+)
+_BOOKING: Final = insert(login_ends)
+# An account that was refused or got in stays so until its next login has ended.
+_BOOK: Final = _BOOKING.on_conflict_do_update(
+    index_elements=["source", "account"],
+    set_={"at": _BOOKING.excluded.at, "how": None},
+    where=sa.or_(_c.how.is_(None), _c.at + LONGEST_S <= _BOOKING.excluded.at),
+)
+_PUT: Final = _BOOKING.on_conflict_do_update(
+    index_elements=["source", "account"], set_={"at": _BOOKING.excluded.at, "how": _BOOKING.excluded.how}
+)
 
 
 class SqlLoginWatch:
@@ -48,13 +72,7 @@ class SqlLoginWatch:
             if waits:
                 return False
             rows = [{"source": each.key, "account": account, "at": now, "how": None} for each in sources]
-            booking = insert(login_ends)
-            # An account that was refused or got in stays so until its next login has ended.
-            outdated = sa.or_(_c.how.is_(None), _c.at + LONGEST_S <= now)
-            booking = booking.on_conflict_do_update(
-                index_elements=["source", "account"], set_={"at": now, "how": None}, where=outdated
-            )
-            tx.execute(booking, rows)
+            tx.execute(_BOOK, rows)
             return True
 
         return await self._database.write(body)
@@ -68,9 +86,7 @@ class SqlLoginWatch:
             if how is LoginEnd.NEITHER:
                 tx.execute(sa.delete(login_ends).where(booked, _c.how.is_(None)))
             else:
-                values = {"at": now, "how": how.value}
-                ending = insert(login_ends).on_conflict_do_update(index_elements=["source", "account"], set_=values)
-                tx.execute(ending, [{"source": key, "account": account, **values} for key in keys])
+                tx.execute(_PUT, [{"source": key, "account": account, "at": now, "how": how.value} for key in keys])
 
         await self._database.write(body)
 
@@ -82,18 +98,12 @@ class SqlLoginWatch:
 
 def _judged(tx: sa.Connection, source: Source, now: float) -> Held | Verdict:
     limit = LIMITS[source.kind]
-    query = sa.select(_c.account, _c.at, _c.how).where(_c.source == source.key, _c.at > now - limit.per_s)
-    rows = tx.execute(query).all()
-    refused = sorted(each.at for each in rows if each.how == LoginEnd.REFUSED.value)
-    passed = sum(each.how == LoginEnd.PASSED.value for each in rows)
-    under_way = sum(each.how is None and each.account != _TOLD and each.at + UNDER_WAY_S >= now for each in rows)
-    verdict = judge(limit, refused=len(refused), under_way=under_way, passed=passed)
+    of_source = {"of": source.key, "since": now - limit.per_s}
+    refused, passed, under_way, told = tx.execute(_COUNTED, {**of_source, "begun": now - UNDER_WAY_S}).one()
+    verdict = judge(limit, refused=refused, under_way=under_way, passed=passed)
     if verdict is not Verdict.HOLD:
         return verdict
-    told = any(each.account == _TOLD for each in rows)
     if not told:
-        values = {"at": now, "how": None}
-        telling = insert(login_ends).on_conflict_do_update(index_elements=["source", "account"], set_=values)
-        tx.execute(telling, {"source": source.key, "account": _TOLD, **values})
-    wait = min(refused[-limit.accounts] + limit.per_s - now, limit.per_s)
-    return Held(source.kind, wait, len(refused), begins=not told)
+        tx.execute(_PUT, {"source": source.key, "account": _TOLD, "at": now, "how": None})
+    at: float = tx.execute(_LAST_REFUSED, {**of_source, "newer": limit.accounts - 1}).scalar_one()
+    return Held(source.kind, min(at + limit.per_s - now, limit.per_s), refused, begins=not told)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -39,11 +39,14 @@ class StoreKeys:
 
     lookup: DataKey
     replies: DataKey
+    _derived: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)  # by purpose
 
     def hash_of(self, purpose: str, *parts: str) -> bytes:
         """Hash parts under the lookup key (HMAC-SHA256); who has only the database can't try names against it."""
-        message = joined(*(plain(part) for part in parts))
-        return hmac.digest(self.lookup.derive(purpose.encode()), message, "sha256")
+        key = self._derived.get(purpose)
+        if key is None:
+            key = self._derived[purpose] = self.lookup.derive(purpose.encode())
+        return hmac.digest(key, joined(*(plain(part) for part in parts)), "sha256")
 
 
 async def store_keys(database: Database, keys: DataKeys, provider: KeyProvider) -> StoreKeys:
