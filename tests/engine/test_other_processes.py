@@ -194,15 +194,9 @@ async def test_days_that_are_told_are_no_change(world: FakeWorld, monkeypatch: p
     """A night's worth of them loads no connection; whatever else is recorded of one does."""
     await publish(world)
     connection = (await log_in(world)).connection
-    other, loaded = await second(world), list[str]()
-    store = world.stores.connections
-    true_shown = store.shown
-
-    async def shown(connection_id: str, *, project: str = "default") -> Connection | None:
-        loaded.append(connection_id)
-        return await true_shown(connection_id, project=project)
-
-    monkeypatch.setattr(store, "shown", shown)
+    other = await second(world)
+    await other.calls.route(connection.id)
+    loaded = loads_noted(world, monkeypatch)
     told = AuditRecord(0.0, "connection.renewals", "scheduler", connection=connection.id, facts={"count": 24})
     await world.stores.audit.append([told, replace(told, action="connection.tokens_vended")])
     await other.look()
@@ -212,3 +206,36 @@ async def test_days_that_are_told_are_no_change(world: FakeWorld, monkeypatch: p
 
     assert [] == before
     assert [connection.id] == loaded
+
+
+async def test_a_connection_that_nobody_calls_here_is_not_loaded(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its renewals, at another process or at this one, cost nothing; one with a call under way is looked at."""
+    await publish(world)
+    connection = (await log_in(world)).connection
+    other, call = await second(world), UnderWay("key:1")
+    loaded = loads_noted(world, monkeypatch)
+    tested = AuditRecord(0.0, "connection.tested", "scheduler", connection=connection.id)
+    await world.stores.audit.append([tested])
+    await other.look()
+    before = list(loaded)
+    other.calls.enter(connection.id, call)
+    await world.stores.audit.append([tested])
+    await other.look()
+
+    assert [] == before
+    assert [connection.id] == loaded
+
+
+def loads_noted(world: FakeWorld, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The connections that are loaded from now on."""
+    store, loaded = world.stores.connections, list[str]()
+    true_shown = store.shown
+
+    async def shown(connection_id: str, *, project: str = "default") -> Connection | None:
+        loaded.append(connection_id)
+        return await true_shown(connection_id, project=project)
+
+    monkeypatch.setattr(store, "shown", shown)
+    return loaded

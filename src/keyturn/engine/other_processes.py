@@ -100,6 +100,8 @@ class OtherProcesses:
             await self._look_at(connection_id, project)
 
     async def _look_at(self, connection_id: str, project: str) -> None:
+        if not self._calls.knows(connection_id, project):
+            return  # whoever calls through it from now on reads what was written
         connection = await self._connections.shown(connection_id, project=project)
         if connection is None:
             return  # taken away, long after it was disconnected

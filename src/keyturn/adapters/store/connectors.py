@@ -30,6 +30,13 @@ Load = Callable[[Mapping[str, Any]], Connector]
 KEPT_DOCUMENTS: Final = 512
 
 _c, _v = connectors.c, connector_versions.c
+_IS: Final = (_c.project == sa.bindparam("of"), _c.id == sa.bindparam("which"))
+_CLIENT: Final = sa.select(_c.client_generation, _c.data_key, _c.sealed_client).where(*_IS)
+_VERSIONS: Final = sa.select(connector_versions).where(
+    _v.project == sa.bindparam("of"), _v.connector == sa.bindparam("which")
+)
+_NEWEST: Final = _VERSIONS.order_by(_v.version.desc()).limit(1)
+_NUMBERED: Final = _VERSIONS.where(_v.version == sa.bindparam("number"))
 _SUMMARY: Final = (
     _c.id,
     _c.title,
@@ -108,7 +115,7 @@ class SqlConnectorStore:
         document = self._document(connector)
 
         def body(tx: sa.Connection) -> sa.Row[Any]:
-            newest = tx.execute(_version(project, connector.id, None)).one_or_none()
+            newest = _version(tx, project, connector.id, None)
             if newest is not None and newest.digest == digest:
                 return newest
             version = 1 if newest is None else newest.version + 1
@@ -128,7 +135,7 @@ class SqlConnectorStore:
             }
             tx.execute(sa.insert(connector_versions), row)
             add_records(tx, records)
-            return tx.execute(_version(project, connector.id, version)).one()
+            return _written(tx, project, connector.id, version)
 
         return self._published(await self._database.write(body))
 
@@ -151,7 +158,7 @@ class SqlConnectorStore:
             if tx.execute(change.values(digest=digest, document=document, source=source)).rowcount != 1:
                 raise VersionConflict("the version was corrected by another")
             add_records(tx, records)
-            return tx.execute(_version(project, connector.id, read.version)).one()
+            return _written(tx, project, connector.id, read.version)
 
         return self._published(await self._database.write(body))
 
@@ -159,8 +166,7 @@ class SqlConnectorStore:
         self, connector_id: str, version: int | None = None, *, project: str = "default"
     ) -> PublishedVersion | None:
         """One version, the newest where no number is given."""
-        query = _version(project, connector_id, version)
-        row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
+        row = await self._database.read(lambda tx: _version(tx, project, connector_id, version))
         return None if row is None else self._published(row)
 
     async def list(self, *, project: str = "default") -> Sequence[ConnectorSummary]:
@@ -200,8 +206,8 @@ class SqlConnectorStore:
 
     async def client(self, connector_id: str, *, project: str = "default") -> ClientCredentials | None:
         """Open them."""
-        query = sa.select(_c.client_generation, _c.data_key, _c.sealed_client).where(*_is(project, connector_id))
-        row = await self._database.read(lambda tx: tx.execute(query).one_or_none())
+        which = {"of": project, "which": connector_id}
+        row = await self._database.read(lambda tx: tx.execute(_CLIENT, which).one_or_none())
         if row is None or row.sealed_client is None:
             return None
         key = await self._keys.obtain(_owner(project, connector_id), row.data_key)
@@ -227,11 +233,15 @@ def _is(project: str, connector_id: str) -> tuple[sa.ColumnElement[bool], sa.Col
     return _c.project == project, _c.id == connector_id
 
 
-def _version(project: str, connector_id: str, version: int | None) -> sa.Select[Any]:
-    query = sa.select(connector_versions).where(_v.project == project, _v.connector == connector_id)
-    if version is not None:
-        return query.where(_v.version == version)
-    return query.order_by(_v.version.desc()).limit(1)
+def _version(tx: sa.Connection, project: str, connector_id: str, version: int | None) -> sa.Row[Any] | None:
+    which = {"of": project, "which": connector_id}
+    if version is None:
+        return tx.execute(_NEWEST, which).one_or_none()
+    return tx.execute(_NUMBERED, {**which, "number": version}).one_or_none()
+
+
+def _written(tx: sa.Connection, project: str, connector_id: str, version: int) -> sa.Row[Any]:
+    return tx.execute(_NUMBERED, {"of": project, "which": connector_id, "number": version}).one()
 
 
 def _put(tx: sa.Connection, project: str, connector_id: str, **columns: Any) -> None:

@@ -264,6 +264,11 @@ class Calls:
         if connection.ended or connection.paused:
             self._end(connection.id)
 
+    def knows(self, connection_id: str, project: str) -> bool:
+        """Whether a write of this connection would change anything here: a route, one in the making, or a call."""
+        making = (connection_id, project) in self._making
+        return making or connection_id in self._routes or connection_id in self._active
+
     def forget_all(self) -> None:
         """Drop every route: something was written that may touch any of them."""
         for route in self._routes.values():

@@ -35,12 +35,11 @@ class BookLogin:
     budget: LoginBudget
 
     async def __call__(self, connector: Connector, tried: Tried, actor: Actor, record: AuditRecord) -> Booked:
-        """Book one, and log it.
+        """Book one, and log it. Who calls this has just asked whether an operator stopped the connector's logins.
 
         Raises:
-            LoginSpraying, LoginsStopped, LoginBudgetSpent, StoreUnavailable: nothing may be sent.
+            LoginSpraying, LoginBudgetSpent, StoreUnavailable: nothing may be sent.
         """
-        await self.budget.refuse_stopped(connector, tried.project)
         # Beside each other, so that the store can write them with one commit; where one refuses, the other is undone.
         admitted, attempt = await asyncio.gather(
             self.spraying.admit(tried, actor),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -12,6 +13,7 @@ from keyturn.adapters.store.database.engine import Database
 from keyturn.core.audit_record import AuditRecord
 
 _c = login_stops.c
+_SINCE: Final = sa.select(_c.at).where(_c.project == sa.bindparam("of"), _c.connector == sa.bindparam("which"))
 
 
 class SqlLoginStops:
@@ -57,4 +59,4 @@ class SqlLoginStops:
 
 
 def _since(tx: sa.Connection, connector: str, project: str) -> float | None:
-    return tx.execute(sa.select(_c.at).where(_c.project == project, _c.connector == connector)).scalar()
+    return tx.execute(_SINCE, {"of": project, "which": connector}).scalar()

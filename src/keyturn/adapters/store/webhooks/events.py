@@ -35,6 +35,14 @@ _CURSOR: Final = "cursor"
 _FAILING: Final = "failing "
 _SAID: Final = "said "
 _SESSIONS_AT_ONCE: Final = 1000
+_SENDS: Final = insert(connector_sends)
+_COUNT: Final = _SENDS.on_conflict_do_update(
+    index_elements=["project", "connector", "bucket"],
+    set_={
+        **{name: _s[name] + _SENDS.excluded[name] for name in ("worked", "failed", "set_up")},
+        "code": sa.func.coalesce(_SENDS.excluded.code, _s.code),
+    },
+)
 
 
 class SqlEventStore:
@@ -176,11 +184,4 @@ class SqlEventStore:
 
 def _count(tx: sa.Connection, sends: Sends, tally: Tally) -> None:
     """Add to a minute's counts."""
-    new = insert(connector_sends).values(**asdict(sends), **asdict(tally))
-    more = {
-        "worked": _s.worked + tally.worked,
-        "failed": _s.failed + tally.failed,
-        "set_up": _s.set_up + tally.set_up,
-        "code": sa.func.coalesce(tally.code, _s.code),
-    }
-    tx.execute(new.on_conflict_do_update(index_elements=["project", "connector", "bucket"], set_=more))
+    tx.execute(_COUNT, {**asdict(sends), **asdict(tally)})

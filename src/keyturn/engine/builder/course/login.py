@@ -99,6 +99,7 @@ async def log_in(state: TrialState) -> TokenSet:
         await parts.turns.refuse_trial(connector, state.host, state.username, state.fields)
         tried = Tried(connector.id, state.host, state.username, state.actor.name)
         record = state.record("connector.trial_sent", host=state.host)
+        await parts.budget.refuse_stopped(connector)
         booked = await parts.booking(connector, tried, state.actor, record)
     except KeyturnError as error:
         raise state.failed_with(2, "Log in", error) from None
