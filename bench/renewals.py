@@ -43,7 +43,8 @@ LATE_TTL_S = 62  # of the connections whose lateness is measured: due after half
 LATE = f"bench{HOSTS}"  # their connector
 LOGINS_AT_ONCE = 4
 TRACED_LOGINS = 20
-IDLE_S = 10
+SETTLING_S = 4  # what follows from the traced logins (events, counts) is written within two seconds
+IDLE_S = 15
 TICK = os.sysconf("SC_CLK_TCK")
 CONNECTOR = """
 keyturn: 1
@@ -162,23 +163,45 @@ def logins(running: Running, names: list[str], count: int) -> float:
     return 1000 * (cpu_s(running.pid) - before) / count
 
 
+@dataclass(slots=True)
+class Syncs:
+    """When a process synced a file, as strace saw it; in Unix seconds."""
+
+    at: list[float] | None = None  # None: there is no strace
+
+    def within(self, begun: float, ended: float) -> int:
+        """How many there were in this time."""
+        return sum(begun <= at <= ended for at in self.at or ())
+
+
 @contextmanager
-def syncs_counted(pid: int, count: int, found: list[float]) -> Iterator[None]:
-    """Count fsync and fdatasync of a process by strace, where there is one; puts in how many there are for each."""
-    strace = shutil.which("strace")
+def syncs_traced(pid: int) -> Iterator[Syncs]:
+    """Note each fsync and fdatasync of a process until the block ends; there to be read after it."""
+    found, strace = Syncs(), shutil.which("strace")
     if strace is None:
-        yield
+        yield found
         return
     with tempfile.NamedTemporaryFile("r") as log:
         tracing = subprocess.Popen(
-            [strace, "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", log.name, "-p", str(pid)],
+            [strace, "-f", "-qq", "-ttt", "-e", "trace=fsync,fdatasync", "-o", log.name, "-p", str(pid)],
             stderr=subprocess.DEVNULL,
         )
         time.sleep(1)
-        yield
+        yield found
+        time.sleep(0.2)
         tracing.send_signal(signal.SIGINT)
         tracing.wait(10)
-        found.append(sum("sync(" in line for line in log) / count)
+        # A call that was broken off by a switch of threads stands twice; its end says "resumed".
+        found.at = [float(line.split()[1]) for line in log if "sync(" in line and "resumed" not in line]
+
+
+def settled(pid: int) -> None:
+    """Wait until the start's own work is over: five seconds with less than 3 % of a core."""
+    deadline, calm = time.monotonic() + 60, 0
+    while calm < 5 and time.monotonic() < deadline:
+        before = cpu_s(pid)
+        time.sleep(1)
+        calm = calm + 1 if cpu_s(pid) - before < 0.03 else 0
 
 
 def renewed_in(provider: Provider, since: float, count: int, limit_s: float) -> float:
@@ -243,13 +266,19 @@ def measure(given: argparse.Namespace) -> Figures:
 
 def _logins_and_lateness(running: Running, token_server: Provider, connector: str, figures: Figures) -> None:
     """Traced logins, and how late their first renewal by the clock is, where there is a place for each."""
-    syncs: list[float] = []
-    with syncs_counted(running.pid, TRACED_LOGINS, syncs):
-        made = [log_in(running, connector, f"late{number}") for number in range(TRACED_LOGINS)]
+    settled(running.pid)
+    made, times = list[dict[str, Any]](), list[tuple[float, float]]()
+    with syncs_traced(running.pid) as syncs:
+        for number in range(TRACED_LOGINS):
+            begun = time.time()
+            made.append(log_in(running, connector, f"late{number}"))
+            times.append((begun, time.time()))
+    if syncs.at is not None:
+        figures.login_syncs = statistics.median(syncs.within(*each) for each in times)
+    time.sleep(SETTLING_S)
     before = cpu_s(running.pid)
     time.sleep(IDLE_S)
     figures.idle_cores = (cpu_s(running.pid) - before) / IDLE_S
-    figures.login_syncs = syncs[0] if syncs else None
     due = {f"late{number}": _unix(each["renews_at"]) for number, each in enumerate(made)}
     time.sleep(max(0.0, max(due.values()) - time.time() + 3))
     came = {account: at for _, at, account in token_server.came("refresh_token")}
