@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, Intent, IntentKind, State, looked_at_next
+from keyturn.core.connection import AT_ONCE, Connection, Intent, IntentKind, State, looked_at_next
 from keyturn.core.errors import (
     ConnectionDisconnected,
     ConnectorClientRejected,
@@ -374,7 +374,7 @@ async def test_while_it_is_sent_the_row_says_what_was_sent(world: FakeWorld) -> 
     (during,) = seen
     assert during.intent is not None
     assert during == replace(connection, intent=during.intent, revision=connection.revision + 1)
-    assert world.clock.now() == looked_at_next(during)
+    assert AT_ONCE == looked_at_next(during)
     assert (IntentKind.REFRESH, 1, world.clock.now(), 1) == (
         during.intent.kind,
         during.intent.generation,

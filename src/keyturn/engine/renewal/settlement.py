@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent, IntentKind, State, advance
+from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent, IntentKind, State, advance, is_untold
 from keyturn.core.connector import Connector, FailureClass
 from keyturn.core.errors import KeyturnError, NeedsReconnect, ProviderTimeout, StoreUnavailable
 from keyturn.core.problems import Cause
@@ -384,13 +384,6 @@ class _Write:
                     return None
                 current = self.current = found.connection
         return None
-
-
-def is_untold(connection: Connection) -> bool:
-    """Whether nothing was written down yet of what came of its intent's send."""
-    intent = connection.intent
-    told = connection.last_error_at is not None and intent is not None and connection.last_error_at >= intent.sent_at
-    return intent is not None and connection.state is State.ACTIVE and not told
 
 
 def _sent(intent: Intent) -> dict[str, object]:
