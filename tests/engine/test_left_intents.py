@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from keyturn.core.connection import Connection, Intent, IntentKind, State
+from keyturn.core.errors import ProviderTimeout, RenewalNotPossible
 from keyturn.core.renewal.quiet_hours import QuietHours, Window
-from tests.engine.passing import round_of
+from tests.engine.jobs.running import run_all
+from tests.engine.passing import renew, round_of
 from tests.engine.story import ACTOR, actions, bodies, log_in, publish, read, token
 from tests.fakes.application import FakeWorld, make_world
 
@@ -119,10 +121,20 @@ async def test_one_that_lives_is_left_alone(world: FakeWorld) -> None:
 
 
 async def test_owner_and_operator_are_told(world: FakeWorld) -> None:
-    """Once, with the cause; the log has what was sent before it."""
+    """Once, with the cause; a lost answer is told once as well, by its own error."""
     await publish(world)
-    connection = await left(world)
+    await run_all(world)
+    crashed = await left(world)
     await round_of(world, 3)
+    found = actions(world)[-2:]
+    lost = (await log_in(world, account="43")).connection
+    world.egress.will_reply(ProviderTimeout())
+    with pytest.raises(RenewalNotPossible):
+        await renew(world, lost)
+    await run_all(world)
+    told = [each for each in world.stores.events.rows if each.type == "connection.renewal_failed"]
 
-    assert [("refresh.answered", "unknown"), ("connection.uncertain", "renewal_outcome_unknown")] == actions(world)[-2:]
-    assert connection.generation == (await read(world, connection.id)).generation
+    assert [("refresh.answered", "unknown"), ("connection.uncertain", "renewal_outcome_unknown")] == found
+    assert [(crashed.id, "renewal_outcome_unknown"), (lost.id, "provider_timeout")] == [
+        (each.object, each.code) for each in told
+    ]

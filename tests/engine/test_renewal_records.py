@@ -228,7 +228,8 @@ async def test_a_crash_is_found_uncertain_once(world: FakeWorld) -> None:
     found = record(connection, "refresh.answered", "unknown", now, actor="scheduler")
     told = record(connection, "connection.uncertain", "renewal_outcome_unknown", now, actor="scheduler")
     nowhere = {name: value for name, value in found.facts.items() if name != "host"}
-    assert [replace(found, facts=nowhere), told] == without_attempts(world)
+    after = {**told.facts, "after": "crash"}
+    assert [replace(found, facts=nowhere), replace(told, facts=after)] == without_attempts(world)
 
 
 async def test_a_stable_refresh_token_is_sent_twice_at_once_and_then_waits(world: FakeWorld) -> None:

@@ -15,6 +15,7 @@ from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent, IntentKind, State, advance, is_untold
 from keyturn.core.connector import Connector, FailureClass
 from keyturn.core.errors import KeyturnError, NeedsReconnect, ProviderTimeout, StoreUnavailable
+from keyturn.core.events.mapping import AFTER_CRASH
 from keyturn.core.problems import Cause
 from keyturn.core.renewal.plan import Failing, SendOutcome, Step, loss_cause, password_usable, plan
 from keyturn.core.renewal.retry import back_off_s, write_again_s
@@ -73,6 +74,7 @@ class Settlement:
             return replace(current, renews_at=due, failures_in_a_row=0, retry_at=None)
 
         record = self.record(connection, "connection.uncertain", SCHEDULER, outcome=Cause.OUTCOME_UNKNOWN.value)
+        record = replace(record, facts={**record.facts, **AFTER_CRASH})  # no failed answer has told of this one
         await self._write(connection, held, [*told, record] if lost else told)
 
     async def withdraw(
