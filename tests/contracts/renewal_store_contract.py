@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import pytest
@@ -37,8 +39,19 @@ async def stored(stores: AllStores) -> Connection:
     return found.connection
 
 
+AsProcess = Callable[[str], AbstractContextManager[None]]
+WHO_IT_WAS = [
+    pytest.param("another boot", False, id="another boot"),
+    pytest.param("another start", False, id="its process id is another's now"),
+    pytest.param("another container", True, id="in another container: it may live"),
+]
+
+
 class RenewalStoreContract:
-    """Subclass, give `stores` and `pass_time` (lets so many seconds pass on the lease's clock)."""
+    """Subclass, give `stores`, `pass_time` (lets so many seconds pass on the lease's clock), and `as_process`.
+
+    `as_process`: what is done in it is done by another process, which is gone after it where that can be known.
+    """
 
     async def test_reading_opens(self, stores: AllStores) -> None:
         """One read gives the row, its secrets, and that nobody renews it."""
@@ -99,6 +112,24 @@ class RenewalStoreContract:
         assert not found.held
         assert found.connection.intent is not None
         assert again is not None
+
+    @pytest.mark.parametrize(("who", "held"), WHO_IT_WAS)
+    async def test_a_lease_ends_with_its_holder(
+        self, stores: AllStores, as_process: AsProcess, who: str, held: bool
+    ) -> None:
+        """What a process of another boot claimed, or one whose id is used again, is there to be judged at once."""
+        read = await stored(stores)
+        with as_process(who):
+            await stores.processes.beat()
+            await stores.renewals.claim(read, declared(read), now=NOW)
+        await stores.processes.beat()
+        looks = await stores.connections.looks(NOW - 3600, room={}, most=9, limit=9)
+        found = await stores.renewals.read("cxn_1")
+
+        assert found is not None
+        assert held is found.held
+        assert ([] if held else ["cxn_1"]) == [each.id for each in looks]
+        assert "att_1" == (found.connection.intent.attempt if found.connection.intent else None)
 
     async def test_settling_stores_and_frees(self, stores: AllStores) -> None:
         """The next generation with its token set, its records and revocations, in one write; the lease is over."""

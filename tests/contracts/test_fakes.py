@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from keyturn.ports.keys import KeyProvider
@@ -32,7 +35,7 @@ from tests.contracts.overview_contract import OverviewContract
 from tests.contracts.people_store_contract import PeopleStoreContract
 from tests.contracts.person_link_store_contract import PersonLinkStoreContract
 from tests.contracts.quiet_hours_contract import QuietHoursContract
-from tests.contracts.renewal_store_contract import RenewalStoreContract
+from tests.contracts.renewal_store_contract import AsProcess, RenewalStoreContract
 from tests.contracts.revocation_store_contract import RevocationStoreContract
 from tests.contracts.session_store_contract import SessionStoreContract
 from tests.contracts.spill_contract import SpillContract
@@ -55,6 +58,17 @@ def _stores(clock: FakeClock) -> AllStores:
 @pytest.fixture(name="pass_time")
 def _pass_time(clock: FakeClock) -> Pass:
     return clock.advance
+
+
+@pytest.fixture(name="as_process")
+def _as_process(stores: FakeStores) -> AsProcess:
+    @contextmanager
+    def another(who: str) -> Iterator[None]:
+        yield
+        if who != "another container":
+            stores.leases.holder_dies()
+
+    return another
 
 
 @pytest.fixture(name="keys")

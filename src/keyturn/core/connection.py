@@ -72,6 +72,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
 }
 
 ENDED: Final = frozenset({State.DISCONNECTING, State.DISCONNECTED})
+AT_ONCE: Final = 0.0  # a look that no clock puts off
 
 
 def advance(state: State, event: Event) -> State:
@@ -218,15 +219,26 @@ def looked_at_next(connection: Connection) -> float | None:
     """When the scheduler has something to do for it, Unix seconds; None: never, until it is written anew.
 
     Not before it is due, nor within its own back-off; one whose send has no outcome yet, as soon as nobody has its
-    lease.
+    lease, whatever else the row or a clock that was set back since says.
     One that may not be called is only kept from ending, which a refresh token alone can do.
     """
+    if connection.ended or connection.parked_at is not None:
+        return None
+    if is_untold(connection):
+        return AT_ONCE
     held = connection.paused or connection.unconfirmed
     open_still = connection.intent if connection.state is State.ACTIVE else None
     due = connection.renews_at if open_still is None else open_still.sent_at
-    if connection.ended or due is None or (held and not connection.refreshable) or connection.parked_at is not None:
+    if due is None or (held and not connection.refreshable):
         return None
     return max(due, connection.retry_at or due)
+
+
+def is_untold(connection: Connection) -> bool:
+    """Whether nothing was written down yet of what came of its intent's send."""
+    intent = connection.intent
+    told = connection.last_error_at is not None and intent is not None and connection.last_error_at >= intent.sent_at
+    return intent is not None and connection.state is State.ACTIVE and not told
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from keyturn.core.answers.test_verdict import TestCause
 from keyturn.core.connection import Connection, State, TestRecord
 from keyturn.core.connector import Connector
+from keyturn.core.errors import RowUnreadable
 from keyturn.core.problems import PROBLEMS, Cause, Who
 from keyturn.core.renewal.attention import ends_soon, fixed_end, left_to_end, unused, ways_of
 from keyturn.core.renewal.last_answer import answer_words, rejected_when, rejected_when_text
@@ -233,7 +234,7 @@ def _lives(connection: Connection, now: float) -> bool:
 def _set_aside(connection: Connection) -> Explanation:
     """Its row can't be read, or its seal does not open: nothing of others changes, and it can be got rid of."""
     problem = PROBLEMS.get(connection.reason or "") if connection.state is State.UNREADABLE else None
-    problem = problem or PROBLEMS.get(connection.parked_why or "") or PROBLEMS["row_broken"]
+    problem = problem or PROBLEMS.get(connection.parked_why or "") or PROBLEMS[RowUnreadable.code]
     text = f"{problem.title} Calls are refused and nothing is renewed."
     return Explanation(connection.shown_state, problem.code, text, problem.who, NextStep(problem.action))
 

@@ -21,7 +21,7 @@ from typing import Final
 
 import structlog
 
-from keyturn.core.connection import Connection
+from keyturn.core.connection import Connection, is_untold
 from keyturn.core.connector import Connector
 from keyturn.core.errors import (
     KeyturnError,
@@ -268,6 +268,8 @@ class Scheduler:
         connection = await self._connections.load(due.id, project=due.project)
         if connection is None or connection.generation != due.generation:
             return True
+        if is_untold(connection):
+            return False  # that nobody knows what became of a send is told at once, whoever may use the connection
         if await self._put_off(connection, now):
             return True
         held = connection.paused or connection.unconfirmed

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keyturn.adapters.store.lease_holder import Host
+from keyturn.adapters.store.lease_holder import Holder, Host
 from keyturn.adapters.store.opening import Stores, open_store
 from keyturn.core.connector import Connector
 from keyturn.ports.keys import KeyProvider
 from tests.contracts import samples
 from tests.contracts.lease_contract import Pass
+from tests.contracts.renewal_store_contract import AsProcess
 from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import FakeEntropy
 from tests.fakes.fresh_tables import fresh_tables_at_once
@@ -35,6 +37,10 @@ class MovedHost(Host):
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self._now += seconds
+
+    def is_dead(self, other: Holder) -> bool:
+        """Whoever this process says that it is lives."""
+        return other != self.holder and super().is_dead(other)
 
 
 def dumped(connector: Connector) -> Mapping[str, Any]:
@@ -103,3 +109,21 @@ async def _stores(tmp_path: Path, host: MovedHost, keys: FakeKeyProvider) -> Asy
 @pytest.fixture(name="pass_time")
 def _pass_time(host: MovedHost) -> Pass:
     return host.advance
+
+
+@pytest.fixture(name="as_process")
+def _as_process(host: MovedHost) -> AsProcess:
+    mine = host.holder
+    others = {
+        "another boot": replace(mine, boot_id="another"),
+        "another start": replace(mine, started="1"),
+        "another container": replace(mine, namespace="pid:[another]", started="1"),
+    }
+
+    @contextmanager
+    def another(who: str) -> Iterator[None]:
+        host.holder = others[who]
+        yield
+        host.holder = mine
+
+    return another

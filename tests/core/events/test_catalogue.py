@@ -101,6 +101,12 @@ def _record(action: str, actor: str = "scheduler", outcome: str = "ok", **facts:
         pytest.param(_record("refresh.answered", outcome="not_sent"), [], id="nothing was sent"),
         pytest.param(_record("refresh.answered", outcome="unknown"), [], id="nothing is known"),
         pytest.param(
+            _record("connection.uncertain", outcome="renewal_outcome_unknown", after="crash"),
+            [("connection.renewal_failed", "cxn_1", "renewal_outcome_unknown")],
+            id="found after a crash",
+        ),
+        pytest.param(_record("connection.uncertain", outcome="renewal_outcome_unknown"), [], id="a lost answer: told"),
+        pytest.param(
             _record("connection.needs_reconnect", outcome="grant_lost"),
             [("connection.needs_reconnect", "cxn_1", "grant_lost")],
             id="needs the person",

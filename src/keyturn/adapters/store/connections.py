@@ -31,7 +31,7 @@ from keyturn.adapters.store.rows.connection_row import PLAIN, WITH_SEALED, colum
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.cursors import cursor_of, position_in
 from keyturn.adapters.store.rows.each_row import rows_of
-from keyturn.adapters.store.rows.set_aside import park_connection, unpark_connections
+from keyturn.adapters.store.rows.set_aside import NOT_PARKED, park_connection, unpark_connections
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import ENDED, Connection, ConnectionSecrets, State
 from keyturn.core.errors import StoreUnavailable
@@ -140,7 +140,7 @@ class SqlConnectionStore:
         revocations: Sequence[Revocation] = (),
     ) -> Connection:
         """Write over the row that has this revision."""
-        written = replace(connection, revision=connection.revision + 1, parked_at=None, parked_why=None)
+        written = replace(connection, revision=connection.revision + 1, **NOT_PARKED)
         to_revoke = [await self._revocations.sealed(each) for each in revocations]
         columns = self._columns(written) | await self._seals.changed_columns(connection, sealed)
         if connection.intent is None:
@@ -174,7 +174,7 @@ class SqlConnectionStore:
         self, connection: Connection, secrets: ConnectionSecrets, *, records: Sequence[AuditRecord] = ()
     ) -> Connection:
         """Write anew over a row that can't be read."""
-        written = replace(connection, revision=connection.revision + 1, parked_at=None, parked_why=None)
+        written = replace(connection, revision=connection.revision + 1, **NOT_PARKED)
         columns = self._columns(written) | _NO_LEASE | await self._seals.new_columns(written, secrets)
         values = {"which": connection.id, "of_project": connection.project}
         # Its state can't be compared with what stood there: since now.

@@ -27,13 +27,13 @@ from keyturn.adapters.store.database.schema import revocations
 from keyturn.adapters.store.lease_holder import Holder, Host
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals, object_of
 from keyturn.adapters.store.rows.plain_columns import json_of, texts_in
+from keyturn.adapters.store.rows.set_aside import unpark_revocations
 from keyturn.adapters.store.rows.token_sets import parts_of, token_set_from
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.errors import KeyUnavailable, SealBroken, StoreUnavailable, WrongKey
+from keyturn.core.errors import KeyUnavailable, RowUnreadable, SealBroken, StoreUnavailable, WrongKey
 from keyturn.core.revocation import Revocation, RevocationCause
 from keyturn.ports.clock import Clock, Entropy
 
-UNREADABLE: Final = "row_broken"
 _c = revocations.c
 _ROWID: Final = sa.literal_column("revocations.rowid", sa.Integer)
 _OLDEST_FIRST: Final = sa.select(_ROWID).select_from(revocations).order_by(_c.due_at, _c.id)
@@ -185,11 +185,7 @@ class SqlRevocationStore:
 
     async def unpark(self, revocation_id: str | None = None) -> int:
         """Let one, or all, be tried again."""
-        change = sa.update(revocations).where(_PARKED)
-        if revocation_id is not None:
-            change = change.where(_c.id == revocation_id)
-        values = {"parked_at": None, "parked_why": None}
-        return await self._database.write(lambda tx: tx.execute(change.values(**values)).rowcount)
+        return await self._database.write(lambda tx: unpark_revocations(tx, revocation_id))
 
     async def drop_parked(self, now: float) -> Sequence[str]:
         """Take those away that are to be given up by now."""
@@ -244,7 +240,7 @@ class SqlRevocationStore:
             except StoreUnavailable:
                 raise
             except Exception:  # noqa: BLE001  whatever stands in the row: it is that row's trouble alone
-                await self._park(number, UNREADABLE)
+                await self._park(number, RowUnreadable.code)
         return found, passed_over
 
     async def _park(self, number: int, why: str) -> None:

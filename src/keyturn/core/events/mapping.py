@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from keyturn.core.audit_record import AuditRecord
@@ -18,6 +19,7 @@ OK: Final = "ok"
 # Words of the log that say of a send that nothing is known, or nothing was sent: neither success nor failure.
 UNSAID: Final = frozenset({"unknown", "not_sent"})
 BY_ITSELF: Final = "scheduler"
+AFTER_CRASH: Final[Mapping[str, str]] = MappingProxyType({"after": "crash"})  # facts of what nobody has told yet
 _SESSION: Final = "session:"
 
 
@@ -52,6 +54,11 @@ def _by_renewal(record: AuditRecord) -> bool:
     return record.connection is not None and "generation" in record.facts and _failed(record)
 
 
+def _after_crash(record: AuditRecord) -> bool:
+    """After a lost answer that answer's own record has told."""
+    return AFTER_CRASH.items() <= record.facts.items()
+
+
 def _asked_for(record: AuditRecord) -> bool:
     return record.actor != BY_ITSELF
 
@@ -69,6 +76,7 @@ _ROWS: Final[Mapping[str, tuple[Row, ...]]] = {
     "refresh.answered": (Row("connection.renewal_failed", "connection", _failed),),
     "connection.created": (Row("connection.created", "connection"),),
     "connection.renewed": (Row("connection.renewed", "connection"),),
+    "connection.uncertain": (Row("connection.renewal_failed", "connection", _after_crash),),
     "connection.expiring": (Row("connection.expiring", "connection"),),
     "connection.needs_reconnect": (Row("connection.needs_reconnect", "connection"),),
     "connection.reconnected": (Row("connection.reconnected", "connection"),),

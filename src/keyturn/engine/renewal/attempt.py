@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind, State
+from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind, State, is_untold
 from keyturn.core.connector import Connector, ProviderRequest, Rotation
 from keyturn.core.errors import (
     ConnectionPaused,
@@ -45,6 +45,7 @@ from keyturn.core.renewal.plan import (
     SendOutcome,
     Step,
     failing,
+    keeps_alive,
     last_resort_left,
     plan,
     unknown_cause,
@@ -71,7 +72,7 @@ from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.answer_by_seed import AnswerBySeed, Stopped
 from keyturn.engine.renewal.keep import Kept
 from keyturn.engine.renewal.renewal_room import RenewalRoom
-from keyturn.engine.renewal.settlement import Settlement, is_untold
+from keyturn.engine.renewal.settlement import Settlement
 from keyturn.engine.renewal.steps_told import StepsTold
 from keyturn.engine.send import Sent, build, send_for_token
 from keyturn.engine.stopping import Stopping
@@ -205,7 +206,10 @@ class RenewalAttempt:
     async def _plan(self, connection: Connection, connector: Connector, *, stale: bool, now: float) -> Plan:
         alone = last_resort_left(connection, connector, now) and await self._alone(connection)
         step = plan(connection, connector, now=now, stale=stale, alone=alone)
-        if step.step is Step.LOGIN and (connection.paused or connection.unconfirmed):
+        held = connection.paused or connection.unconfirmed
+        if held and is_untold(connection) and not _kept_alive_by(step, connection, connector, now):
+            return Plan(Step.HOLD, Cause.OUTCOME_UNKNOWN)  # that nobody knows is told, and nothing is sent
+        if step.step is Step.LOGIN and held:
             # what is held is kept alive by refresh, and nothing else is sent for it
             raise ConnectionPaused if connection.paused else ConnectionUnconfirmed
         return step
@@ -261,6 +265,8 @@ class RenewalAttempt:
         connection = ready.connection
         until, since = connection.retry_at, connection.last_error_at or 0.0
         if until is None or asked.forced or self.gate.recovered(ready.asking, since):
+            return
+        if is_untold(connection):  # it was over before the send whose outcome is to be settled now
             return
         if asked.on_demand and not connection.retry_asked:
             until = min(until, since + ON_DEMAND_AGAIN_S)
@@ -503,6 +509,11 @@ class RenewalAttempt:
                 booked=booked,
             )
         )
+
+
+def _kept_alive_by(step: Plan, connection: Connection, connector: Connector, now: float) -> bool:
+    """Whether this step may be made for a connection that is paused or unconfirmed."""
+    return step.step is Step.GIVE_UP or (step.step is Step.REFRESH and keeps_alive(connection, connector, now))
 
 
 def _claimed(ready: _Ready, attempt: str, now: float) -> Connection:

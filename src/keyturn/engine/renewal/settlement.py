@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from keyturn.core.audit_record import AuditRecord
-from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent, IntentKind, State, advance
+from keyturn.core.connection import Connection, ConnectionSecrets, Event, Intent, IntentKind, State, advance, is_untold
 from keyturn.core.connector import Connector, FailureClass
 from keyturn.core.errors import KeyturnError, NeedsReconnect, ProviderTimeout, StoreUnavailable
+from keyturn.core.events.mapping import AFTER_CRASH
 from keyturn.core.problems import Cause
 from keyturn.core.renewal.plan import Failing, SendOutcome, Step, loss_cause, password_usable, plan
 from keyturn.core.renewal.retry import back_off_s, write_again_s
@@ -73,6 +74,7 @@ class Settlement:
             return replace(current, renews_at=due, failures_in_a_row=0, retry_at=None)
 
         record = self.record(connection, "connection.uncertain", SCHEDULER, outcome=Cause.OUTCOME_UNKNOWN.value)
+        record = replace(record, facts={**record.facts, **AFTER_CRASH})  # no failed answer has told of this one
         await self._write(connection, held, [*told, record] if lost else told)
 
     async def withdraw(
@@ -384,13 +386,6 @@ class _Write:
                     return None
                 current = self.current = found.connection
         return None
-
-
-def is_untold(connection: Connection) -> bool:
-    """Whether nothing was written down yet of what came of its intent's send."""
-    intent = connection.intent
-    told = connection.last_error_at is not None and intent is not None and connection.last_error_at >= intent.sent_at
-    return intent is not None and connection.state is State.ACTIVE and not told
 
 
 def _sent(intent: Intent) -> dict[str, object]:

@@ -62,7 +62,7 @@ def unpark_connections(tx: sa.Connection, connection_id: str | None) -> int:
     back = 0
     for row in rows_of(tx, aside):
         try:
-            read = replace(connection_in(row), parked_at=None, parked_why=None)
+            read = replace(connection_in(row), **NOT_PARKED)
         except RowUnreadable:
             continue
         number = sa.literal_column("rowid", sa.Integer) == row.number
@@ -81,15 +81,17 @@ def set_aside_in(tx: sa.Connection) -> SetAside:
     return SetAside(*(tx.execute(_counted(each)).scalar_one() for each in (connections, revocations)))
 
 
-def unpark_revocations(tx: sa.Connection) -> int:
-    """Let all of them be tried again; returns how many."""
+def unpark_revocations(tx: sa.Connection, revocation_id: str | None) -> int:
+    """Let one or all be tried again; returns how many."""
     change = sa.update(revocations).where(sa.text(PARKED)).values(**NOT_PARKED)
+    if revocation_id is not None:
+        change = change.where(revocations.c.id == revocation_id)
     return tx.execute(change).rowcount
 
 
 def unpark_all(tx: sa.Connection) -> SetAside:
     """Let everything be tried again; returns how many were put back."""
-    return SetAside(unpark_connections(tx, None), unpark_revocations(tx))
+    return SetAside(unpark_connections(tx, None), unpark_revocations(tx, None))
 
 
 async def unpark_for_release(database: Database, release: str) -> None:
