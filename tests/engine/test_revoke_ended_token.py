@@ -248,6 +248,44 @@ async def test_a_token_whose_end_nobody_knew_is_renewed_once_it_is_refused(world
     assert ("done", ["revoke access-1", "refresh-1", "revoke access-2"]) == (found["result"], asked(world))
 
 
+BOTH = ', headers: {Authorization: "Bearer {{ access_token }}"}'
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "in a later try"])
+async def test_an_access_token_that_ends_with_its_refresh_token_is_done(world: FakeWorld, later: bool) -> None:
+    """RFC 7009 section 2.1: the provider refuses the token that it is asked to end, as it has ended it."""
+    await publish(world, revoke=BOTH)
+    connection = (await log_in(world)).connection
+    world.egress.will_reply(OK, json_answer("{}", 503) if later else UNAUTHORISED)
+    found = await disconnect(world, connection.id)
+    if later:
+        world.clock.advance(3700)
+        world.egress.will_reply(UNAUTHORISED)
+        await revoke_due(world)
+    after = await read(world, connection.id)
+
+    assert ("retrying" if later else "done") == found["result"]
+    assert (State.DISCONNECTED, "done") == (after.state, after.revocation["result"])
+    assert {"refresh_token", "access_token"} == set(after.revocation["revoked"])
+    assert ["revoke access-1"] * (3 if later else 2) == asked(world)
+
+
+@pytest.mark.parametrize(
+    ("revoke", "replies"),
+    [
+        pytest.param(BOTH, (OK, json_answer("<p>", 403)), id="no 401"),
+        pytest.param(BOTH, (json_answer("{}", 503), UNAUTHORISED, error("server_error")), id="refresh token still open"),
+    ],
+)
+async def test_any_other_refusal_of_it_is_none(world: FakeWorld, revoke: str, replies: tuple[Any, ...]) -> None:
+    """The neighbours: a refusal about something else, and one while the refresh token lives."""
+    await publish(world, revoke=revoke)
+    connection = (await log_in(world)).connection
+    world.egress.will_reply(*replies)
+
+    assert "retrying" == (await disconnect(world, connection.id))["result"]
+
+
 async def test_a_set_that_a_login_replaced_is_renewed_too(world: FakeWorld) -> None:
     """Its row has its own refresh token, which nobody else uses."""
     await publish(world, revoke=BEARER)

@@ -6,6 +6,7 @@ Source: the product, "Interfaces that stay as they are"; the renewal design, "A 
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import socket
 import sys
@@ -51,6 +52,8 @@ from keyturn.web.kit.refusals import Refusals
 STOPS_WITHIN_S: Final = 38.0  # units and charts give 45
 CALLS_GET_S: Final = 20.0
 REQUESTS_END_WITHIN_S: Final = 35  # a request that waits for a token's answer waits 30 s at most
+ACCEPTED_WITHIN_S: Final = 1.0  # what waits in the queue of the port when a stop begins
+READ_WITHIN_S: Final = 0.1
 DOOR: Final = Actor("proxy")
 
 log = structlog.get_logger("keyturn")
@@ -227,6 +230,17 @@ class _Server(uvicorn.Server):
             application.renewals.drain(left_s),
             application.connect.drain(left_s),
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept and read what clients sent before the port closes: the kernel would reset it unanswered."""
+        waiting = select.poll()
+        for each in sockets or ():
+            waiting.register(each, select.POLLIN)
+        deadline = asyncio.get_running_loop().time() + ACCEPTED_WITHIN_S
+        while waiting.poll(0) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(READ_WITHIN_S)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -8,12 +8,12 @@ Source: RFC 7009; the renewal design, column "revoke" of the outcome table; corr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from keyturn.core.answers.token_response import Outcome, read_answer
-from keyturn.core.connector import Connector, FailureClass, ProviderRequest
+from keyturn.core.connector import Connector, FailureClass, ProviderRequest, TokenKind
 from keyturn.core.errors import (
     ConnectorClientRejected,
     KeyturnError,
@@ -30,7 +30,7 @@ from keyturn.core.revocation import Revocation
 from keyturn.engine.in_flight import InFlight, secrets_among
 from keyturn.engine.provider_gate import Asking, ProviderGate, RequestKind
 from keyturn.engine.revocation.renew_first import Fate, Renewal, RenewFirst
-from keyturn.engine.revocation.sends import Send, needs_live_token, sends
+from keyturn.engine.revocation.sends import Send, kinds_of, needs_live_token, sends
 from keyturn.engine.send import REVOKE_TIMEOUT_S, build, error_of, policy_of
 from keyturn.engine.template_values import client_values, revoke_values
 from keyturn.ports.egress import Egress
@@ -107,6 +107,9 @@ class TellProvider:
                 done.append(name)
                 continue
             found = await self._one(row, spoken, one, last=last)
+            if _ended_with_its_refresh_token(one, found, done):
+                done.append(name)
+                continue
             if renew and renewal is None and needs_live_token(one) and found.refused and found.status == 401:
                 renewal = await self.renew_first(row, connector, spoken.client)
                 row = renewal.row
@@ -192,6 +195,15 @@ def _outcome(code: str | None, wait: float | None) -> SendOutcome:
 
 def _named(name: str, connector: Connector, row: Revocation) -> Send:
     return next(one for one in sends(connector, row) if one.name == name)
+
+
+def _ended_with_its_refresh_token(one: Send, found: _Answered, done: Sequence[str]) -> bool:
+    """True if the provider refuses the access token that it is asked to end, and has ended its refresh token before.
+
+    RFC 7009 section 2.1: access tokens of the same grant should end with the refresh token.
+    """
+    refused = found.refused and found.status == 401 and needs_live_token(one)
+    return refused and one.kind == TokenKind.ACCESS_TOKEN and TokenKind.REFRESH_TOKEN in kinds_of(done)
 
 
 def _is_impossible(renewal: Renewal | None) -> bool:
