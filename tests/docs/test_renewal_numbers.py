@@ -6,11 +6,12 @@ import re
 
 import pytest
 
+from keyturn.adapters.store.database import engine
 from keyturn.bootstrap.runtimes import CALLS_GET_S
 from keyturn.core.renewal import isolation, plan, retry, window
 from keyturn.engine import scheduler
 from keyturn.engine.provider_gate import asking
-from keyturn.engine.renewal import probe, renew
+from keyturn.engine.renewal import keep, probe, renew
 from keyturn.ports import renewals
 from keyturn.ports.egress import EgressPolicy
 from tests.docs.pages import page
@@ -44,6 +45,10 @@ SENTENCES = [
     ("and up to # of one connector", scheduler.AT_ONCE_PER_CONNECTOR),
     ("as soon as # have ended", scheduler.AGAIN_WITH),
     ("Calls under way at APIs get # s", CALLS_GET_S),
+    ("a locked database has not taken within # s", keep.SPILLS_AFTER_S),
+    ("keeps locked is waited for # s at a time", engine.HURRIED_TIMEOUT_S),
+    ("at a time, not # s as else", engine.BUSY_TIMEOUT_S),
+    ("awaited, up to its time limit of # s", EgressPolicy().timeout_s),
 ]
 
 

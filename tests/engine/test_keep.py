@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from keyturn.engine.observed_connections import ObservedConnections
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.keep import KeepTokens, Kept
 from keyturn.engine.renewal.unstored import Unstored
+from keyturn.engine.stopping import Stopping
 from tests.engine.passing import in_time
 from tests.engine.story import connector_from
 from tests.fakes.application import FakeWorld, make_world
@@ -58,7 +60,13 @@ def world() -> FakeWorld:
 
 
 @pytest.fixture
-def keep_tokens(world: FakeWorld) -> KeepTokens:
+def stopping() -> Stopping:
+    """That the process stops."""
+    return Stopping()
+
+
+@pytest.fixture
+def keep_tokens(world: FakeWorld, stopping: Stopping) -> KeepTokens:
     """The use case over the world's stores."""
     stores, unstored = world.stores, Unstored()
     return KeepTokens(
@@ -70,6 +78,7 @@ def keep_tokens(world: FakeWorld) -> KeepTokens:
         world.clock,
         world.entropy,
         QuietTimes(stores.quiet_hours, world.clock, world.entropy),
+        stopping,
     )
 
 
@@ -283,3 +292,41 @@ async def test_a_spill_file_that_cannot_be_dropped_stops_nothing(world: FakeWorl
     assert first == again
     assert ({}, {}) == (world.stores.spill.kept, world.stores.revocations.rows)
     assert ["connection.spill_applied"] == [each.action for each in world.stores.database.records]
+
+
+@pytest.mark.parametrize(
+    ("stops", "answers_after", "spilled"),
+    [
+        pytest.param(True, 4.0, True, id="a stop, and the database is locked"),
+        pytest.param(True, 2.0, False, id="a stop, and the database is slow"),
+        pytest.param(False, 9.0, False, id="no stop: the process waits for the database"),
+    ],
+)
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_at_a_stop_a_set_waits_three_seconds_for_the_database(
+    world: FakeWorld, keep_tokens: KeepTokens, stopping: Stopping, *,
+    stops: bool, answers_after: float, spilled: bool, refuses: bool,
+) -> None:  # fmt: skip
+    """Then a file has it, as the process may end before the database has said yes or no; it is stored all the same."""
+    connection, really = put(world), world.stores.renewals.settle
+
+    async def slow(*args: Any, **more: Any) -> Connection:
+        await world.clock.sleep(answers_after)
+        if refuses:
+            raise StoreUnavailable("the database is locked")
+        return await really(*args, **more)
+
+    world.stores.renewals.settle = slow  # type: ignore[method-assign]
+    if stops:
+        stopping.begin()
+    keeping = asyncio.ensure_future(keep_tokens.keep(Kept(connection, SECRETS, NEW, connector_from(), [])))
+    await asyncio.sleep(0.01)
+    world.clock.advance(answers_after - 0.5)
+    await asyncio.sleep(0.01)
+    before = bool(await world.stores.spill.pending())
+    world.clock.advance(0.5)
+    kept = await keeping
+
+    assert spilled is before
+    assert 2 == kept.generation
+    assert refuses is bool(await world.stores.spill.pending())

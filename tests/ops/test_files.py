@@ -17,6 +17,7 @@ from keyturn.bootstrap.observing.metrics import TABLES
 from keyturn.bootstrap.runtimes import STOPS_WITHIN_S
 from keyturn.bootstrap.settings import Settings
 from keyturn.cli.verbs import NOUNS, VERBS
+from keyturn.core.renewal.isolation import TRIED_AGAIN_AFTER_S
 from keyturn.web.kit.metric import Kind
 from tests.end_to_end.running import CHECKOUT
 
@@ -97,6 +98,16 @@ def test_every_alert_says_what_to_do() -> None:
     ]
 
     assert ([], len(names)) == (lacking, len(set(names)))
+
+
+def test_an_alert_for_a_host_that_is_away_bridges_its_trials() -> None:
+    """The gauge is gone while one connection tries, every few seconds: the look back is longer, and ends in time."""
+    (rule,) = (each for each in rules() if "keyturn_provider_closed" in each["expr"])
+    looks_back = re.search(r"max_over_time\(keyturn_provider_closed\{why=~\"down\|hangs\"\}\[(\d+)m\]\)", rule["expr"])
+
+    assert looks_back is not None
+    assert 60 * int(looks_back[1]) > 4 * TRIED_AGAIN_AFTER_S
+    assert int(looks_back[1]) < int(rule["for"].removesuffix("m"))
 
 
 def test_every_alert_is_on_the_page() -> None:

@@ -193,7 +193,7 @@ def assemble(
     connections = ObservedConnections(ports.connections)
     renewing = ObservedRenewals(ports.renewals, connections.tell)
     published = PublishedConnectors(ports.connectors, ports.client_assertions)
-    (guards, budget), (keep_tokens, quiet) = _guards(ports), _keeping(ports, connections, renewing, unstored)
+    (guards, budget), (keep_tokens, quiet) = _guards(ports), _keeping(ports, connections, renewing, unstored, stopping)
     tests = TestCalls(ports.egress, ports.suffixes)
     revoke = Revoke(connections, ports.revocations, published, until_stopped.egress, gate, clock, entropy, known, quiet,
                     stopping)  # fmt: skip
@@ -269,12 +269,12 @@ def _edit_connector(ports: Ports, gate: ProviderGate, published: PublishedConnec
 
 
 def _keeping(
-    ports: Ports, connections: ObservedConnections, renewing: RenewalStore, unstored: Unstored
+    ports: Ports, connections: ObservedConnections, renewing: RenewalStore, unstored: Unstored, stopping: Stopping
 ) -> tuple[KeepTokens, QuietTimes]:
     """Who writes new token sets, and says when the next is due; and what is quiet then."""
     quiet = QuietTimes(ports.quiet_hours, ports.clock, ports.entropy)
     keep_tokens = KeepTokens(
-        connections, renewing, ports.revocations, ports.spill, unstored, ports.clock, ports.entropy, quiet
+        connections, renewing, ports.revocations, ports.spill, unstored, ports.clock, ports.entropy, quiet, stopping
     )
     return keep_tokens, quiet
 

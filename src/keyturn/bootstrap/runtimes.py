@@ -178,12 +178,19 @@ async def serve(
             with suppress(asyncio.CancelledError):
                 await serving
             await server.work_ended()
-            with suppress(StoreUnavailable):
-                await application.call_times.write()
-            await application.auditing.keeper.stop()
-            await application.presence.stop()
+            await _last_writes(application)
             refusals.tell()
             log.info("stopped")
+
+
+async def _last_writes(application: Application) -> None:
+    """What a process leaves behind, all of it at once: where the database is locked, each waits for it."""
+
+    async def times() -> None:
+        with suppress(StoreUnavailable):
+            await application.call_times.write()
+
+    await asyncio.gather(times(), application.auditing.keeper.stop(), application.presence.stop())
 
 
 class _Server(uvicorn.Server):

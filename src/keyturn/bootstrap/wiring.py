@@ -139,7 +139,9 @@ async def wired(
     try:
         tracing = open_tracing(settings, resolver, clock)
         ports = wrap(traced(counted(ports, counts), tracing, settings.otel_propagate))
-        yield Wired(_assembled(ports, settings, known), stores, counts, tracing, new_key_file)
+        application = _assembled(ports, settings, known)
+        application.stopping.listen(stores.database.hurry)
+        yield Wired(application, stores, counts, tracing, new_key_file)
     finally:
         await tracing.close()
         await upstream.close()

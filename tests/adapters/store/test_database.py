@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.adapters.store.audit import add_records
-from keyturn.adapters.store.database.engine import Database, flush
+from keyturn.adapters.store.database.engine import HURRIED_TIMEOUT_S, Database, flush
 from keyturn.adapters.store.opening import Stores
 from keyturn.core.connector import LoginLimits
 from keyturn.core.errors import StoreUnavailable
@@ -227,6 +228,29 @@ async def test_a_lock_that_is_held_for_too_long(tmp_path: Path) -> None:
     assert [1] == rows
     assert "INSERT" not in str(refused.value)
     assert "a-secret-value" not in str(refused.value)
+
+
+async def test_at_a_stop_a_lock_is_not_waited_out(tmp_path: Path) -> None:
+    """An open connection is told too; what is written meanwhile by another for a moment is still waited for."""
+    database = Database(tmp_path / "k.db", busy_timeout_s=30.0)
+    await database.write(lambda tx: tx.exec_driver_sql("CREATE TABLE t (a)"))
+    other = sqlite3.connect(tmp_path / "k.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database.hurry()
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
+        await database.write(lambda tx: tx.exec_driver_sql("INSERT INTO t VALUES (1)"))
+    took = time.monotonic() - began
+    late = asyncio.ensure_future(database.write(lambda tx: tx.exec_driver_sql("INSERT INTO t VALUES (2)")))
+    await asyncio.sleep(0.1)
+    other.rollback()
+    other.close()
+    await late
+    rows = await database.read(lambda tx: tx.exec_driver_sql("SELECT a FROM t").scalars().all())
+    await database.close()
+
+    assert HURRIED_TIMEOUT_S <= took < 10
+    assert [2] == rows
 
 
 async def test_a_full_disk(stores: Stores) -> None:

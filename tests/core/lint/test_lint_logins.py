@@ -33,6 +33,7 @@ FOUND = [
     ("K306", "/refresh/keep_alive", [("refresh", {"keep_alive": True})]),
     ("K307", "/refresh", [("refresh", {"lifetime": "30d"})]),
     ("K308", "/refresh/last_resort", [("refresh", {"last_resort": True})]),
+    ("K309", "/limits/renewals_at_once", [("limits", {"renewals_at_once": 17})]),
     ("K403", "/session/logout_first", [("session", {"logout_first": True, "limit": 2}), ("revoke", None)]),
     ("K404", "/session/limit", [("session", {"limit": 2}), ("revoke", None)]),
 ]
@@ -68,6 +69,12 @@ def test_each_rule_is_tested() -> None:
         pytest.param("K306", [("refresh", {"keep_alive": True, "lifetime": "30d"})], id="a lifetime"),
         pytest.param("K306", [("refresh", {**BY_TOKEN, "keep_alive": True})], id="the token itself"),
         pytest.param("K308", [("refresh", {"last_resort": False})], id="it is said that there is none"),
+        pytest.param("K309", [("limits", {"renewals_at_once": 16})], id="twice as many as by default"),
+        pytest.param(
+            "K309",
+            [("limits", {"renewals_at_once": 64}), ("refresh", {"rotation": "stable"})],
+            id="a token that is sent again does no harm",
+        ),
         pytest.param("K307", [("refresh", {"keep_alive": True, "lifetime": "30d"})], id="kept alive"),
     ],
 )

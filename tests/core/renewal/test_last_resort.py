@@ -30,7 +30,13 @@ def with_last_resort(made: Connector, *, allowed: bool = True) -> Connector:
     [
         pytest.param({"expires_at": NOW}, {"alone": True}, SENT, id="the token has ended"),
         pytest.param({"expires_at": NOW + 0.001}, {"alone": True}, HELD, id="a moment before its end"),
-        pytest.param({"expires_at": NOW + 1}, {"alone": True, "stale": True}, HELD, id="a known end is waited for"),
+        pytest.param({"expires_at": NOW + 1}, {"alone": True, "stale": True}, SENT, id="before its end it was refused"),
+        pytest.param(
+            {"expires_at": NOW + 1, "state": State.ACTIVE},
+            {"alone": True, "stale": True},
+            HELD,
+            id="it was refused, and that nobody knows is not told yet",
+        ),
         pytest.param({"expires_at": NOW}, {"alone": False}, LOST, id="another connection has the account"),
         pytest.param({"expires_at": NOW + 1}, {"alone": False}, HELD, id="another has it, and the token lives"),
         pytest.param({"expires_at": None}, {"alone": True}, HELD, id="no known end, and nobody says that it is over"),
@@ -112,7 +118,7 @@ def test_it_changes_nothing_but_a_loss(way: tuple[Strategy, Rotation, float], st
         left = last_resort_left(one, with_last_resort(made), NOW)
 
         if without.step is Step.GIVE_UP and left:
-            ended = stale if one.expires_at is None else one.expires_at <= NOW
+            ended = stale or (one.expires_at is not None and one.expires_at <= NOW)
             assert (SENT if ended else HELD) == with_it, one
         else:
             assert without == with_it, one

@@ -20,8 +20,9 @@ TWO, THREE, FOUR = replace(ONE, connection="cxn_2"), replace(ONE, connection="cx
 
 def refused(gate: ProviderGate, *those: Asking, code: str = REJECTED) -> None:
     """Let these be refused."""
+    outcome = SendOutcome.SCOPE_REFUSED if code == SCOPE else SendOutcome.SETUP_WRONG
     for each in those:
-        gate.heard(each, SendOutcome.SETUP_WRONG, code=code, asked_s=None)
+        gate.heard(each, outcome, code=code, asked_s=None)
 
 
 def token(gate: ProviderGate, who: Asking) -> None:
@@ -72,15 +73,27 @@ def test_a_token_between_begins_the_count_anew(gate: ProviderGate) -> None:
     assert gate.refusal(FOUR) is not None
 
 
-@pytest.mark.parametrize(("number", "alarmed"), [(1, False), (2, True), (0, True)])
-async def test_all_are_enough_where_there_are_fewer(clock: FakeClock, number: int, alarmed: bool) -> None:
-    """Two of two; one of two is not."""
+@pytest.mark.parametrize(
+    ("those", "of", "code", "alarmed"),
+    [
+        pytest.param([ONE, TWO], 2, REJECTED, True, id="two of two"),
+        pytest.param([ONE, ONE], 2, REJECTED, False, id="one of two"),
+        pytest.param([ONE], 1, REJECTED, True, id="the only one"),
+        pytest.param([ONE, TWO], 2, SCOPE, True, id="a scope: two of two"),
+        pytest.param([ONE, ONE, ONE], 1, SCOPE, False, id="a scope, of the only one, however often"),
+        pytest.param([ONE, TWO], 3, SCOPE, False, id="a scope: two of three"),
+    ],
+)
+async def test_all_are_enough_where_there_are_fewer(
+    clock: FakeClock, those: list[Asking], of: int, code: str, alarmed: bool
+) -> None:
+    """But a refused scope is a fact of its grant until another grant hears it (R2)."""
 
     async def count(_: str) -> int:
-        return 2
+        return of
 
     gate = ProviderGate(clock, number=count)
-    refused(gate, *([ONE, TWO] if alarmed else [ONE] * number))
+    refused(gate, *those, code=code)
     for _ in range(3):
         await asyncio.sleep(0)
 

@@ -60,6 +60,13 @@ LOGIN_RULES: Final = (
         "Keep it only where reuse neither locks the account nor ends all its sessions, and connections share no grant.",
     ),
     LintRule(
+        "K309",
+        "many_at_once",
+        _I,
+        "Over 16 renewals may be under way at once: if the provider hangs, the fate of as many tokens is unknown.",
+        "Lower `limits.renewals_at_once`. A provider that takes an old token again says so in `refresh.rotation`.",
+    ),
+    LintRule(
         "K403",
         "logout_first_without_revoke",
         _E,

@@ -8,11 +8,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from keyturn.core.challenges.steps import names_in
+from keyturn.core.connector import Rotation
 from keyturn.core.lint.findings import LintFinding, found
 from keyturn.core.lint.subject import Subject
 from keyturn.core.reading.document import child_pointer
 from keyturn.core.reading.names import Kind
 
+MANY_AT_ONCE: Final = 16  # twice what a host is sent by default
 _TOKENS: Final = frozenset({Kind.ACCESS_TOKEN, Kind.KEPT_TOKEN, Kind.KEPT})
 
 
@@ -56,6 +58,8 @@ def _renewal(subject: Subject) -> Iterator[LintFinding]:
         yield found("K307", "/refresh")
     if refresh.last_resort:
         yield found("K308", "/refresh/last_resort")
+    if connector.limits.renewals_at_once > MANY_AT_ONCE and refresh.rotation is not Rotation.STABLE:
+        yield found("K309", "/limits/renewals_at_once")
 
 
 def _sessions(subject: Subject) -> Iterator[LintFinding]:

@@ -44,6 +44,7 @@ class Told(StrEnum):
     ANSWER = "answer"  # the host is up; what it said is this grant's own affair
     WAIT = "wait"
     SET_UP_WRONG = "set_up_wrong"
+    SCOPE_REFUSED = "scope_refused"  # a fact of one grant, unless several hear it
     FAILED = "failed"  # an error of the server's, or not reached
     NO_ANSWER = "no_answer"  # it was sent
 
@@ -71,7 +72,7 @@ class Rule:
 
     `witnesses`: how many different ones have to be told alike, with nothing between that says otherwise. `within_s`:
     how old the first of them may be. `in_a_row`: how often it has to be told in all. `or_all`: where there are fewer
-    than `witnesses`, all of them are enough.
+    than `witnesses`, all of them are enough, `at_least` so many.
     """
 
     held: Held
@@ -80,28 +81,32 @@ class Rule:
     within_s: float | None = None
     in_a_row: int = 1
     or_all: bool = False
+    at_least: int = 1
 
     def enough(self, witnesses: int, times: int, of: int | None) -> bool:
         """Whether there is evidence against more than the witnesses; `of`: how many there are, None: not known."""
         needed = self.witnesses
         if self.or_all and of is not None:
-            needed = max(1, min(needed, of))
+            needed = max(self.at_least, min(needed, of))
         return self.widened is not None and times >= self.in_a_row and witnesses >= needed
 
 
 NOBODY: Final = Rule(Held.NONE)
 _K, _T = RequestKind, Told
 _ALARM: Final = Rule(Held.CONNECTION, Widened.ALARM, or_all=True)
+_SCOPE_ALARM: Final = Rule(Held.CONNECTION, Widened.ALARM, or_all=True, at_least=2)  # never by one grant alone
 _BREAKER: Final = Rule(Held.CONNECTION, Widened.BREAKER, FAILURES_OF, in_a_row=FAILURES_IN_A_ROW, or_all=True)
 RULES: Final[Mapping[tuple[RequestKind, Told], Rule]] = {
     (_K.REFRESH, _T.WAIT): Rule(Held.CONNECTION, Widened.HOST, within_s=WITHIN_S),
     (_K.REFRESH, _T.SET_UP_WRONG): _ALARM,
+    (_K.REFRESH, _T.SCOPE_REFUSED): _SCOPE_ALARM,
     (_K.REFRESH, _T.FAILED): _BREAKER,
     (_K.REFRESH, _T.NO_ANSWER): _BREAKER,
     # Who has a connect link can bring these about at will: a wait is never anybody else's, and what follows from the
     # others follows from the logins of the scheduler alone.
     (_K.LOGIN, _T.WAIT): Rule(Held.ACCOUNT),
     (_K.LOGIN, _T.SET_UP_WRONG): _ALARM,
+    (_K.LOGIN, _T.SCOPE_REFUSED): _SCOPE_ALARM,
     (_K.LOGIN, _T.FAILED): _BREAKER,
     (_K.LOGIN, _T.NO_ANSWER): _BREAKER,
     (_K.REVOKE, _T.WAIT): Rule(Held.ROW, Widened.HOST, within_s=WITHIN_S),
@@ -128,6 +133,8 @@ def told_by(outcome: SendOutcome, asked_s: float | None) -> Told:
             return Told.NO_ANSWER
         case SendOutcome.SETUP_WRONG:
             return Told.SET_UP_WRONG
+        case SendOutcome.SCOPE_REFUSED:
+            return Told.SCOPE_REFUSED
         case _:
             return Told.ANSWER
 

@@ -341,8 +341,11 @@ def plan(connection: Connection, connector: Connector, *, now: float, stale: boo
 
 
 def _last_resort(connection: Connection, *, now: float, stale: bool, alone: bool) -> Plan:
-    """Not before the token has ended: until then there is something to lose. A known end is waited for."""
-    ended = stale if connection.expires_at is None else now >= connection.expires_at
+    """Not before the token has ended, by the clock or because the API refuses it: until then there is much to lose.
+
+    That a token is refused is proved by who says so, of a connection that was seen to be uncertain.
+    """
+    ended = connection.token_over(now) or (stale and connection.state is State.UNCERTAIN)
     if not ended:
         return Plan(Step.HOLD, _unknown(connection))
     return Plan(Step.REFRESH, last_resort=True) if alone else Plan(Step.GIVE_UP, _unknown(connection))

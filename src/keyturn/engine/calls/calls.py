@@ -27,6 +27,7 @@ from keyturn.core.errors import (
     RenewalNotPossible,
     StoreUnavailable,
 )
+from keyturn.core.renewal.plan import last_resort_left
 from keyturn.core.renewal.retry import quiet_s
 from keyturn.core.urls.public_suffixes import PublicSuffixes
 from keyturn.engine.actor import SCHEDULER, Actor
@@ -181,7 +182,7 @@ class Calls:
         if not route.worked and 0 <= now - issued_at < YOUNG_S:  # below: the clock was set back
             return await self._renewed_elsewhere(route)
         last = not route.renewable and route.connection.state is State.ACTIVE
-        if last and not await self._really_ended(route):
+        if (last or self._ends_in_last_resort(route)) and not await self._really_ended(route):
             self.replay_refused(route, method, base_url=base_url)
             return None
         try:
@@ -397,6 +398,11 @@ class Calls:
         use = self._uses.get(connection.id)
         newest = max(connection.worked_generation or 0, (use.worked_generation or 0) if use else 0)
         return newest >= connection.generation or (connection.token_issued_at or 0.0) < self._started_at
+
+    def _ends_in_last_resort(self, route: Route) -> bool:
+        """Whether its refresh token would be sent once more now: that is not done for a refusal about rights."""
+        uncertain = route.connection.state is State.UNCERTAIN
+        return uncertain and last_resort_left(route.connection, route.connector, self._clock.now())
 
     async def _really_ended(self, route: Route) -> bool:
         """Ask the test call, once for all that wait: a refusal may be about rights, and this token is the last."""

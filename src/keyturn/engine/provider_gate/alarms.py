@@ -36,7 +36,7 @@ class Alarms:
 
     def __init__(self) -> None:
         self._lasting: dict[Key, Alarm] = {}
-        self._refused: dict[Key, dict[str, set[str]]] = {}  # by code: the connections that were refused so
+        self._refused: dict[Key, dict[tuple[Told, str], set[str]]] = {}  # by what and code: who was refused so
 
     def connectors(self) -> tuple[str, ...]:
         """The connectors that have one."""
@@ -82,15 +82,15 @@ class Alarms:
         self._refused.pop(_key(asking), None)
         return self._lasting.pop(_key(asking), None) is not None
 
-    def refused(self, asking: Asking, code: str, *, now: float, at: float, of: int | None) -> None:
+    def refused(self, asking: Asking, told: Told, code: str, *, now: float, at: float, of: int | None) -> None:
         """One was refused with this code; `at` is `now` in Unix seconds. Refusals side by side count once."""
         key = _key(asking)
         witnesses = self._refused.pop(key, {})
         self._refused[key] = witnesses
         if len(self._refused) > KEPT:
             del self._refused[next(iter(self._refused))]
-        of_code = witnesses.setdefault(code, set())
-        if len(of_code) < rule_of(asking.kind, Told.SET_UP_WRONG).witnesses:
+        of_code = witnesses.setdefault((told, code), set())
+        if len(of_code) < rule_of(asking.kind, told).witnesses:
             of_code.add(asking.connection)
         alarm = self._lasting.get(key)
         if alarm is None:
@@ -105,8 +105,9 @@ class Alarms:
 
     def decide(self, asking: Asking, *, now: float, at: float, of: int | None) -> None:
         """Begin an alarm where what was refused is evidence enough; `of`: how many connections there are."""
-        key, rule = _key(asking), rule_of(asking.kind, Told.SET_UP_WRONG)
-        for code, witnesses in self._refused.get(key, {}).items():
+        key = _key(asking)
+        for (told, code), witnesses in self._refused.get(key, {}).items():
+            rule = rule_of(asking.kind, told)
             if key not in self._lasting and rule.enough(len(witnesses), len(witnesses), of):
                 self._lasting[key] = Alarm(code, at, now + quiet_s(1))
 

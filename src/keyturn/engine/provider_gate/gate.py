@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import structlog
 
 from keyturn.core.errors import KeyturnError, ProviderRateLimited, ServerStopping
-from keyturn.core.renewal.isolation import Held, RequestKind, Told, own_wait_s, rule_of, told_by
+from keyturn.core.renewal.isolation import Held, RequestKind, Told, Widened, own_wait_s, rule_of, told_by
 from keyturn.core.renewal.plan import SendOutcome
 from keyturn.engine.provider_gate.alarms import Alarms
 from keyturn.engine.provider_gate.asking import REVOCATION_PLACES, Asking
@@ -143,7 +143,7 @@ class ProviderGate:
         if asking.kind not in _WITH_PLACES:
             return
         lane = self._lanes.get((asking.host, asking.kind))
-        if lane is None and told not in (Told.TOKEN, Told.ANSWER):
+        if lane is None and told in (Told.WAIT, Told.FAILED, Told.NO_ANSWER):
             lane = self._known(asking)
         number = self._number_of(asking)
         if lane is not None:
@@ -153,8 +153,8 @@ class ProviderGate:
             self._tell(asking, lane, was)
         if told is Told.TOKEN and self._alarms.token(asking):
             self._note_recovery(asking.connector, SET_UP)
-        elif told is Told.SET_UP_WRONG and asking.counts and code is not None:
-            self._alarms.refused(asking, code, now=now, at=self._clock.now(), of=number)
+        elif rule.widened is Widened.ALARM and asking.counts and code is not None:
+            self._alarms.refused(asking, told, code, now=now, at=self._clock.now(), of=number)
         self._ask_number(asking, lane)
         if lane is not None:
             self._after_change(asking, lane)

@@ -29,6 +29,7 @@ from keyturn.core.renewal.retry import quiet_s
 from keyturn.engine.provider_gate.asking import Asking
 from keyturn.engine.provider_gate.places import Place, Places
 
+ANSWERED: Final = frozenset({Told.TOKEN, Told.ANSWER, Told.SET_UP_WRONG, Told.SCOPE_REFUSED})  # and none of it a wait
 TRIAL_AGAIN_S: Final = 1.0  # when to ask again where another tries
 
 
@@ -166,7 +167,7 @@ class Lane:
         match told:
             case Told.TOKEN:
                 self._well(now)
-            case Told.ANSWER | Told.SET_UP_WRONG:
+            case Told.ANSWER | Told.SET_UP_WRONG | Told.SCOPE_REFUSED:
                 self._answered(now)
             case Told.WAIT:
                 self._answered(now)
@@ -178,7 +179,7 @@ class Lane:
         recovered = was_closed and not self.closed
         if recovered:
             self.places.room = 1
-        elif told in (Told.TOKEN, Told.ANSWER, Told.SET_UP_WRONG) and not self.closed:
+        elif told in ANSWERED and not self.closed:
             self.places.grow()
         return recovered
 

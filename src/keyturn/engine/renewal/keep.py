@@ -5,9 +5,10 @@ Source: the renewal design, "A renewal, in two commits", settling; its invariant
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -27,11 +28,13 @@ from keyturn.engine.observed_connections import ObservedConnections
 from keyturn.engine.quiet_hours.quiet_times import QuietTimes
 from keyturn.engine.renewal.unstored import Unstored
 from keyturn.engine.revocation.revocation_rows import revocation_row, without_live
+from keyturn.engine.stopping import Stopping
 from keyturn.ports.clock import Clock, Entropy
 from keyturn.ports.renewals import RenewalStore
 from keyturn.ports.store import Attempt, AttemptResult, RevisionConflict, RevocationStore, SealedChange, Spill
 
 SAME_END_S: Final = 60.0  # what a provider says in seconds from now is a little another instant each time
+SPILLS_AFTER_S: Final = 3.0  # at a stop
 _LATE: Final = RevocationCause.LATE
 
 log = structlog.get_logger("keyturn.keep")
@@ -70,6 +73,7 @@ class KeepTokens:
     clock: Clock
     entropy: Entropy
     quiet: QuietTimes
+    stopping: Stopping
 
     async def keep(self, kept: Kept) -> Connection:
         """Store the set that follows the claimed generation, and return the connection as it then is.
@@ -78,10 +82,19 @@ class KeepTokens:
         database can't take it the set lies in a spill file, callers go on with it from memory, and the write is tried
         again until it succeeds.
         """
+        spilled = False
         try:
-            return await self._store(kept)
+            if not self.stopping.begun:
+                return await self._store(kept)
+            storing = asyncio.ensure_future(self._store(kept))
+            if not await self._ends_in_time(storing):
+                spilled = await self._spill(kept)
+            stored = await storing
+            if spilled:
+                await self._forget_spilled(kept.claimed.id, kept.claimed.generation)
+            return stored
         except (StoreUnavailable, KeyUnavailable):
-            spilled = await self._spill(kept)
+            spilled = spilled or await self._spill(kept)
         except Exception:
             await self._spill(kept)  # a bug of ours must not cost the person's connection
             raise
@@ -105,6 +118,16 @@ class KeepTokens:
         stored = await self._store_over(Kept(following, ConnectionSecrets(), token_set, connector, [record]))
         await self._forget_spilled(connection.id, generation)
         return stored
+
+    async def _ends_in_time(self, storing: asyncio.Future[Connection]) -> bool:
+        """Whether it ended within 3 s: the process may be gone before a locked database has said no."""
+        waiting = asyncio.ensure_future(self.clock.sleep(SPILLS_AFTER_S))
+        try:
+            both: set[asyncio.Future[Any]] = {storing, waiting}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        return storing.done()
 
     async def _go_on(self, kept: Kept, *, spilled: bool) -> None:
         failures = 1

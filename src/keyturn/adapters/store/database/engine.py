@@ -33,6 +33,7 @@ Result = TypeVar("Result")
 Body = Callable[[sa.Connection], Result]
 
 BUSY_TIMEOUT_S: Final = 5.0
+HURRIED_TIMEOUT_S: Final = 1.0  # at a stop, which has 40 s for all
 READERS: Final = 4
 AT_ONCE: Final = 256  # writes of one commit
 BATCH: Final = "keyturn_batch"  # the execution option of a write transaction that has it
@@ -112,6 +113,7 @@ class Database:
         except OSError as error:
             raise StoreUnavailable(f"the database file can't be opened: {os.strerror(error.errno or 0)}") from None
         self.path = path
+        self._busy_timeout_s = busy_timeout_s
         self._writer = _engine(path, busy_timeout_s, pragmas=_WRITER_PRAGMAS)
         event.listen(self._writer, "begin", _begin_immediate)
         self._reader = _engine(path, busy_timeout_s, pragmas=_READER_PRAGMAS)
@@ -126,6 +128,10 @@ class Database:
     def provide(self, at_end: Callable[[sa.Connection, Sequence[Any]], None]) -> None:
         """Have this write what the writes of one commit left to its end."""
         self._at_end = at_end
+
+    def hurry(self) -> None:
+        """Wait no longer than a second for other writers from now on: this process is about to end."""
+        self._busy_timeout_s = min(self._busy_timeout_s, HURRIED_TIMEOUT_S)
 
     async def read(self, body: Body[Result]) -> Result:
         """Run a function that only reads."""
@@ -228,6 +234,7 @@ class Database:
             try:
                 if connection is None:
                     connection = self._writer.connect()
+                _wait_at_most(connection, self._busy_timeout_s)
                 self._commit(connection, batch)
             except BaseException as error:  # noqa: BLE001  (whoever waits has to hear of it)
                 for each in batch:
@@ -356,6 +363,12 @@ def _engine(path: Path, busy_timeout_s: float, *, pragmas: tuple[str, ...]) -> s
 
     event.listen(engine, "connect", prepare)
     return engine
+
+
+def _wait_at_most(connection: sa.Connection, seconds: float) -> None:
+    """Say how long the next transaction waits for another's to end."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}").close()
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
