@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
-from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.backup.making import opened
-from keyturn.adapters.store.backup.merging import UNREADABLE, Lineage, Row, Unreadable
+from keyturn.adapters.store.backup.merging import UNREADABLE, Ground, Lineage, Row, Unreadable
 from keyturn.adapters.store.database.engine import Database
-from keyturn.adapters.store.database.migrating import migrate
-from keyturn.adapters.store.database.schema import connections
+from keyturn.adapters.store.database.meta import FINGERPRINT
+from keyturn.adapters.store.database.migrating import HEAD, migrate
+from keyturn.adapters.store.database.schema import connections, connector_versions
 from keyturn.adapters.store.rows.connection_row import WITH_SEALED, connection_in
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.each_row import rows_of
@@ -32,6 +33,38 @@ from keyturn.core.errors import RestoreRefused, RowUnreadable, SealBroken, Wrong
 
 _NUMBER: Final = sa.literal_column("connections.rowid", sa.Integer).label("number")
 _CHAINS: Final = ("audit", "audit_routine")
+
+
+class Compared(StrEnum):
+    """What a back-up is compared with."""
+
+    NEWER = "newer"  # the database that it was made of, or one that went on from it
+    OLDER = "older"  # an earlier state of it
+    FORKED = "forked"  # another continuation of an earlier state of it
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"
+    NEWER_RELEASE = "newer_release"
+    OTHER_KEY = "other_key"
+    OTHER_DATA = "other_data"  # another installation's
+
+
+_COMPARED: Final = {
+    Lineage.CONTINUES: Compared.NEWER,
+    Lineage.OLDER: Compared.OLDER,
+    Lineage.FORKED: Compared.FORKED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a replaced database and a back-up stand to each other.
+
+    `ground`: None if they can't be compared. `more`: something happened there that the back-up does not know.
+    """
+
+    compared: Compared
+    ground: Ground | None = None
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +124,30 @@ class Held:
         self._connection.close()
 
 
-def is_whole(path: Path) -> bool:
-    """True if no page of this database is damaged."""
-    with closing(opened(path)) as connection:
-        try:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-        except sqlite3.Error:
-            return False
+def standing_of(here: Path, there: Path, *, vouched: bool) -> Standing:
+    """Say how the copy of a replaced database stands to the copy of a back-up.
+
+    Args:
+        here, there: the back-up's copy, and the replaced database's.
+        vouched: as in `Ground`.
+    """
+    try:
+        with closing(opened(here)) as ours, closing(opened(there)) as theirs:
+            return _standing(ours, theirs, vouched=vouched)
+    except sqlite3.Error:
+        return Standing(Compared.UNREADABLE, more=True)
+
+
+def schema_in(connection: sqlite3.Connection) -> str:
+    """The number of its newest migration."""
+    return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def fingerprint_in(connection: sqlite3.Connection) -> str:
+    """The fingerprint of its current wrapping key; empty if nothing was sealed."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (FINGERPRINT,)).fetchone()
+    value: bytes | str = row[0] if row else ""
+    return value if isinstance(value, str) else value.decode("ascii", "replace")
 
 
 def heads_in(connection: sqlite3.Connection) -> Mapping[str, Head]:
@@ -134,12 +184,14 @@ async def numbers_in(database: Database) -> Mapping[str, int]:
     return await database.read(_numbers)
 
 
-async def facts_of(found: Stored | int, seals: ConnectionSeals, same: sa.Row[Any] | None = None) -> Row | Unreadable:
+async def facts_of(
+    found: Stored | int, seals: ConnectionSeals | None, same: sa.Row[Any] | None = None
+) -> Row | Unreadable:
     """What decides of a row.
 
     Args:
         found: as `stored_in` gave it.
-        seals: to see that what is sealed in it opens.
+        seals: to see that what is sealed in it opens; None: that is taken for granted.
         same: a row whose seals are known to open, or None.
 
     Raises:
@@ -156,24 +208,45 @@ async def facts_of(found: Stored | int, seals: ConnectionSeals, same: sa.Row[Any
         active=of.state is State.ACTIVE,
         open=intent is not None and intent.generation == of.generation,
         refreshable=of.refreshable,
-        sound=of.ended or (same is not None and _sealed(found.row) == _sealed(same)) or await _opens(found, seals),
+        sound=of.ended or seals is None or _is_same(found.row, same) or await _opens(found, seals),
         seal=found.row.sealed_token_set,
     )
 
 
-async def read_only_copy(path: Path, keys: DataKeys) -> tuple[Database, ConnectionSeals]:
+@contextlib.asynccontextmanager
+async def up_to_date(path: Path) -> AsyncIterator[Database]:
     """Open a copy, with the tables of this release.
 
     Raises:
-        StoreUnavailable: it can't be read, or a newer release wrote it.
+        StoreUnavailable: it can't be read.
     """
     database = Database(path)
     try:
         await database.write(migrate)
-    except BaseException:
+        yield database
+    finally:
         await database.close()
-        raise
-    return database, ConnectionSeals(database, keys)
+
+
+async def versions_in(database: Database) -> Mapping[tuple[str, str, int], str]:
+    """The digest of each connector version."""
+    c = connector_versions.c
+    query = sa.select(c.project, c.connector, c.version, c.digest)
+    return {(row[0], row[1], row[2]): row[3] for row in await database.read(lambda tx: tx.execute(query).all())}
+
+
+def _standing(ours: sqlite3.Connection, theirs: sqlite3.Connection, *, vouched: bool) -> Standing:
+    related = lineage_of(ours, theirs)
+    inhabited = theirs.execute("SELECT 1 FROM connections LIMIT 1").fetchone() is not None
+    more = not is_contained(ours, theirs) and (related is not None or inhabited)
+    if schema_in(theirs) > HEAD:
+        return Standing(Compared.NEWER_RELEASE, more=more)
+    if fingerprint_in(ours) != fingerprint_in(theirs):
+        return Standing(Compared.OTHER_KEY, more=more)
+    if related is None:
+        return Standing(Compared.OTHER_DATA, more=more)
+    whole = theirs.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    return Standing(_COMPARED[related[0]], Ground(*related, whole=whole, vouched=vouched), more)
 
 
 async def _opens(found: Stored, seals: ConnectionSeals) -> bool:
@@ -184,6 +257,10 @@ async def _opens(found: Stored, seals: ConnectionSeals) -> bool:
     except (SealBroken, WrongKey, RowUnreadable, ValueError):
         return False
     return True
+
+
+def _is_same(row: sa.Row[Any], other: sa.Row[Any] | None) -> bool:
+    return other is not None and _sealed(row) == _sealed(other) and row.generation == other.generation
 
 
 def _sealed(row: sa.Row[Any]) -> list[Any]:
