@@ -18,12 +18,8 @@ from keyturn.adapters.store.backup.restoring import Prospect, Restored, prepared
 from keyturn.adapters.store.opening import database_path
 from keyturn.bootstrap.hardening import harden_process
 from keyturn.bootstrap.settings import Settings
-from keyturn.bootstrap.wiring import wired
-from keyturn.core.audit_record import AuditRecord
+from keyturn.bootstrap.system import SystemClock
 from keyturn.core.errors import WrongKey
-from keyturn.core.redaction.known import KnownSecrets
-
-RESTORED = "backup.restored"
 
 
 def back_up(settings: Settings, target: Path) -> MadeBackup:
@@ -65,25 +61,6 @@ async def restore(
             raise WrongKey("no key at hand opens this back-up: put the key beside the data, or name it in KEYTURN_KEYS")
         about = prepared(source, database, DataKeys(ring), over_newer=over_newer, nothing_since=nothing_since)
         async with about as ready:
-            done = ready.put_back(time.time()) if agreed(ready.prospect) else None
+            return await ready.put_back(SystemClock()) if agreed(ready.prospect) else None
     finally:
         await ring.close()
-    if done is not None:
-        await _write_down(settings, done)
-    return done
-
-
-async def _write_down(settings: Settings, restored: Restored) -> None:
-    done = restored.done
-    facts = {
-        "made_at": int(done.copy.made_at),
-        "compared": done.compared.value,
-        "unused": done.unused,
-        "taken_over": done.taken_over,
-        "doubtful": done.doubtful,
-        "ended": done.ended,
-        "created": done.created,
-        "left_out": done.left_out,
-    }
-    async with wired(settings, KnownSecrets()) as up:
-        await up.application.audit.append([AuditRecord(time.time(), RESTORED, "operator", facts=facts)])

@@ -8,6 +8,7 @@ from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.backup.restoring import Prospect, Restored, prepared
 from keyturn.ports.keys import KeyProvider
 from tests.contracts.samples import NOW
+from tests.fakes.clock import FakeClock
 from tests.fakes.keys import FakeKeyProvider
 
 
@@ -29,7 +30,7 @@ async def back(
         nothing_since=nothing_since,
     )
     async with about as ready:
-        return ready.put_back(at)
+        return await ready.put_back(FakeClock(at))
 
 
 async def looked_at(source: Path, database: Path, *, over_newer: bool = True) -> Prospect:

@@ -135,6 +135,7 @@ async def test_not_over_a_newer_one(tmp_path: Path) -> None:
     done = await back(tmp_path / "copy.db", database, over_newer=True)
 
     assert unchanged
+    assert done.kept is not None
     assert done.kept.read_bytes() == before
     assert [] == [each.name for each in database.parent.glob("keyturn.db-*")]
 

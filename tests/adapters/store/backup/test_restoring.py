@@ -1,5 +1,7 @@
 """A back-up that is put back beside the database that it replaces: what happened since, one thing at a time."""
 
+# ruff: noqa: S608  (the statements are made of this file's own words)
+
 from __future__ import annotations
 
 import os
@@ -19,17 +21,29 @@ from keyturn.adapters.store.backup.replaced import Compared
 from keyturn.adapters.store.backup.restoring import Prospect, prepared
 from keyturn.adapters.store.backup.taking_over import ATTEMPT
 from keyturn.adapters.store.opening import Stores
+from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection, ConnectionSecrets, Intent, IntentKind, State
 from keyturn.core.errors import KeyUnavailable, RestoreRefused
 from keyturn.engine.audit.verify import VerifyAudit
-from keyturn.ports.store import SealedChange
+from keyturn.ports.store import NOTHING_SEALED, SealedChange
 from tests.adapters.store.backup.putting_back import back, looked_at
 from tests.adapters.store.conftest import opened
-from tests.contracts.samples import NOW, connection, connector, record, revocation, secrets, token_set
+from tests.contracts import samples
+from tests.contracts.samples import NOW, connection, connector, revocation, secrets, token_set
 from tests.fakes.keys import FakeKeyProvider
 
 NAMES = ("cxn_1", "cxn_2", "cxn_3")
 MINE = "cxn_2"
+
+
+def record(action: str = "a.change", **changes: Any) -> AuditRecord:
+    """An audit record that speaks of no connection, unless it is given one."""
+    return samples.record(action, **({"connection": None, "facts": {}} | changes))
+
+
+def born(created: Connection) -> AuditRecord:
+    """The record of a login."""
+    return record("connection.created", connection=created.id, facts={"generation": created.generation})
 
 
 async def begun(tmp_path: Path, *more: Connection) -> Path:
@@ -37,7 +51,7 @@ async def begun(tmp_path: Path, *more: Connection) -> Path:
     async with opened(tmp_path) as stores:
         await stores.connectors.publish(connector(), "one", "digest 1", at=NOW)
         for each in (*(connection(name, refreshable=True, expires_at=NOW + 99) for name in NAMES), *more):
-            await stores.connections.insert(each, secrets(each.id), records=[record("connection.created")])
+            await stores.connections.insert(each, secrets(each.id), records=[born(each)])
     return copy_of(tmp_path, "copy.db")
 
 
@@ -53,16 +67,17 @@ async def renew(stores: Stores, name: str = MINE) -> None:
     assert found is not None
     after = replace(found, generation=found.generation + 1, updated_at=NOW + 20, expires_at=NOW + 7200)
     new = SealedChange(token_set=token_set(f"{name} {after.generation}"))
-    said = record(outcome="ok", connection=name, facts={"generation": after.generation})
+    said = record("connection.renewed", outcome="ok", connection=name, facts={"generation": after.generation})
     await stores.connections.save(after, sealed=new, records=[said])
 
 
-async def changed(stores: Stores, name: str = MINE, *, sealed: SealedChange = SealedChange(), **changes: Any) -> None:
+async def changed(stores: Stores, name: str = MINE, *, sealed: SealedChange = NOTHING_SEALED, **changes: Any) -> None:
     """Another write of it."""
     found = await stores.connections.load(name)
     assert found is not None
-    said = record("connection.changed", connection=name)
-    await stores.connections.save(replace(found, updated_at=NOW + 20, **changes), sealed=sealed, records=[said])
+    after = replace(found, updated_at=NOW + 20, **changes)
+    said = record("connection.disconnected" if after.ended else "connection.changed", connection=name)
+    await stores.connections.save(after, sealed=sealed, records=[said])
 
 
 async def all_in(tmp_path: Path) -> dict[str, tuple[Connection, ConnectionSecrets]]:
@@ -254,7 +269,7 @@ async def test_a_version_that_nobody_is_on_does_not_come_along(tmp_path: Path) -
 
 
 async def test_revocations_that_moved_since(tmp_path: Path) -> None:
-    """One that was done is not sent again, one that is owed since is not lost, and one that was tried keeps its tries."""
+    """One that was done is not sent again, one that is owed since is not lost; one that was tried keeps its tries."""
     async with opened(tmp_path) as stores:
         await stores.revocations.add(revocation("rev_done", connector_version=1))
         await stores.revocations.add(revocation("rev_tried", connector_version=1))
@@ -312,7 +327,7 @@ async def test_the_wrong_back_up_first_and_then_the_right_one(tmp_path: Path) ->
 
 
 async def test_a_fork_that_published_the_same_number(tmp_path: Path) -> None:
-    """A connection that is on the other document of this number is not taken over: it could not be renewed as it was."""
+    """A connection that is on the other document of this number is not taken over: it can't be renewed by this one."""
     monday = await begun(tmp_path)
     async with opened(tmp_path) as stores:
         await stores.connectors.publish(connector(), "two", "digest 2", at=NOW + 12, records=[record()])
@@ -501,9 +516,11 @@ async def test_it_is_only_looked_at(tmp_path: Path) -> None:
     prospect = await looked_at(copy, tmp_path / "keyturn.db")
     about = prepared(copy, tmp_path / "keyturn.db", DataKeys(FakeKeyProvider()), over_newer=True, nothing_since=False)
     async with about:
-        with closing(sqlite3.connect(tmp_path / "keyturn.db", timeout=0)) as other:
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
-                other.execute("SELECT count(*) FROM connections").fetchone()
+        with (
+            closing(sqlite3.connect(tmp_path / "keyturn.db", timeout=0)) as other,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            other.execute("SELECT count(*) FROM connections").fetchone()
 
     assert (2, 1, 0, 0, 0, 0) == counts(prospect)
     assert (before, ["keyturn.db"]) == ((tmp_path / "keyturn.db").read_bytes(), databases(tmp_path))

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from keyturn.adapters.sealing.data_keys import DataKeys
-from keyturn.adapters.store.backup.merging import Ground, Lineage, Row, Unreadable, fate_alone, fate_of, fate_of_new
+from keyturn.adapters.store.backup.merging import (
+    Fate,
+    Ground,
+    Lineage,
+    Row,
+    Unreadable,
+    fate_alone,
+    fate_of,
+    fate_of_new,
+)
 from keyturn.adapters.store.backup.replaced import (
     Compared,
     Standing,
@@ -85,7 +94,9 @@ class _Both:
             for name, row in zip(ids, mine, strict=True):
                 other = others.get(name)
                 fate = fate_of(await _own(row), await self._facts(other, row, versions), self.ground)
-                changes.append(Change(fate, ours[name], theirs.get(name)))
+                ended = fate in (Fate.ENDED, Fate.GONE)
+                of = next((each.connection for each in (other, row) if isinstance(each, Stored)), None)
+                changes.append(Change(fate, ours[name], theirs.get(name), of if ended else None))
         for ids in _some(each for each in theirs if each not in ours):
             for name, row in zip(ids, await stored_in(self.there, [theirs[each] for each in ids]), strict=True):
                 created = fate_of_new(await _own(row), self.ground)

@@ -19,7 +19,7 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Final
 
 from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.sealing.private_files import sync_directory
+from keyturn.adapters.store.audit import add_records
 from keyturn.adapters.store.backup.comparing import Comparison, compare
 from keyturn.adapters.store.backup.making import opened
 from keyturn.adapters.store.backup.merging import Fate
@@ -39,11 +40,17 @@ from keyturn.adapters.store.backup.replaced import (
     schema_in,
     standing_of,
 )
-from keyturn.adapters.store.backup.taking_over import write_changes
+from keyturn.adapters.store.backup.taking_over import Change, write_changes
+from keyturn.adapters.store.chained.audit_chain import begun_chain
+from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.meta import BACKUP_MADE_AT
 from keyturn.adapters.store.database.migrating import HEAD
+from keyturn.core.audit_record import AuditRecord
 from keyturn.core.errors import BackupUnusable, RestoreRefused, StoreUnavailable
+from keyturn.ports.clock import Clock
 
+RESTORED: Final = "backup.restored"
+ENDED: Final = "connection.disconnected"
 _JOURNALS: Final = ("-wal", "-shm", "-journal")
 _IS_NEWER: Final = "more has happened in the database that is here than in the back-up"
 _NOBODY_KNOWS: Final = "the database that is here can't be read, so nobody knows whether it is newer"
@@ -117,21 +124,22 @@ class Prepared:
     there: Path
     database: Path
     held: Held | None
+    keys: DataKeys
 
-    def put_back(self, now: float) -> Restored:
-        """Put the back-up in the database's place.
-
-        Args:
-            now: Unix seconds.
+    async def put_back(self, clock: Clock) -> Restored:
+        """Put the back-up in the database's place; its audit log says so.
 
         Raises:
             BackupUnusable: it can't be written here.
+            WrongKey, SealBroken, KeyUnavailable: the key of its audit log can't be opened.
             StoreUnavailable: the database that is there can't be closed in order, or put aside.
         """
         decided, made_at = self.comparison, self.prospect.copy.made_at
         there = self.there if decided.ground is not None else None
         try:
             fates, api_keys = write_changes(self.here, there, decided.changes, decided.ground, made_at)
+            done = replace(self.prospect, fates=fates)
+            await self._record(done, clock)
             with self.here.open("rb+") as file:
                 os.fsync(file.fileno())
         except sqlite3.Error as error:
@@ -144,10 +152,56 @@ class Prepared:
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"the database that is here can't be closed: {_name_of(error)}") from None
         try:
-            kept = _in_place(self.here, self.database, now)
+            kept = _in_place(self.here, self.database, clock.now())
         except OSError as error:
             raise _unwritable(error) from None
-        return Restored(replace(self.prospect, fates=fates), api_keys, kept)
+        return Restored(done, api_keys, kept)
+
+    async def _record(self, done: Prospect, clock: Clock) -> None:
+        """Say what was done in the log that is put in place, so that it tells of each row that it spoke of."""
+        database = Database(self.here)
+        try:
+            await begun_chain(database, self.keys, clock)
+            records = [*_ends(self.comparison.changes, clock.now()), _restored(done, clock.now())]
+            await database.write(lambda tx: add_records(tx, records))
+        except StoreUnavailable as error:
+            raise BackupUnusable(f"the back-up can't be used: {error}") from None
+        finally:
+            await database.close()
+
+
+def _restored(done: Prospect, at: float) -> AuditRecord:
+    facts = {
+        "made_at": int(done.copy.made_at),
+        "compared": done.compared.value,
+        "unused": done.unused,
+        "taken_over": done.taken_over,
+        "doubtful": done.doubtful,
+        "ended": done.ended,
+        "created": done.created,
+        "left_out": done.left_out,
+    }
+    return AuditRecord(at, RESTORED, "operator", facts=facts)
+
+
+def _ends(changes: Sequence[Change], at: float) -> list[AuditRecord]:
+    """Records of ends that the log of the back-up does not know.
+
+    They name no person: one whose row is gone may have been erased.
+    """
+    return [
+        AuditRecord(
+            at,
+            ENDED,
+            "operator",
+            connector=each.connection.connector,
+            connection=each.connection.id,
+            facts={"since": "backup"},
+            project=each.connection.project,
+        )
+        for each in changes
+        if each.connection is not None and each.here is not None
+    ]
 
 
 def read_copy(path: Path) -> Copy:
@@ -204,7 +258,7 @@ async def prepared(
         comparison = await compare(here, there, standing, keys, vouched=nothing_since)
         fates = Counter(each.fate for each in comparison.changes)
         prospect = Prospect(copy, comparison.compared, fates)
-        yield Prepared(prospect, comparison, here, there, database, held)
+        yield Prepared(prospect, comparison, here, there, database, held, keys)
     finally:
         if held is not None:
             held.close()

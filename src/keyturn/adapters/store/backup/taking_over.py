@@ -27,6 +27,7 @@ from keyturn.adapters.store.database.schema import (
     logins,
     revocations,
 )
+from keyturn.core.connection import Connection
 
 ATTEMPT: Final = "restored"
 _USED_ONCE: Final = ("challenges", "sign_in_links", "console_sessions", "leases", "processes")
@@ -46,11 +47,15 @@ _INSERTS: Final = frozenset({Fate.CREATED, Fate.ENDED})
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A connection's fate, and the numbers of its rows: in the back-up, and in the replaced database."""
+    """A connection's fate, and the numbers of its rows: in the back-up, and in the replaced database.
+
+    `connection`: of one that ended, as the row says that is kept longest.
+    """
 
     fate: Fate
     here: int | None = None
     there: int | None = None
+    connection: Connection | None = None
 
 
 def _names(table: sa.Table) -> str:
