@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
@@ -26,12 +29,14 @@ from keyturn.core.connection import Connection, ConnectionSecrets, Intent, Inten
 from keyturn.core.errors import KeyUnavailable, RestoreRefused
 from keyturn.engine.audit.verify import VerifyAudit
 from keyturn.ports.store import NOTHING_SEALED, SealedChange
+from tests.adapters.store.backup.killed_restore import STEPS
 from tests.adapters.store.backup.putting_back import back, looked_at
 from tests.adapters.store.conftest import opened
 from tests.contracts import samples
 from tests.contracts.samples import NOW, connection, connector, revocation, secrets, token_set
 from tests.fakes.keys import FakeKeyProvider
 
+ROOT = Path(__file__).parents[4]
 NAMES = ("cxn_1", "cxn_2", "cxn_3")
 MINE = "cxn_2"
 
@@ -524,6 +529,61 @@ async def test_it_is_only_looked_at(tmp_path: Path) -> None:
 
     assert (2, 1, 0, 0, 0, 0) == counts(prospect)
     assert (before, ["keyturn.db"]) == ((tmp_path / "keyturn.db").read_bytes(), databases(tmp_path))
+
+
+def killed_at(step: str, copy: Path, database: Path) -> int:
+    """Restore in a process that dies; gives its code."""
+    words = [sys.executable, "-m", "tests.adapters.store.backup.killed_restore", step, str(copy), str(database)]
+    return subprocess.run(words, cwd=ROOT, check=False, timeout=60).returncode
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_on_the_way(tmp_path: Path, step: str) -> None:
+    """One of both databases is in place, whole; the second try does what the first would have done, and tidies up."""
+    copy = await begun(tmp_path)
+    async with opened(tmp_path) as stores:
+        await renew(stores)
+    database = tmp_path / "keyturn.db"
+    code = killed_at(step, copy, database)
+    with closing(sqlite3.connect(database)) as plain:
+        whole = plain.execute("PRAGMA integrity_check").fetchone()
+        newest = plain.execute("SELECT generation FROM connections WHERE id = ?", (MINE,)).fetchone()
+        said = plain.execute("SELECT count(*) FROM audit WHERE action = 'backup.restored'").fetchone()
+    done = await back(copy, database, over_newer=True, at=NOW + 90)
+    found = await all_in(tmp_path)
+
+    assert (-signal.SIGKILL, ("ok",), (2,)) == (code, whole, newest)
+    assert (1 if step == "after replace" else 0,) == said
+    assert (2, 1, 0, 0, 0, 0) == counts(done.done)
+    assert ("access-cxn_2 2", ["keyturn.db"]) == (access_of(found[MINE][1]), databases(tmp_path))
+
+
+async def test_one_damaged_page_of_many(tmp_path: Path) -> None:
+    """Connections on other pages are compared as ever; those on it are doubted."""
+    more = [connection(f"cxn_{n:04}", refreshable=True, name="x" * 900) for n in range(200)]
+    copy = await begun(tmp_path, *more)
+    async with opened(tmp_path) as stores:
+        await renew(stores, "cxn_0007")
+    damage_page_of(tmp_path, b"account of cxn_0150")
+    done = await back(copy, tmp_path / "keyturn.db", over_newer=True)
+    found = await all_in(tmp_path)
+    doubted = marked(found)
+
+    assert "cxn_0150" in doubted
+    assert 0 < len(doubted) < 9
+    assert (203 - len(doubted) - 1, 1, len(doubted), 0, 0, 0) == counts(done.done)
+    assert 203 == len(found)
+
+
+def damage_page_of(tmp_path: Path, text: bytes) -> None:
+    """Fill the page with noise that has this text."""
+    with closing(sqlite3.connect(tmp_path / "keyturn.db")) as plain:
+        plain.execute("PRAGMA journal_mode=DELETE")
+        size = plain.execute("PRAGMA page_size").fetchone()[0]
+    with (tmp_path / "keyturn.db").open("rb+") as file:
+        place = file.read().index(text)
+        file.seek(place // size * size)
+        file.write(os.urandom(size))
 
 
 async def test_logins_since_count_against_the_budget(tmp_path: Path) -> None:
