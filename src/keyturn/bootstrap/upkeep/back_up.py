@@ -8,20 +8,18 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from keyturn.adapters.keys.key_setting import key_ring_from
+from keyturn.adapters.sealing.data_keys import DataKeys
 from keyturn.adapters.store.backup.making import MadeBackup, make_backup
-from keyturn.adapters.store.backup.restoring import Restored, put_back, read_copy
+from keyturn.adapters.store.backup.restoring import Prospect, Restored, prepared, read_copy
 from keyturn.adapters.store.opening import database_path
 from keyturn.bootstrap.hardening import harden_process
 from keyturn.bootstrap.settings import Settings
-from keyturn.bootstrap.wiring import wired
-from keyturn.core.audit_record import AuditRecord
+from keyturn.bootstrap.system import SystemClock
 from keyturn.core.errors import WrongKey
-from keyturn.core.redaction.known import KnownSecrets
-
-RESTORED = "backup.restored"
 
 
 def back_up(settings: Settings, target: Path) -> MadeBackup:
@@ -34,8 +32,19 @@ def back_up(settings: Settings, target: Path) -> MadeBackup:
     return make_backup(database_path(settings.data, settings.database_url), target, time.time())
 
 
-async def restore(settings: Settings, source: Path, *, over_newer: bool, nothing_since: bool) -> Restored:
+async def restore(
+    settings: Settings, source: Path, *, over_newer: bool, nothing_since: bool, agreed: Callable[[Prospect], bool]
+) -> Restored | None:
     """Put one back, and write that into the audit log.
+
+    Args:
+        settings: where the data is.
+        source: the back-up.
+        over_newer, nothing_since: as `prepared`.
+        agreed: asked once it is known what will happen; nothing was changed by then, and no server can start.
+
+    Returns:
+        What was done; None: it was not agreed to, and nothing was.
 
     Raises:
         SettingsInvalid, BackupUnusable, RestoreRefused, WrongKey, KeyUnavailable, StoreUnavailable: why it can't be.
@@ -50,11 +59,8 @@ async def restore(settings: Settings, source: Path, *, over_newer: bool, nothing
     try:
         if copy.fingerprint not in {each.fingerprint() for each in ring.held().values()}:
             raise WrongKey("no key at hand opens this back-up: put the key beside the data, or name it in KEYTURN_KEYS")
+        about = prepared(source, database, DataKeys(ring), over_newer=over_newer, nothing_since=nothing_since)
+        async with about as ready:
+            return await ready.put_back(SystemClock()) if agreed(ready.prospect) else None
     finally:
         await ring.close()
-    now = time.time()
-    done = await asyncio.to_thread(put_back, source, database, now, over_newer=over_newer, nothing_since=nothing_since)
-    async with wired(settings, KnownSecrets()) as up:  # brings its tables up as well
-        facts = {"made_at": int(copy.made_at), "doubtful": done.marked}
-        await up.application.audit.append([AuditRecord(now, RESTORED, "operator", facts=facts)])
-    return done

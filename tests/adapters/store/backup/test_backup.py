@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from keyturn.adapters.store.backup.making import backup_made_at, make_backup
-from keyturn.adapters.store.backup.restoring import ATTEMPT, put_back, read_copy
+from keyturn.adapters.store.backup.restoring import read_copy
+from keyturn.adapters.store.backup.taking_over import ATTEMPT
 from keyturn.core.connection import Intent, IntentKind, State
 from keyturn.core.errors import BackupUnusable, RestoreRefused, StoreUnavailable
 from keyturn.ports.challenges import PendingLogin
+from tests.adapters.store.backup.putting_back import back
 from tests.adapters.store.conftest import opened
 from tests.contracts.samples import NOW, api_key, challenge, connection, record, secrets, session
 
@@ -35,11 +37,6 @@ async def grown(data: Path) -> None:
     """Something happens in it."""
     async with opened(data) as stores:
         await stores.audit.append([record()])
-
-
-def back(source: Path, database: Path, *, over_newer: bool = False, nothing_since: bool = False) -> Any:
-    """Put it back."""
-    return put_back(source, database, NOW + 50, over_newer=over_newer, nothing_since=nothing_since)
 
 
 async def test_a_copy_of_an_open_database(tmp_path: Path) -> None:
@@ -91,9 +88,9 @@ async def test_doubtful_tokens_are_marked(tmp_path: Path) -> None:
     )
     make_backup(database, tmp_path / "copy.db", NOW)
     os.mkdir(tmp_path / "other")
-    done = back(tmp_path / "copy.db", tmp_path / "other" / "keyturn.db")
+    done = await back(tmp_path / "copy.db", tmp_path / "other" / "keyturn.db")
 
-    assert 1 == done.marked
+    assert (2, 2) == (done.done.doubtful, done.done.unused)
     async with opened(tmp_path / "other") as stores:
         found = {each: await stores.connections.load(each) for each in ("cxn_1", "cxn_2", "cxn_3", "cxn_4")}
     intents = {name: each.intent if each else None for name, each in found.items()}
@@ -106,7 +103,9 @@ async def test_the_operator_may_vouch_for_them(tmp_path: Path) -> None:
     database = await filled(tmp_path / "data", connection(refreshable=True))
     make_backup(database, tmp_path / "copy.db", NOW)
 
-    assert 0 == back(tmp_path / "copy.db", database, nothing_since=True).marked
+    done = await back(tmp_path / "copy.db", database, nothing_since=True)
+
+    assert (0, 1) == (done.done.doubtful, done.done.unused)
 
 
 async def test_what_works_once_does_not_come_back(tmp_path: Path) -> None:
@@ -116,7 +115,7 @@ async def test_what_works_once_does_not_come_back(tmp_path: Path) -> None:
         await stores.challenges.add(challenge(), PendingLogin("ada"))
         await stores.api_keys.add(api_key())
     make_backup(tmp_path / "data" / "keyturn.db", tmp_path / "copy.db", NOW)
-    done = back(tmp_path / "copy.db", tmp_path / "data" / "keyturn.db")
+    done = await back(tmp_path / "copy.db", tmp_path / "data" / "keyturn.db")
 
     async with opened(tmp_path / "data") as stores:
         assert (None, 1) == (await stores.sessions.load("ses_1"), done.api_keys)
@@ -131,11 +130,12 @@ async def test_not_over_a_newer_one(tmp_path: Path) -> None:
     await grown(tmp_path / "data")
     before = database.read_bytes()
     with pytest.raises(RestoreRefused, match="more has happened"):
-        back(tmp_path / "copy.db", database)
+        await back(tmp_path / "copy.db", database)
     unchanged = database.read_bytes() == before
-    done = back(tmp_path / "copy.db", database, over_newer=True)
+    done = await back(tmp_path / "copy.db", database, over_newer=True)
 
     assert unchanged
+    assert done.kept is not None
     assert done.kept.read_bytes() == before
     assert [] == [each.name for each in database.parent.glob("keyturn.db-*")]
 
@@ -147,7 +147,7 @@ async def test_not_under_a_server(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as stores:
         await stores.ping()
         with pytest.raises(RestoreRefused, match="open"):
-            back(tmp_path / "copy.db", database, over_newer=True)
+            await back(tmp_path / "copy.db", database, over_newer=True)
         await stores.audit.append([record()])  # and it still can be used
 
 
@@ -170,7 +170,7 @@ async def test_what_can_not_be_put_back(tmp_path: Path, spoil: Callable[[Path], 
     before = database.read_bytes()
     spoil(tmp_path / "copy.db")
     with pytest.raises(BackupUnusable, match=words):
-        back(tmp_path / "copy.db", database, over_newer=True)
+        await back(tmp_path / "copy.db", database, over_newer=True)
 
     assert before == database.read_bytes()
 
