@@ -18,8 +18,8 @@ from keyturn.bootstrap.settings import read_settings
 from keyturn.core.secret import Secret
 
 WATCHED = (
-    "connections", "revocations", "connectors", "logins", "audit", "api_keys", "sessions", "idempotency", "spill",
-    "lease", "egress", "upstream", "catalogue", "chain", "challenges", "people", "keys", "jobs",
+    "connections", "renewals", "revocations", "connectors", "logins", "audit", "api_keys", "sessions", "idempotency",
+    "spill", "lease", "egress", "upstream", "catalogue", "chain", "challenges", "people", "keys", "jobs",
 )  # fmt: skip
 
 

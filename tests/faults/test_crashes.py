@@ -101,7 +101,7 @@ def shown(house: House) -> list[str]:
 
 
 LOGIN = (
-    "connectors.version", "connectors.client", "logins.account_key", "logins.reserve", "audit.append", "egress.send",
+    "connectors.version", "connectors.client", "logins.account_key", "logins.reserve", "egress.send",
     "logins.settle", "connections.find_account", "connections.insert", "idempotency.begin", "idempotency.finish",
 )  # fmt: skip
 
@@ -124,9 +124,11 @@ def test_a_connection(house: House) -> None:
     call = one.replace("/connections/", "/proxy/") + "/me"
     house.crash("connections.open", "GET", call)
     house.crash("upstream.open", "POST", call, {"in": "a body"})
-    for point in ("lease.acquire", "connections.load", "connections.save", "connections.open", "egress.send"):
+    for point in ("renewals.read", "renewals.claim", "renewals.settle"):
         house.crash(point, "POST", f"{one}/renew")
         house.ask("GET", call)
+    sender = connect(house.server, "acme-example", "demo", house.provider.password, owner="sender").json()["id"]
+    house.crash("egress.send", "POST", f"/v1/connections/{sender}/renew")
     house.crash("egress.send", "POST", f"{one}/test")
     house.crash("connections.open", "POST", "/v1/connections", {
         "connector": "acme-example", "owner": "owner-1", "username": "demo", "password": house.provider.password,
@@ -204,7 +206,7 @@ def test_jobs_keys_people_and_the_audit_log(house: House) -> None:
     house.crash("keys.add", "POST", "/v1/keys")
     house.crash("chain.page", "GET", "/v1/audit")
     house.crash("chain.bounds", "GET", "/v1/audit/verify")
-    house.order("chain.entries")
+    house.order("chain.both")
     with pytest.raises((ValueError, http.client.HTTPException)):  # half of it is out: the rest is cut off
         house.server.ask("GET", "/v1/audit/export")
     house.crash("chain.erase", "DELETE", "/v1/owners/nobody-in-particular")
@@ -266,7 +268,7 @@ def test_a_crash_at_the_top(house: House, tmp_path: Path) -> None:
 
 def test_what_happens_by_itself(house: House) -> None:
     """The loops go on, and say that a round failed."""
-    for point in ("connections.due", "revocations.due"):
+    for point in ("connections.looks", "revocations.due"):
         house.order(point)
         wait_for(lambda: house.done)
     wait_for(lambda: house.server.log.read_text().count("round_failed") >= 2)
