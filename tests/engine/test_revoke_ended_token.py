@@ -274,7 +274,9 @@ async def test_an_access_token_that_ends_with_its_refresh_token_is_done(world: F
     ("revoke", "replies"),
     [
         pytest.param(BOTH, (OK, json_answer("<p>", 403)), id="no 401"),
-        pytest.param(BOTH, (json_answer("{}", 503), UNAUTHORISED, error("server_error")), id="refresh token still open"),
+        pytest.param(
+            BOTH, (json_answer("{}", 503), UNAUTHORISED, error("server_error")), id="refresh token still open"
+        ),
     ],
 )
 async def test_any_other_refusal_of_it_is_none(world: FakeWorld, revoke: str, replies: tuple[Any, ...]) -> None:

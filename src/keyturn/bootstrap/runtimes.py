@@ -244,7 +244,7 @@ class _Server(uvicorn.Server):
         for each in sockets or ():
             waiting.register(each, select.POLLIN)
         deadline = asyncio.get_running_loop().time() + ACCEPTED_WITHIN_S
-        while waiting.poll(0) and asyncio.get_running_loop().time() < deadline:
+        while waiting.poll(0) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - the kernel's queue
             await asyncio.sleep(0.01)
         await asyncio.sleep(READ_WITHIN_S)
         await super().shutdown(sockets)
