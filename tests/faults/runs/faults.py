@@ -57,7 +57,7 @@ _N, _U = frozenset({End.NEWEST}), frozenset({End.UNKNOWN})
 # The whole of what may come out. A row or a grant that is not named: the newest token set.
 ALLOWED: dict[tuple[Fate, Grant], frozenset[End]] = {
     (Fate.LOST, Grant.STRICT): _U,
-    (Fate.UNREADABLE, Grant.STRICT): frozenset({End.ANSWER_UNKNOWN}),
+    (Fate.UNREADABLE, Grant.STRICT): _U,  # it may have been a token
     (Fate.UNREADABLE, Grant.PASSWORD): frozenset({End.ANSWER_UNKNOWN}),
     (Fate.OPEN, Grant.STRICT): _N | _U,
     # The provider never acted: kept. It did: it ends a grant whose tokens nobody has.

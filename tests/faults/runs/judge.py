@@ -22,7 +22,6 @@ from tests.faults.runs.story import Story
 
 SOON_S = 2.0  # I7 promises one; the machine is shared
 WRITTEN_S = 0.05  # between an answer's last byte and its sender's note of it
-HEARD_S = 0.4  # between somebody's hanging up and the provider's note of it
 MOST_SENDS = 4  # for one connection in one run, before it is probed; those that were asked for not counted
 
 
@@ -130,8 +129,7 @@ def _judge_sends(
     ours = [each for each in sent if not _by_a_person(each, story)]
     for earlier, later in itertools.combinations(ours, 2):
         until = min([earlier.until, *(at for at in story.killed_at if at > earlier.came)])
-        noted_s = WRITTEN_S if earlier.whole else HEARD_S
-        if later.came < until - noted_s and not _slept_through(earlier, later, story):
+        if later.came < until - WRITTEN_S and not _slept_through(earlier, later, story):
             verdict.wrong.append(f"I1: {account}: two in flight, {earlier.grant} and {later.grant}")
     answered: dict[str, bool] = {}  # and whether it is sure that the answer was read and could be kept
     for each in journal.tokens(account, 0, float("inf")):

@@ -24,7 +24,6 @@ from tests.faults.runs.losses import LOST_STATES, Loss, losses
 PROVIDERS = 2
 LONG_S = 3600
 EVERY_S = 0.1
-YOUNG_S = 65.0  # before that a token that no process saw working is not taken for one that ended
 SERVED_WITHIN_S = 10.0  # I20
 
 
@@ -45,7 +44,6 @@ class Neighbours:
     bench: Bench
     houses: list[Neighbour] = field(default_factory=list)
     doubled: int = 0
-    ended_at: float = float("-inf")
 
     @classmethod
     def of(cls, bench: Bench) -> Neighbours:
@@ -61,11 +59,14 @@ class Neighbours:
         return [each for house in self.houses for each in house.connections]
 
     def end_access(self) -> None:
-        """Their access tokens end: the next call of each needs a renewal. Young ones are left alone."""
-        now = time.monotonic()
-        if now < self.ended_at + YOUNG_S:
-            return
-        self.ended_at = now
+        """Their access tokens end: the next call of each needs a renewal.
+
+        Every process has used each of them before, as one that nobody saw working is not taken for one that ended.
+        """
+        each_way = list(itertools.product(self.bench.servers, self.connections))
+        with ThreadPoolExecutor(8) as pool:
+            told = list(pool.map(lambda way: once(*way), each_way))
+        assert {200} == {each.status for each in told}, "a neighbour was not well before the run"
         for house in self.houses:
             self.bench.hub.order("end_access", name=house.name, ttl=LONG_S)
 

@@ -78,7 +78,8 @@ class Journalled(Scripted):
         os.write(self._journal, (json.dumps(row) + "\n").encode())
 
     def arrived(self, request: Seen, wire: socket.socket) -> None:
-        """Write down what came."""
+        """Write down what came, and before that, who has hung up by now: they did so first."""
+        self._note_gone()
         self._wires[request.number] = wire
         form = request.form() if request.path in ("/token", "/revoke") else {}
         account = self.accounts.get(form.get("username", ""), ("", ""))[1]
@@ -119,6 +120,8 @@ class Journalled(Scripted):
         if fault in ("hold", "hang", "hang_after") and not self._waited(request, fault):
             self.note("hung_up", n=request.number)
             return Answer(reset=True)
+        if not answer.pieces:
+            self._wires.pop(request.number, None)  # from here on a close is no hanging up
         self.note("answers", n=request.number, whole=not answer.pieces)
         if answer.pieces:
             threading.Thread(target=self._watch, args=(request,), daemon=True).start()
@@ -201,6 +204,12 @@ class Journalled(Scripted):
                 if select.select([wire], [], [], 0.02)[0] and self._gone(wire):
                     self.note("hung_up", n=request.number)
                     return
+
+    def _note_gone(self) -> None:
+        for number, wire in list(self._wires.items()):
+            with contextlib.suppress(OSError, ValueError):  # closed here meanwhile
+                if select.select([wire], [], [], 0)[0] and self._gone(wire):
+                    self.note("hung_up", n=number)
 
     @staticmethod
     def _gone(wire: socket.socket) -> bool:

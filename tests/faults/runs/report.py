@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from tests.faults.runs.faults import CELLS
+from tests.faults.runs.losses import Verdict
 
 WRITTEN_TO = Path(".cache/faults/report.md")
 MARKERS = "<!-- runs: written by make test-faults -->", "<!-- end of runs -->"
+LOSSES = tuple(str(each) for each in Verdict if each is not Verdict.ENDED)
 Row = dict[str, Any]
 
 
@@ -80,14 +82,16 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         groups[row["family"], row["processes"]].append(row)
     lines = [
-        "| fault | processes | runs | connections | requests for a token | doubled sends | kept | ended, and said so "
-        "| broken promises |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| fault | processes | runs | connections | token requests | reused | kept | ended, and said so "
+        f"| {' | '.join(LOSSES)} | served again after, at most | calls beside | broken promises |",
+        f"|{'---|' * (11 + len(LOSSES))}",
     ]
     for (family, processes), of in [*sorted(groups.items()), (("all", 0), list(rows))]:
-        sums = [sum(row[name] for row in of) for name in ("connections", "sends", "doubled", "kept", "truthful")]
-        wrong = sum(1 for row in of if row["wrong"])
-        lines.append(f"| {family} | {processes or '1 and 2'} | {len(of)} | {' | '.join(map(str, [*sums, wrong]))} |")
+        cells = [sum(row[name] for row in of) for name in ("connections", "sends", "reused", "kept", "truthful")]
+        cells += [sum(row["lost"].get(verdict, 0) for row in of) for verdict in LOSSES]
+        cells += [f"{max(row['served_s'] for row in of)} s", sum(row["beside"] for row in of)]
+        cells += [sum(1 for row in of if row["wrong"])]
+        lines.append(f"| {family} | {processes or '1 and 2'} | {len(of)} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
