@@ -20,7 +20,7 @@ from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.logins import SqlLoginLedger
 from keyturn.adapters.store.processes import LEASED, SqlProcesses, lease_values
 from keyturn.adapters.store.revocations import SqlRevocationStore, add_revocations
-from keyturn.adapters.store.rows.connection_row import WITH_SEALED, columns_of, connection_in
+from keyturn.adapters.store.rows.connection_row import WITH_SEALED, columns_that_differ, connection_in
 from keyturn.adapters.store.rows.connection_seals import ConnectionSeals
 from keyturn.adapters.store.rows.each_row import rows_of
 from keyturn.adapters.store.rows.set_aside import NOT_PARKED
@@ -79,7 +79,7 @@ class SqlRenewalStore:
     ) -> Claimed | None:
         """Write the intent, lease the row, and book the login."""
         written = replace(claimed, revision=read.revision + 1, **NOT_PARKED)  # who writes it has read it
-        changed = _differing(read, written)
+        changed = columns_that_differ(read, written)
         change = self._update((*changed, *_NO_LEASE), free=True)
         at_s = self._processes.host.monotonic()
 
@@ -114,7 +114,7 @@ class SqlRenewalStore:
         since = claimed.state_since if same else after.updated_at
         written = replace(after, revision=claimed.revision + 1, state_since=since, **NOT_PARKED)
         to_revoke = [await self._revocations.sealed(each) for each in revocations]
-        changed = _differing(claimed, written) | await self._seals.changed_columns(after, sealed)
+        changed = columns_that_differ(claimed, written) | await self._seals.changed_columns(after, sealed)
         if written.generation != claimed.generation and "sealed_token_set" not in changed:
             raise ValueError("a new generation needs its token set")
         change = self._update((*changed, *_NO_LEASE))
@@ -186,9 +186,3 @@ def _of(connection_id: str, project: str) -> dict[str, Any]:
 
 def _where(read: Connection) -> dict[str, Any]:
     return _of(read.id, read.project) | {"of_revision": read.revision}
-
-
-def _differing(before: Connection, after: Connection) -> dict[str, Any]:
-    """The columns in which both differ, as they are after."""
-    old, new = columns_of(before), columns_of(after)
-    return {name: value for name, value in new.items() if value != old[name]}

@@ -30,45 +30,61 @@ class KnownSecrets:
 
     An error is written down after it has left the block that held the secrets, so those of a block that failed stay
     known until `LINGERING` others have failed.
+
+    Most blocks end without a text that could show their secrets: how a value may be written is worked out once a text
+    is looked at, not when the value is added.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[int, Traces]] = {}
-        self._lingering: dict[str, Traces] = {}
-        self.traces: tuple[Traces, ...] = ()
+        self._held: dict[str, int] = {}  # a value, and how often it was added
+        self._lingering: dict[str, None] = {}
+        self._worked_out: dict[str, Traces] = {}
+        self._published: tuple[Traces, ...] | None = ()  # None: something was added or forgotten since
+
+    @property
+    def traces(self) -> tuple[Traces, ...]:
+        """Every form of every value that is known now."""
+        published = self._published
+        if published is not None:
+            return published
+        with self._lock:
+            known = self._worked_out
+            now = {value: known.get(value) or traces_of(value) for value in (*self._held, *self._lingering)}
+            self._worked_out = {value: traces for value, traces in now.items() if traces is not None}
+            self._published = tuple(self._worked_out.values())
+            return self._published
 
     def add(self, secret: Secret) -> None:
         """Take note of `secret`; blank ones are passed over."""
         value = secret.reveal()
-        traces = traces_of(value)
-        if traces is None:
+        if not value or value.isspace():
             return
         with self._lock:
-            count, _ = self._held.get(value, (0, traces))
-            self._held[value] = (count + 1, traces)
+            self._held[value] = self._held.get(value, 0) + 1
             self._lingering.pop(value, None)
-            self._publish()
+            self._published = None
 
     def discard(self, secret: Secret, *, linger: bool = False) -> None:
         """Forget one `add` of `secret`, with `linger` not at once; an unknown one is passed over."""
         value = secret.reveal()
         with self._lock:
-            count, traces = self._held.get(value, (0, None))
-            if traces is None:
+            count = self._held.get(value, 0)
+            if not count:
                 return
             if count > 1:
-                self._held[value] = (count - 1, traces)
-            else:
-                del self._held[value]
-                if linger:
-                    self._lingering[value] = traces
-                    while len(self._lingering) > LINGERING:
-                        del self._lingering[next(iter(self._lingering))]
-            self._publish()
-
-    def _publish(self) -> None:
-        self.traces = (*(held for _, held in self._held.values()), *self._lingering.values())
+                self._held[value] = count - 1
+                return
+            del self._held[value]
+            self._published = None
+            if not linger:
+                self._worked_out.pop(value, None)
+                return
+            self._lingering[value] = None
+            while len(self._lingering) > LINGERING:
+                oldest = next(iter(self._lingering))
+                del self._lingering[oldest]
+                self._worked_out.pop(oldest, None)
 
     @contextmanager
     def in_flight(self, *secrets: Secret) -> Iterator[None]:

@@ -14,6 +14,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import sub
 from typing import Final
 
 from keyturn.core.redaction.views import DROPPED, read_octets, skeleton
@@ -94,12 +96,11 @@ def _screen(patterns: list[Pattern]) -> tuple[frozenset[str], int]:
 
 def _fewest(letters: str, width: int, kept: Callable[[str], str]) -> int:
     """How few letters `kept` leaves of any `width` in a row."""
-    counts = [len(kept(letter)) for letter in letters]
-    window = fewest = sum(counts[:width])
-    for i in range(width, len(counts)):
-        window += counts[i] - counts[i - width]
-        fewest = min(fewest, window)
-    return fewest
+    if len(kept(letters)) == len(letters) and letters.isascii():
+        return min(width, len(letters))  # each letter stays one letter: nothing is left out
+    lengths = {letter: len(kept(letter)) for letter in set(letters)}
+    sums = [0, *accumulate(map(lengths.__getitem__, letters))]
+    return min(map(sub, sums[width:], sums), default=sums[-1])
 
 
 def _least_bones(spelling: str, least: int) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -117,6 +118,7 @@ _CLOUD_METADATA: Final = frozenset(
 )
 
 
+@lru_cache(maxsize=1024)
 def classify(address: str) -> AddressKind:
     """Say what `address` is for. Never raises: a text that is no address is UNREADABLE.
 
@@ -142,6 +144,7 @@ def address_allowed(address: str, allow_private: Sequence[Network]) -> bool:
     return classify(address) is AddressKind.PUBLIC or any(parsed in network for network in allow_private)
 
 
+@lru_cache(maxsize=1024)
 def is_cloud_metadata(address: str) -> bool:
     """Say whether `address` is, or carries, the address of a cloud's metadata endpoint. Never raises.
 
@@ -164,6 +167,7 @@ def operator_allows(address: str, operator_networks: Sequence[Network]) -> bool:
     return address_allowed(address, operator_networks)
 
 
+@lru_cache(maxsize=1024)  # the same few addresses are dialled again and again
 def _parse(address: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(address)

@@ -26,12 +26,15 @@ class SqlRateCounts:
     def __init__(self, database: Database, store_keys: StoreKeys) -> None:
         self._database = database
         self._store_keys = store_keys
+        self._names: dict[str, str] = {}  # of the buckets that were asked for last: most are asked for each second
 
     async def exchange(
         self, counted: Mapping[Slot, int], asked: Sequence[Slot], *, keep_until: int
     ) -> Mapping[Slot, int]:
         """Add what was counted here, and read the sums."""
-        names = {bucket: self._name(bucket) for bucket, _ in (*counted, *asked)}
+        known = self._names
+        names = {bucket: known.get(bucket) or self._name(bucket) for bucket in {each for each, _ in (*counted, *asked)}}
+        self._names = names
         rows = [
             {"bucket": names[bucket], "begins_at": begins_at, "number": number, "keep_until": keep_until}
             for (bucket, begins_at), number in counted.items()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -35,66 +36,66 @@ PLAIN: Final = tuple(_as_it_is(each) for each in connections.c if each.name not 
 WITH_SEALED: Final = (*PLAIN, *(_as_it_is(each) for each in connections.c if each.name in _SEALED))
 
 
-def columns_of(connection: Connection) -> dict[str, Any]:
-    """Write everything but the hash of the account and the sealed parts."""
-    intent, test = connection.intent, connection.last_test
+def _intent_columns(intent: Intent | None) -> dict[str, Any]:
     return {
-        "id": connection.id,
-        "project": connection.project,
-        "connector": connection.connector,
-        "connector_version": connection.connector_version,
-        "owner": connection.owner,
-        "name": connection.name,
-        "unique_id": connection.unique_id,
-        "is_unique": connection.unique,
-        "created_at": connection.created_at,
-        "updated_at": connection.updated_at,
-        "state": connection.state.value,
-        "reason": connection.reason,
-        "paused": connection.paused,
-        "unconfirmed": connection.unconfirmed,
-        "revision": connection.revision,
-        "generation": connection.generation,
-        "token_issued_at": connection.token_issued_at,
-        "expires_at": connection.expires_at,
-        "renews_at": connection.renews_at,
-        "refreshable": connection.refreshable,
-        "password_kept_at": connection.password_kept_at,
-        "password_rejected": connection.password_rejected,
-        "fields": json_of(connection.fields),
-        "sealed_field_names": json_of(connection.sealed_fields),
-        "hosts": json_of(connection.hosts),
         "intent_kind": intent.kind.value if intent else None,
         "intent_generation": intent.generation if intent else None,
         "intent_attempt": intent.attempt if intent else None,
         "intent_sent_at": intent.sent_at if intent else None,
         "intent_tries": intent.tries if intent else None,
-        "last_error": connection.last_error,
-        "last_error_at": connection.last_error_at,
-        "failures_in_a_row": connection.failures_in_a_row,
-        "failing_since": connection.failing_since,
-        "last_answer": json_of(connection.last_answer) if connection.last_answer else None,
+        "intent_last_resort": intent.last_resort if intent else None,
+    }
+
+
+def _test_columns(test: TestRecord | None) -> dict[str, Any]:
+    return {
         "test_at": test.at if test else None,
         "test_passed": test.passed if test else None,
         "test_status": test.status if test else None,
         "test_code": test.code if test else None,
-        "last_used_at": connection.last_used_at,
-        "worked_generation": connection.worked_generation,
-        "disconnected_at": connection.disconnected_at,
-        "revocation": json_of(connection.revocation),
-        "totp_step": connection.totp_step,
-        "refresh_expires_at": connection.refresh_expires_at,
-        "refresh_end_fixed": connection.refresh_end_fixed,
-        "state_since": connection.state_since,
         "test_cause": test.cause if test else None,
-        "account": connection.account,
-        "retry_at": connection.retry_at,
-        "retry_asked": connection.retry_asked,
-        "look_at": looked_at_next(connection),
-        "intent_last_resort": intent.last_resort if intent else None,
-        "parked_at": connection.parked_at,
-        "parked_why": connection.parked_why,
     }
+
+
+# How an attribute is written that is not one column of its own name and value.
+_WRITTEN: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
+    "state": lambda state: {"state": state.value},
+    "unique": lambda unique: {"is_unique": unique},
+    "fields": lambda fields: {"fields": json_of(fields)},
+    "sealed_fields": lambda names: {"sealed_field_names": json_of(names)},
+    "hosts": lambda hosts: {"hosts": json_of(hosts)},
+    "last_answer": lambda answer: {"last_answer": json_of(answer) if answer else None},
+    "revocation": lambda told: {"revocation": json_of(told)},
+    "intent": _intent_columns,
+    "last_test": _test_columns,
+}
+_ATTRIBUTES: Final = tuple(Connection.__dataclass_fields__)
+_values_of = attrgetter(*_ATTRIBUTES)
+
+
+def _columns_for(attribute: str, value: Any) -> dict[str, Any]:
+    written = _WRITTEN.get(attribute)
+    return {attribute: value} if written is None else written(value)
+
+
+def columns_of(connection: Connection) -> dict[str, Any]:
+    """Write everything but the hash of the account and the sealed parts."""
+    columns: dict[str, Any] = {"look_at": looked_at_next(connection)}
+    for attribute, value in zip(_ATTRIBUTES, _values_of(connection), strict=True):
+        columns |= _columns_for(attribute, value)
+    return columns
+
+
+def columns_that_differ(before: Connection, after: Connection) -> dict[str, Any]:
+    """The columns of the attributes in which both differ, as they are after: a part of `columns_of(after)`."""
+    columns: dict[str, Any] = {}
+    for attribute, old, new in zip(_ATTRIBUTES, _values_of(before), _values_of(after), strict=True):
+        if old is not new and (
+            old != new or isinstance(new, Mapping)
+        ):  # mappings: 1 and true are equal, their JSON not
+            columns |= _columns_for(attribute, new)
+    look_at = looked_at_next(after)
+    return columns if look_at == looked_at_next(before) else {**columns, "look_at": look_at}
 
 
 def connection_in(row: sa.Row[Any]) -> Connection:
@@ -231,7 +232,6 @@ def _check_of(column: sa.Column[Any]) -> Callable[[Any], bool]:
 _COUNTS: Final = ("connector_version", "revision", "generation")
 _READ: Final = tuple(each for each in connections.c if each.name not in _SEALED | _APART)
 _CHECKS: Final = tuple((each.name, _check_of(each), bool(each.nullable)) for each in _READ)
-_ATTRIBUTES: Final = frozenset(Connection.__dataclass_fields__)
 _FLAGS: Final = tuple(each.name for each in _READ if each.name in _ATTRIBUTES and _check_of(each) is _is_flag)
 _JSON: Final = frozenset({"state", "fields", "hosts", "revocation", "last_answer"})
 _AS_THEY_ARE: Final = tuple(
