@@ -18,11 +18,11 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.adapters.store import opening
-from keyturn.adapters.store.database import engine, migrating
+from keyturn.adapters.store.database import driver, engine, migrating
 
 _COMPILED: Final[dict[Any, Any]] = {}
 _DIALECT: Final[list[sa.Dialect]] = []
-_own_engine = engine._engine
+_own_engine = driver.made_engine
 
 
 @contextlib.contextmanager
@@ -30,7 +30,7 @@ def fresh_tables_at_once() -> Iterator[None]:
     """For the length of the block, stores are opened so in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(opening, "migrate", _migrate)
-        patch.setattr(engine, "_engine", _engine)
+        patch.setattr(engine, "made_engine", _engine)
         yield
 
 

@@ -257,7 +257,8 @@ async def test_what_is_due_is_found_by_jumping_along_an_index(stores: Stores) ->
     names = sa.text(f"EXPLAIN QUERY PLAN {CONNECTORS.text}")
     values = lease_values(Host()) | {"of_connector": b"acme", "look_now": 1.0, "most": 16}
     plan = await stores.database.read(lambda tx: [row[-1] for row in tx.execute(names)])
-    literal = OF_ONE.params(**values).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    query = OF_ONE.selecting.params(**values)
+    literal = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
     explained = f"EXPLAIN QUERY PLAN {literal}"
     each = await stores.database.read(lambda tx: [row[-1] for row in tx.exec_driver_sql(explained)])
 

@@ -21,6 +21,7 @@ from keyturn.adapters.store.database.engine import Database
 from keyturn.adapters.store.database.meta import StoreKeys
 from keyturn.adapters.store.database.observing_tables import connection_calls
 from keyturn.adapters.store.database.overview_indexes import PLAINLY_ACTIVE
+from keyturn.adapters.store.database.prepared import Prepared
 from keyturn.adapters.store.database.schema import NOT_ENDED, connections
 from keyturn.adapters.store.lease_holder import Host
 from keyturn.adapters.store.looks import find_due, move_looks
@@ -50,8 +51,8 @@ from keyturn.ports.store import (
 PURGED_AT_ONCE: Final = 5000
 _c = connections.c
 _BY_ID: Final = sa.and_(_c.id == sa.bindparam("which"), _c.project == sa.bindparam("of_project"))
-_LOAD: Final = sa.select(*PLAIN).where(_BY_ID)
-_OPEN: Final = sa.select(*WITH_SEALED).where(_BY_ID)
+_LOAD: Final = Prepared(sa.select(*PLAIN).where(_BY_ID))
+_OPEN: Final = Prepared(sa.select(*WITH_SEALED).where(_BY_ID))
 _REVISION: Final = sa.select(_c.revision).where(_BY_ID)
 _ACCOUNT: Final = (
     sa.select(_c.id)
@@ -302,9 +303,9 @@ class SqlConnectionStore:
             gone = sa.delete(connection_calls).where(number.in_(found), too_old)
             await self._database.write(partial(_run, statement=gone))
 
-    async def _row(self, query: sa.Select[Any], connection_id: str, project: str) -> sa.Row[Any] | None:
+    async def _row(self, query: Prepared, connection_id: str, project: str) -> sa.Row[Any] | None:
         values = _of(connection_id, project)
-        found = await self._database.read(lambda tx: rows_of(tx, query, values))
+        found = await self._database.read_one(lambda tx: rows_of(tx, query, values))
         return found[0] if found else None
 
     async def _written(

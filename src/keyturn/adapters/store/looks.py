@@ -19,6 +19,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.prepared import Prepared
 from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.lease_holder import Host
 from keyturn.adapters.store.processes import LEASED, lease_values
@@ -35,7 +36,7 @@ CONNECTORS: Final = sa.text(
     " ORDER BY k.connector LIMIT 1) FROM busy b WHERE b.connector IS NOT NULL"
     ") SELECT CAST(connector AS BLOB) FROM busy WHERE connector IS NOT NULL"
 )
-OF_ONE: Final = (
+OF_ONE: Final = Prepared(
     sa.select(
         _c.id, _c.project, _c.connector, _c.generation, _c.paused, _c.unconfirmed, _c.last_used_at, _c.created_at,
         _c.intent_attempt, _c.refresh_expires_at,

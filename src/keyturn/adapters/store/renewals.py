@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from keyturn.adapters.store.audit import add_records
 from keyturn.adapters.store.database.engine import Database
+from keyturn.adapters.store.database.prepared import Prepared
 from keyturn.adapters.store.database.schema import connections
 from keyturn.adapters.store.logins import SqlLoginLedger
 from keyturn.adapters.store.processes import LEASED, SqlProcesses, lease_values
@@ -34,8 +35,8 @@ from keyturn.ports.store import NOTHING_SEALED, Attempt, AttemptResult, Revision
 Result = TypeVar("Result")
 _c = connections.c
 _BY_ID: Final = sa.and_(_c.id == sa.bindparam("which"), _c.project == sa.bindparam("of_project"))
-_READ: Final = sa.select(*WITH_SEALED, _c.lease_holder, LEASED.label("is_held")).where(_BY_ID)
-_HOLDER: Final = sa.select(_c.lease_holder).where(_BY_ID)
+_READ: Final = Prepared(sa.select(*WITH_SEALED, _c.lease_holder, LEASED.label("is_held")).where(_BY_ID))
+_HOLDER: Final = Prepared(sa.select(_c.lease_holder).where(_BY_ID))
 _NO_LEASE: Final[dict[str, Any]] = {"lease_holder": None, "lease_until": None}
 
 
@@ -55,12 +56,12 @@ class SqlRenewalStore:
         self._revocations = revocations
         self._logins = logins
         self._processes = processes
-        self._updates: dict[tuple[str, ...], sa.Update] = {}
+        self._updates: dict[tuple[str, ...], Prepared] = {}
 
     async def read(self, connection_id: str, *, project: str = "default") -> Found | None:
         """Read and unseal."""
         values = _of(connection_id, project) | lease_values(self._processes.host)
-        rows = await self._database.read(lambda tx: rows_of(tx, _READ, values))
+        rows = await self._database.read_one(lambda tx: rows_of(tx, _READ, values))
         if not rows:
             return None
         row = rows[0]
@@ -86,9 +87,10 @@ class SqlRenewalStore:
         def body(tx: sa.Connection) -> Claimed | None:
             self._processes.beat_in(tx)
             values = changed | self._lease() | _where(read) | lease_values(self._processes.host)
-            if not tx.execute(change, values).rowcount:
-                holder = tx.execute(_HOLDER, _of(read.id, read.project)).scalar()
-                if not self._processes.forget_dead(tx, holder) or not tx.execute(change, values).rowcount:
+            if not change.run(tx, values):
+                found = _HOLDER.row(tx, _of(read.id, read.project))
+                holder = None if found is None else found.lease_holder
+                if not self._processes.forget_dead(tx, holder) or not change.run(tx, values):
                     return None
             attempt = None if booking is None else self._booked(tx, booking, now)
             add_records(tx, records)
@@ -123,7 +125,7 @@ class SqlRenewalStore:
             if goes_on:
                 self._processes.beat_in(tx)
             lease = self._lease() if goes_on else _NO_LEASE
-            kept = tx.execute(change, changed | lease | _where(claimed)).one_or_none()
+            kept = change.row(tx, changed | lease | _where(claimed))
             if kept is None:
                 raise RevisionConflict("the connection was written by another")
             if booked is not None:
@@ -150,18 +152,18 @@ class SqlRenewalStore:
         host = self._processes.host
         return {"lease_holder": str(host.holder), "lease_until": host.monotonic() + LEASE_S}
 
-    def _update(self, names: tuple[str, ...], *, free: bool = False) -> sa.Update:
+    def _update(self, names: tuple[str, ...], *, free: bool = False) -> Prepared:
         """The statement that writes these columns; made once for each set of them."""
         key = (*names, "free") if free else names
         known = self._updates.get(key)
         if known is None:
-            known = (
+            change = (
                 sa.update(connections)
                 .where(_BY_ID, _c.revision == sa.bindparam("of_revision"))
                 .values({name: sa.bindparam(name) for name in names})
             )
-            known = known.where(sa.not_(LEASED)) if free else known.returning(_c.last_used_at, _c.worked_generation)
-            self._updates[key] = known
+            change = change.where(sa.not_(LEASED)) if free else change.returning(_c.last_used_at, _c.worked_generation)
+            known = self._updates[key] = Prepared(change)
         return known
 
     async def _written(self, body: Callable[[sa.Connection], Result], read: Connection) -> Result:

@@ -19,6 +19,7 @@ from keyturn.adapters.store.chained.audit_keys import AuditKeys
 from keyturn.adapters.store.chained.audit_row import record_in
 from keyturn.adapters.store.chained.routine import add_routine, begin_routine, routine_among, routine_head
 from keyturn.adapters.store.database.audit_tables import audit_marks, audit_subjects
+from keyturn.adapters.store.database.prepared import Prepared
 from keyturn.adapters.store.database.schema import audit, plain
 from keyturn.core.audit.chain import START, SUBJECT, canonical_facts, mac_of, subject_mac
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
@@ -26,15 +27,18 @@ from keyturn.core.audit_record import AuditRecord
 
 HEAD: Final = "head"
 CUT: Final = "cut"
-_HEAD_NOW: Final = sa.select(audit_marks.c.seq, audit_marks.c.mac).where(audit_marks.c.name == HEAD).with_for_update()
-_MOVE_HEAD: Final = (
+_HEAD_NOW: Final = Prepared(sa.select(audit_marks.c.seq, audit_marks.c.mac).where(audit_marks.c.name == HEAD))
+_MOVE_HEAD: Final = Prepared(
     sa.update(audit_marks)
     .where(audit_marks.c.name == HEAD)
     .values(seq=sa.bindparam("to_seq"), mac=sa.bindparam("to_mac"), at=sa.bindparam("to_at"))
 )
-_SUBJECT_OF: Final = sa.select(audit_subjects.c.subject).where(
-    audit_subjects.c.project == sa.bindparam("of_project"), audit_subjects.c.owner == sa.bindparam("of_owner")
+_SUBJECT_OF: Final = Prepared(
+    sa.select(audit_subjects.c.subject).where(
+        audit_subjects.c.project == sa.bindparam("of_project"), audit_subjects.c.owner == sa.bindparam("of_owner")
+    )
 )
+_INSERT: Final = Prepared(sa.insert(audit))
 _OWNED: Final = sa.select(audit_subjects.c.owner).where(audit_subjects.c.subject == sa.bindparam("of_subject"))
 _SPOKEN_OF: Final = (
     sa.select(audit.c.seq)
@@ -51,7 +55,7 @@ class ChainWriter:
 
     def add(self, tx: sa.Connection, records: Sequence[AuditRecord]) -> None:
         """Add records, in order: each to the chain that it belongs to, numbered through both."""
-        head, routine = tx.execute(_HEAD_NOW).one(), routine_head(tx)
+        head, routine = _HEAD_NOW.row(tx, {}), routine_head(tx)
         seq = max(head.seq, routine[0] if routine is not None else 0)
         previous, rows, of_routine = head.mac, list[dict[str, Any]](), list[tuple[int, AuditRecord]]()
         apart = routine_among(tx, records) if routine is not None else frozenset[int]()
@@ -67,17 +71,18 @@ class ChainWriter:
             rows.append({**columns, "seq": seq, "previous": previous, "mac": mac})
             previous = mac
         if rows:
-            tx.execute(sa.insert(audit), rows)
-            tx.execute(_MOVE_HEAD, {"to_seq": rows[-1]["seq"], "to_mac": previous, "to_at": rows[-1]["at"]})
+            _INSERT.run_each(tx, rows)
+            _MOVE_HEAD.run(tx, {"to_seq": rows[-1]["seq"], "to_mac": previous, "to_at": rows[-1]["at"]})
         if routine is not None and of_routine:
             add_routine(tx, self.keys.routine_key, of_routine, routine)
 
     def subject_of(self, tx: sa.Connection, owner: str, project: str) -> str:
         """The subject of an owner, a new one where there is none."""
         owner, project = plain(owner), plain(project)
-        known: str | None = tx.execute(_SUBJECT_OF, {"of_project": project, "of_owner": owner}).scalar()
+        known = _SUBJECT_OF.row(tx, {"of_project": project, "of_owner": owner})
         if known is not None:
-            return known
+            subject: str = known.subject
+            return subject
         if SUBJECT.fullmatch(owner) and is_erased(tx, owner, project):
             return owner
         subject = f"sub_{os.urandom(16).hex()}"
@@ -122,7 +127,7 @@ def begin_chain(tx: sa.Connection, keys: AuditKeys, at: float) -> None:
 
     An older release wrote it, or the key of its chain was given up as lost. What was cut off before stays cut off.
     """
-    if tx.execute(_HEAD_NOW).one_or_none() is not None:
+    if _HEAD_NOW.row(tx, {}) is not None:
         return
     tx.execute(sa.insert(audit_marks).values(name=HEAD, seq=0, mac=START, at=at))
     begin_routine(tx, keys, at)
@@ -138,7 +143,7 @@ def begin_chain(tx: sa.Connection, keys: AuditKeys, at: float) -> None:
         for row in found:
             previous, seq, number = _chained(tx, keys, row, previous), row.seq, number + 1
     if number:
-        tx.execute(_MOVE_HEAD, {"to_seq": seq, "to_mac": previous, "to_at": at})
+        _MOVE_HEAD.run(tx, {"to_seq": seq, "to_mac": previous, "to_at": at})
         said = AuditRecord(at, "audit.chain_started", "operator", facts={"records": number})
         ChainWriter(keys).add(tx, [said])
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from keyturn.adapters.store.chained.audit_keys import AuditKeys, is_signed_by
 from keyturn.adapters.store.database.audit_tables import audit_marks, audit_routine, audit_subjects
+from keyturn.adapters.store.database.prepared import Prepared
 from keyturn.adapters.store.database.schema import connections, plain
 from keyturn.core.audit.chain import SUBJECT, TOLD_OF_A_MAC, Entry, Fault, canonical_facts, mac_of
 from keyturn.core.audit.checkpoint import Checkpoint, Kind
@@ -48,8 +49,20 @@ _ENDS: Final = sa.select(
 )
 _FROM: Final = sa.select(_r.seq, _r.at).where(_r.seq >= sa.bindparam("from_seq")).order_by(_r.seq).limit(1)
 _BEFORE: Final = sa.select(_r.mac).where(_r.seq < sa.bindparam("before")).order_by(_r.seq.desc()).limit(1)
-_INSERT: Final = sa.insert(audit_routine)
-_MARK: Final = sa.select(audit_marks).where(audit_marks.c.name == sa.bindparam("of_mark"))
+_INSERT: Final = Prepared(sa.insert(audit_routine))
+_MARK: Final = Prepared(sa.select(audit_marks).where(audit_marks.c.name == sa.bindparam("of_mark")))
+_NEW_MARK: Final = insert(audit_marks)
+_PUT_MARK: Final = Prepared(
+    _NEW_MARK.on_conflict_do_update(
+        index_elements=["name"],
+        set_={each: _NEW_MARK.excluded[each] for each in ("seq", "mac", "at", "signature")},
+    )
+)
+_ABOUT: Final = Prepared(
+    sa.select(_c.id, _c.project, _c.connector, _c.owner).where(
+        _c.id.in_(sa.select(sa.column("value")).select_from(sa.func.json_each(sa.bindparam("ids"))))
+    )
+)
 _KINDS_OF: Final = {
     RecordKind.RENEWALS: (RoutineKind.RENEWED,),
     RecordKind.CALLS: (RoutineKind.TOKEN_VENDED,),
@@ -60,7 +73,8 @@ _KINDS_OF: Final = {
 
 def mark(tx: sa.Connection, name: str) -> sa.Row[Any] | None:
     """A mark along the chain."""
-    return tx.execute(_MARK, {"of_mark": name}).one_or_none()
+    found: sa.Row[Any] | None = _MARK.row(tx, {"of_mark": name})
+    return found
 
 
 def routine_head(tx: sa.Connection) -> tuple[int, bytes] | None:
@@ -84,10 +98,8 @@ def routine_among(tx: sa.Connection, records: Sequence[AuditRecord]) -> frozense
     found = {n: each for n, each in enumerate(records) if routine_kind(each) is not None}
     if not found:
         return frozenset()
-    about = sa.select(_c.id, _c.project, _c.connector, _c.owner).where(
-        _c.id.in_({each.connection for each in found.values()})
-    )
-    known = {tuple(row) for row in tx.execute(about)}
+    ids = json.dumps(sorted({plain(each.connection or "") for each in found.values()}))
+    known = {tuple(row) for row in _ABOUT.rows(tx, {"ids": ids})}
     return frozenset(
         n for n, each in found.items() if (each.connection, each.project, each.connector, each.owner) in known
     )
@@ -102,7 +114,7 @@ def add_routine(
         columns = _columns_of(record)
         previous = _mac_of(key, seq, previous, columns)
         rows.append({**columns, "seq": seq, "mac": previous})
-    tx.execute(_INSERT, rows)
+    _INSERT.run_each(tx, rows)
     put_mark(tx, HEAD, seq=records[-1][0], mac=previous, at=records[-1][1].at)
 
 
@@ -244,10 +256,9 @@ def newer(tx: sa.Connection, after: int, limit: int) -> list[Entry]:
     return found
 
 
-def put_mark(tx: sa.Connection, name: str, **values: Any) -> None:
+def put_mark(tx: sa.Connection, name: str, *, seq: int, mac: bytes, at: float, signature: bytes | None = None) -> None:
     """Write a mark along a chain."""
-    new = insert(audit_marks).values(name=name, **values)
-    tx.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+    _PUT_MARK.run(tx, {"name": name, "seq": seq, "mac": mac, "at": at, "signature": signature})
 
 
 def _columns_of(record: AuditRecord) -> dict[str, Any]:

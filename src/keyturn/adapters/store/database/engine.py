@@ -7,7 +7,6 @@ in a savepoint of its own, so that one that fails rolls back alone, and commits 
 timer: what comes while it commits is the next batch.
 Rule 3: a write that began is ended even if its caller is cancelled: nobody then has to guess.
 Rule 4: readers have connections of their own that can't write, and wait for nobody (WAL).
-Rule 5: whatever the driver raises becomes StoreUnavailable with SQLite's own name for it: never SQL, never a value.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +23,17 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from keyturn.adapters.store.database.driver import (
+    READER_PRAGMAS,
+    WRITER_PRAGMAS,
+    driver_of,
+    made_engine,
+    run_text,
+    unavailable,
+)
+from keyturn.adapters.store.database.readers import Readers, tell
 from keyturn.core.errors import StoreUnavailable
 
 Result = TypeVar("Result")
@@ -34,18 +41,8 @@ Body = Callable[[sa.Connection], Result]
 
 BUSY_TIMEOUT_S: Final = 5.0
 HURRIED_TIMEOUT_S: Final = 1.0  # at a stop, which has 40 s for all
-READERS: Final = 4
 AT_ONCE: Final = 256  # writes of one commit
 BATCH: Final = "keyturn_batch"  # the execution option of a write transaction that has it
-_PRAGMAS: Final = (
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA secure_delete=ON",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA trusted_schema=OFF",
-)
-_WRITER_PRAGMAS: Final = ("PRAGMA journal_mode=WAL", *_PRAGMAS)
-_READER_PRAGMAS: Final = (*_PRAGMAS, "PRAGMA query_only=ON")
 
 
 class Batch:
@@ -86,23 +83,6 @@ class _Queue:
     closing: bool = False
 
 
-@dataclass(slots=True)
-class _Readers:
-    """Threads that read, each with a connection of its own."""
-
-    threads: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(READERS, thread_name_prefix="keyturn-read")
-    )
-    mine: threading.local = field(default_factory=threading.local)
-    opened: list[sa.Connection] = field(default_factory=list)
-
-    def close(self) -> None:
-        """Wait for what is being read, then close their connections."""
-        self.threads.shutdown()
-        for connection in self.opened:
-            connection.close()
-
-
 class Database:
     """One SQLite file."""
 
@@ -114,10 +94,9 @@ class Database:
             raise StoreUnavailable(f"the database file can't be opened: {os.strerror(error.errno or 0)}") from None
         self.path = path
         self._busy_timeout_s = busy_timeout_s
-        self._writer = _engine(path, busy_timeout_s, pragmas=_WRITER_PRAGMAS)
+        self._writer = made_engine(path, busy_timeout_s, pragmas=WRITER_PRAGMAS)
         event.listen(self._writer, "begin", _begin_immediate)
-        self._reader = _engine(path, busy_timeout_s, pragmas=_READER_PRAGMAS)
-        self._readers: _Readers | None = None
+        self._readers = Readers(made_engine(path, busy_timeout_s, pragmas=READER_PRAGMAS))
         self._watching: sqlite3.Connection | None = None
         self._queue = _Queue()
         self._thread: threading.Thread | None = None
@@ -135,10 +114,11 @@ class Database:
 
     async def read(self, body: Body[Result]) -> Result:
         """Run a function that only reads."""
-        if self._readers is None:
-            self._readers = _Readers()
-        readers = self._readers
-        return await asyncio.get_running_loop().run_in_executor(readers.threads, self._read, readers, body)
+        return await self._readers.run(body)
+
+    async def read_one(self, body: Body[Result]) -> Result:
+        """Run a function that reads a row by its key; what one turn of the loop asks for so is read in one go."""
+        return await self._readers.run_soon(body)
 
     async def read_together(self, body: Body[Result]) -> Result:
         """Run a function that only reads, all of it as of one moment."""
@@ -193,24 +173,12 @@ class Database:
         while self._under_way:
             await asyncio.gather(*self._under_way, return_exceptions=True)
         # Taken away at once: what comes while the threads end must not be handed to them.
-        queue, thread, readers, watching = self._queue, self._thread, self._readers, self._watching
-        self._queue, self._thread, self._readers, self._watching = _Queue(), None, None, None
+        queue, thread, watching = self._queue, self._thread, self._watching
+        readers, self._readers = self._readers, self._readers.successor()
+        self._queue, self._thread, self._watching = _Queue(), None, None
         if watching is not None:
             watching.close()
         await asyncio.to_thread(_end, queue, thread, readers)
-
-    def _read(self, readers: _Readers, body: Body[Result]) -> Result:
-        try:
-            connection: sa.Connection | None = getattr(readers.mine, "connection", None)
-            if connection is None:
-                connection = readers.mine.connection = self._reader.connect()
-                readers.opened.append(connection)
-            try:
-                return body(connection)
-            finally:
-                connection.rollback()
-        except SQLAlchemyError as error:
-            raise _mapped(error) from None
 
     def _wake(self) -> None:
         self._woken = False
@@ -238,7 +206,7 @@ class Database:
                 self._commit(connection, batch)
             except BaseException as error:  # noqa: BLE001  (whoever waits has to hear of it)
                 for each in batch:
-                    each.error = each.error or (_mapped(error) if isinstance(error, SQLAlchemyError) else error)
+                    each.error = each.error or (unavailable(error) if isinstance(error, SQLAlchemyError) else error)
                 _give_up(connection)
                 connection = None
             _answer(batch)
@@ -282,7 +250,7 @@ def _run(connection: sa.Connection, one: _Write) -> None:
     try:
         one.result = one.body(connection)
     except SQLAlchemyError as error:
-        one.error = _mapped(error)
+        one.error = unavailable(error)
     except Exception as error:  # noqa: BLE001  (its caller's to hear)
         one.error = error
 
@@ -290,19 +258,19 @@ def _run(connection: sa.Connection, one: _Write) -> None:
 def _run_apart(connection: sa.Connection, one: _Write, shared: Batch) -> None:
     """Run one so that its failure takes nothing else back."""
     left, before = shared.left, len(shared.left)
-    connection.exec_driver_sql("SAVEPOINT one")
+    run_text(connection, "SAVEPOINT one")
     _run(connection, one)
     if one.error is not None:
         # Some failures end the transaction itself; then this raises, and all of the batch has failed.
-        connection.exec_driver_sql("ROLLBACK TO one")
+        run_text(connection, "ROLLBACK TO one")
         del left[before:]
         shared.left = left  # if it wrote what the others had left, that was rolled back with it
-    connection.exec_driver_sql("RELEASE one")
+    run_text(connection, "RELEASE one")
 
 
 def _must_be_open(connection: sa.Connection) -> None:
     """Some failures end the transaction; where a function went on all the same, nothing was written or can be."""
-    if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+    if not driver_of(connection).in_transaction:
         raise StoreUnavailable("the database can't be used: the transaction has ended")
 
 
@@ -316,23 +284,16 @@ def _answer(batch: list[_Write]) -> None:
 
 def _tell(batch: list[_Write]) -> None:
     for each in batch:
-        if each.done.done():
-            continue
-        if each.error is not None:
-            each.done.set_exception(each.error)
-            each.done.exception()  # read, so that one whose caller is gone is not reported as unread
-        else:
-            each.done.set_result(each.result)
+        tell(each.done, each.result, each.error)
 
 
-def _end(queue: _Queue, thread: threading.Thread | None, readers: _Readers | None) -> None:
+def _end(queue: _Queue, thread: threading.Thread | None, readers: Readers) -> None:
     if thread is not None:
         with queue.changed:
             queue.closing = True
             queue.changed.notify()
         thread.join()
-    if readers is not None:
-        readers.close()
+    readers.close()
 
 
 def _give_up(connection: sa.Connection | None) -> None:
@@ -344,40 +305,10 @@ def _give_up(connection: sa.Connection | None) -> None:
             connection.invalidate()
 
 
-def _engine(path: Path, busy_timeout_s: float, *, pragmas: tuple[str, ...]) -> sa.Engine:
-    engine = sa.create_engine(
-        sa.URL.create("sqlite+pysqlite", database=str(path)),
-        # None: the driver begins nothing by itself; `_begin_immediate` does. A connection is closed by another thread.
-        connect_args={"isolation_level": None, "timeout": busy_timeout_s, "check_same_thread": False},
-        poolclass=sa.NullPool,
-        hide_parameters=True,
-        echo=False,
-        query_cache_size=500,
-    )
-
-    def prepare(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
-
-    event.listen(engine, "connect", prepare)
-    return engine
-
-
 def _wait_at_most(connection: sa.Connection, seconds: float) -> None:
     """Say how long the next transaction waits for another's to end."""
-    driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}").close()
+    run_text(connection, f"PRAGMA busy_timeout={round(seconds * 1000)}")
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _mapped(error: SQLAlchemyError) -> StoreUnavailable:
-    if isinstance(error, DBAPIError):
-        name = getattr(error.orig, "sqlite_errorname", None) or type(error.orig).__name__
-    else:
-        name = type(error).__name__
-    return StoreUnavailable(f"the database can't be used: {name}")

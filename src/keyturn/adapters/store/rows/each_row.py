@@ -8,16 +8,22 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from keyturn.adapters.store.database.prepared import Prepared
+
 _NO_TEXT: Final = "Could not decode to UTF-8"  # what the driver says of a text that is none, and then gives no row
 
 
-def rows_of(tx: sa.Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[sa.Row[Any]]:
+def rows_of(
+    tx: sa.Connection, query: sa.Select[Any] | Prepared, values: Mapping[str, Any] | None = None
+) -> Sequence[sa.Row[Any]]:
     """The rows of a query over one table; of one that the driver can't read its texts come as bytes."""
     try:
-        return tx.execute(query, values or {}).all()
+        return query.rows(tx, values or {}) if isinstance(query, Prepared) else tx.execute(query, values or {}).all()
     except OperationalError as error:
         if _NO_TEXT not in str(error.orig):
             raise
+    if isinstance(query, Prepared):
+        query = query.selecting
     table = query.get_final_froms()[0]
     number = sa.literal_column(f"{table.description}.rowid", sa.Integer)
     found = tx.execute(query.with_only_columns(number), values or {}).scalars().all()
