@@ -9,16 +9,24 @@ import pytest
 
 from keyturn.core.audit_record import AuditRecord
 from keyturn.core.connection import Connection
-from keyturn.core.errors import ConnectionDisconnected, ConnectionPaused, StoreUnavailable, Unauthenticated
+from keyturn.core.errors import (
+    ConnectionDisconnected,
+    ConnectionPaused,
+    ConnectorClientMissing,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from keyturn.core.secret import Secret
 from keyturn.engine.api_keys import ApiKeys
 from keyturn.engine.calls.calls import ENDING_GRACE_S, Calls
 from keyturn.engine.other_processes import AT_ONCE, OtherProcesses
 from keyturn.engine.provider_gate import ProviderGate
-from keyturn.engine.published import PublishedConnectors
+from keyturn.engine.published import CLIENT_KEPT_S, PublishedConnectors
+from keyturn.ports.store import ClientCredentials
 from tests.engine.story import ACTOR, log_in, publish, token
 from tests.fakes.application import FakeWorld, make_world
 from tests.fakes.egress import json_answer
+from tests.fakes.stores import FakeStores
 
 
 @dataclass
@@ -239,3 +247,38 @@ def loads_noted(world: FakeWorld, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(store, "shown", shown)
     return loaded
+
+
+async def test_renewals_use_the_newest_application(world: FakeWorld) -> None:
+    """It is at hand for a minute, and read again once it was set: here at once, at another process from its next look.
+
+    The newest is always asked for by whoever is no renewal.
+    """
+    connector = await publish(world)
+    other, first = await second(world), world.application
+    now = [0.0]
+    other.published._monotonic = lambda: now[0]
+    held = [await other.published.client_at_hand(connector)]
+    await first.edit_connector.set_client(connector.id, "second", None, ACTOR)
+    held += [await other.published.client_at_hand(connector)]
+    asked = await PublishedConnectors(world.stores.connectors).client(connector)
+    await other.look()
+    held += [await other.published.client_at_hand(connector)]
+    await world.stores.connectors.set_client(connector.id, ClientCredentials("third", None), at=1.0)  # no record of it
+    held += [await other.published.client_at_hand(connector)]
+    now[0] += CLIENT_KEPT_S
+    held += [await other.published.client_at_hand(connector)]
+
+    assert asked is not None
+    assert "second" == asked.client_id
+    assert ["client", "client", "second", "second", "third"] == [each.client_id for each in held if each]
+
+
+async def test_a_missing_application_is_missed_at_hand_too(world: FakeWorld) -> None:
+    """What was not there is no less an error the second time."""
+    connector = await publish(world)
+    published = PublishedConnectors(FakeStores(world.clock).connectors)
+
+    for _ in range(2):
+        with pytest.raises(ConnectorClientMissing):
+            await published.client_at_hand(connector)

@@ -194,6 +194,8 @@ class EditConnector:
         credentials = ClientCredentials(client_id.strip(), client_secret if client_secret else None)
         record = self._record(CLIENT_SET, connector_id, actor)
         await self.store.set_client(connector_id, credentials, at=self.clock.now(), records=[record])
+        if self.published is not None:
+            self.published.forget_client(connector_id)
         self.gate.end_alarm(connector_id)
 
     async def _signs(self, connector_id: str) -> bool:

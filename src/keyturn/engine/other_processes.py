@@ -83,6 +83,7 @@ class OtherProcesses:
             elif record.action == CLIENT_SET:
                 self._calls.forget_all()  # a route may have the application's values in its parameters
                 if record.connector is not None:
+                    self._published.forget_client(record.connector)
                     self._gate.end_alarm(record.connector, changed_at=record.at)
             elif record.action == CORRECTED and record.connector is not None:
                 self._published.forget(record.connector)

@@ -1,8 +1,15 @@
-"""Published connectors at hand: each version is read from the store once, and again when its advice was corrected."""
+"""Published connectors at hand, and the application that each is registered as.
+
+A version is read from the store once, and again when its advice was corrected. The application is read again once it
+was set, here or by another process, and after a minute: no key that was taken away opens it for longer.
+"""
 
 from __future__ import annotations
 
+import math
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -12,14 +19,22 @@ from keyturn.ports.client_assertions import ClientAssertions
 from keyturn.ports.store import ClientCredentials, ConnectorStore, PublishedVersion
 
 KEPT_VERSIONS: Final = 512
+CLIENT_KEPT_S: Final = 60.0
 
 
 class PublishedConnectors:
-    """Reads versions through a small cache; the newest number and the client are always asked for."""
+    """Reads through a small cache; the newest number is always asked for, and the client, but for renewals."""
 
-    def __init__(self, store: ConnectorStore, assertions: ClientAssertions | None = None) -> None:
+    def __init__(
+        self,
+        store: ConnectorStore,
+        assertions: ClientAssertions | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._assertions = assertions
+        self._monotonic = monotonic
+        self._clients: OrderedDict[tuple[str, str], tuple[float, ClientCredentials | None]] = OrderedDict()
         self._versions: OrderedDict[tuple[str, str, int], PublishedVersion] = OrderedDict()
         self._forgotten = 0  # how often something was, so that what was read before is not kept after
 
@@ -58,14 +73,42 @@ class PublishedConnectors:
         for key in [each for each in self._versions if each[1] == connector_id]:
             del self._versions[key]
 
+    def forget_client(self, connector_id: str) -> None:
+        """Read a connector's client anew: another was set, here or by another process."""
+        self._forgotten += 1
+        for key in [each for each in self._clients if each[1] == connector_id]:
+            del self._clients[key]
+
     def forget_all(self) -> None:
-        """Read every version anew."""
+        """Read every version and client anew."""
         self._forgotten += 1
         self._versions.clear()
+        self._clients.clear()
 
     async def client(self, connector: Connector, *, project: str = "default") -> ClientCredentials | None:
         """The registered application; ConnectorClientMissing where the connector authenticates and there is none."""
-        found = await self._store.client(connector.id, project=project)
-        if found is None and connector.client_authentication is not ClientAuthentication.NONE:
+        return self._checked(connector, await self._read_client(connector.id, project))
+
+    async def client_at_hand(self, connector: Connector, *, project: str = "default") -> ClientCredentials | None:
+        """The same, for renewals: as it was read within the minute, if nobody is known to have set another since."""
+        read_at, found = self._clients.get((project, connector.id), (-math.inf, None))
+        if self._monotonic() - read_at >= CLIENT_KEPT_S:
+            found = await self._read_client(connector.id, project)
+        return self._checked(connector, found)
+
+    async def _read_client(self, connector_id: str, project: str) -> ClientCredentials | None:
+        key, now, before = (project, connector_id), self._monotonic(), self._forgotten
+        found = await self._store.client(connector_id, project=project)
+        if found is not None:
+            found = replace(found, assertions=self._assertions)
+        if before == self._forgotten:
+            self._clients[key] = (now, found)
+            self._clients.move_to_end(key)
+        if len(self._clients) > KEPT_VERSIONS:
+            self._clients.popitem(last=False)
+        return found
+
+    def _checked(self, connector: Connector, client: ClientCredentials | None) -> ClientCredentials | None:
+        if client is None and connector.client_authentication is not ClientAuthentication.NONE:
             raise ConnectorClientMissing
-        return None if found is None else replace(found, assertions=self._assertions)
+        return client

@@ -6,7 +6,7 @@ import pytest
 
 from keyturn.core.access.rates import Rate
 from keyturn.core.errors import StoreUnavailable
-from keyturn.engine.abuse.rate_limits import RateLimits
+from keyturn.engine.abuse.rate_limits import ASKED_FOR_S, RateLimits
 from tests.fakes.clock import FakeClock
 from tests.fakes.stores import FakeStores
 
@@ -134,3 +134,21 @@ async def test_callers_that_went_away_are_forgotten(stores: FakeStores, clock: F
 
     assert 1 == len(limits._counts)
     assert 0 == await stores.rate_counts.purge(now=clock.now())
+
+
+async def test_who_was_quiet_is_asked_after_again(stores: FakeStores, clock: FakeClock) -> None:
+    """A caller of an hour ago costs no question; once it comes back, others' counts are known a second later."""
+    one, two = process(stores), process(stores)
+    taken(two, 1)
+    await two.exchange()
+    clock.advance(ASKED_FOR_S + 1)
+    spent = taken(one, QUOTA - 1)
+    await one.exchange()
+    stores.database.gone = True
+    await two.exchange()
+    stores.database.gone = False
+    first = taken(two, 1)
+    await two.exchange()
+
+    assert (QUOTA - 1, 1) == (spent, first)
+    assert 0 == taken(two, QUOTA)

@@ -65,7 +65,7 @@ def normalise_host(text: str) -> str:
     Raises:
         HostError: `text` names no host, or names an IPv4 address in a form other than four decimal numbers.
     """
-    if len(text) <= MAX_NAME and _ORDINARY.fullmatch(text):
+    if len(text) <= MAX_NAME and (_ORDINARY.fullmatch(text) or _IPV4.fullmatch(text)):
         return text
     if text.startswith("["):
         return _normalise_ipv6(text)

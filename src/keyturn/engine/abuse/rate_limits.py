@@ -2,7 +2,8 @@
 
 Rule 1: a request costs no question to the database; what is not limited costs a look into an empty table.
 Rule 2: the bound: in any window all processes together let through what the quota says, and besides at most what
-arrives at the others in the second (or, while the database is gone, in the time) between two exchanges.
+arrives at the others in the second (or, while the database is gone, in the time) between two exchanges. A caller that
+was quiet here for a while is not asked after until it comes again: then that second is counted from its first request.
 Rule 3: what can't be exchanged is counted here and exchanged later; nobody is refused for want of a database.
 
 Source: the product's rules for limits; the threat model, D1.
@@ -27,6 +28,7 @@ SIGN_IN: Final = "signin"
 POLICIES: Final = (API, PROXY, CONNECTION, TOKEN, SIGN_IN)
 KEPT: Final = 100_000
 PURGED_EVERY_S: Final = 300.0
+ASKED_FOR_S: Final = 10.0  # after a caller's last request here
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class _Count:
     previous: int = 0
     fresh: int = 0  # counted here since the last exchange
     fresh_before: int = 0  # the same, of the window before
+    came_at: float = 0.0
 
     @property
     def before(self) -> int:
@@ -79,6 +82,7 @@ class RateLimits:
             return None
         now = self._clock.now()
         count = self._count(rate, subject, now)
+        count.came_at = now
         elapsed = now - count.begins_at
         counted = Counted(count.current, count.previous, elapsed)
         wait = wait_s(rate, counted)
@@ -103,13 +107,15 @@ class RateLimits:
         asked: dict[Slot, _Count] = {}
         longest = max(each.window_s for each in self._rates.values())
         for (policy, subject), count in self._counts.items():
+            if not count.fresh and not count.fresh_before and abs(now - count.came_at) > ASKED_FOR_S:
+                continue
             bucket, before = f"{policy}:{subject}", count.before
             if count.fresh:
                 told[bucket, count.begins_at] = count.fresh
             if count.fresh_before:
                 told[bucket, before] = count.fresh_before
             asked[bucket, count.begins_at] = asked[bucket, before] = count
-        sums = await self._store.exchange(told, tuple(asked), keep_until=int(now) + 3 * longest)
+        sums = await self._store.exchange(told, tuple(asked), keep_until=int(now) + 3 * longest) if asked else {}
         for slot, number in told.items():
             _told(asked[slot], slot, number)
         for slot, count in asked.items():

@@ -83,7 +83,9 @@ from keyturn.ports.renewals import LEASE_S, BudgetSpent, Claimed, Found, Process
 from keyturn.ports.store import Attempt, AttemptResult, ClientCredentials, ConnectionFilter, RevisionConflict
 
 MOST_OF_AN_ACCOUNT: Final = 50
-PLACE_AT_ONCE_S: Final = 0.05  # a place that took longer to get was waited for
+# Who waited longer for a place reads the row again and decides anew. In less no time-out or plan becomes another, and
+# a row that was written meanwhile is not claimed.
+PLACE_AT_ONCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +278,7 @@ class RenewalAttempt:
 
     async def _prepare(self, found: Found, connector: Connector, step: Plan) -> _Ready:
         current, secrets = found.connection, found.secrets
-        client = await self.published.client(connector, project=current.project)
+        client = await self.published.client_at_hand(connector, project=current.project)
         login = step.step is Step.LOGIN
         spec = connector.token if login else connector.refresh.request
         values = _login_values(current, secrets, client) if login else connection_values(current, secrets, client)
