@@ -49,8 +49,8 @@ TLS: Final = Table(
         Key(
             "ca",
             _Authority(),
-            "the only authorities that are trusted: certificates in PEM, or the field with them; what they sign need not keep "
-            "RFC 5280 in full",
+            "the only authorities that are trusted: certificates in PEM, or the field with them; what they sign need "
+            "not keep RFC 5280 in full",
         ),
         Key(
             "client_certificate",
