@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.run_pythons import SUPPORTED, pythons
 from tests.conftest import TOLD
 from tests.end_to_end.running import CHECKOUT
 
@@ -22,17 +23,9 @@ TESTS = (
     "tests/adapters/egress/test_tls_identity.py",
     "tests/end_to_end/test_main_job.py::test_the_whole_story_leaves_no_secret_on_disk",
 )
-SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 LONGEST_S = 900  # with nothing in uv's cache, and one environment after another
 # Nobody edits these environments, so that their files may be those of the cache; and most of them is never loaded.
 CHEAP = {"UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
-
-
-def pythons() -> dict[str, str]:
-    """Map each minor version on this machine to its interpreter."""
-    command = ["sh", "scripts/find_python.sh", "all"]
-    listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=120)
-    return dict(line.split(" ", 1) for line in listed.stdout.splitlines())
 
 
 def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
