@@ -12,7 +12,7 @@ COMPILE = pip compile --quiet --universal --python-version 3.11 --generate-hashe
 	--custom-compile-command "make lock" $(LOCK_FLAGS)
 later = @echo "make $@ has nothing to run yet: $(1)." >&2; exit 1
 
-.PHONY: help setup ready run dev fmt lint test test-peers test-faults test-browser mutants bench docs schema lock release check
+.PHONY: help setup ready run dev fmt lint test test-pythons test-peers test-faults test-browser mutants bench docs schema lock release check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ lint: ready ## ruff, mypy and the import contracts
 
 test: ready ## Lint, then all tests that need nothing but this machine (about four minutes on two cores)
 	@$(BIN)/python scripts/run_stages.py lint test
+
+test-pythons: ready ## All tests on each Python of this machine, one after another; PYTHONS="3.12 3.13" picks some
+	@$(BIN)/python scripts/run_pythons.py $(PYTHONS)
 
 test-peers: ready ## Live beside five servers that others wrote; the first run installs them into .cache/peers
 	@$(BIN)/pytest -m slow -n 2 --dist loadfile tests/peers

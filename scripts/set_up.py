@@ -3,6 +3,7 @@
 Rules of the file:
 
 - It runs on a bare Python 3.11 or newer: standard library only, and neither pip nor uv is taken for granted.
+- KEYTURN_VENV names another folder of the checkout than `.venv`: an environment of another Python, beside it.
 - Nothing outside the checkout is written but the package cache of uv.
 - Doing it twice is cheap: a stamp in `.venv` holds a digest of all that went in.
 - Being interrupted does no harm: a mark stands in `.venv` while packages are being put in, and whoever finds the mark
@@ -27,7 +28,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
-VENV = ROOT / ".venv"
+VENV = ROOT / os.environ.get("KEYTURN_VENV", ".venv")
 VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".set-up"
 UNFINISHED = VENV / ".set-up-unfinished"
@@ -54,11 +55,11 @@ def main() -> int:
             return 0
         if is_set_up():
             if not arguments.quiet:
-                print("set up already: .venv is as the lock says")
+                print(f"set up already: {VENV.relative_to(ROOT)} is as the lock says")
             return 0
         begun = time.monotonic()
         set_up(find_or_bring_uv())
-        print(f"set up in {time.monotonic() - begun:.1f} s: .venv/bin/keyturn", flush=True)
+        print(f"set up in {time.monotonic() - begun:.1f} s: {VENV.relative_to(ROOT)}/bin/keyturn", flush=True)
     return 0
 
 
@@ -127,21 +128,30 @@ def set_up(uv: Path) -> None:
     STAMP.unlink(missing_ok=True)
     UNFINISHED.touch()
     into_venv = ["--python", str(VENV_PYTHON)]
-    run_uv(uv, "pip", "sync", *into_venv, "--require-hashes", "--compile-bytecode", str(DEV_LOCK))
+    sync = ["pip", "sync", *into_venv, "--require-hashes", str(DEV_LOCK)]
+    if not uv_runs(uv, "--offline", *sync, said=subprocess.DEVNULL):  # what is in the cache needs no network
+        run_uv(uv, *sync)
     run_uv(uv, "pip", "install", *into_venv, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     STAMP.write_text("\n".join(stamp_of_today()) + "\n")
     UNFINISHED.unlink()
 
 
 def run_uv(uv: Path, *arguments: str) -> None:
-    """Run uv in the checkout; what it says goes to the terminal."""
+    """Run uv in the checkout, or end with a sentence; what it says goes to the terminal."""
+    if not uv_runs(uv, *arguments):
+        fail(f"`uv {arguments[0]}` failed, for the reason above; when that is mended, run `make setup` again")
+
+
+def uv_runs(uv: Path, *arguments: str, said: int | None = None) -> bool:
+    """Run uv in the checkout and tell whether it ended well; `said`: where its errors go, to the terminal if None."""
     environment = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
     home = environment.get("HOME", "")
     if "UV_CACHE_DIR" not in environment and "XDG_CACHE_HOME" not in environment and not os.access(home, os.W_OK):
         environment["UV_CACHE_DIR"] = str(ROOT / ".cache" / "uv")
     environment.setdefault("UV_LINK_MODE", "copy")  # a file that someone edits in .venv must not change uv's cache
-    if subprocess.run([uv, "--quiet", *arguments], cwd=ROOT, env=environment, check=False).returncode:
-        fail(f"`uv {arguments[0]}` failed, for the reason above; when that is mended, run `make setup` again")
+    environment.setdefault("UV_COMPILE_BYTECODE", "1")
+    ended = subprocess.run([uv, "--quiet", *arguments], cwd=ROOT, env=environment, stderr=said, check=False)
+    return ended.returncode == 0
 
 
 def find_or_bring_uv(*, exactly_locked: bool = False) -> Path:

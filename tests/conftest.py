@@ -49,6 +49,17 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+TOLD = "told"  # the name of a property by which a test that passes says something at the end of the run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests that passed have to say."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in getattr(report, "user_properties", ()):
+            if name == TOLD:
+                terminalreporter.write_line(text)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _an_interrupt_interrupts() -> None:
     """A shell's background hands down that Ctrl-C is ignored; programs under test have to end by it.

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import structlog
@@ -51,10 +52,17 @@ def test_what_is_left_behind_is_named(
     assert [said] == left_behind(before, after)
 
 
+def _ours(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing with a signal."""
+
+
 def test_a_signal_and_a_mask_are_named() -> None:
-    """A handler of our own and another mask for new files both last as long as the process."""
+    """A handler of our own and another mask for new files both last as long as the process.
+
+    Not a handler that the process may have had before: `nohup` and the like hand down that this signal is ignored.
+    """
     before = state()
-    handler, mask = signal.signal(signal.SIGHUP, signal.SIG_IGN), os.umask(0o007)
+    handler, mask = signal.signal(signal.SIGHUP, _ours), os.umask(0o007)
     try:
         after = state()
     finally:

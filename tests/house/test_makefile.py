@@ -8,7 +8,8 @@ import subprocess
 from tests.house.sources import ROOT
 
 PROMISED = (
-    "help setup run dev fmt lint test test-peers test-faults test-browser mutants bench docs schema release check"
+    "help setup run dev fmt lint test test-pythons test-peers test-faults test-browser mutants bench docs schema "
+    "release check"
 ).split()
 PRIVATE = {"ready"}  # a step of other targets
 

@@ -55,6 +55,14 @@ def test_traces_go_out_by_egress() -> None:
     assert {encoding, f"{encoding}.encode_spans"} == {name for name in found if "opentelemetry.exporter" in name}
 
 
+def test_the_rules_of_tls_are_in_one_place() -> None:
+    """A context made elsewhere would have the rules of the Python that runs (decision 0032)."""
+    making = {"create_default_context", "_create_unverified_context", "_create_stdlib_context", "PROTOCOL_TLS_CLIENT"}
+    found = {shown(path) for path in modules() for name, _ in attribute_names(path) if name in making}
+
+    assert {"src/keyturn/adapters/tls_rules.py"} == found
+
+
 def test_no_connection_is_opened_outside_egress() -> None:
     """Looking a name up and dialling are done where the address is judged, nowhere else."""
     found = [

@@ -23,6 +23,7 @@ from typing import IO, Any, Final
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from keyturn.bootstrap.client_settings import ClientSettings, read_client_settings
+from keyturn.bootstrap.client_tls import certificate_fault, client_context
 from keyturn.cli.failures import UNEXPECTED, UNREACHABLE, Failure, ProblemAnswered, exit_code_of
 from keyturn.cli.output import tell
 from keyturn.core.errors import SettingsInvalid, Unauthenticated
@@ -183,7 +184,7 @@ class ApiClient:
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self._base.hostname or "", self._base.port
         if self._base.scheme == "https":
-            context = ssl.create_default_context()
+            context = client_context()
             return http.client.HTTPSConnection(host, port, timeout=CONNECT_TIMEOUT_S, context=context)
         if not _is_this_machine(host):
             tell("Warning: KEYTURN_URL is plain HTTP to another machine; the API key can be read on the way.")
@@ -195,8 +196,8 @@ def _said(where: str) -> Iterator[None]:
     """Say in a sentence why the server can't be talked to."""
     try:
         yield
-    except ssl.SSLCertVerificationError:
-        raise Failure(f"The certificate of {where} can't be verified.", UNREACHABLE) from None
+    except ssl.SSLCertVerificationError as error:
+        raise Failure(f"The certificate of {where} is refused: {certificate_fault(error)}.", UNREACHABLE) from None
     except ssl.SSLError:
         raise Failure(f"No safe connection to {where}: does it speak TLS?", UNREACHABLE) from None
     except ConnectionRefusedError:

@@ -1,4 +1,7 @@
-"""A certificate authority of the tests' own, and TLS contexts made with it."""
+"""A certificate authority of the tests' own, and TLS contexts made with it.
+
+It keeps RFC 5280 in full, so that a strict client can trust it; `lacks` names what an old authority leaves out.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import datetime
 import ipaddress
 import ssl
 import warnings
+from enum import StrEnum
 from pathlib import Path
 
 from cryptography import x509
@@ -17,19 +21,40 @@ _FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 _TO = datetime.datetime(2090, 1, 1, tzinfo=datetime.UTC)
 
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
+    key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
+)  # fmt: skip
+
+
+class Lack(StrEnum):
+    """What RFC 5280 requires of certificates and old authorities leave out."""
+
+    AUTHORITY_KEY = "authority key identifier"
+    SUBJECT_KEY = "subject key identifier"
+    CONSTRAINTS = "basic constraints"
+    CRITICAL_CONSTRAINTS = "critical basic constraints"
+    KEY_USAGE = "key usage"
+    SUBJECT = "subject"
+
+
 class Authority:
     """Signs server certificates. Its files live in a folder that the test gives."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *lacks: Lack) -> None:
         self._folder = folder
+        self._lacks = frozenset(lacks)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests' own authority")])
-        self._certificate = (
-            self._builder(self._name, self._key)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
+        own = self._builder(self._name, self._key)
+        if Lack.CONSTRAINTS not in self._lacks:
+            critical = Lack.CRITICAL_CONSTRAINTS not in self._lacks
+            own = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=critical)
+        if Lack.SUBJECT_KEY not in self._lacks:
+            own = own.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
+        if Lack.KEY_USAGE not in self._lacks:
+            own = own.add_extension(_SIGNS_CERTIFICATES, critical=True)
+        self._certificate = own.sign(self._key, hashes.SHA256())
 
     def _builder(
         self,
@@ -48,6 +73,12 @@ class Authority:
             .not_valid_after(ends)
         )
 
+    def _issued(self, builder: x509.CertificateBuilder) -> x509.Certificate:
+        if Lack.AUTHORITY_KEY not in self._lacks:
+            identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+            builder = builder.add_extension(identifier, critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
     @property
     def pem(self) -> str:
         """The authority's own certificate."""
@@ -60,8 +91,7 @@ class Authority:
         encoded = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        signed = certificate.sign(self._key, hashes.SHA256())
-        return encoded.decode() + signed.public_bytes(serialization.Encoding.PEM).decode()
+        return encoded.decode() + self._issued(certificate).public_bytes(serialization.Encoding.PEM).decode()
 
     def server_context(
         self,
@@ -74,13 +104,10 @@ class Authority:
     ) -> ssl.SSLContext:
         """A server that shows a certificate for these names and addresses; `begins` and `ends` are years."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
+        subject = x509.Name([] if Lack.SUBJECT in self._lacks else [x509.NameAttribute(NameOID.COMMON_NAME, called)])
         valid = [datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (begins, ends)]
-        certificate = (
-            self._builder(subject, key, *valid)
-            .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
+        others = x509.SubjectAlternativeName([_general_name(name) for name in names])
+        certificate = self._issued(self._builder(subject, key, *valid).add_extension(others, critical=False))
         path = self._folder / f"{certificate.serial_number}.pem"
         path.write_bytes(
             key.private_bytes(

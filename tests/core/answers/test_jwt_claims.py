@@ -40,6 +40,8 @@ NONE = [
     pytest.param(jwt("{"), id="cut JSON"),
     pytest.param(jwt(b"\xff\xfe\xfd"), id="no UTF-8"),
     pytest.param(jwt("[" * 40_000), id="nested too deep"),
+    pytest.param(jwt('{"a":' * 65 + "1" + "}" * 65), id="one level too deep"),
+    pytest.param(jwt('{"a":' * 5_000 + "1" + "}" * 5_000), id="as deep as only some Pythons read"),
     pytest.param(jwt('{"n": ' + "9" * 20_000 + "}"), id="a number beyond bounds"),
 ]
 
@@ -48,6 +50,13 @@ NONE = [
 def test_what_is_no_jwt_has_no_claims(token: Secret) -> None:
     """An access token may be anything; none of it is an error."""
     assert {} == claims_of(token)
+
+
+def test_the_deepest_payload_that_is_read() -> None:
+    """The bound is that of all JSON of a provider, the same on every Python."""
+    claims = claims_of(jwt('{"a":' * 64 + "1" + "}" * 64))
+
+    assert {"a"} == claims.keys()
 
 
 def test_a_payload_has_a_bound() -> None:

@@ -187,7 +187,7 @@ def nested(depth: int) -> str:
         pytest.param("curl https://a.example -d", "no value", (1, 1), id="an option without a value"),
         pytest.param("curl 'https://[a.example/' -d password=x", "URL can't be read", (1, 1), id="no address"),
         pytest.param(f"curl https://a.example --json '{nested(40)}'", "nested too deep", (1, 1), id="deep"),
-        pytest.param(f"curl https://a.example --json '{nested(9000)}'", "no JSON", (1, 1), id="endless"),
+        pytest.param(f"curl https://a.example --json '{nested(9000)}'", "nested too deep", (1, 1), id="endless"),
     ],
 )
 def test_what_can_not_be_read(text: str, words: str, place: tuple[int, int]) -> None:

@@ -10,7 +10,8 @@ import socket
 import ssl
 from typing import Final
 
-from keyturn.core.errors import ProviderTlsFailed, ProviderUnreachable
+from keyturn.adapters.tls_rules import certificate_check, machine_context
+from keyturn.core.errors import CERTIFICATE_FAULTS, ProviderTlsFailed, ProviderUnreachable
 
 ANSWER_WITHIN_S: Final = 5.0
 
@@ -27,16 +28,17 @@ def certificate_ends_at(host: str, port: int) -> float:
     """When the certificate ends, Unix seconds.
 
     Raises:
-        ProviderTlsFailed: it is not trusted here, or is for another name.
+        ProviderTlsFailed: it is refused; `check` and the detail, a clause about “it”, say why.
         ProviderUnreachable: nobody answers by TLS.
     """
     try:
         with (
             socket.create_connection((host, port), timeout=ANSWER_WITHIN_S) as plain,
-            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secured,
+            machine_context().wrap_socket(plain, server_hostname=host) as secured,
         ):
             return ssl.cert_time_to_seconds(str((secured.getpeercert() or {}).get("notAfter")))
-    except ssl.SSLCertVerificationError:
-        raise ProviderTlsFailed("the certificate is not trusted here") from None
+    except ssl.SSLCertVerificationError as error:
+        check = certificate_check(error)
+        raise ProviderTlsFailed.at(check, CERTIFICATE_FAULTS[check]) from None
     except (OSError, ValueError):
         raise ProviderUnreachable("nobody answers by TLS") from None

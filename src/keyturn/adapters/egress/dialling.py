@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
-from keyturn.adapters.egress.tls_contexts import TlsContexts, failed_check
+from keyturn.adapters.egress.tls_contexts import TlsContexts, handshake_failed
 from keyturn.adapters.egress.tunnel import EgressProxy, Tunnel
-from keyturn.core.errors import AddressNotAllowed, ProviderTlsFailed, ProviderUnreachable, UrlNotAllowed
+from keyturn.core.errors import AddressNotAllowed, ProviderUnreachable, UrlNotAllowed
 from keyturn.core.messages import TlsIdentity
 from keyturn.core.urls.addresses import Network, operator_allows
 from keyturn.core.urls.hostnames import HostError, literal_address, normalise_host
@@ -149,7 +149,7 @@ class Dialler:
         except OSError as error:  # ssl.SSLError is one; a handshake that takes too long is a ConnectionAbortedError
             if context is None:
                 raise ProviderUnreachable("the connection failed") from None
-            raise ProviderTlsFailed.at(failed_check(error), "the TLS handshake or the certificate failed") from None
+            raise handshake_failed(error) from None
 
 
 def read_host(host: str) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from keyturn.adapters.tls_rules import certificate_fault, machine_context
 from keyturn.core.errors import MailUnavailable
 from keyturn.core.secret import Secret
 from keyturn.ports.mail import Mail
@@ -99,13 +100,15 @@ class SmtpMailer:
                 password=password,
                 use_tls=server.kind == "smtps",
                 start_tls=server.kind == "smtp+starttls",
-                tls_context=self._tls if self._tls is not None else ssl.create_default_context(),
+                tls_context=self._tls if self._tls is not None else machine_context(),
                 timeout=TIMEOUT_S,
             )
         except aiosmtplib.SMTPResponseException as error:
             raise MailUnavailable(f"the mail server answered {error.code}") from None
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise MailUnavailable(f"the mail could not be sent: {type(error).__name__}") from None
+            fault = certificate_fault(error)
+            why = f"the mail server's certificate was refused: {fault}" if fault else type(error).__name__
+            raise MailUnavailable(f"the mail could not be sent: {why}") from None
 
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage(policy=SMTP)

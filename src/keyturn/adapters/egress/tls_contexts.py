@@ -1,11 +1,12 @@
 """TLS as a connector wants it: its own authorities, its own certificate; and what came of it, or why nothing did.
 
-Rule 1: with authorities of its own a connector trusts no others.
+Rule 1: with authorities of its own a connector trusts no others, and their certificates need not keep RFC 5280 in full
+(tls_rules.py).
 Rule 2: a private key is handed to the TLS library through a pipe, which no file system ever holds.
 Rule 3: a context is made once for each identity; what can't be read makes none, and nothing is sent.
 Rule 4: why a handshake failed is one word of a closed list; no text of the other side is in it.
 
-Source: RFC 7468 for PEM; RFC 8705; OpenSSL's X509_V_ERR numbers and names of reasons.
+Source: RFC 7468 for PEM; RFC 8705; OpenSSL's names of reasons.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from keyturn.core.errors import ProviderTlsFailed, TlsCheck
+from keyturn.adapters.tls_rules import certificate_check, machine_context, own_context
+from keyturn.core.errors import RFC_5280_FAULTS, ProviderTlsFailed, TlsCheck
 from keyturn.core.messages import TlsFacts, TlsIdentity, TransportFacts
 from keyturn.core.secret import Secret
 from keyturn.core.urls.addresses import operator_allows
@@ -30,11 +32,6 @@ _MAX_PEM: Final = 32_768  # less than a pipe takes without a reader
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z ]{1,32})-----([A-Za-z0-9+/=\s]+)-----END \1-----", re.ASCII)
 _KEYS: Final = frozenset({"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"})
 _LONGEST_NAME: Final = 100
-_CERTIFICATE_CHECKS: Final[Mapping[int, TlsCheck]] = {
-    2: TlsCheck.UNKNOWN_ISSUER, 9: TlsCheck.NOT_YET_VALID, 10: TlsCheck.EXPIRED, 18: TlsCheck.SELF_SIGNED,
-    19: TlsCheck.UNKNOWN_ISSUER, 20: TlsCheck.UNKNOWN_ISSUER, 21: TlsCheck.UNKNOWN_ISSUER, 62: TlsCheck.WRONG_NAME,
-    64: TlsCheck.WRONG_NAME, 66: TlsCheck.WEAK, 67: TlsCheck.WEAK, 68: TlsCheck.WEAK,
-}  # fmt: skip
 _REASONS: Final[Mapping[str, TlsCheck]] = {
     "UNSUPPORTED_PROTOCOL": TlsCheck.OLD_VERSION, "TLSV1_ALERT_PROTOCOL_VERSION": TlsCheck.OLD_VERSION,
     "NO_PROTOCOLS_AVAILABLE": TlsCheck.OLD_VERSION, "SSLV3_ALERT_HANDSHAKE_FAILURE": TlsCheck.NO_COMMON_CIPHER,
@@ -49,9 +46,14 @@ _REASONS: Final[Mapping[str, TlsCheck]] = {
 
 
 def system_tls_context(cadata: str | None = None) -> ssl.SSLContext:
-    """TLS 1.2 or later, HTTP/1.1, the machine's own authorities or only these (PEM)."""
-    context = ssl.create_default_context(cadata=cadata)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    """Return a context for HTTP/1.1, under the machine's authorities or, without the strict check, only under these.
+
+    Args:
+        cadata: authorities in PEM; None for those of the machine.
+
+    Source: decision 0032.
+    """
+    context = machine_context() if cadata is None else own_context(pem=cadata)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -79,12 +81,20 @@ class TlsContexts:
 def failed_check(error: OSError) -> TlsCheck:
     """Which check it was that ended a handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE_CHECKS.get(error.verify_code, TlsCheck.CERTIFICATE)
+        return certificate_check(error)
     if isinstance(error, ssl.SSLError):
         return _REASONS.get(error.reason or "", TlsCheck.OTHER)
     if isinstance(error, ConnectionAbortedError):
         return TlsCheck.TIMED_OUT
     return TlsCheck.CLOSED if isinstance(error, ConnectionError) else TlsCheck.OTHER
+
+
+def handshake_failed(error: OSError) -> ProviderTlsFailed:
+    """Return the error of a handshake that failed; its words name a rule of RFC 5280 if the strict check found one."""
+    check = failed_check(error)
+    fault = RFC_5280_FAULTS.get(check)
+    said = "the TLS handshake or the certificate failed"
+    return ProviderTlsFailed.at(check, said if fault is None else f"the host's certificate was refused: {fault}")
 
 
 def facts_of(transport: asyncio.BaseTransport, *, by_proxy: bool, own_authorities: bool) -> TransportFacts:

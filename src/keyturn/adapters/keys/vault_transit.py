@@ -17,7 +17,6 @@ import base64
 import binascii
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +31,7 @@ from keyturn.adapters.sealing.wrapped_key import (
     service_key_fingerprint,
     service_key_name,
 )
+from keyturn.adapters.tls_rules import certificate_fault, machine_context, own_context
 from keyturn.core.errors import KeyUnavailable, SealBroken, SettingsInvalid, WrongKey
 from keyturn.core.secret import Secret
 
@@ -124,7 +124,9 @@ class VaultTransitKey:
                     raise _failure(answer.status, text)
                 document = _document(text)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise KeyUnavailable(f"Vault can't be asked: {type(error).__name__}") from None
+            fault = certificate_fault(error)
+            why = f"its certificate was refused: {fault}" if fault else type(error).__name__
+            raise KeyUnavailable(f"Vault can't be asked: {why}") from None
         data = document.get("data")
         if not isinstance(data, Mapping):
             raise KeyUnavailable("Vault gave an answer that can't be read")
@@ -142,9 +144,7 @@ class VaultTransitKey:
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            context: ssl.SSLContext | bool = True
-            if self._ca is not None:
-                context = ssl.create_default_context(cafile=self._ca)
+            context = machine_context() if self._ca is None else own_context(file=self._ca)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=context, limit=16),
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -24,7 +24,7 @@ from keyturn.adapters.store.database.schema import NOT_ENDED
 from keyturn.bootstrap.settings import Settings
 from keyturn.bootstrap.upkeep.check import Check, Grade
 from keyturn.bootstrap.upkeep.rows import look_at_rows
-from keyturn.core.errors import ProviderTlsFailed, ProviderUnreachable
+from keyturn.core.errors import RFC_5280_FAULTS, ProviderTlsFailed, ProviderUnreachable
 from keyturn.engine.quiet_hours.quiet_times import zone_named
 
 LATE_S: Final = 300.0
@@ -134,9 +134,12 @@ def _certificate(host: str, port: int) -> Check:
     name = "public address"
     try:
         ends = certificate_ends_at(host, port)
-    except ProviderTlsFailed:
+    except ProviderTlsFailed as error:
+        found = f"The certificate of KEYTURN_PUBLIC_URL is refused here: {error.detail}."
+        if error.check in RFC_5280_FAULTS:
+            return Check(name, Grade.PROBLEM, found, "Have its authority issue certificates that keep RFC 5280.")
         fix = "Renew it, or install the whole chain; browsers refuse it as well."
-        return Check(name, Grade.PROBLEM, "The certificate of KEYTURN_PUBLIC_URL is not one that is trusted here.", fix)
+        return Check(name, Grade.PROBLEM, found, fix)
     except ProviderUnreachable:
         fix = "Fine where this machine can't reach it from inside; else look at the proxy before keyturn."
         return Check(name, Grade.WARNING, "KEYTURN_PUBLIC_URL does not answer by TLS from here.", fix)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from keyturn.core.answers.answer_body import is_too_deep
 from keyturn.core.building.curl_words import CurlUnreadable
 
 # Options that take a word and say nothing about the request.
@@ -21,6 +22,7 @@ _TAKE_A_WORD: Final = frozenset(
         "-D", "--dump-header", "-K", "--config", "-e", "--referer", "--max-redirs", "-r", "--range", "--aws-sigv4",
     }
 )  # fmt: skip
+_TOO_DEEP: Final = "The body of the command is nested too deep."
 _DEEPEST: Final = 24  # a connector's file has 32 levels, and the body does not begin at the first
 _SHORT_WITH_WORD: Final = frozenset("XHdFubAomwxcETDKer")
 _DATA: Final = frozenset({"-d", "--data", "--data-ascii", "--data-raw", "--data-binary", "--data-urlencode"})
@@ -145,12 +147,15 @@ def _put_data(found: CurlRequest, data: list[tuple[str, str]], *, as_query: bool
         found.unread.append("a body from a file (@)")
         return
     if data[0][0] == "--json" or "json" in kind.lower() or data[0][1].lstrip().startswith("{"):
+        text = "".join(value for _, value in data)
+        if is_too_deep(text):  # before it is parsed: the parser's own limit is another one on each Python
+            raise CurlUnreadable(_TOO_DEEP)
         try:
-            body = json.loads("".join(value for _, value in data))
-        except (ValueError, RecursionError):
+            body = json.loads(text)
+        except ValueError:
             raise CurlUnreadable("The body of the command is no JSON.") from None
         if _depth(body) > _DEEPEST:
-            raise CurlUnreadable("The body of the command is nested too deep.")
+            raise CurlUnreadable(_TOO_DEEP)
         if not isinstance(body, dict):
             raise CurlUnreadable("The body of the command is no JSON object.")
         found.params, found.encoding = body, "json"

@@ -104,6 +104,8 @@ from keyturn.core.errors.owner import (
     PasswordExpired,
 )
 from keyturn.core.errors.provider import (
+    CERTIFICATE_FAULTS,
+    RFC_5280_FAULTS,
     ProviderBadResponse,
     ProviderRateLimited,
     ProviderTimeout,
@@ -128,6 +130,8 @@ from keyturn.core.errors.sign_in import (
 from keyturn.core.errors.tree import CallerError, Finding, KeyturnError, OperatorError, OwnerError, ProviderError
 
 __all__ = [
+    "CERTIFICATE_FAULTS",
+    "RFC_5280_FAULTS",
     "AccessDenied",
     "AccountLocked",
     "AddressNotAllowed",

@@ -46,7 +46,12 @@ class _Authority:
 TLS: Final = Table(
     "tls",
     (
-        Key("ca", _Authority(), "the only authorities that are trusted: certificates in PEM, or the field with them"),
+        Key(
+            "ca",
+            _Authority(),
+            "the only authorities that are trusted: certificates in PEM, or the field with them; what they sign need "
+            "not keep RFC 5280 in full",
+        ),
         Key(
             "client_certificate",
             _ONE_NAME,

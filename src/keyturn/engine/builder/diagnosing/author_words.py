@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from keyturn.core.errors import KeyturnError, ProviderTlsFailed, TlsCheck
+from keyturn.core.errors import RFC_5280_FAULTS, KeyturnError, ProviderTlsFailed, TlsCheck
 from keyturn.core.problems import PROBLEMS
 
 # {step}: the number of the step whose request it was.
@@ -51,7 +51,12 @@ _WORDS: Final = {
 
 # Of a certificate or handshake: which check failed. The place in step 2 is a fold of its form.
 _PLACE: Final = "step 2, “Networks, addresses and certificates”"
+_ACCEPTED: Final = (
+    f"If the provider has an authority of its own, put that into {_PLACE} (“tls.ca”): under it this rule is "
+    "not enforced. If not, the provider needs a certificate that keeps RFC 5280."
+)
 _TLS: Final[Mapping[TlsCheck, str]] = {
+    **{check: f"The host's certificate is refused: {fault}. {_ACCEPTED}" for check, fault in RFC_5280_FAULTS.items()},
     TlsCheck.EXPIRED: "The host's certificate has expired. Only the provider can renew it; if it has not, this "
     "machine's clock is wrong.",
     TlsCheck.NOT_YET_VALID: "The host's certificate is not valid yet. This machine's clock may be wrong.",
