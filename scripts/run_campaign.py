@@ -16,6 +16,7 @@ import argparse
 import datetime
 import fcntl
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -153,12 +154,14 @@ def _play_piece(asked: Campaign, seeds: Sequence[int], path: Path, root: Path) -
         *(part for seed in seeds for part in ("--fault-seed", str(seed))),
     ]
     with (root / FOLDER / "campaign.log").open("a", encoding="utf-8") as log:
-        session = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        session = subprocess.Popen(
+            command, cwd=root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             status = session.wait()
         finally:
             if session.poll() is None:
-                session.terminate()
+                os.killpg(session.pid, signal.SIGTERM)  # its workers and their servers too
                 session.wait()
     if status == 0:
         shutil.rmtree(left, ignore_errors=True)
