@@ -56,7 +56,7 @@ mutants: ready ## Break the core on purpose and see which breaks its tests do no
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
 bench: ready ## Measure what the documents claim: renewals (five minutes), then calls (those need nginx)
-	@$(BIN)/python bench/renewals.py
+	@$(BIN)/python bench/renewals.py --write docs/performance.md
 	@$(BIN)/python bench/run.py
 
 docs: ## Build the documentation
