@@ -13,7 +13,7 @@ COMPILE = pip compile --quiet --universal --python-version 3.11 --generate-hashe
 	--custom-compile-command "make lock" $(LOCK_FLAGS)
 later = @echo "make $@ has nothing to run yet: $(1)." >&2; exit 1
 
-.PHONY: help setup ready run dev fmt lint test test-peers test-faults campaign test-browser mutants bench docs schema lock release check
+.PHONY: help setup ready run dev fmt lint test test-peers test-faults campaign test-breaks test-browser mutants bench docs schema lock release check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ test-faults: ready ## Kill, cut and delay things while connections are renewed; 
 
 campaign: ready ## Play 260 random fault runs and write their table into docs/reliability.md; goes on where it stopped
 	@$(BIN)/python -m scripts.run_campaign $(CAMPAIGN)
+
+test-breaks: ready ## Break the engine on purpose and write into docs/reliability.md which random runs notice
+	@$(BIN)/python -m scripts.break_engine
 
 test-browser: ready ## Drive the pages in a real Chromium, and hold them to axe (brings in the driver and the browser)
 	@$(BIN)/python scripts/set_up_browser.py
