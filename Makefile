@@ -8,11 +8,12 @@ BIN := .venv/bin
 SET_UP = python=$$(sh scripts/find_python.sh) && "$$python" scripts/set_up.py
 LOCK_FLAGS ?=
 RELEASE ?=
+CAMPAIGN ?=
 COMPILE = pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	--custom-compile-command "make lock" $(LOCK_FLAGS)
 later = @echo "make $@ has nothing to run yet: $(1)." >&2; exit 1
 
-.PHONY: help setup ready run dev fmt lint test test-pythons test-peers test-faults test-browser mutants bench docs schema lock release check
+.PHONY: help setup ready run dev fmt lint test test-pythons test-peers test-faults campaign test-breaks test-browser mutants bench docs schema lock release check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -47,6 +48,12 @@ test-peers: ready ## Live beside five servers that others wrote; the first run i
 test-faults: ready ## Kill, cut and delay things while connections are renewed; FAULTS="--fault-seed N" replays a run
 	@$(BIN)/pytest -m 'slow or short' -n 2 --dist loadgroup tests/faults tests/security $(FAULTS)
 
+campaign: ready ## Play 260 random fault runs and write their table into docs/reliability.md; goes on where it stopped
+	@$(BIN)/python -m scripts.run_campaign $(CAMPAIGN)
+
+test-breaks: ready ## Break the engine on purpose and write into docs/reliability.md which random runs notice
+	@$(BIN)/python -m scripts.break_engine
+
 test-browser: ready ## Drive the pages in a real Chromium, and hold them to axe (brings in the driver and the browser)
 	@$(BIN)/python scripts/set_up_browser.py
 	@$(BIN)/pytest -m slow tests/browser
@@ -55,7 +62,7 @@ mutants: ready ## Break the core on purpose and see which breaks its tests do no
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
 bench: ready ## Measure what the documents claim: renewals (five minutes), then calls (those need nginx)
-	@$(BIN)/python bench/renewals.py
+	@$(BIN)/python bench/renewals.py --write docs/performance.md
 	@$(BIN)/python bench/run.py
 
 docs: ## Build the documentation

@@ -1,6 +1,6 @@
 """Measure what a renewal and a login cost, beside a plain loop that only sends and stores.
 
-    python bench/renewals.py [--connections 1600] [--rounds 3] [--json]
+    python bench/renewals.py [--connections 1600] [--rounds 3] [--json] [--write docs/performance.md]
 
 A provider on eight hosts answers after 20 ms. Every connection is due at the same moment, and the broker renews them
 with 64 in flight (eight places a host); between its rounds the plain loop does as many, at the same hosts, as many at
@@ -13,6 +13,7 @@ product is bent for this. CPU is that of its process alone; bytes are those of t
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import shutil
@@ -33,9 +34,12 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE / "upstream"))
+sys.path.insert(0, str(HERE.parent))
 
 from run import Running, keyturn  # noqa: E402
 from serve import free_port  # noqa: E402
+
+from scripts.written_by_runs import Sources, heading, put  # noqa: E402
 
 HOSTS = 8
 TTL_S = 120  # a token of that is due between a minute and a minute and a half, spread
@@ -46,6 +50,8 @@ TRACED_LOGINS = 20
 SETTLING_S = 4  # what follows from the traced logins (events, counts) is written within two seconds
 IDLE_S = 15
 TICK = os.sysconf("SC_CLK_TCK")
+SECTION = "renewals"  # of the page
+SOURCES = Sources(("src", "bench", "requirements/runtime.txt"))
 CONNECTOR = """
 keyturn: 1
 connector: {name}
@@ -307,17 +313,21 @@ def told(figures: Figures) -> dict[str, Any]:
         values = [each.each[name] for each in rounds]
         return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
+    def to_plain(name: str) -> dict[str, float]:
+        """By the round, as both of a round met the same machine."""
+        pairs = zip(figures.broker, figures.plain, strict=True)
+        ratios = [ours.each[name] / limit.each[name] for ours, limit in pairs]
+        return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
+
     late = sorted(figures.late_s)
-    ratio = [
-        ours.each["per_s"] / limit.each["per_s"] for ours, limit in zip(figures.broker, figures.plain, strict=True)
-    ]
     return {
         "renewals_per_s": of(figures.broker, "per_s"),
         "renewal_cpu_ms": of(figures.broker, "cpu_ms"),
         "renewal_bytes": of(figures.broker, "bytes"),
         "plain_per_s": of(figures.plain, "per_s"),
         "plain_cpu_ms": of(figures.plain, "cpu_ms"),
-        "of_plain": {"median": statistics.median(ratio), "min": min(ratio), "max": max(ratio)},
+        "of_plain": to_plain("per_s"),
+        "cpu_of_plain": to_plain("cpu_ms"),
         "login_cpu_ms": figures.login_cpu_ms,
         "login_syncs": figures.login_syncs,
         "idle_cores": figures.idle_cores,
@@ -340,13 +350,22 @@ def table(found: dict[str, Any]) -> str:
             f"| renewals a second, 64 in flight | {of('renewals_per_s', 0)} | {of('plain_per_s', 0)} |",
             f"| CPU each, ms | {of('renewal_cpu_ms', 2)} | {of('plain_cpu_ms', 2)} |",
             f"| of the plain loop's rate | {of('of_plain', 2)} | 1 |",
-            f"| bytes that stay, each | {of('renewal_bytes', 0)} | |",
-            f"| a login: CPU, ms | {found['login_cpu_ms']:.1f} | |",
-            f"| a login: fsyncs | {syncs} | |",
-            f"| idle, share of a core | {100 * found['idle_cores']:.1f} % | |",
-            f"| late by the clock, p95 | {found['late_p95_s']:.1f} s | |",
+            f"| of the plain loop's CPU | {of('cpu_of_plain', 2)} | 1 |",
+            f"| bytes that stay, each | {of('renewal_bytes', 0)} | – |",
+            f"| a login: CPU, ms | {found['login_cpu_ms']:.1f} | – |",
+            f"| a login: fsyncs | {syncs} | – |",
+            f"| idle, share of a core | {100 * found['idle_cores']:.1f} % | – |",
+            f"| late by the clock, p95 | {found['late_p95_s']:.1f} s | – |",
         ]
     )
+
+
+def written(found: dict[str, Any], given: argparse.Namespace) -> str:
+    """The section of the page: when, on what and how it was measured, and the table."""
+    what = f"median (lowest..highest) of {given.rounds} rounds of {given.connections} renewals each"
+    command = f"bench/renewals.py --connections {given.connections} --rounds {given.rounds}"
+    today = [datetime.datetime.now(datetime.UTC).date()]
+    return f"{heading(what, command=command, sources=SOURCES, days=today)}\n\n{table(found)}"
 
 
 def main() -> int:
@@ -356,9 +375,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
     parser.add_argument("--where", help="a folder on the disk to measure; the system's folder for temporary files")
-    found = told(measure(parser.parse_args()))
-    as_json = parser.parse_args().json
-    print(json.dumps(found, indent=1) if as_json else table(found))
+    parser.add_argument("--write", type=Path, help="a page to write the table into, between its markers")
+    given = parser.parse_args()
+    found = told(measure(given))
+    print(json.dumps(found, indent=1) if given.json else table(found))
+    if given.write is not None:
+        put(given.write, SECTION, written(found, given))
     return 0
 
 

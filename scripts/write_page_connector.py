@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -93,7 +94,8 @@ def _table(schema: Schema) -> str:
     for name, key, required in _keys(schema):
         shown = f"**`{name}`**" if required else f"`{name}`"
         default = f"`{json.dumps(key['default'])}`" if "default" in key else ""
-        rows.append(f"| {shown} | {key.get('description', '')} | {_words(key)} | {default} |")
+        means = re.sub(r"(?<!`)\{\{.*?\}\}(?!`)", r"`\g<0>`", key.get("description", ""))
+        rows.append(f"| {shown} | {means} | {_words(key)} | {default} |")
     return "\n".join(rows)
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 from typing import Any
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.core.answers.token_response import Outcome, Reading, read_answer
@@ -54,7 +54,7 @@ def fetch_token_response(url: str, case: dict[str, Any]) -> dict[str, Any]:
     policy = EgressPolicy(private_network=True, insecure_http=True, timeout_s=case.get("deadline_s", 5.0))
 
     async def exchange() -> Answer:
-        egress = AiohttpEgress(SystemResolver(), _LOOPBACK, FakeClock(case["received_at"]))
+        egress = HttpEgress(SystemResolver(), _LOOPBACK, FakeClock(case["received_at"]))
         return await egress.send(request, policy)
 
     try:

@@ -19,7 +19,7 @@ from tests.faults.runs.bench import Bench
 from tests.faults.runs.faults import CELLS, FAULTS, Grant, Run
 from tests.faults.runs.journal import Journal
 from tests.faults.runs.judge import Verdict, judge, left_open, told
-from tests.faults.runs.report import seeds_of
+from tests.faults.runs.report import keep, seeds_of
 from tests.faults.runs.story import Story
 from tests.faults.runs.strikes import STRIKES, strike
 
@@ -86,19 +86,28 @@ def play(bench: Bench, run: Run) -> Verdict:
 
 
 @pytest.mark.timeout(180)
-def test_run(seed: int, benches: Callable[..., Bench], record_property: Callable[[str, Any], None]) -> None:
+def test_run(
+    seed: int,
+    benches: Callable[..., Bench],
+    record_property: Callable[[str, Any], None],
+    pytestconfig: pytest.Config,
+) -> None:
     """Nothing is doubled, lost without need, or claimed that is not so."""
-    run, verdict, began = Run.drawn(seed), Verdict(), time.monotonic()
+    run, began = Run.drawn(seed), time.monotonic()
     bench: Bench | None = None
+    verdict: Verdict | None = None  # stays so where the session is interrupted: such a run came to nothing
     try:
         bench = benches(run.processes)
         verdict = play(bench, run)
-    except Exception as error:
-        verdict.wrong.append(f"the run broke: {type(error).__name__}: {error}"[:300])
+    except (Exception, pytest.fail.Exception) as error:  # the latter is how a test's time limit ends it
+        verdict = Verdict(wrong=[f"the run broke: {type(error).__name__}: {error}"[:300]])
         raise
     finally:
-        record_property("fault_run", told(run, verdict, time.monotonic() - began))
-        if verdict.wrong and bench is not None:
+        if verdict is not None:
+            row = told(run, verdict, time.monotonic() - began)
+            record_property("fault_run", row)
+            keep(pytestconfig, row)
+        if verdict is not None and verdict.wrong and bench is not None:
             benches(run.processes, broken=True)
     print(f"replay: pytest tests/faults/test_random_runs.py --fault-seed {seed}   (journals in {bench.where})")
 

@@ -15,7 +15,7 @@ import structlog
 from keyturn.adapters.anchor_file import JsonAnchorFile
 from keyturn.adapters.catalogue.yaml_catalogue import YamlCatalogue
 from keyturn.adapters.client_assertions import JwtAssertions
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.mail import SmtpMailer, mail_server
 from keyturn.adapters.egress.resolver import SystemResolver
@@ -124,7 +124,7 @@ async def wired(
         lease=stores.leases,
         client_assertions=JwtAssertions(clock, entropy),
         id_tokens=JoseIdTokens(),
-        egress=AiohttpEgress(resolver, allowances, clock, proxy=proxy),
+        egress=HttpEgress(resolver, allowances, clock, proxy=proxy),
         upstream=upstream,
         catalogue=YamlCatalogue(),
         suffixes=suffixes,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.adapters.egress.tls_contexts import system_tls_context
@@ -35,9 +35,9 @@ HURRIED = EgressPolicy(insecure_http=True, timeout_s=0.5)
 JSON = b'{"access_token": "abc"}'
 
 
-def client(operator: EgressAllowances = LOOPBACK) -> AiohttpEgress:
+def client(operator: EgressAllowances = LOOPBACK) -> HttpEgress:
     """May reach loopback."""
-    return AiohttpEgress(SystemResolver(), operator, FakeClock(1_000.0))
+    return HttpEgress(SystemResolver(), operator, FakeClock(1_000.0))
 
 
 async def send(script: Script, policy: EgressPolicy = POLICY, method: str = "POST") -> tuple[Answer, RawServer]:
@@ -229,7 +229,7 @@ async def test_interim_answers_are_bounded_in_number() -> None:
 
 async def test_a_lookup_that_hangs_is_bound_by_the_deadline() -> None:
     """Nothing was sent, and that is what the error says."""
-    egress = AiohttpEgress(ScriptedResolver(None), LOOPBACK, FakeClock())
+    egress = HttpEgress(ScriptedResolver(None), LOOPBACK, FakeClock())
 
     with pytest.raises(ProviderUnreachable):
         await egress.send(OutgoingRequest("GET", "https://api.example.com/"), EgressPolicy(timeout_s=0.2))
@@ -327,7 +327,7 @@ async def test_urls_that_are_none_are_refused_before_a_lookup(url: str) -> None:
     resolver = ScriptedResolver(["127.0.0.1"])
 
     with pytest.raises(UrlNotAllowed) as refused:
-        await AiohttpEgress(resolver, LOOPBACK, FakeClock()).send(OutgoingRequest("GET", url), POLICY)
+        await HttpEgress(resolver, LOOPBACK, FakeClock()).send(OutgoingRequest("GET", url), POLICY)
 
     assert [] == resolver.asked
     assert "example" not in str(refused.value)
@@ -413,8 +413,8 @@ async def test_tls_from_end_to_end(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     policy = EgressPolicy(private_network=True)
     names = ScriptedResolver(["127.0.0.1"])
-    trusting = AiohttpEgress(names, LOOPBACK, FakeClock(), authority.trusted_by(system_tls_context()))
-    doubting = AiohttpEgress(names, LOOPBACK, FakeClock())
+    trusting = HttpEgress(names, LOOPBACK, FakeClock(), authority.trusted_by(system_tls_context()))
+    doubting = HttpEgress(names, LOOPBACK, FakeClock())
     async with raw_server(answering(whole(JSON)), tls=authority.server_context("api.example.com")) as server:
         request = OutgoingRequest("POST", server.url(host="api.example.com", scheme="https"), body=b"password=x")
         answer = await trusting.send(request, policy)

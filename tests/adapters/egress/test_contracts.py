@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.adapters.egress.upstream import PooledUpstream
@@ -86,7 +86,7 @@ class ScriptedProvider:
         self._egress.will_reply(ProviderTimeout())
 
 
-class TestAiohttpEgress(EgressContract):
+class TestHttpEgress(EgressContract):
     """The real client against a real server."""
 
     @pytest.fixture
@@ -99,7 +99,7 @@ class TestAiohttpEgress(EgressContract):
     @pytest.fixture
     def egress(self) -> Egress:
         """May reach loopback."""
-        return AiohttpEgress(SystemResolver(), LOOPBACK, FakeClock())
+        return HttpEgress(SystemResolver(), LOOPBACK, FakeClock())
 
 
 class TestFakeEgress(EgressContract):

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.upstream import PooledUpstream
 from keyturn.core.errors import AddressNotAllowed
@@ -41,7 +41,7 @@ async def server() -> AsyncIterator[RawServer]:
 async def test_a_request_goes_where_the_one_lookup_said(server: RawServer, second: str) -> None:
     """The name means something else from the second lookup on: the first request has made none, the next is refused."""
     async with dns_server({NAME: [["127.0.0.1"], [second]]}) as dns:
-        egress = AiohttpEgress(WireResolver(dns.address), ONE_ADDRESS, FakeClock())
+        egress = HttpEgress(WireResolver(dns.address), ONE_ADDRESS, FakeClock())
         request = OutgoingRequest("GET", server.url(host=NAME))
         answer = await egress.send(request, POLICY)
         asked = list(dns.asked)
@@ -78,7 +78,7 @@ async def test_of_several_answers_only_allowed_ones_are_dialled() -> None:
         raw_server(answering(whole(b"good"))) as server,
         dns_server({NAME: [["169.254.169.254", "127.0.0.1", "10.0.0.1"]]}) as dns,
     ):
-        egress = AiohttpEgress(WireResolver(dns.address), ONE_ADDRESS, FakeClock())
+        egress = HttpEgress(WireResolver(dns.address), ONE_ADDRESS, FakeClock())
         answer = await egress.send(OutgoingRequest("GET", server.url(host=NAME)), POLICY)
 
     assert b"good" == answer.body

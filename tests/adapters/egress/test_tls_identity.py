@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.tls_contexts import TlsContexts, failed_check, system_tls_context
 from keyturn.adapters.egress.upstream import PooledUpstream
@@ -36,9 +36,9 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def egress() -> AiohttpEgress:
+def egress() -> HttpEgress:
     """Trusts what the machine trusts, where a request says nothing."""
-    return AiohttpEgress(ScriptedResolver(["127.0.0.1"]), LOOPBACK, FakeClock())
+    return HttpEgress(ScriptedResolver(["127.0.0.1"]), LOOPBACK, FakeClock())
 
 
 async def test_an_authority_of_its_own(authority: Authority, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ async def test_what_was_agreed_is_told(authority: Authority, own: bool) -> None:
     tls = authority.server_context(HOST, called="line\nend")
     identity = TlsIdentity("a", authority.pem) if own else None
     trusting = authority.trusted_by(system_tls_context())
-    client = AiohttpEgress(ScriptedResolver(["127.0.0.1"]), LOOPBACK, FakeClock(), None if own else trusting)
+    client = HttpEgress(ScriptedResolver(["127.0.0.1"]), LOOPBACK, FakeClock(), None if own else trusting)
     async with raw_server(answering(whole(b"own")), tls=tls) as server:
         request = OutgoingRequest("GET", server.url(host=HOST, scheme="https"), tls=identity)
         answer = await client.send(request, replace(POLICY, transport_facts=True))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from keyturn.adapters.egress.certificate import certificate_ends_at
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.mail import MailServer, SmtpMailer
 from keyturn.adapters.egress.tls_contexts import system_tls_context
@@ -118,7 +118,7 @@ async def test_a_connector_with_an_old_authority(tmp_path: Path) -> None:
     """As its own `ca` it is trusted; from the machine's store it is refused, with the rule in the error's words."""
     authority = Authority(tmp_path, Lack.AUTHORITY_KEY)
     resolver = ScriptedResolver(["127.0.0.1"])
-    client = AiohttpEgress(resolver, LOOPBACK, FakeClock(), authority.trusted_by(system_tls_context()))
+    client = HttpEgress(resolver, LOOPBACK, FakeClock(), authority.trusted_by(system_tls_context()))
     async with raw_server(answering(whole(b"own")), tls=authority.server_context(HOST)) as server:
         url = server.url(host=HOST, scheme="https")
         answer = await client.send(OutgoingRequest("GET", url, tls=TlsIdentity("a", authority.pem)), POLICY)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.tls_contexts import system_tls_context
 from keyturn.adapters.egress.tunnel import EgressProxy, egress_proxy
@@ -67,10 +67,10 @@ async def _pass_on(reader: asyncio.StreamReader, talk: Talk) -> None:
             await talk.send(piece)
 
 
-def through(server: RawServer, addresses: Sequence[str] = ("127.0.0.1",), **more: object) -> AiohttpEgress:
+def through(server: RawServer, addresses: Sequence[str] = ("127.0.0.1",), **more: object) -> HttpEgress:
     """A client whose operator names this proxy."""
     named = egress_proxy(Secret(f"http://jo:p%40ss@127.0.0.1:{server.port}"))
-    return AiohttpEgress(ScriptedResolver(addresses), LOOPBACK, FakeClock(), proxy=named, **more)  # type: ignore[arg-type]
+    return HttpEgress(ScriptedResolver(addresses), LOOPBACK, FakeClock(), proxy=named, **more)  # type: ignore[arg-type]
 
 
 async def test_the_proxy_is_asked_for_the_checked_address() -> None:

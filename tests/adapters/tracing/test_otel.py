@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import capture_logs
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.adapters.tracing.otel import EgressSpanExporter, OtelTracing
@@ -76,7 +76,7 @@ async def collector() -> AsyncIterator[Collector]:
 
 def tracing_to(collector: Collector) -> OtelTracing:
     """Tracing that exports there through an egress, as the wiring makes it."""
-    egress = AiohttpEgress(SystemResolver(), EgressAllowances(PRIVATE, insecure_http=True), SystemClock())
+    egress = HttpEgress(SystemResolver(), EgressAllowances(PRIVATE, insecure_http=True), SystemClock())
     url = f"http://127.0.0.1:{collector.port}/v1/traces"
     exporter = EgressSpanExporter(
         egress, url, Secret("x-tenant=acme, authorization=Bearer t"), asyncio.get_running_loop()

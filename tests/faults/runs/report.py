@@ -1,12 +1,14 @@
-"""What a session of random runs came to: printed at its end, and written down.
+"""What random runs came to: each one's row, and the table of a session or of a campaign (scripts/run_campaign.py).
 
-Rule: the figures are counted from the runs' own rows; nothing in the document between the markers is typed by hand.
+Rule: the figures are counted from the runs' own rows.
 """
 
 from __future__ import annotations
 
+import datetime
+import json
+import os
 import random
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +20,6 @@ from tests.faults.runs.faults import CELLS
 from tests.faults.runs.losses import Verdict
 
 WRITTEN_TO = Path(".cache/faults/report.md")
-MARKERS = "<!-- runs: written by make test-faults -->", "<!-- end of runs -->"
 LOSSES = tuple(str(each) for each in Verdict if each is not Verdict.ENDED)
 Row = dict[str, Any]
 
@@ -34,7 +35,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--fault-scale", type=float, default=0.2, help="the size of fleets; 1: 5,000 overdue, 10,000 due at once"
     )
-    group.addoption("--fault-report", type=Path, help="a document to write the table into, between its markers")
+    group.addoption("--fault-rows", help="a file that each run appends its row to as it ends, as a line of JSON")
 
 
 def choose_base(config: pytest.Config) -> None:
@@ -120,17 +121,43 @@ def each_run(rows: Sequence[Row]) -> str:
     )
 
 
+def keep(config: pytest.Config, row: Row) -> None:
+    """Append a run's row to the file that was asked for, if one was.
+
+    One write for one line, at the end of the file whoever wrote last: workers share the file, and a run that is
+    interrupted leaves nothing in it.
+    """
+    name: str | None = config.getoption("fault_rows", None)
+    if name is None:
+        return
+    path = config.rootpath / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({**row, "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}) + "\n"
+    kept = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(kept, line.encode())
+    finally:
+        os.close(kept)
+
+
+def kept_rows(path: Path) -> dict[int, Row]:
+    """Read such a file; gives the first row of each seed, so that a run that failed is not made good by a later one.
+
+    A line that is not whole, as a full disk leaves it, counts as no row.
+    """
+    found: dict[int, Row] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            row: Row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found.setdefault(row["seed"], row)
+    return found
+
+
 def write(config: pytest.Config, rows: Sequence[Row]) -> Path:
-    """Write the report to its file, and the table into the document that was named."""
+    """Write the report of a session to its file."""
     path = config.rootpath / WRITTEN_TO
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{summary(rows)}\n\n{each_run(rows)}\n", encoding="utf-8")
-    document: Path | None = config.getoption("fault_report", None)
-    if document is not None:
-        begin, end = MARKERS
-        text = document.read_text(encoding="utf-8")
-        put = f"{begin}\n\n{summary(rows)}\n\n{end}"
-        document.write_text(
-            re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: put, text, flags=re.DOTALL), encoding="utf-8"
-        )
     return path

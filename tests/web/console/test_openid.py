@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.egress.resolver import SystemResolver
 from keyturn.core.access.roles import Role
@@ -49,7 +49,7 @@ def visitor_at(
 ) -> Visitor:
     """A browser at an instance that relies on this provider."""
     relying = RelyingSettings(provider.issuer, CLIENT_ID, "Example", Secret(CLIENT_SECRET))
-    egress = AiohttpEgress(SystemResolver(), EgressAllowances(networks, True), clock)
+    egress = HttpEgress(SystemResolver(), EgressAllowances(networks, True), clock)
     sign_in = SignInSettings(replace(relying, **changes), links)
     return make_visitor(make_world(clock=clock, sign_in=sign_in, way_out=egress))
 

@@ -50,7 +50,7 @@ class _Url:
         return self.host if self.port == DEFAULT_PORTS[self.scheme] else f"{self.host}:{self.port}"
 
 
-class AiohttpEgress:
+class HttpEgress:
     """Sends a request once, on a new connection to a checked address. An `Egress`."""
 
     def __init__(

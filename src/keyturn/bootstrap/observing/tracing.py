@@ -13,7 +13,7 @@ from importlib.metadata import version
 from ipaddress import ip_network
 from typing import Any, Final
 
-from keyturn.adapters.egress.client import AiohttpEgress
+from keyturn.adapters.egress.client import HttpEgress
 from keyturn.adapters.egress.dialling import EgressAllowances
 from keyturn.adapters.tracing.traced_ports import TracedEgress, TracedUpstream, method_of
 from keyturn.bootstrap.assembly import Ports
@@ -43,7 +43,7 @@ def open_tracing(settings: Settings, resolver: Resolver, clock: Clock) -> Tracin
         from keyturn.adapters.tracing.otel import EgressSpanExporter, OtelTracing
     except ImportError:
         raise SettingsInvalid("Traces are asked for (KEYTURN_OTEL_ENDPOINT): pip install 'keyturn[otel]'.") from None
-    egress = AiohttpEgress(resolver, EgressAllowances(PRIVATE, insecure_http=True), clock)
+    egress = HttpEgress(resolver, EgressAllowances(PRIVATE, insecure_http=True), clock)
     exporter = EgressSpanExporter(egress, *collector, asyncio.get_running_loop())
     return OtelTracing(exporter, version=version("keyturn"))
 
