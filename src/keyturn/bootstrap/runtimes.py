@@ -6,6 +6,7 @@ Source: the product, "Interfaces that stay as they are"; the renewal design, "A 
 from __future__ import annotations
 
 import asyncio
+import gc
 import select
 import signal
 import socket
@@ -167,6 +168,9 @@ async def serve(
         try:
             while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event for it)
                 await asyncio.sleep(0.01)
+            # What was made by now lives as long as the process: it is not looked through again at each collection.
+            gc.collect()
+            gc.freeze()
             log.info("listening", address=address, data=str(settings.data))
             if host in ("0.0.0.0", "::") and settings.public_url is None:  # noqa: S104
                 log.warning("no_public_url", note="Set KEYTURN_PUBLIC_URL: links would name an address of no machine.")

@@ -163,6 +163,8 @@ def read_host(host: str) -> str:
 
 def _interleaved(addresses: Sequence[str]) -> list[str]:
     """Families in turn, beginning with the first one's, so that a dead family costs one delay (RFC 8305 section 4)."""
+    if len(addresses) == 1:
+        return list(addresses)
     first_version = ip_address(addresses[0]).version
     same = [address for address in addresses if ip_address(address).version == first_version]
     other = [address for address in addresses if ip_address(address).version != first_version]
@@ -200,7 +202,7 @@ async def _connect_to_any(addresses: Sequence[str], port: int, connect: Connect)
 
 async def connect_tcp(address: str, port: int) -> socket.socket:
     """A connected socket. `address` is numeric, so nothing is looked up again."""
-    family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setblocking(False)

@@ -132,7 +132,10 @@ class SqlRenewalStore:
                 self._logins.settle_in(tx, *booked)
             add_records(tx, records)
             add_revocations(tx, to_revoke)
-            return replace(written, last_used_at=kept.last_used_at, worked_generation=kept.worked_generation)
+            used = (kept.last_used_at, kept.worked_generation)
+            if used == (written.last_used_at, written.worked_generation):
+                return written
+            return replace(written, last_used_at=used[0], worked_generation=used[1])
 
         return await self._written(body, claimed)
 

@@ -147,9 +147,11 @@ def _with_query(url: str, query: str) -> str:
 
 
 def _keep_client_secret_out_of_urls(spec: ProviderRequest, client: _Client, in_query: bool) -> None:
-    by_post = spec.authentication is ClientAuthentication.POST and client.secret is not None
-    by_hand = any(each.uses("client_secret") for each in templates_of(spec.params))
-    if spec.url.uses("client_secret") or (in_query and (by_post or by_hand)):
+    in_url = spec.url.uses("client_secret")
+    if in_query and not in_url:
+        by_post = spec.authentication is ClientAuthentication.POST and client.secret is not None
+        in_url = by_post or any(each.uses("client_secret") for each in templates_of(spec.params))
+    if in_url:
         raise ConnectorInvalid("the client secret never stands in a URL")
 
 

@@ -84,5 +84,5 @@ def hear(gate: ProviderGate, asking: Asking, sent: Sent, host: str | None = None
     if isinstance(sent.error, ServerStopping):
         return  # nobody was asked
     code = sent.error.code if sent.error is not None else None
-    at = asking if host is None else replace(asking, host=host)
+    at = asking if host in (None, asking.host) else replace(asking, host=host)
     gate.heard(at, sent.outcome, code=code, asked_s=sent.retry_after_s)

@@ -493,7 +493,7 @@ class RenewalAttempt:
     ) -> Connection:
         before = ready.secrets.token_set
         kept: Mapping[str, Any] = {**(before.kept if before else {}), **token_set.kept}
-        if before is not None:  # a host from an answer is pinned: only the person's login takes another
+        if before is not None and before.kept:  # a host from an answer is pinned: only a person's login takes another
             pinned = answered_hosts(ready.connector) & before.kept.keys()
             kept = {**kept, **{name: before.kept[name] for name in pinned}}
         whole, login = replace(token_set, kept=kept), ready.kind is IntentKind.LOGIN
