@@ -41,7 +41,8 @@ test: ready ## Lint, then all tests that need nothing but this machine (about fo
 test-peers: ready ## Live beside five servers that others wrote; the first run installs them into .cache/peers
 	@$(BIN)/pytest -m slow -n 2 --dist loadfile tests/peers
 
-test-faults: ready ## Kill, cut and delay things while connections are renewed; FAULTS="--fault-seed N" replays a run
+test-faults: ready ## Kill, cut and delay things while connections are renewed (brings in strace); FAULTS="--fault-seed N" replays a run
+	@$(BIN)/python scripts/set_up_strace.py
 	@$(BIN)/pytest -m 'slow or short' -n 2 --dist loadgroup tests/faults tests/security $(FAULTS)
 
 test-browser: ready ## Drive the pages in a real Chromium, and hold them to axe (brings in the driver and the browser)

@@ -34,6 +34,7 @@ TICK_S = 1.15  # the scheduler writes what it counted once a second
 BEAT_EVERY_S = 5.0
 BEAT_FREE_S = 0.8  # longer than any operation here
 MOST_CALLS = 400  # of one kind, in one operation
+AGAIN = 5
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Lane:
     journal: Path
     connector: str = ""
     killed_at: list[float] = field(default_factory=list)  # monotonic
+    kept: list[dict[str, Any]] = field(default_factory=list)  # connections that several points need
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @classmethod
@@ -58,6 +60,11 @@ class Lane:
         lane = cls(where, server.start(), provider, journal)
         lane.connector = install(server, connector_for(provider))
         return lane
+
+    @property
+    def dead(self) -> bool:
+        """True if the server has ended."""
+        return self.server.process is None or self.server.process.poll() is not None
 
     def account(self) -> int:
         """Return the number of an account that has never logged in."""
@@ -83,6 +90,10 @@ class Lane:
         with contextlib.closing(sqlite3.connect(self.server.data / "keyturn.db", timeout=10)) as database:
             return database.execute(statement, values).fetchall()
 
+    def revocations(self) -> set[str]:
+        """Return the ids of the revocations that are due."""
+        return {each[0] for each in self.rows("SELECT id FROM revocations")}
+
     def execute(self, *statements: str) -> None:
         """Change the database beside the server."""
         path = self.server.data / "keyturn.db"
@@ -106,6 +117,11 @@ class Lane:
     def up(self) -> None:
         """Start the server again if it was killed."""
         self.server.wait_until_dead()
+        self.server.start()
+
+    def restart(self) -> None:
+        """Stop the server, and start it again."""
+        self.server.stop()
         self.server.start()
 
     def close(self) -> None:
@@ -142,12 +158,22 @@ class Point:
     subject: Any = None
     reply: Reply | None = None  # None: the server died, or hung up
     trace: Trace | None = None
+    due_before: set[str] = field(default_factory=set)  # revocations of earlier points
     wrong: list[str] = field(default_factory=list)
 
     @property
     def struck(self) -> str:
         """The call that was struck; empty if there was none."""
         return "" if self.trace is None or self.blow is None else self.trace.struck
+
+    @property
+    def missed(self) -> bool:
+        """True if another call than that of this number was struck, or none: two threads made calls of this kind."""
+        if self.trace is None or self.blow is None:
+            return False
+        if self.trace.struck_number:
+            return self.trace.struck_number != self.number
+        return self.trace.made(self.kind) >= self.number
 
     @property
     def killed(self) -> bool:
@@ -168,6 +194,7 @@ class Points:
         self.blow = blow
         self.done: list[Point] = []
         self.wrong: list[Point] = []
+        self.again = 0  # points that were made once more, as two threads made the calls
         self._lock = threading.Lock()
         self._next: dict[str, Iterator[int]] = {}
 
@@ -175,14 +202,13 @@ class Points:
         """Strike each call of each kind that the operation makes, until it makes no further one.
 
         Raises:
-            AssertionError: an operation without a blow failed, or a count could not be exact.
+            AssertionError: the operation without a blow left something wrong.
         """
         clean = self._run(lanes[0], Point("no call", 0, None))
         assert clean.trace is not None
         assert [] == clean.wrong, str(clean)
         for kind in KINDS:
-            if made_by := clean.trace.made_by(kind):
-                assert 1 == len(set(made_by)), f"{kind}: {len(set(made_by))} threads make such calls"
+            if clean.trace.made(kind):
                 self._next[kind] = iter(range(1, MOST_CALLS))
         with ThreadPoolExecutor(len(lanes)) as pool:
             list(pool.map(self._work, lanes))
@@ -195,6 +221,15 @@ class Points:
     def _work(self, lane: Lane) -> None:
         while (point := self._take()) is not None:
             self._run(lane, point)
+            for _ in range(AGAIN):
+                if not point.missed or point.wrong:
+                    break
+                with self._lock:
+                    self.again += 1
+                lane.restart()  # a process that has just begun has one thread for files
+                point = self._run(lane, Point(point.kind, point.number, point.blow))
+            if point.missed:
+                point.wrong.append("two threads make calls of this kind, so this one can't be struck")
             with self._lock:
                 self.done.append(point)
                 if point.wrong:
@@ -210,6 +245,7 @@ class Points:
 
     def _run(self, lane: Lane, point: Point) -> Point:
         point.subject = self.operation.begin(lane)
+        point.due_before = lane.revocations()
         lane.settle()
         assert lane.server.process is not None
         pid, log = lane.server.process.pid, lane.where / "trace"
@@ -233,3 +269,15 @@ class Points:
     def _perform(self, lane: Lane, point: Point) -> None:
         with contextlib.suppress(OSError, http.client.HTTPException):
             point.reply = self.operation.perform(lane, point.subject)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return how many points were struck: operation × blow, with the kinds of call of each operation."""
+    blows = list(dict.fromkeys(row["blow"] for row in rows))
+    lines = [f"| operation | calls | {' | '.join(blows)} |", f"|{'---|' * (2 + len(blows))}"]
+    for operation in dict.fromkeys(row["operation"] for row in rows):
+        by_blow = {row["blow"]: row["points"] for row in rows if row["operation"] == operation}
+        kinds = ", ".join(kind for kind in KINDS if any(kind in points for points in by_blow.values()))
+        struck = [str(sum(by_blow.get(blow, {}).values())) for blow in blows]
+        lines.append(f"| {operation} | {kinds} | {' | '.join(struck)} |")
+    return "\n".join(lines)

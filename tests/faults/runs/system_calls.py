@@ -1,7 +1,7 @@
 """Strike one system call of a running process, from outside it: strace attaches, counts, and kills or refuses.
 
-Rule 1: strace counts the calls of each thread separately. A count is exact only if one thread makes all calls of a
-kind, so `Trace.made_by` names the threads, and the suite fails if there is more than one.
+Rule 1: strace counts the calls of each thread separately. `Trace.struck_number` counts those of the whole process, so
+that a point whose calls were made by two threads is noticed and made again.
 Rule 2: the main thread is left alone. It writes to sockets and to the log; the data directory is written by the
 others.
 Rule 3: a killed process dies before the call, and a refused call is not executed either: strace skips it.
@@ -70,7 +70,9 @@ class Trace:
     """The calls that strace saw, one line each; complete once the context has ended."""
 
     log: Path
-    killed: bool = False
+    kind: str | None = None
+    number: int = 0
+    kills: bool = False
     lines: list[str] = field(default_factory=list)
 
     def read(self) -> None:
@@ -79,17 +81,34 @@ class Trace:
         self.lines = [each for each in lines if not any(word in each for word in _NO_FILE)]
 
     @property
+    def killed(self) -> bool:
+        """True if the process was killed; strace may be gone before it can report that, but the call is written."""
+        return self.kills and bool(self.struck_number)
+
+    @property
     def struck(self) -> str:
         """The first call that was struck; empty if there was none."""
-        if self.killed:
-            return next(each for each in reversed(self.lines) if _LINE.match(each))
-        return next((each for each in self.lines if _INJECTED in each), "")
+        return self._calls()[self.struck_number - 1][1] if self.struck_number else ""
 
-    def made_by(self, kind: str) -> list[str]:
-        """Return the thread of each call of this kind, in the order of the calls."""
-        names = set(KINDS[kind].replace("?", "").split(","))
-        found = (_LINE.match(each) for each in self.lines)
-        return [each["thread"] for each in found if each is not None and each["call"] in names]
+    @property
+    def struck_number(self) -> int:
+        """The number of the struck call among all calls of its kind in the process, from 1; 0 if there was none."""
+        of_thread: dict[str, int] = {}
+        for number, (thread, line) in enumerate(self._calls(), 1):
+            of_thread[thread] = of_thread.get(thread, 0) + 1
+            if (self.kills and of_thread[thread] == self.number) or (not self.kills and _INJECTED in line):
+                return number
+        return 0
+
+    def made(self, kind: str) -> int:
+        """Return the number of calls of this kind."""
+        return len(self._calls(kind))
+
+    def _calls(self, kind: str | None = None) -> list[tuple[str, str]]:
+        """Return thread and line of each call of a kind, in the order of the calls."""
+        names = set(KINDS[kind or self.kind or "pwrite"].replace("?", "").split(","))
+        found = [(_LINE.match(each), each) for each in self.lines]
+        return [(match["thread"], line) for match, line in found if match is not None and match["call"] in names]
 
 
 def strace() -> str:
@@ -136,7 +155,7 @@ def traced(
     for each in threads:
         command += ["-p", str(each)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    trace = Trace(log)
+    trace = Trace(log, kind, number, blow is not None and blow.kills)
     try:
         _wait_until_attached(process, len(threads))
         yield trace
@@ -147,8 +166,6 @@ def traced(
         assert process.stderr is not None
         process.stderr.close()
         trace.read()
-        # strace may be gone before it can report the end of the process; a call that was entered is always written.
-        trace.killed = kind is not None and blow is not None and blow.kills and len(trace.made_by(kind)) >= number
 
 
 def _no_files(pid: int) -> list[int]:
