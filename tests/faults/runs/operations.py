@@ -58,7 +58,7 @@ def grant_kept(lane: Lane, point: Point, connection: dict[str, Any]) -> list[str
         wrong.append(f"it is {seen['state']}, {seen['reason']}")
     else:
         wrong += _truthfully_lost(lane, account, seen)
-    journal = lane.read()
+    journal = lane.read(account)
     wrong += ["an answered refresh token came again"] * bool(journal.doubled())
     if any(each.outcome == "reuse" for each in journal.asked):
         wrong.append("the provider ended a family by reuse")
@@ -67,7 +67,7 @@ def grant_kept(lane: Lane, point: Point, connection: dict[str, Any]) -> list[str
 
 def _settled(lane: Lane, connection: dict[str, Any]) -> bool:
     """True if no request of the account is under way, and no renewal is open."""
-    under_way = [each for each in lane.read().asked if each.account == connection["unique_id"]]
+    under_way = lane.read(connection["unique_id"]).asked
     open_ones = lane.rows(
         "SELECT 1 FROM connections WHERE id = ? AND intent_attempt IS NOT NULL"
         " AND state NOT IN ('uncertain', 'needs_reconnect')",
@@ -80,7 +80,7 @@ def _newest(lane: Lane, connection: dict[str, Any]) -> list[str]:
     """Return what is wrong with the set that it has: a call shows the access token, a renewal the refresh token."""
     account, wrong = connection["unique_id"], []
     call(lane.server, connection, "echo")
-    journal = lane.read()
+    journal = lane.read(account)
     used = next(each for each in journal.issued if each.access == journal.carried(account))
     newest = max(each.serial for each in journal.issued if each.account == account)
     if used.serial != newest:
@@ -95,7 +95,7 @@ def _newest(lane: Lane, connection: dict[str, Any]) -> list[str]:
 
 def _truthfully_lost(lane: Lane, account: str, seen: dict[str, Any]) -> list[str]:
     verdict = verdict_of(
-        lane.read(), account, seen["generation"], dead=lane.provider.dead_families, killed_at=lane.killed_at
+        lane.read(account), account, seen["generation"], dead=lane.provider.dead_families, killed_at=lane.killed_at
     )
     if verdict in (Verdict.DELIVERED, Verdict.REFUSED):
         return [f"it was lost, {verdict}: {seen['state']}, {seen['reason']}"]
@@ -146,19 +146,17 @@ def no_set_left(lane: Lane, point: Point, account: str, kept: int) -> list[str]:
     """Return what is wrong if more grants of an account live than connections have, and nothing is due to end them."""
 
     def left() -> set[str]:
-        journal = lane.read()
-        living = {each.family for each in journal.issued if each.account == account} - lane.provider.dead_families
-        return {family for family in living if not _lost_at_a_kill(lane, family)}
+        sets = [each for each in lane.read(account).issued if not _lost_at_a_kill(lane, each.at)]
+        return {each.family for each in sets} - lane.provider.dead_families
 
     if within(lambda: len(left()) <= kept + len(lane.revocations() - point.due_before)):
         return []
     return [f"{len(left())} grants of {account} live, {kept} are kept, and no revocation is due"]
 
 
-def _lost_at_a_kill(lane: Lane, family: str) -> bool:
-    """True if the server was killed within a second of the answer that brought this grant."""
-    issued = next(each for each in lane.read().issued if each.family == family)
-    return any(issued.at - KILLED_WITHIN_S < at < issued.at + KILLED_WITHIN_S for at in lane.killed_at)
+def _lost_at_a_kill(lane: Lane, issued_at: float) -> bool:
+    """True if the server was killed within a second of the answer that brought this set."""
+    return any(issued_at - KILLED_WITHIN_S < at < issued_at + KILLED_WITHIN_S for at in lane.killed_at)
 
 
 def disconnect(lane: Lane, connection: dict[str, Any]) -> Reply:
@@ -189,7 +187,7 @@ def _revoked(lane: Lane, connection: dict[str, Any]) -> list[str]:
     """Return what is wrong with the end of a connection's grant."""
 
     def gone() -> bool:
-        families = {each.family for each in lane.read().issued if each.account == connection["unique_id"]}
+        families = {each.family for each in lane.read(connection["unique_id"]).issued}
         return families <= lane.provider.dead_families
 
     def due() -> bool:

@@ -12,10 +12,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import itertools
+import json
 import sqlite3
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -49,6 +51,9 @@ class Lane:
     killed_at: list[float] = field(default_factory=list)  # monotonic
     kept: list[dict[str, Any]] = field(default_factory=list)  # connections that several points need
     numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _read: int = 0  # bytes of the journal
+    _whose: dict[int, str] = field(default_factory=dict)  # request → account
+    _seen: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
     def opened(cls, where: Path, command: Sequence[str]) -> Lane:
@@ -81,9 +86,18 @@ class Lane:
         found: dict[str, Any] = reply.json()
         return found
 
-    def read(self) -> Journal:
-        """Return what the provider saw and did."""
-        return Journal.read(self.journal)
+    def read(self, account: str) -> Journal:
+        """Return what the provider saw of an account and did for it; only rows that are new are parsed."""
+        with self.journal.open("rb") as file:
+            file.seek(self._read)
+            fresh = file.read()
+        whole = fresh[: fresh.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for row in map(json.loads, whole.splitlines()):
+            if row["event"] == "came":
+                self._whose[row["n"]] = row["account"]
+            self._seen[row.get("account") or self._whose.get(row["n"], "")].append(row)
+        return Journal.of(map(dict, self._seen[account]))
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
         """Read the database without the server, so that the server counts no request."""
@@ -262,7 +276,10 @@ class Points:
         point.trace = trace
         if trace.killed:
             lane.killed_at.append(time.monotonic())
-            lane.up()
+            try:
+                lane.up()
+            except AssertionError as error:
+                raise AssertionError(f"{point}\n    {error}") from None  # which call it was
         point.wrong += self.operation.wrong(lane, point)
         return point
 
