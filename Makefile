@@ -45,7 +45,8 @@ test-pythons: ready ## All tests on each Python of this machine, one after anoth
 test-peers: ready ## Live beside five servers that others wrote; the first run installs them into .cache/peers
 	@$(BIN)/pytest -m slow -n 2 --dist loadfile tests/peers
 
-test-faults: ready ## Kill, cut and delay things while connections are renewed; FAULTS="--fault-seed N" replays a run
+test-faults: ready ## Kill, cut and delay things while connections are renewed (brings in strace); FAULTS="--fault-seed N" replays a run
+	@$(BIN)/python scripts/set_up_strace.py
 	@$(BIN)/pytest -m 'slow or short' -n 2 --dist loadgroup tests/faults tests/security $(FAULTS)
 
 campaign: ready ## Play 260 random fault runs and write their table into docs/reliability.md; goes on where it stopped

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.runs import report
+from tests.faults.runs import points, report
 
 HERE = "tests/faults/"
+POINTS = "crash_points"  # the property that tests/faults/test_each_write.py records
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,8 +46,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The table of the random runs."""
-    rows = report.rows_of(each for reports in terminalreporter.stats.values() for each in reports)
+    """Print the tables of the crash points and of the random runs."""
+    reports = [each for several in terminalreporter.stats.values() for each in several]
+    called = [each for each in reports if getattr(each, "when", "") == "call"]
+    recorded = [value for each in called for name, value in each.user_properties if name == POINTS]
+    if recorded:
+        terminalreporter.section("crash points")
+        terminalreporter.write_line(f"{sum(sum(row['points'].values()) for row in recorded)} points")
+        terminalreporter.write_line(points.table(recorded))
+    rows = report.rows_of(reports)
     of_a_session = config.getoption("fault_runs", 0) > 0  # not the short ones of `make test`
     if not rows or not (of_a_session or any(row["wrong"] for row in rows)):
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,14 @@ class Journal:
     @classmethod
     def read(cls, path: Path) -> Journal:
         """Read a file of rows."""
+        return cls.of(map(json.loads, path.read_text().splitlines()))
+
+    @classmethod
+    def of(cls, rows: Iterable[dict[str, Any]]) -> Journal:
+        """Build it of rows, oldest first; the rows are used up."""
         journal = cls()
         by_number: dict[int, Asked] = {}
-        for row in map(json.loads, path.read_text().splitlines()):
+        for row in rows:
             event, at = row.pop("event"), row.pop("at")
             if event == "issued":
                 for_request = by_number.get(row.pop("n"))

@@ -26,6 +26,7 @@ from keyturn.adapters.keys.key_file import make_key_file, make_next_key_file, re
 from keyturn.adapters.keys.key_ring import KeyRing
 from keyturn.adapters.keys.vault_transit import VaultTransitKey
 from keyturn.adapters.keys.wrapping_key import WrappingKey, key_from_base64
+from keyturn.adapters.sealing.private_files import remove_left
 from keyturn.core.errors import SettingsInvalid, WrongKey
 from keyturn.ports.keys import KeyProvider
 
@@ -62,6 +63,7 @@ def key_ring_from(
 def _files_of(data_dir: Path, sealed: bool) -> KeyRing:
     made_file = None
     first = data_dir / KEY_FILE_NAME
+    remove_left(data_dir, "keyturn*.key")
     if not first.exists() and not any(data_dir.glob(_NEXT_FILES)):
         if sealed:
             raise _absent(f"the key file {first}") from None

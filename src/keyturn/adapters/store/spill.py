@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from keyturn.adapters.sealing.data_keys import DataKeys
-from keyturn.adapters.sealing.private_files import replace_file, sync_directory
+from keyturn.adapters.sealing.private_files import remove_left, replace_file, sync_directory
 from keyturn.adapters.sealing.sealed_value import Place
 from keyturn.adapters.sealing.secret_json import decoded, encoded
 from keyturn.adapters.sealing.wrapped_key import key_id_in
@@ -63,6 +63,7 @@ class FileSpill:
     async def pending(self) -> Sequence[tuple[str, int, TokenSet]]:
         """What is to be applied."""
         found = []
+        await _in_thread(remove_left, self._folder, f"*{_SUFFIX}")
         for path, text in await _in_thread(_read_all, self._folder):
             try:
                 content = json.loads(text)
