@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scripts.run_campaign import SOURCES
+from scripts.written_by_runs import heading, put
 from tests.faults.runs import points, report
+from tests.faults.runs.operations import OPERATIONS
+from tests.faults.runs.system_calls import BLOWS
 
 HERE = "tests/faults/"
 POINTS = "crash_points"  # the property that tests/faults/test_each_write.py records
@@ -15,6 +21,9 @@ POINTS = "crash_points"  # the property that tests/faults/test_each_write.py rec
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What the random runs take; known only where this folder is named on the command line."""
     report.add_options(parser)
+    parser.getgroup("crash points").addoption(
+        "--points-page", type=Path, help="write the table of crash points into this page, if every test of them passed"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,6 +63,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("crash points")
         terminalreporter.write_line(f"{sum(sum(row['points'].values()) for row in recorded)} points")
         terminalreporter.write_line(points.table(recorded))
+        page: Path | None = config.getoption("points_page", None)
+        passed = [each for each in called if each.passed and any(name == POINTS for name, _ in each.user_properties)]
+        if page is not None and len(passed) == len(OPERATIONS) * len(BLOWS):
+            _write_points(page, recorded)
+            terminalreporter.write_line(f"written into {page}")
     rows = report.rows_of(reports)
     of_a_session = config.getoption("fault_runs", 0) > 0  # not the short ones of `make test`
     if not rows or not (of_a_session or any(row["wrong"] for row in rows)):
@@ -62,3 +76,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("random fault runs")
     terminalreporter.write_line(report.summary(rows))
     terminalreporter.write_line(f"written to {path}")
+
+
+def _write_points(page: Path, recorded: list[dict[str, Any]]) -> None:
+    number = sum(sum(row["points"].values()) for row in recorded)
+    what = f"{number:,} points were struck, and each left what it may leave"
+    said = heading(
+        what,
+        command=f'make test-faults FAULTS="--points-page {page}"',
+        sources=SOURCES,
+        days=[datetime.datetime.now(datetime.UTC).date()],
+    )
+    put(page, "points", f"{said}\n\n{points.table(recorded)}")
