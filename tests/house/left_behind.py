@@ -43,7 +43,8 @@ def state() -> dict[str, Any]:
         "the recursion limit": sys.getrecursionlimit(),
         "the garbage collector": gc.isenabled(),
         "the time limit of sockets": socket.getdefaulttimeout(),
-        "the policy of event loops": type(asyncio.get_event_loop_policy()),
+        # By its variable: asking for the policy is deprecated on 3.14.
+        "the policy of event loops": type(getattr(asyncio.events, "_event_loop_policy", None)),
         "structlog's configuration": structlog.get_config() | {"processors": [*structlog.get_config()["processors"]]},
         "what is logged at all": logging.root.manager.disable,
         "handlers of loggers": _handlers(),
