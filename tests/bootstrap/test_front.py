@@ -6,8 +6,9 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import httpx
+import pytest
 
-from keyturn.bootstrap.front import Receive, Scope, Send, https_only, make_front
+from keyturn.bootstrap.front import AsgiApp, Receive, Scope, Send, https_only, make_front
 
 DAY_S = 86400
 NAME = "strict-transport-security"
@@ -35,3 +36,23 @@ async def test_https_stays_https() -> None:
             age, _, subdomains = each[0].partition("; ")
             assert int(age.removeprefix("max-age=")) > 365 * DAY_S
             assert "includeSubDomains" == subdomains
+
+
+@pytest.mark.parametrize("path", ["/v1/connections/a%0Ab", "/v1/%0D%0A", "/v1/%E2%80%A8x", "/v1/%00"])
+async def test_what_is_under_v1_is_the_apis(path: str) -> None:
+    """Whatever characters follow: no page of the console is reached without the check that the API makes first."""
+    asked: list[str] = []
+
+    def zone(name: str) -> AsgiApp:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            asked.append(name)
+            await plain(scope, receive, send)
+
+        return app
+
+    front = make_front(*map(zone, ("dataplane", "control", "connect", "console")))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=front), base_url="https://k.example") as client:
+        await client.get(path)
+        await client.get("/v1x%0A")
+
+    assert ["control", "console"] == asked

@@ -16,8 +16,8 @@ PROXY = "/v1/proxy/"
 # As they were sent: an escape in them leads to the control plane, which knows no such path.
 HANDS_OUT = re.compile(rb"/v1/forward-auth|/v1/connections/[^/]+/token")
 PAGES = ("/c/", "/connect/", "/my/", "/static/", "/connect.js")
-# What programs ask for; every other path is a page of the console, or none.
-FOR_PROGRAMS = re.compile(r"/v1(/.*)?|/(healthz|readyz|metrics|openapi\.json)")
+# What programs ask for, whatever characters follow; every other path is a page of the console, or none.
+FOR_PROGRAMS = re.compile(r"/v1(/.*)?|/(healthz|readyz|metrics|openapi\.json)", re.DOTALL)
 # Two years (RFC 6797; OWASP ASVS 5.0, 3.4.1). An API's own header of this name never gets this far.
 HTTPS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 

@@ -214,6 +214,13 @@ SENT_ON = [(b"accept", b"*/*"), (b"range", b"bytes=0-9"), (b"x-mine", b"1"), (b"
         (b"x-original-url", b"/admin"),
         (b"x-rewrite-url", b"/admin"),
         (b"content_length", b"5"),
+        (b"x-original-path", b"/admin"),
+        (b"x_original_method", b"DELETE"),
+        (b"x-override-url", b"/admin"),
+        (b"x-host", b"evil.example"),
+        (b"true-client-ip", b"1.2.3.4"),
+        (b"cf-connecting-ip", b"1.2.3.4"),
+        (b"cf_connecting_ip", b"1.2.3.4"),
     ],
 )
 async def test_what_is_not_sent(story: Story, name: bytes, value: bytes) -> None:
@@ -235,7 +242,7 @@ async def test_what_is_not_handed_back(story: Story) -> None:
         (b"date", b"Tue, 24 Nov 2026 00:00:00 GMT"),
     )
     dropped = [b"set-cookie", b"clear-site-data", b"strict-transport-security", b"keyturn-code", b"alt-svc"]
-    dropped += [b"keep-alive", b"upgrade", b"x-hop"]
+    dropped += [b"keep-alive", b"upgrade", b"x-hop", b"keyturn_source", b"set_cookie", b"clear_site_data"]
     extra = ((b"connection", b"keep-alive, x-hop"), (b"keyturn-source", b"broker"))
     reply = UpstreamReply(302, (*kept, *((name, b"x") for name in dropped), *extra), (b"gone",))
     story.world.upstream.will_reply(reply)

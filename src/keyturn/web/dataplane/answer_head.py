@@ -1,7 +1,8 @@
 """The head of an API's answer on its way back to the caller.
 
 Rule 1: the API's answer may not speak as keyturn, nor to a browser about keyturn's own origin.
-Rule 2: everything else is handed on as it came: redirects, validators, encodings, ranges, dates.
+Rule 2: a name is compared with its underscores read as dashes: some servers and callers do so too.
+Rule 3: everything else is handed on as it came: redirects, validators, encodings, ranges, dates.
 
 Not handed on: hop-by-hop headers and those that `Connection` names; `Keyturn-*`, `Set-Cookie`, `Clear-Site-Data`,
 `Strict-Transport-Security`, and `Alt-Svc`, which would send the next call to this origin elsewhere.
@@ -66,7 +67,8 @@ def ending_of(headers: Headers) -> Ending:
 
 
 def _learn(name: bytes) -> bool:
-    dropped = name in _DROPPED or name.startswith(_DROPPED_PREFIX)
+    plain = name.replace(b"_", b"-")
+    dropped = plain in _DROPPED or plain.startswith(_DROPPED_PREFIX)
     if len(_known) < _MOST_KNOWN:
         _known[name] = dropped
     return dropped

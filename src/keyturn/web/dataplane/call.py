@@ -28,6 +28,7 @@ from keyturn.core.errors import (
     ProviderBadResponse,
     UrlNotAllowed,
 )
+from keyturn.core.requests.caller_headers import METHOD_OVERRIDES
 from keyturn.core.urls.allowed_urls import Reason, Target, Verdict
 from keyturn.engine.abuse.rate_limits import CONNECTION, PROXY, RateLimits
 from keyturn.engine.actor import Actor
@@ -41,7 +42,7 @@ from keyturn.web.dataplane.call_counts import CALLER_GONE, CUT_OFF, NO_CONNECTOR
 from keyturn.web.dataplane.interruption import InterruptibleCall, Why
 from keyturn.web.dataplane.next_step import ReconnectLink, next_url
 from keyturn.web.dataplane.request_body import CallerGone, Receive, RequestBody, merged_body
-from keyturn.web.dataplane.request_head import METHOD_OVERRIDES, read_head
+from keyturn.web.dataplane.request_head import read_head
 from keyturn.web.dataplane.staleness import judge_stale
 from keyturn.web.kit.admission.rate_headers import Standings, beside_the_apis, standing_headers
 from keyturn.web.kit.problems import ProblemAnswer, Send, problem_answer

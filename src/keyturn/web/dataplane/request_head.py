@@ -4,10 +4,8 @@ Rule 1: one pass over the headers, one look at each name; what a name means is d
 Rule 2: the API gets nothing that is meant for the broker, for one connection, or says where the caller is.
 Rule 3: a message whose end two servers could see in two places is refused (RFC 9112 sections 3.2 and 6.1).
 
-Not sent on: hop-by-hop headers and those that `Connection` names; `Authorization`, `Cookie`, `Proxy-*`, `Keyturn-*`;
-`Forwarded`, `X-Forwarded-*`, `X-Real-IP`, `Via`: the API is called by the broker, not through it; names that make
-some servers serve another path than the one that was judged; a spelling of any of these with underscores, which
-some servers take for dashes. `Host` and the framing are made anew.
+Not sent on: what `core/requests/caller_headers.py` lists, and what `Connection` names. `Host` and the framing are made
+anew.
 """
 
 from __future__ import annotations
@@ -17,8 +15,9 @@ from enum import IntEnum
 from typing import Any, Final
 
 from keyturn.core.errors import BadRequest
+from keyturn.core.requests.caller_headers import is_sent_on
 from keyturn.web.kit.admission.credentials import key_among
-from keyturn.web.kit.headers import HOP_BY_HOP, PLAIN_CONNECTION, Headers, named_by_connection
+from keyturn.web.kit.headers import PLAIN_CONNECTION, Headers, named_by_connection
 
 LONGEST_LENGTH: Final = 18  # digits of a Content-Length
 
@@ -48,22 +47,6 @@ _SPECIAL: Final = {
     b"connection": Kind.CONNECTION,
     b"expect": Kind.EXPECT,
 }
-_DROPPED: Final = HOP_BY_HOP | {
-    b"cookie",
-    b"cookie2",
-    b"forwarded",
-    b"via",
-    b"x-http-host-override",
-    b"x-original-host",
-    b"x-original-uri",
-    b"x-original-url",
-    b"x-real-ip",
-    b"x-rewrite-url",
-}
-# Frameworks take the method from these where they are there, whatever the request line says.
-METHOD_OVERRIDES: Final = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
-_DROPPED_PREFIXES: Final = (b"keyturn-", b"proxy-", b"x-forwarded-")
-
 _known: dict[bytes, Kind] = {}
 _MOST_KNOWN: Final = 1024  # a caller that invents names costs time, not memory
 
@@ -120,9 +103,7 @@ def _learn(name: bytes) -> Kind:
 def _kind_of(name: bytes) -> Kind:
     if name in _SPECIAL:
         return _SPECIAL[name]
-    plain = name.replace(b"_", b"-")
-    dropped = plain in _DROPPED or plain in _SPECIAL or plain.startswith(_DROPPED_PREFIXES)
-    return Kind.DROPPED if dropped else Kind.SENT
+    return Kind.SENT if is_sent_on(name) else Kind.DROPPED
 
 
 def _read_special(head: RequestHead, special: list[tuple[Kind, bytes]], http_version: str) -> None:
