@@ -76,3 +76,21 @@ def test_a_long_body_is_no_long_head(server: Server) -> None:
     answer, _ = exchange(server, head + body)
 
     assert answer.startswith(b"HTTP/1.1 422 ")
+
+
+@pytest.mark.parametrize("name", [b"Authorization: Bearer ", b"Keyturn-Key: "])
+@pytest.mark.parametrize("target", [b"POST /v1/api-keys", b"POST /v1/proxy/cxn_none/x", b"POST /v1/forward-auth"])
+def test_a_key_in_a_trailer_is_nobodys(server: Server, name: bytes, target: bytes) -> None:
+    """RFC 9110 section 6.5.1: the request stands as its head was, at each door; its neighbour on the connection too."""
+    head = target + b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    trailed = head + b"2\r\n{}\r\n0\r\n" + name + ADMIN_KEY.encode() + b"\r\n\r\n"
+    one_piece, _ = exchange(server, trailed)
+    key = b"GET /v1/connections HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + ADMIN_KEY.encode() + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(key)
+        before = connection.recv(65_536)
+        connection.sendall(b"GET /v1/connections HTTP/1.1\r\nHost: x\r\n\r\n")
+        after = connection.recv(65_536)
+
+    assert one_piece.startswith(b"HTTP/1.1 401 ")
+    assert (b"HTTP/1.1 200 ", b"HTTP/1.1 401 ") == (before[:13], after[:13])

@@ -6,7 +6,9 @@ Rule 2: a body is no such thing: its pieces are handed on as they come, with bac
 Rule 3: a connection says within so many seconds what it wants, and a head that has begun ends in as many. A head that
 comes in one piece, as nearly each does, costs no timer.
 
-Source: the threat model, D1 and D2; RFC 9110 section 5.4 (limits of fields).
+Rule 4: a field after the head is nobody's header.
+
+Source: the threat model, D1, D2 and E3; RFC 9110 section 5.4 (limits of fields).
 """
 
 from __future__ import annotations
@@ -81,6 +83,15 @@ class BoundedHeads(HttpToolsProtocol):
     def _note(self, code: str) -> None:
         if self.refusals is not None:
             self.refusals.note_as(INPUT, code, {"client": self.client, "headers": ()})
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As the parser calls it, for trailers too: those are dropped (RFC 9110 section 6.5.1).
+
+        uvicorn would add one to the headers of a request that is being answered: a key in it would count, and an
+        address.
+        """
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """As the parser calls it; what it raises is answered with 400."""
