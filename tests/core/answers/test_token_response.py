@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -277,6 +278,8 @@ def test_refresh_tokens(value: object, expected: str | None) -> None:
         (" a  b ", ("a", "b")),
         ("", ()),
         (["a b", "c"], ("a b", "c")),
+        ("b a b,a", ("b", "a")),
+        (["c", "a", "c"], ("c", "a")),
         ([], ()),
         (None, None),
         (5, None),
@@ -424,3 +427,27 @@ def test_no_answer_raises(status: int, body: bytes) -> None:
     assert (reading.token_set is not None) is (reading.outcome is Outcome.TOKEN)
     assert reading.outcome is not Outcome.TOKEN or 200 <= status < 300
     assert reading.outcome is not Outcome.REJECTED_CREDENTIALS or not (status == 429 or 500 <= status < 600)
+
+
+@pytest.mark.parametrize(
+    ("said", "unit", "expected"),
+    [
+        (0, ExpiryUnit.SECONDS, None),
+        ("0", ExpiryUnit.SECONDS, None),
+        (-1, ExpiryUnit.SECONDS, None),
+        ("-1", ExpiryUnit.MINUTES, None),
+        (0, ExpiryUnit.ABSOLUTE_SECONDS, None),
+        (1, ExpiryUnit.SECONDS, 1_001.0),
+        ("-", ExpiryUnit.SECONDS, 1_500.0),
+        (None, ExpiryUnit.SECONDS, 1_500.0),
+        (True, ExpiryUnit.SECONDS, 1_500.0),
+    ],
+)
+def test_a_refresh_token_of_0_seconds_does_not_end(said: object, unit: ExpiryUnit, expected: float | None) -> None:
+    """An offline token: were 0 its end, each renewal would be due at once. What is no number is as if absent."""
+    mapping = ResponseMapping(refresh_expires=Lifetime("refresh_expires_in", unit))
+    answer = replace(_answer(200, TOKEN | {"refresh_token": "r", "refresh_expires_in": said}), received_at=1_000.0)
+    tokens = read_answer(answer, mapping=mapping, refresh_lifetime_s=500.0).token_set
+
+    assert tokens is not None
+    assert expected == tokens.refresh_expires_at

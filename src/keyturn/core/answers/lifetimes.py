@@ -64,6 +64,14 @@ def read_number(value: object) -> float | None:
     return None
 
 
+def says_no_end(value: object) -> bool:
+    """Whether a lifetime is 0 or less, by which providers say that something does not end."""
+    if isinstance(value, str):
+        text = value.strip(_BLANKS)
+        return read_number(text.removeprefix("-")) is not None and (text.startswith("-") or read_number(text) == 0)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value <= 0
+
+
 def parse_http_date(text: object) -> float | None:
     """Read an HTTP or cookie date as Unix seconds; without a zone it is UTC. A two-digit year is 1970 to 2069."""
     if not isinstance(text, str) or len(text) > 64:

@@ -19,7 +19,7 @@ from keyturn.core.answers.answer_body import UNREADABLE, Body, decode_body
 from keyturn.core.answers.answer_values import extract, matches
 from keyturn.core.answers.answered_hosts import answered_host
 from keyturn.core.answers.json_query import fields_of, is_true
-from keyturn.core.answers.lifetimes import expiry, usual_expiry, wait_s
+from keyturn.core.answers.lifetimes import expiry, says_no_end, usual_expiry, wait_s
 from keyturn.core.answers.oauth_errors import Outcome, outcome_of, safe_word
 from keyturn.core.connector import Challenge, Failure, FailureClass, Lifetime, ResponseMapping, When
 from keyturn.core.messages import Answer
@@ -250,8 +250,14 @@ def _expires_at(answer: Answer, body: Body, mapping: ResponseMapping, default_tt
 
 
 def _refresh_expires_at(answer: Answer, body: Body, mapping: ResponseMapping, lifetime_s: float | None) -> float | None:
-    """When the refresh token ends; no usual name says that, so None without a place and a lifetime."""
-    found = None if mapping.refresh_expires is None else _instant(mapping.refresh_expires, answer, body)
+    """When the refresh token ends; no usual name says that, so None without a place and a lifetime.
+
+    None too where the answer says 0 or less: it does not end, as an offline token of Keycloak.
+    """
+    place = mapping.refresh_expires
+    if place is not None and says_no_end(extract(place.source, answer, body)):
+        return None
+    found = None if place is None else _instant(place, answer, body)
     return answer.received_at + lifetime_s if found is None and lifetime_s is not None else found
 
 
@@ -269,10 +275,11 @@ def _is_bearer(token_type: object) -> bool:
 
 
 def _scope(value: object) -> tuple[str, ...] | None:
+    """A set, in the order in which it came (RFC 6749 section 3.3)."""
     if isinstance(value, str):
-        return tuple(each for each in _BETWEEN_SCOPES.split(value) if each)
+        return tuple(dict.fromkeys(each for each in _BETWEEN_SCOPES.split(value) if each))
     if isinstance(value, list):
-        return tuple(each for each in value if isinstance(each, str))
+        return tuple(dict.fromkeys(each for each in value if isinstance(each, str)))
     return None
 
 
