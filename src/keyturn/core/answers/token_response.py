@@ -252,7 +252,7 @@ def _expires_at(answer: Answer, body: Body, mapping: ResponseMapping, default_tt
 def _refresh_expires_at(answer: Answer, body: Body, mapping: ResponseMapping, lifetime_s: float | None) -> float | None:
     """When the refresh token ends; no usual name says that, so None without a place and a lifetime.
 
-    None too where the answer says 0 or less: it does not end, as an offline token of Keycloak.
+    None too where the answer says 0 or less: it does not end, as an offline token.
     """
     place = mapping.refresh_expires
     if place is not None and says_no_end(extract(place.source, answer, body)):
